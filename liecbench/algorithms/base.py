@@ -43,6 +43,7 @@ class Algorithm(Attachable):
         cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
             itself. The modules of the ``compressor`` that a scenario names are not among them.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
+        supports_clipping: Whether an update may be scaled down before the optimizer's step.
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
@@ -61,6 +62,7 @@ class Algorithm(Attachable):
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] | None = None
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     supports_pacing: ClassVar[bool] = False
+    supports_clipping: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

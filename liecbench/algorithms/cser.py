@@ -3,7 +3,8 @@
 Every few steps, the workers average the remembered errors, of which they send the compressed part only.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
@@ -31,7 +32,17 @@ class CSER(ErrorFeedback, PeriodicAveraging):
 
     average_period: Annotated[int, Ge(1)] = 8
     rescale_memory: bool = True
+    supports_clipping: ClassVar[bool] = False
     error = WorkerMemory()
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return a reason unless the optimizer is SGD, whose steps are linear in the updates."""
+        if name == "sgd":
+            return None
+        return (
+            "it brings models together by averaging its errors, which are the models' differences only if steps are "
+            f"linear in the update, as {name}'s are not; take sgd, or liec, which averages the models"
+        )
 
     def step_kind(self, step: int) -> str:
         """Return ``reset`` if step number ``step`` also averages C(e_i), else ``compressed``.

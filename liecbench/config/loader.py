@@ -24,11 +24,11 @@ from liecbench.config.compute_choice import DIRECTORY_KEY
 from liecbench.config.factory import make_algorithm
 from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
+from liecbench.config.optimizer_checks import check_optimizers, check_training
 from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.structure_errors import structure_error
 from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task
-from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import LiecbenchError, did_you_mean
 
@@ -128,6 +128,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     _check_exclusions(document, scenario)
     check_links(document, scenario)
     _check_compressors(document, scenario)
+    check_optimizers(document, scenario)
     check_dilation(document, scenario)
 
 
@@ -244,10 +245,4 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     algorithm = _made(document, point, cell)
     if reason := algorithm.incompatible_model(sizes.parameters):
         raise document.error(point.path("algorithm"), f"{method} does not work with {cell.task.model.name}: {reason}")
-    batches = minibatches_per_step(cell, algorithm)
-    needed = cell.workers * cell.task.batch_size * batches
-    if needed > sizes.num_train_samples:
-        product = f"{cell.workers} workers × batch {cell.task.batch_size}"
-        product += f" × {batches} minibatches" if batches > 1 else ""
-        message = f"{product} = {needed} samples per step, and {dataset} has {sizes.num_train_samples} to train on"
-        raise document.error(point.path("batch_size"), f"{message}; lower batch_size or workers")
+    check_training(document, point, cell, sizes)

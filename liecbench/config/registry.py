@@ -200,6 +200,8 @@ def describe(error: Any) -> str:
     if error["type"] in ("dict_type", "model_type"):
         return f"{error['input']!r} should be a mapping of keys"
     if error["type"] == "too_short":
+        if error["input"]:
+            return f"{error['input']!r} has too few values; give {error['ctx']['min_length']}"
         return f"{error['input']!r} is empty; give at least one value"
     if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
         return f"{error['input']!r} should be a string; put it in quotes"

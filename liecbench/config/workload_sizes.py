@@ -35,6 +35,7 @@ class Sizes:
         parameters: The shapes of the parameters that are trained.
         dtypes: The types of these parameters.
         sparse_parameter: The name of the first of them that has sparse gradients; None if none has.
+        has_hidden_matrices: True if the network has linear layers besides its output layer.
     """
 
     num_train_samples: int
@@ -44,6 +45,7 @@ class Sizes:
     parameters: "list[torch.Size]"
     dtypes: "list[torch.dtype]"
     sparse_parameter: str | None
+    has_hidden_matrices: bool = False
 
 
 def sizes(task: Task) -> Sizes:
@@ -79,6 +81,8 @@ def _profile_sizes(sha256: str) -> Sizes:
 def _sizes(fit: str) -> Sizes:
     import torch
 
+    from liecbench.tasks.task_optimizers import hidden_matrices
+
     dataset, model, batch_size = json.loads(fit)
     task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
     workload.load(task)
@@ -93,6 +97,7 @@ def _sizes(fit: str) -> Sizes:
         parameters=[parameter.shape for parameter in trained],
         dtypes=[parameter.dtype for parameter in trained],
         sparse_parameter=next(_sparse_parameters(made.model), None),
+        has_hidden_matrices=bool(hidden_matrices(made.model)),
     )
 
 

@@ -57,6 +57,9 @@ def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
         "dilation": row.dilation,
         **counts(row),
         **metrics,
+        "task_differences": {
+            name: {"own": own, "baseline": baseline} for name, (own, baseline) in row.task_differences.items()
+        },
         "errors": row.errors,
         "warnings": row.warnings,
     }

@@ -64,6 +64,12 @@ def wire_bytes(cell: CompletedCell) -> float | None:
     return statistics.fmean(known) if known else None
 
 
+def optimizer_bytes(cell: CompletedCell) -> float | None:
+    """Return the size of the optimizer's states on rank 0, such as momentum; None if there are none."""
+    known = [size for epoch in cell.epochs if (size := epoch.optimizer_bytes) is not None]
+    return float(max(known)) if known else None
+
+
 def memory_bytes(cell: CompletedCell) -> float | None:
     """Return the size of the vectors that the method keeps on the rank with the most; None if no epoch has it."""
     known = [size for epoch in cell.epochs if (size := epoch.memory_bytes) is not None]

@@ -15,6 +15,7 @@ from liecbench.results.metric_derivations import (
     loss_difference,
     memory_bytes,
     of_the_row,
+    optimizer_bytes,
     perplexity,
     seconds_in,
     throttling_reason,
@@ -257,6 +258,14 @@ _ROWS: Final = (
         derive=memory_bytes,
         shown_from=0.0,
         hide_first=0,
+    ),
+    Metric(
+        name="optimizer_bytes",
+        heading="optimizer memory",
+        unit=BYTES,
+        derive=optimizer_bytes,
+        shown="wide",
+        exported_with="optimizer_bytes",
     ),
     Metric(
         name="peak_memory_bytes",

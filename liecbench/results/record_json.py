@@ -44,8 +44,9 @@ def to_json(record: Record) -> str:
             fields[name] = dataclasses.asdict(value)
     if isinstance(record, Epoch) and not record.timed_steps and not any(fields[name] for name in TIMED_SECONDS):
         fields |= dict.fromkeys(TIMED_SECONDS)
-    if isinstance(record, Epoch) and record.tokens is None:
-        del fields["tokens"]
+    for name in ("tokens", "optimizer_bytes") if isinstance(record, Epoch) else ():
+        if fields[name] is None:
+            del fields[name]
     if isinstance(record, End) and record.link is None:
         del fields["link"]
     if isinstance(record, Timing) and record.raw_seconds is None:

@@ -11,6 +11,7 @@ DISTURBED: Final = "disturbed"
 REPLAYED: Final = "replayed"
 NOT_TRAINED: Final = "not_trained"
 EARLIER_TIMING: Final = "timed_one_after_another"
+OTHER_TASK: Final = "other_task"
 # A row is CPU-bound if its ranks keep more than this share of the processors busy, and there are more ranks and threads
 # than processors.
 _BUSY_SHARE: Final = 0.5
@@ -26,13 +27,15 @@ def row_flags(row: Row) -> tuple[str, ...]:
     the CPU, unless its ranks replayed a profile and woke in time from their sleeps. ``timed_one_after_another``: an
     earlier version of liecbench timed one method after the other, so that a drift of the machine may look like a
     difference. ``replayed``: the row's ranks slept as long as a profile says, instead of computing. ``not_trained``:
-    only steps of a profile were timed, so that the row has no accuracy.
+    only steps of a profile were timed, so that the row has no accuracy. ``other_task``: the row's task differs from the
+    baseline's, for instance in the learning rate.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),
         DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE and not row.pace.kept_times,
         REPLAYED: row.is_replayed,
         NOT_TRAINED: not row.is_trained,
+        OTHER_TASK: bool(row.task_differences),
         EARLIER_TIMING: row.cells[0].spec.get("timing") in ("measured", "composed"),
     }
     return tuple(name for name, holds in flags.items() if holds)

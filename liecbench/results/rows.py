@@ -5,7 +5,7 @@ A cell is one configuration of a scenario's matrix with one seed. A row is compa
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from liecbench.errors import LiecbenchError, did_you_mean
@@ -35,6 +35,7 @@ class Row:
         metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
         warnings: Facts that a reader must know before trusting the row.
+        task_differences: The row's and the baseline's value of each field in which their tasks differ, by name.
     """
 
     fields: dict[str, Any]
@@ -51,6 +52,7 @@ class Row:
     metrics: dict[str, Estimate | None]
     errors: list[str]
     warnings: list[str]
+    task_differences: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def mean_log_speed(self) -> float:

@@ -26,6 +26,7 @@ from liecbench.results.metrics import METRICS
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
+from liecbench.results.task_differences import task_differences
 from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings
 
 
@@ -125,6 +126,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         cpu_share_differs=baseline is not None and group.pace.disturbed_differently(baseline.pace),
         reached=f"{num_reached}/{len(group.cells)}" if has_target else None,
         metrics=metrics,
+        task_differences=task_differences(group.cells[0].spec, baseline.cells[0].spec) if baseline else {},
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
         warnings=[
             *_pairing_warnings(group, baseline),

@@ -14,6 +14,7 @@ from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.speed_words import speed_lines
 from liecbench.results.target_words import target_lines
+from liecbench.results.task_differences import difference_lines
 from liecbench.results.units import BYTES
 from liecbench.results.verdict_words import Words
 
@@ -80,6 +81,7 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
         yield waits
     if target := words.target(verdict.rows[0]):
         yield from target_lines(verdict, words, target)
+    yield from difference_lines(verdict.rows, words)
     yield from _memory(verdict, words)
     yield from _flags(verdict.rows, words)
 

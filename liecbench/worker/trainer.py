@@ -75,6 +75,7 @@ class Trainer:
         record = combine_ranks(ranks, evaluation, cell=replica.cell.id, attempt=attempt, epoch=index + 1)
         kinds = self._count_kinds(index, len(batches))
         record = dataclasses.replace(record, step_kinds=kinds, tokens=self._count_tokens(batches))
+        record = dataclasses.replace(record, optimizer_bytes=replica.optimizer.state_bytes() or None)
         if self._first_steps is not None:
             record = dataclasses.replace(record, first_steps=self._first_steps.read())
         if replica.cell.timing == "trajectory":

@@ -1,0 +1,86 @@
+"""Check the optimizer of each cell's task: its options, and whether the method is defined with it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from liecbench.config import registry, workload_sizes
+from liecbench.config.cell import Cell
+from liecbench.config.cell_keys import canonical
+from liecbench.config.factory import make_algorithm
+from liecbench.config.matrix_point import MatrixPoint
+from liecbench.config.optimizer_fields import SHARED, make_optimizer
+from liecbench.config.scenario import Scenario
+from liecbench.config.schedule_choice import WarmUp
+from liecbench.config.training_schedule import minibatches_per_step, steps_per_epoch
+from liecbench.config.yaml_source import Document
+
+
+def check_optimizers(document: Document, scenario: Scenario) -> None:
+    """Raise ScenarioError at the first optimizer that has contradictory options or does not suit its method."""
+    seen = set[str]()
+    for point, cell in scenario.kept:
+        if not cell.is_trained:
+            continue
+        spec = cell.spec()
+        key = canonical([spec["algorithm"], spec["compressor"], spec["task"]])
+        if key not in seen:
+            seen.add(key)
+            for field, message in _problems(point, cell):
+                raise document.error(point.path(field), message)
+
+
+def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
+    """Yield the field that is wrong, why, and what to write instead."""
+    name = cell.task.optimizer.name
+    known = {field.name for field in dataclasses.fields(registry.load("optimizer", name))}
+    options = point.value("optimizer").options if "optimizer" in point.fields else {}
+    for shared in SHARED:
+        if shared in options and shared in point.fields and options[shared] != point.value(shared):
+            yield shared, f"{point.value(shared)} here and {options[shared]} in optimizer; write {shared} once"
+        if shared in point.fields and shared not in known and point.value(shared):
+            message = f"{name} has no {shared}; remove it, or write it as an option of the optimizer that has it"
+            yield shared, f"{message}: optimizer: {{name: sgd, {shared}: {point.value(shared)}}}"
+    if problem := make_optimizer(cell.task).problem():
+        yield "optimizer", problem
+    yield from _method_problems(cell)
+
+
+def _method_problems(cell: Cell) -> Iterator[tuple[str, str]]:
+    method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
+    for torch_name, options in make_optimizer(cell.task).torch_options().items():
+        if reason := algorithm.incompatible_optimizer(torch_name, options):
+            own = f"{{name: {method}, task: {{optimizer: sgd}}}}"
+            message = f"{method} is not defined with {cell.task.optimizer.name}: {reason}"
+            yield "optimizer", message if torch_name == "sgd" else f"{message}; an optimizer of its own: {own}"
+    if cell.task.clip_grad_norm is not None and not algorithm.supports_clipping:
+        message = f"{method} is not defined with clipped updates: they would no longer be what its memories say"
+        yield "clip_grad_norm", f"{message}; give it none: {{name: {method}, task: {{clip_grad_norm: null}}}}"
+    own_batches = algorithm.batches_per_step
+    if cell.task.accumulate > 1 and own_batches > 1:
+        message = f"{method} accumulates {own_batches} minibatches per step itself"
+        yield "accumulate", f"{message}; give it {{name: {method}, task: {{accumulate: 1}}}}"
+
+
+def check_training(document: Document, point: MatrixPoint, cell: Cell, sizes: workload_sizes.Sizes) -> None:
+    """Raise ScenarioError if the samples do not fill a step, muon has no matrix, or the warm-up does not end."""
+    algorithm = make_algorithm(cell, 0)
+    batches = minibatches_per_step(cell, algorithm)
+    needed = cell.workers * cell.task.batch_size * batches
+    if needed > sizes.num_train_samples:
+        product = f"{cell.workers} workers × batch {cell.task.batch_size}"
+        product += f" × {batches} minibatches" if batches > 1 else ""
+        has = f"{cell.task.dataset.name} has {sizes.num_train_samples} to train on"
+        lower = "batch_size, accumulate" if cell.task.accumulate > 1 else "batch_size"
+        message = f"{product} = {needed} samples per step, and {has}; lower {lower} or workers"
+        raise document.error(point.path("batch_size"), message)
+    model = cell.task.model.name
+    if cell.task.optimizer.name == "muon" and not sizes.has_hidden_matrices:
+        message = f"{model} has no linear layer but its output layer, and muon trains the matrices of such layers"
+        raise document.error(point.path("optimizer"), f"{message}; use adamw or sgd")
+    schedule = cell.task.schedule
+    if isinstance(schedule, WarmUp) and schedule.has_warmup:
+        per_epoch = steps_per_epoch(cell, algorithm, sizes.num_train_samples)
+        needed, whole = schedule.num_warmup_steps(per_epoch), per_epoch * cell.task.epochs
+        if needed >= whole:
+            message = f"the learning rate warms up for {needed} steps, and the training has {whole}"
+            raise document.error(point.path("schedule"), f"{message}; lower warmup_steps or warmup_epochs")

@@ -1,0 +1,43 @@
+"""The fields in which a row's task differs from that of the baseline, such as a learning rate of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.results.row_labels import field_label
+from liecbench.results.rows import Row
+from liecbench.results.verdict_words import Words, listed
+
+# These do not change what is trained.
+_WITHOUT_EFFECT: Final = frozenset({"profile", "warmup_steps"})
+_MAX_ROWS_NAMED: Final = 6
+
+
+def task_differences(own: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return, by name, the two values of each field of the task in which two specs of cells differ."""
+    mine, other = ({**LATER_FIELDS, **spec["task"]} for spec in (own, baseline))
+    names = [name for name in mine if name not in _WITHOUT_EFFECT]
+    return {name: (mine[name], other.get(name)) for name in names if mine[name] != other.get(name)}
+
+
+def difference_lines(rows: Sequence[Row], words: Words) -> list[str]:
+    """Return a sentence that names the rows whose task differs from the baseline's, with the fields; none if none."""
+    texts = [f"{words.name(row)} ({_text(row)})" for row in rows if row.task_differences and row.num_completed]
+    more = [f"{len(texts) - _MAX_ROWS_NAMED} more"] if len(texts) > _MAX_ROWS_NAMED else []
+    return [f"trained otherwise than {words.baseline}: {listed([*texts[:_MAX_ROWS_NAMED], *more])}"] if texts else []
+
+
+def _text(row: Row) -> str:
+    return ", ".join(
+        f"{_value(name, own)} instead of {_value(name, other).removeprefix(name.replace('_', ' ')).strip()}"
+        for name, (own, other) in row.task_differences.items()
+    )
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, dict) and "name" in value:
+        options = ", ".join(f"{key} {item}" for key, item in value.items() if key != "name")
+        text = f"{value['name']} ({options})" if options else str(value["name"])
+    else:
+        text = "none" if value is None else value if isinstance(value, str) else field_label(value, name)
+    return text if text.startswith(name.replace("_", " ")) else f"{name.replace('_', ' ')} {text}"

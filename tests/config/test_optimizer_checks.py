@@ -1,0 +1,155 @@
+"""Optimizers that a scenario cannot have: the place of the mistake, the reason, and what to write instead."""
+
+import pytest
+
+from liecbench.config.cell import Cell
+from tests.scenarios import BASE, edited, error_of, scenario
+
+RATE = "rate: 0.1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        (RATE, "rate: 0.1\n  optimizer: adamv", "s.yaml:8:14: task.optimizer.name: ", "did you mean adamw?"),
+        (
+            RATE,
+            "rate: 0.1\n  optimizer: {name: adamw, beta: 1}",
+            "s.yaml:8:28: task.optimizer.beta: ",
+            "adamw has no option 'beta' (did you mean betas?)",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  optimizer: {name: adamw, betas: [0.9]}",
+            "s.yaml:8:28: task.optimizer.betas: ",
+            "[0.9] has too few values; give 2",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  optimizer: {name: adamw, weight_decay: 0.1}\n  weight_decay: 0.2",
+            "s.yaml:9:17: task.weight_decay: ",
+            "0.2 here and 0.1 in optimizer; write weight_decay once",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  optimizer: adamw\n  momentum: 0.9",
+            "s.yaml:9:13: task.momentum: ",
+            "adamw has no momentum; remove it, or write it as an option of the optimizer that has it: optimizer: "
+            "{name: sgd, momentum: 0.9}",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  optimizer: {name: sgd, nesterov: true}",
+            "s.yaml:8:14: task.optimizer: ",
+            "nesterov needs a momentum; add momentum: 0.9, or remove nesterov",
+        ),
+        (RATE, "rate: 0.1\n  clip_grad_norm: 0", "s.yaml:8:19: task.clip_grad_norm: ", "greater than 0"),
+        (RATE, "rate: 0.1\n  accumulate: 0", "s.yaml:8:15: task.accumulate: ", "greater than or equal to 1"),
+        (
+            RATE,
+            "rate: 0.1\n  accumulate: 50",
+            "s.yaml:5:15: task.batch_size: ",
+            "lower batch_size, accumulate or",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  schedule: {name: linear}",
+            "s.yaml:8:13: task.schedule: ",
+            "'linear' is no schedule; write cosine, or",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  schedule: {name: cosine, warmup_steps: 44}",
+            "s.yaml:8:13: task.schedule: ",
+            "the learning rate warms up for 44 steps, and the training has 44; lower warmup_steps",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  schedule: {name: cosine, warmup_steps: 4, warmup_epochs: 1}",
+            "s.yaml:8:13: task.schedule: ",
+            "warmup_steps and warmup_epochs are both given; remove one of the two",
+        ),
+        (
+            RATE,
+            "rate: 0.1\n  schedule: {name: cosine, warmup_step: 4}",
+            "s.yaml:8:28: task.schedule.warmup_step: ",
+            "did you mean warmup_steps?",
+        ),
+        (
+            "model: mlp\n  batch_size: 32\n  epochs: 2\n  learning_rate: 0.1",
+            "model: {name: mlp, layers: 0}\n  batch_size: 32\n  epochs: 2\n  learning_rate: 0.1\n  optimizer: muon",
+            "s.yaml:8:14: task.optimizer: ",
+            "mlp has no linear layer but its output layer, and muon trains the matrices of such layers; use adamw or",
+        ),
+        (
+            "[ddp, liec]",
+            "[ddp, {name: cser, task: {optimizer: adamw}}]",
+            "s.yaml:9:51: matrix.algorithm[1].task.optimizer: ",
+            "cser is not defined with adamw: it brings models together by averaging its errors",
+        ),
+        (
+            "[ddp, liec]",
+            "[ddp, {name: cser, task: {clip_grad_norm: 1.0}}]",
+            "s.yaml:9:56: matrix.algorithm[1].task.clip_grad_norm: ",
+            "give it none: {name: cser, task: {clip_grad_norm: null}}",
+        ),
+        (
+            "[ddp, liec]",
+            "[ddp, {name: neolithic, accumulate: true, task: {accumulate: 2}}]",
+            "s.yaml:9:75: matrix.algorithm[1].task.accumulate: ",
+            "neolithic accumulates 2 minibatches per step itself; give it {name: neolithic, task: {accumulate: 1}}",
+        ),
+    ],
+)
+def test_mistakes_have_their_place_and_remedy(old: str, new: str, place: str, message: str) -> None:
+    error = error_of(edited(old, new))
+
+    assert (error[: len(place)], message in error) == (place, True), error
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_ddp_liec_and_local_sgd_take_every_optimizer_clipped_and_accumulated(optimizer: str) -> None:
+    text = edited(RATE, f"rate: 0.1\n  optimizer: {optimizer}\n  clip_grad_norm: 1.0\n  accumulate: 2")
+
+    assert len(scenario(text.replace("[ddp, liec]", "[ddp, liec, local_sgd]")).cells()) == 3
+
+
+def cell_of(text: str) -> Cell:
+    return scenario(text).cells()[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "stored"),
+    [
+        ("optimizer: sgd", {"momentum": 0.0, "weight_decay": 0.0}),
+        ("optimizer: {name: sgd, momentum: 0.9}", {"momentum": 0.9, "weight_decay": 0.0}),
+        ("momentum: 0.9\n  optimizer: {name: sgd, dampening: 0.0}", {"momentum": 0.9, "weight_decay": 0.0}),
+        (
+            "momentum: 0.9\n  optimizer: {name: sgd, nesterov: true}",
+            {"momentum": 0.9, "weight_decay": 0.0, "optimizer": {"name": "sgd", "nesterov": True}},
+        ),
+        (
+            "optimizer: adamw",
+            {
+                "momentum": 0.0,
+                "weight_decay": 0.01,
+                "optimizer": {"name": "adamw", "betas": [0.9, 0.999], "eps": 1e-8, "amsgrad": False},
+            },
+        ),
+    ],
+)
+def test_momentum_and_weight_decay_are_stored_as_fields_of_the_task(fields: str, stored: object) -> None:
+    cell = cell_of(edited(RATE, f"rate: 0.1\n  {fields}"))
+    spec = cell.spec()["task"]
+
+    assert {name: spec[name] for name in ("momentum", "weight_decay", "optimizer") if name in spec} == stored
+    assert Cell.from_spec(cell.spec()).id == cell.id
+    assert "clip_grad_norm" not in spec
+    assert "accumulate" not in spec
+
+
+def test_a_cell_with_sgd_has_the_id_that_it_had_without_an_optimizer() -> None:
+    plain = cell_of(BASE)
+    written = cell_of(edited(RATE, "rate: 0.1\n  optimizer: {name: sgd, momentum: 0.0}\n  accumulate: 1"))
+
+    assert plain.id == written.id
