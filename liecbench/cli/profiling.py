@@ -106,7 +106,7 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
 
 def require_one_model(cells: "list[Cell]") -> None:
     """Raise LiecbenchError if the cells differ in what a step computes."""
-    for name in ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay"):
+    for name in ("dataset", "model", "batch_size", "precision"):
         values = list(dict.fromkeys(str(getattr(cell.task, name)) for cell in cells))
         if len(values) > 1:
             shown = [getattr(getattr(cell.task, name), "name", str(getattr(cell.task, name))) for cell in cells]

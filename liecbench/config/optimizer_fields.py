@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from liecbench.config import registry
+from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.choice import Choice
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
         options = {name: value for name, value in options.items() if value != registry.default(cls, name)}
     own = {name: value for name, value in fields.items() if name not in given}
     return {"optimizer": Choice(name=choice.name, **options), **own}
+
+
+def update_of(task: "Task") -> dict[str, Any]:
+    """Return the task's fields that decide what its optimizer computes in a step, as in a scenario."""
+    fields = task.model_dump(mode="json")
+    return {name: fields.get(name, LATER_FIELDS.get(name)) for name in UPDATE_FIELDS}
 
 
 def make_optimizer(task: "Task") -> "TaskOptimizer":

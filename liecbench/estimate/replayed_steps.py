@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
+from liecbench.config.optimizer_fields import update_of
 from liecbench.config.training_schedule import minibatches_per_step, steps_per_epoch
 from liecbench.config.workload_sizes import sizes
 from liecbench.estimate.planned_bytes import traffic
@@ -79,6 +80,7 @@ def _seconds(cell: Cell, profile: Profile, name: str, kind: "StepKind") -> float
         # A session replays a method without times of its own as if it took none.
         local_seconds=profile.local_seconds(cell.algorithm.model_dump(), compressor, name) or 0.0,
         batches_per_step=minibatches_per_step(cell, algorithm),
+        update=update_of(cell.task),
     )
     links = RankLinks.of(cell.link if cell.link.shaped else _LOOPBACK, cell.workers)
     seconds = step_time(work, links, _costs(profile)).seconds

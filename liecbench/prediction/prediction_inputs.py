@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from liecbench.config import registry, workload_sizes
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
+from liecbench.config.optimizer_fields import update_of
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
@@ -93,7 +94,12 @@ def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
 def method_of(cell: Cell) -> Method:
     """Return the method of a cell."""
     return Method(
-        algorithm=cell.algorithm, compressor=cell.compressor, server=cell.server, block_bytes=cell.block_bytes
+        algorithm=cell.algorithm,
+        compressor=cell.compressor,
+        server=cell.server,
+        block_bytes=cell.block_bytes,
+        accumulate=cell.task.accumulate,
+        update=update_of(cell.task) if cell.is_trained else None,
     )
 
 

@@ -38,12 +38,16 @@ class Method:
         compressor: The compressor's name and options; None if the algorithm takes none.
         server: The place of the server; None if the algorithm has none.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
+        accumulate: The minibatches per step that its task accumulates.
+        update: The optimizer's fields of its task; None for the optimizer of the profile's task.
     """
 
     algorithm: Choice
     compressor: Choice | None = None
     server: "ServerPlace | None" = None
     block_bytes: int | Literal["whole"] | None = None
+    accumulate: int = 1
+    update: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -130,7 +134,7 @@ class RecordedMethod:
             world_size=world_size,
             kinds=kinds,
             bucket_bytes=algorithm.block_bytes,
-            batches_per_step=algorithm.batches_per_step,
+            batches_per_step=method.accumulate * algorithm.batches_per_step,
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
@@ -150,6 +154,7 @@ class RecordedMethod:
                     bucket_bytes=self.bucket_bytes,
                     local_seconds=self._local_seconds(profile, kind.name),
                     batches_per_step=self.batches_per_step,
+                    update=self.method.update,
                 ),
             )
             for kind in self.kinds

@@ -78,6 +78,7 @@ def step_work(
     bucket_bytes: int | Literal["whole"] | None,
     local_seconds: float | None = None,
     batches_per_step: int = 1,
+    update: dict[str, Any] | None = None,
 ) -> StepWork:
     """Return the work of the steps that ``schedule`` describes.
 
@@ -88,6 +89,7 @@ def step_work(
         bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
         local_seconds: Seconds that the method takes per step besides computing and its compressor; None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
+        update: The optimizer's fields of the task; None for the optimizer of the profile's task.
     """
     numels = [math.prod(parameter.shape) for parameter in profile.parameters]
     ready = _handed_over(profile, numels, bucket_bytes)
@@ -120,7 +122,7 @@ def step_work(
         world_size=schedule.world_size,
         before_seconds=(batches_per_step - 1) * passes + profile.forward.median,
         backward_seconds=profile.backward.median,
-        after_seconds=profile.clip.median + profile.optimizer.median,
+        after_seconds=profile.update_seconds(update),
         blocks=tuple(blocks),
         after_step=after,
         overlapped_steps=schedule.overlapped_steps,

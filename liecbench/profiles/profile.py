@@ -81,6 +81,14 @@ class MethodTimes(_Frozen):
     local: Seconds = Field(description="seconds per step")
 
 
+class UpdateTimes(_Frozen):
+    """The seconds of another optimizer than the task's, for methods that are trained with it."""
+
+    update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")
+    clip: Duration = Duration(median=0.0)
+    optimizer: Duration
+
+
 class Profile(_Frozen):
     """One model on one device by itself, with what its training step needs to compute and to compress."""
 
@@ -107,6 +115,7 @@ class Profile(_Frozen):
     )
     compressors: tuple[CompressorTimes, ...] = ()
     methods: tuple[MethodTimes, ...] = ()
+    updates: tuple[UpdateTimes, ...] = Field((), description="times of other optimizers than the task's")
     message_seconds: Seconds | None = Field(
         None, description="what a rank with a processor of its own takes per message besides its transfer"
     )
@@ -126,6 +135,12 @@ class Profile(_Frozen):
     def num_parameters(self) -> int:
         """Number of elements of all trainable parameters together."""
         return sum(_numel(parameter.shape) for parameter in self.parameters)
+
+    def update_seconds(self, update: dict[str, Any] | None) -> float:
+        """Return the seconds of clipping and of the optimizer with these fields of a task; else of the profile's."""
+        found = next((one for one in self.updates if one.update == update), None)
+        clip, optimizer = (self.clip, self.optimizer) if found is None else (found.clip, found.optimizer)
+        return clip.median + optimizer.median
 
     def compressor_times(self, compressor: dict[str, Any]) -> CompressorTimes | None:
         """Return the times of the compressor with this name and these options; None if the profile has none."""

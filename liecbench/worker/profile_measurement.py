@@ -16,6 +16,7 @@ from liecbench.worker.global_generators import generator_states, set_generator_s
 from liecbench.worker.method_times import measure_method, used_compressors
 from liecbench.worker.plain_steps import PlainSteps, built_task, duration, parameter_times
 from liecbench.worker.single_rank import group_of_one
+from liecbench.worker.update_times import measure_update, other_updates
 
 _MOST_SECONDS: Final = 20.0
 _FEWEST_STEPS: Final = 5
@@ -55,6 +56,7 @@ def measure_profile(
             for compressor in used_compressors(contestants, steps):
                 compressors.append(measure_compressor(compressor, sizes, device))
                 _measure_steps(steps, _FEWEST_STEPS, heartbeat)
+            updates = [measure_update(one, steps) for one in other_updates(cell, contestants)]
             methods: dict[str, MethodTimes] = {}
             for one in contestants:
                 for times in measure_method(one, steps, compressors, group, heartbeat):
@@ -83,6 +85,7 @@ def measure_profile(
         parameters=tuple(parameter_times(measured, steps.parameters)),
         compressors=tuple(compressors),
         methods=tuple(methods.values()),
+        updates=tuple(updates),
         copy_to_host=copies.get("copy_to_host"),
         copy_to_device=copies.get("copy_to_device"),
     )

@@ -36,7 +36,8 @@ def compute_fields(cell: Cell) -> dict[str, object]:
     """Return the fields of a cell that determine what a rank computes; a profile holds for cells that share them."""
     task = cell.task.model_dump(mode="json")
     names = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
-    return {"task": {name: task.get(name) for name in names}, "threads": cell.threads, "device": cell.device}
+    later = {name: task[name] for name in ("optimizer", "clip_grad_norm") if name in task}
+    return {"task": {name: task.get(name) for name in names} | later, "threads": cell.threads, "device": cell.device}
 
 
 def kept_path(contestants: Sequence[Cell]) -> Path | None:

@@ -15,6 +15,7 @@ from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.config.jobs import Contestant
+from liecbench.config.optimizer_fields import update_of
 from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.profiles.profile import Profile
 from liecbench.results.timing_record import Timing
@@ -81,7 +82,9 @@ def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, Ste
     for kind, share in shares.items():
         schedule = algorithm.schedule(shapes, world_size=cell.workers, step=share.first)
         local = profile.local_seconds(*names, kind) or 0.0
-        work = WorkSeconds.of(profile, schedule, batches=minibatches_per_step(cell, algorithm), local=local)
+        work = WorkSeconds.of(
+            profile, schedule, batches=minibatches_per_step(cell, algorithm), local=local, update=update_of(cell.task)
+        )
         found[kind] = StepKind(schedule=schedule, share=share, work=work)
     return found
 

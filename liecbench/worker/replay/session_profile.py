@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch.distributed as dist
 
 from liecbench.config.cell import Cell
+from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.cell_keys import digest
 from liecbench.config.jobs import Session
+from liecbench.config.optimizer_fields import UPDATE_FIELDS, update_of
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import profile_text, read_profile, write_profile
@@ -126,17 +129,31 @@ def measured_path(cell: Cell, directory: Path) -> Path:
 
 
 def has_method(profile: Profile, cell: Cell) -> bool:
-    """Return True if a profile has the times of a cell's method."""
+    """Return True if a profile has the times of a cell's method and of its optimizer."""
+    update, task = update_of(cell.task), profile.task
+    if update not in [one.update for one in profile.updates] and (task is None or update != _update_in(task)):
+        return False
     compressor = cell.compressor.model_dump() if cell.compressor else None
     return any((one.algorithm, one.compressor) == (cell.algorithm.model_dump(), compressor) for one in profile.methods)
 
 
+def _update_in(task: dict[str, Any]) -> dict[str, Any]:
+    return {name: task.get(name, LATER_FIELDS.get(name)) for name in UPDATE_FIELDS}
+
+
 def _merged(before: Profile | None, new: Profile) -> Profile:
-    """Return ``before`` with the methods and compressors of ``new`` that it lacks."""
+    """Return ``before`` with the methods, compressors and optimizers of ``new`` that it lacks."""
     if before is None:
         return new
     known = [times.compressor for times in before.compressors]
     added = tuple(times for times in new.compressors if times.compressor not in known)
+    methods = [(one.algorithm, one.compressor, one.kind) for one in before.methods]
+    updates = [one.update for one in before.updates]
     return before.model_copy(
-        update={"compressors": before.compressors + added, "methods": before.methods + new.methods}
+        update={
+            "compressors": before.compressors + added,
+            "methods": before.methods
+            + tuple(one for one in new.methods if (one.algorithm, one.compressor, one.kind) not in methods),
+            "updates": before.updates + tuple(one for one in new.updates if one.update not in updates),
+        }
     )

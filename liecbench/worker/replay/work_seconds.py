@@ -33,7 +33,9 @@ class WorkSeconds:
         return self.backward + self.optimizer
 
     @classmethod
-    def of(cls, profile: Profile, schedule: Schedule, *, batches: int, local: float) -> Self:
+    def of(
+        cls, profile: Profile, schedule: Schedule, *, batches: int, local: float, update: dict[str, Any] | None = None
+    ) -> Self:
         """Look up the seconds of a step in a profile.
 
         Args:
@@ -42,6 +44,7 @@ class WorkSeconds:
             batches: The number of minibatches whose gradients the step accumulates.
             local: Seconds that the method takes in the step on one rank beyond its compressor's operations. Each block
                 takes the share that it has of the parameters.
+            update: The optimizer's fields of the task; None for the optimizer of the profile's task.
         """
         one_pass = profile.forward.median + profile.backward.median
         last_begins = (batches - 1) * one_pass + profile.forward.median
@@ -50,7 +53,7 @@ class WorkSeconds:
         return cls(
             ready=tuple(last_begins + min(seconds, profile.backward.median) for seconds in latest),
             backward=batches * one_pass,
-            optimizer=profile.clip.median + profile.optimizer.median,
+            optimizer=profile.update_seconds(update),
             local=tuple(local * size / max(1, sum(sizes)) for size in sizes),
         )
 

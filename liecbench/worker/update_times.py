@@ -1,0 +1,46 @@
+"""Measure what clipping and the optimizer take in a step, for methods with another optimizer than the task's."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from liecbench.config.cell import Cell
+from liecbench.config.optimizer_fields import update_of
+from liecbench.profiles.profile import UpdateTimes
+from liecbench.worker.optimizer_steps import OptimizerSteps
+from liecbench.worker.plain_steps import PlainSteps, duration
+
+_NUM_WARM_UP: Final = 2
+_NUM_STEPS: Final = 10
+
+
+def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
+    """Return those of ``contestants`` whose optimizer is not that of ``cell``, one for each optimizer."""
+    found = [update_of(cell.task)]
+    others = []
+    for one in contestants:
+        if (update := update_of(one.task)) not in found:
+            found.append(update)
+            others.append(one)
+    return others
+
+
+def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
+    """Measure the optimizer of a cell's task on the model of ``steps``, after a plain step each (measured, too).
+
+    The learning rate is 0, so that the parameters stay as they are.
+    """
+    optimizer, clock = OptimizerSteps.of(cell.task, steps.task.model, learning_rate=0.0), steps.clock
+    clips, updates = list[float](), list[float]()
+    for number in range(_NUM_WARM_UP + _NUM_STEPS):
+        steps.step()
+        began = clock.timestamp()
+        optimizer.clip()
+        clipped = clock.timestamp()
+        optimizer.step()
+        ended = clock.timestamp()
+        if number >= _NUM_WARM_UP:
+            clock.record(began, clipped, lambda begin, end: clips.append(end - begin))
+            clock.record(clipped, ended, lambda begin, end: updates.append(end - begin))
+    clock.synchronize()
+    clip = duration(clips) if optimizer.max_norm is not None else duration([0.0])
+    return UpdateTimes(update=update_of(cell.task), clip=clip, optimizer=duration(updates))
