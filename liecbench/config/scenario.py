@@ -287,6 +287,8 @@ def matches(cell: Cell, entry: BaseModel) -> bool:
     fields = given(entry)
     if isinstance(algorithm := fields.get("algorithm"), AlgorithmChoice):
         fields = {**fields, **given(algorithm.task)}
+    if isinstance(optimizer := fields.get("optimizer"), Choice):
+        fields = {**fields, **optimizer_fields(optimizer, fields)}
     return all(_has(getattr(cell.task if name in TASK_FIELDS else cell, name), v) for name, v in fields.items())
 
 

@@ -1,6 +1,7 @@
 """Optimizers that a scenario cannot have: the place of the mistake, the reason, and what to write instead."""
 
 import pytest
+import yaml
 
 from liecbench.config.cell import Cell
 from tests.scenarios import BASE, edited, error_of, scenario
@@ -153,3 +154,23 @@ def test_a_cell_with_sgd_has_the_id_that_it_had_without_an_optimizer() -> None:
     written = cell_of(edited(RATE, "rate: 0.1\n  optimizer: {name: sgd, momentum: 0.0}\n  accumulate: 1"))
 
     assert plain.id == written.id
+
+
+def test_an_exclusion_by_the_optimizers_options_finds_the_cells() -> None:
+    axes = "optimizer: [sgd, {name: adamw, weight_decay: 0.1}, {name: adamw, weight_decay: 0.2}]"
+    text = edited("algorithm: [ddp, liec]", f"algorithm: [ddp, liec]\n  {axes}")
+    kept = scenario(f"{text}exclude: [{{algorithm: liec, optimizer: {{name: adamw, weight_decay: 0.1}}}}]\n").cells()
+
+    assert [(cell.algorithm.name, cell.task.weight_decay) for cell in kept] == [
+        *(("ddp", 0.0), ("liec", 0.0), ("ddp", 0.1)),
+        *(("ddp", 0.2), ("liec", 0.2)),
+    ]
+
+
+def test_what_a_scenario_stores_gives_the_same_cells_again() -> None:
+    own = "{optimizer: {name: sgd, nesterov: true, momentum: 0.9}, schedule: null, clip_grad_norm: null}"
+    text = edited(RATE, "rate: 0.1\n  optimizer: adamw\n  clip_grad_norm: 1.0\n  schedule: {warmup_steps: 4}")
+    one = scenario(text.replace("[ddp, liec]", f"[ddp, {{name: cser, task: {own}}}]"))
+
+    assert scenario(yaml.safe_dump(one.stored())).cells() == one.cells()
+    assert {cell.task.clip_grad_norm for cell in one.cells()} == {None, 1.0}
