@@ -13,6 +13,7 @@ from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
 from liecbench.algorithms.ddp import AllReduce, AllReduceBF16, AllReduceFP16
+from liecbench.algorithms.demo import DeMo
 from liecbench.algorithms.dgc import DGC
 from liecbench.algorithms.diloco import DiLoCo
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
@@ -46,6 +47,7 @@ __all__ = [
     "Block",
     "BlockAlgorithm",
     "CompressedAlgorithm",
+    "DeMo",
     "DiLoCo",
     "DoubleSqueeze",
     "ErrorFeedback",

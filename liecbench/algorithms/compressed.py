@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.optimizers import learning_rates
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.by_name import as_compressor
@@ -99,6 +100,4 @@ class ErrorFeedback(CompressedAlgorithm):
 
     def _rates_of(self, block: Block) -> list[float]:
         """Return the learning rate of each parameter of a block; 0 if the optimizer does not have the parameter."""
-        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
-        rates = {p: float(group["lr"]) for group in groups for p in group["params"]}
-        return [rates.get(parameter, 0.0) for parameter in block.parameters]
+        return learning_rates(self._optimizers, block.parameters)

@@ -77,6 +77,13 @@ def optimizer_options(
     return found
 
 
+def learning_rates(optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]) -> list[float]:
+    """Return the learning rate of each parameter; 0 for one that no optimizer has."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    rates = {parameter: float(group["lr"]) for group in groups for parameter in group["params"]}
+    return [rates.get(parameter, 0.0) for parameter in parameters]
+
+
 def is_within_step(optimizers: Container[object]) -> bool:
     """Return whether the calling hook runs within nested steps of ``optimizers``; only the outer one counts.
 

@@ -148,13 +148,23 @@ class ChunkedTopK(Compressor):
 
     def add_to(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Decode a message as ``decode`` does, on any device and without making the host wait."""
-        layout = self.layout(out.numel())
+        positions, values = self.entries(payload, out.numel())
+        if not accumulate:
+            out.zero_()
+        out.index_add_(0, positions, values * weight)
+
+    def entries(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
+        """Return the positions (int64) and the values (float32) of a message's kept entries, on any device.
+
+        Args:
+            payload: The bytes of the message.
+            numel: The number of elements of the vector.
+        """
+        layout = self.layout(numel)
         values, packed_positions, codes = layout.split(payload)
         if self.bits == codebook.BITS:
             values = values.index_select(0, codebook.unpack(codes, layout.num_kept))
-        if not accumulate:
-            out.zero_()
-        out.index_add_(0, self._positions(packed_positions, layout), values * weight)
+        return self._positions(packed_positions, layout), values
 
     def _positions(self, packed: Tensor, layout: Layout) -> Tensor:
         """Return the positions of all kept entries in the vector. Entries without an index are the last ones."""

@@ -17,6 +17,7 @@ from liecbench.algorithms import (
     LIEC,
     PSGD,
     Algorithm,
+    DeMo,
     DoubleSqueeze,
     LocalSGD,
     MemSGD,
@@ -44,9 +45,10 @@ METHODS: dict[str, tuple[Callable[..., Algorithm], int, int]] = {
     "local_sgd": (partial(LocalSGD, average_period=2), 0, 0),
     "signsgd": (SignSGD, 0, 0),
     "onebit_adam": (partial(OneBitAdam, freeze_step=1), 3, 1),
+    "demo": (DeMo, 1, 0),
     "dgc": (partial(DGC, warmup_epochs=0), 2, 0),
 }
-WITHOUT_SERVER = ("dgc",)
+WITHOUT_SERVER = ("demo", "dgc")
 TIES = 1  # blocks that top_k takes for a while if all magnitudes are equal, as they are here
 
 
@@ -86,7 +88,12 @@ def blocks_needed(name: str) -> float:
 
 
 def needed_by_all() -> list[float]:
-    for module in (*Sign.cpu_kernels, *SignSGD.cpu_kernels, *DGC.cpu_kernels):  # numba's own memory is no method's
+    for module in (
+        *Sign.cpu_kernels,
+        *SignSGD.cpu_kernels,
+        *DGC.cpu_kernels,
+        *DeMo.cpu_kernels,
+    ):  # numba's own memory is no method's
         importlib.import_module(module)
     return [blocks_needed(name) for name in METHODS]
 

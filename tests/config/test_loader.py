@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.config.factory import make_algorithm
 from liecbench.config.loader import check, load_scenario
 from liecbench.config.yaml_source import parse
 from liecbench.errors import ScenarioError
@@ -413,3 +414,19 @@ def test_methods_that_exchange_dense_gradients_are_refused_for_sparse_embeddings
         "make its embedding with sparse=False, or compare methods such as ddp that take sparse ones"
     )
     assert len(scenario(sparse.replace("[ddp, liec]", "[ddp]")).cells()) == 1
+
+
+def test_options_that_depend_on_the_run_are_checked_and_filled_in() -> None:
+    # Of the 1437 samples of digits, 64 are used per step: 22 steps per epoch, 44 in all.
+    late = edited("[ddp, liec]", "[ddp, {name: onebit_adam, freeze_step: 44}]")
+    first, adam, dgc = scenario(edited("[ddp, liec]", "[ddp, onebit_adam, dgc]")).cells()
+
+    assert error_of(late) == (
+        "s.yaml:9:53: matrix.algorithm[1].freeze_step: the run has 44 steps, and would end before it sends one bit per "
+        "entry; write freeze_step: 7, or remove it to take 15 % of the steps"
+    )
+    kinds = [make_algorithm(adam).step_kind(step) for step in range(44)]
+    assert kinds == ["warmup"] * 7 + ["compressed"] * 37
+    assert [make_algorithm(dgc).step_kind(step) for step in (21, 22)] == ["warmup_1", "warmup_2"]
+    assert make_algorithm(dgc, num_samples=128).step_kind(2) == "warmup_2"
+    assert make_algorithm(first).start_up_steps == 0

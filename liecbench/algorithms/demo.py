@@ -1,0 +1,170 @@
+"""DeMo: workers send the largest cosine coefficients of their momenta, and step by the sign of the mean."""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar, Final
+
+import torch
+from annotated_types import Ge, Gt, Le
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.dct import ChunkedDct
+from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.optimizers import learning_rates
+from liecbench.compressors.base import Compressor, Message
+from liecbench.compressors.chunked_top_k import ChunkedTopK
+
+_MOST_COUNTED_IN_A_BYTE: Final = 255
+
+
+@plain_dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Parameters of a block whose chunks are equally large: their coefficients are sent together.
+
+    ``transforms`` has for each parameter its elements [start, stop) of the block, its transform, and the first of its
+    coefficients among those of the part. ``start`` and ``stop`` are the part's among the coefficients of the block.
+    """
+
+    compressor: ChunkedTopK
+    start: int
+    stop: int
+    transforms: tuple[tuple[slice, ChunkedDct, slice], ...]
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class DeMo(BlockAlgorithm):
+    """Decoupled momentum (Peng et al. 2024, arXiv 2411.19870): δ_i ← β·δ_i + η·g_i; u = sign(IDCT(mean(C(DCT(δ_i))))).
+
+    g_i is worker i's gradient, η the learning rate, and DCT the discrete cosine transform of each chunk of a parameter.
+    C keeps the largest coefficients of each chunk, and δ_i loses what worker i sends: δ_i ← δ_i − IDCT(C(DCT(δ_i))).
+    The mean of a coefficient is that over the workers that sent it. Every worker sends to every other, without a
+    server. A chunk's sides are the largest divisors, up to ``chunk``, of a matrix's dimensions; a tensor of more
+    dimensions counts as a matrix with the first dimension as its rows. The optimizer is SGD without momentum; its
+    weight decay is decoupled.
+
+    Attributes:
+        decay: The factor β.
+        kept: The number of coefficients of a chunk that are sent; a smaller chunk sends all of them.
+        chunk: The longest side of a chunk.
+    """
+
+    decay: Annotated[float, Gt(0), Le(1)] = 0.999
+    kept: Annotated[int, Ge(1), Le(64 * 64)] = 32
+    chunk: Annotated[int, Ge(1), Le(64)] = 64
+    cpu_kernels: ClassVar[tuple[str, ...]] = ChunkedTopK.cpu_kernels
+    error = WorkerMemory()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._measured: Sequence[_Part] = ()
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        if name != "sgd":
+            return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
+        if options.get("momentum"):
+            return f"it keeps the momentum itself; give the optimizer momentum: 0, and the method decay: {self.decay}"
+        return None
+
+    def push_compressor(self, step: int) -> Compressor:
+        """Return the compressor of chunks with the longest sides."""
+        return _compressor(self.chunk**2, self.kept)
+
+    def compressor_input(self, block: Block) -> Tensor:
+        """Return DCT(β·δ_i + η·g_i), the vector that this worker compresses, in scratch memory."""
+        self._measured = self._parts(block)
+        return self._coefficients(block, self.scratch(block.numel))
+
+    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace ``vector``, which ``compressor_input`` returned last, by what C leaves of it."""
+        for part in self._measured:
+            piece = vector[part.start : part.stop]
+            part.compressor.compress(piece, residual=piece)
+
+    def reduce(self, block: Block) -> Tensor:
+        """Compute δ_i ← β·δ_i + η·g_i; q_i = C(DCT(δ_i)); δ_i ← δ_i − IDCT(q_i). Return u = sign(IDCT(mean(q_i))).
+
+        C keeps the largest coefficients of each chunk, and the mean of each is that over the workers that sent it.
+        """
+        scratch, parts = self.scratch(2 * block.numel), self._parts(block)
+        left, mean = self._coefficients(block, scratch[: block.numel]), scratch[block.numel :]
+        for part in parts:
+            own = left[part.start : part.stop]
+            self.exchange.gather(
+                part.compressor,
+                own,
+                residual=own,
+                out=mean[part.start : part.stop],
+                combine=_MeanOfSenders(part.compressor),
+            )
+        for part in parts:
+            for place, transform, of_part in part.transforms:
+                transform.inverse(left[part.start : part.stop][of_part], self.error[block][place])
+                transform.inverse(mean[part.start : part.stop][of_part], block.gradient[place])
+        return torch.sign(block.gradient, out=block.gradient)
+
+    def _coefficients(self, block: Block, out: Tensor) -> Tensor:
+        """Write DCT(β·δ_i + η·g_i) to ``out``, part by part; this overwrites the block's gradient."""
+        grown = block.gradient
+        rates = learning_rates(self._optimizers, block.parameters)
+        for (start, stop), rate in zip(block.extents(), rates, strict=True):
+            grown[start:stop].mul_(rate)
+        grown.add_(self.error[block], alpha=self.decay)
+        for part in self._parts(block):
+            for place, transform, of_part in part.transforms:
+                transform.forward(grown[place], out[part.start : part.stop][of_part])
+        return out
+
+    def _parts(self, block: Block) -> Sequence[_Part]:
+        return _parts_of(tuple(parameter.shape for parameter in block.parameters), self.chunk, self.kept)
+
+
+def _compressor(chunk: int, kept: int) -> ChunkedTopK:
+    return ChunkedTopK(chunk=chunk, kept=min(kept, chunk), bits=32)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parts_of(shapes: tuple[torch.Size, ...], longest_side: int, kept: int) -> tuple[_Part, ...]:
+    """Return the parts of a block whose parameters have these shapes, from the largest chunk to the smallest."""
+    transforms = [ChunkedDct.of(shape, longest_side) for shape in shapes]
+    stops = itertools.accumulate(transform.numel for transform in transforms)
+    pairs = [
+        (transform, slice(stop - transform.numel, stop)) for transform, stop in zip(transforms, stops, strict=True)
+    ]
+    parts, start = list[_Part](), 0
+    pairs.sort(key=lambda pair: -pair[0].chunk)
+    for chunk, group in itertools.groupby(pairs, key=lambda pair: pair[0].chunk):
+        found, length = list[tuple[slice, ChunkedDct, slice]](), 0
+        for transform, place in group:
+            found.append((place, transform, slice(length, length + transform.numel)))
+            length += transform.numel
+        compressor = _compressor(chunk, kept)
+        parts.append(_Part(compressor=compressor, start=start, stop=start + length, transforms=tuple(found)))
+        start += length
+    return tuple(parts)
+
+
+@plain_dataclass(frozen=True, slots=True)
+class _MeanOfSenders:
+    """Computes for each entry the mean over the workers that sent it; an entry that nobody sent is 0.
+
+    Messages are added one after the other, so that all ranks get the same bits.
+    """
+
+    compressor: ChunkedTopK
+
+    def __call__(self, messages: Sequence[Message], out: Tensor) -> None:
+        in_a_byte = len(messages) <= _MOST_COUNTED_IN_A_BYTE
+        counts = torch.zeros(out.numel(), dtype=torch.uint8 if in_a_byte else torch.int16, device=out.device)
+        out.zero_()
+        for message in messages:
+            positions, values = self.compressor.entries(message.payload, out.numel())
+            out.index_add_(0, positions, values)
+            counts.index_add_(0, positions, torch.ones_like(positions, dtype=counts.dtype))
+        out.div_(counts.clamp_(min=1))
