@@ -24,7 +24,8 @@ class OneBitAdam(ServerAlgorithm):
     g_i is worker i's gradient, m the momentum, v the second moment, C the compressor sign_l2, e_i and e the error
     memories of worker and server, and u the update. Before ``freeze_step`` the mean gradient is dense and trains m and
     v as in Adam, without bias correction; afterwards v stays as it is. The optimizer is SGD without momentum, with the
-    learning rate of Adam; its weight decay is decoupled, as in AdamW.
+    learning rate of Adam; its weight decay is decoupled, as in AdamW. An entry whose gradient is mostly 0 has a small
+    v, so that one bit moves it far: then take a later ``freeze_step``, a larger ``eps`` or a lower learning rate.
 
     Attributes:
         freeze_step: The number of steps after which v stays. A fraction is that of the run's steps, which only a

@@ -113,7 +113,7 @@ def simulated() -> list[simulation.Vector]:
     for step in range(NUM_STEPS):
         all_gradients = [gradients(weights, step, rank) for rank in range(NUM_WORKERS)]
         for i, shape in enumerate(SHAPES):
-            total, senders = 0.0, 0.0
+            total, senders = np.zeros((shape[0], 1)), np.zeros((shape[0], 1))
             for rank in range(NUM_WORKERS):
                 delta[rank][i] = DECAY * delta[rank][i] + LEARNING_RATE * all_gradients[rank][i]
                 q, is_sent = largest_coefficients(delta[rank][i])

@@ -13,14 +13,17 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import (
+    DGC,
     LIEC,
     PSGD,
     Algorithm,
     AllReduce,
     AllReduceBF16,
+    DeMo,
     DoubleSqueeze,
     MemSGD,
     NonFiniteError,
+    OneBitAdam,
     PowerSGD,
 )
 from liecbench.compressors import FP16, Int8, Sign, TopK
@@ -35,6 +38,12 @@ COMBINATIONS: list[Combination] = [
     if method not in UNCOMPRESSED or compressor == "sign"
 ]
 BUCKETED = [AllReduce, AllReduceBF16, PowerSGD]
+# Methods with a compressor of their own, and their learning rates.
+OWN = [
+    (partial(DGC, ratio=0.1, steps_per_epoch=4, warmup_epochs=1), network.LEARNING_RATE / 10),
+    (partial(OneBitAdam, freeze_step=6), 1e-3),
+    (DeMo, 1e-3),
+]
 
 
 def train_all(device: str) -> list[torch.Tensor]:
@@ -73,11 +82,22 @@ def train_bucketed(device: str) -> list[torch.Tensor]:
     return models
 
 
+def train_own(device: str) -> list[torch.Tensor]:
+    models = []
+    for make, learning_rate in OWN:
+        run = Run(make, device)
+        run.optimizer.param_groups[0]["lr"] = learning_rate
+        run.train(range(network.NUM_STEPS))
+        run.algorithm.close()
+        models.append(run.flat())
+    return models
+
+
 def nccl_ranks() -> int:
     return min(2, torch.cuda.device_count())
 
 
-@pytest.mark.parametrize("train", [train_all, train_bucketed], ids=["through a server", "bucketed"])
+@pytest.mark.parametrize("train", [train_all, train_bucketed, train_own], ids=["through a server", "bucketed", "own"])
 def test_steps_over_gloo_are_the_cpus(train: Any) -> None:
     expected, actual = run_ranks(train, 2, "cpu"), run_ranks(train, 2, "cuda")
 
@@ -85,7 +105,7 @@ def test_steps_over_gloo_are_the_cpus(train: Any) -> None:
         torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("train", [train_all, train_bucketed], ids=["through a server", "bucketed"])
+@pytest.mark.parametrize("train", [train_all, train_bucketed, train_own], ids=["through a server", "bucketed", "own"])
 def test_steps_over_nccl_are_the_cpus(train: Any) -> None:
     """Two ranks, or one if the machine has one GPU."""
     expected = run_ranks(train, nccl_ranks(), "cpu")
