@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # The elements that are transformed together: few enough for a CPU's cache.
-_SLAB_NUMEL_ON_CPU = 2**18
+_SLAB_NUMEL_ON_CPU = 2**17
 _SLAB_NUMEL_ON_GPU = 2**24
 
 
