@@ -25,7 +25,8 @@ class OneBitAdam(ServerAlgorithm):
     memories of worker and server, and u the update. Before ``freeze_step`` the mean gradient is dense and trains m and
     v as in Adam, without bias correction; afterwards v stays as it is. The optimizer is SGD without momentum, with the
     learning rate of Adam; its weight decay is decoupled, as in AdamW. An entry whose gradient is mostly 0 has a small
-    v, so that one bit moves it far: then take a later ``freeze_step``, a larger ``eps`` or a lower learning rate.
+    v, so that one bit moves it far: then take a later ``freeze_step``, a larger ``eps`` such as 1e-4, or a lower
+    learning rate.
 
     Attributes:
         freeze_step: The number of steps after which v stays. A fraction is that of the run's steps, which only a

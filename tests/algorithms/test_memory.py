@@ -45,7 +45,7 @@ METHODS: dict[str, tuple[Callable[..., Algorithm], int, int]] = {
     "local_sgd": (partial(LocalSGD, average_period=2), 0, 0),
     "signsgd": (SignSGD, 0, 0),
     "onebit_adam": (partial(OneBitAdam, freeze_step=1), 3, 1),
-    "demo": (DeMo, 1, 0),
+    "demo": (partial(DeMo, kept=1), 1, 0),
     "dgc": (partial(DGC, warmup_epochs=0), 2, 0),
 }
 WITHOUT_SERVER = ("demo", "dgc")
