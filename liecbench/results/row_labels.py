@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.results.fields import varying_fields
 from liecbench.results.rows import Row
 
@@ -25,7 +26,13 @@ class Labels:
     def __init__(self, rows: Sequence[Row]) -> None:
         varying = [name for name in varying_fields([row.fields for row in rows]) if name not in ("algorithm", "timing")]
         setting_fields = _SETTING_FIELDS | {option for row in rows for option in _workload_options(row)}
-        self._method_fields = [name for name in varying if name not in setting_fields]
+        of_task = {name for row in rows for name in _task_fields(row)} - setting_fields
+        apart = [name for name in varying if name not in of_task]
+        self._method_fields = [
+            name
+            for name in varying
+            if name not in setting_fields and (name not in of_task or _varies_within_method(rows, name, apart))
+        ]
         self._setting_fields = [name for name in varying if name in setting_fields]
         self._timing_varies = len({_timing(row) for row in rows}) > 1
         self._variants: dict[str, dict[str, int]] = {}
@@ -102,6 +109,25 @@ def _workload_options(row: Row) -> set[str]:
     task = row.cells[0].spec["task"]
     options = {(kind, option) for kind in ("dataset", "model") for option in task.get(kind, ()) if option != "name"}
     return {prefixed if (prefixed := f"{kind}_{option}") in row.fields else option for kind, option in options}
+
+
+def _task_fields(row: Row) -> set[str]:
+    """Return the names of the row's fields that say how it is trained, such as the learning rate."""
+    task = row.cells[0].spec["task"]
+    options = task.get("optimizer", {})
+    return {*task, *LATER_FIELDS, *options, *(f"optimizer_{option}" for option in options)} - {"name"}
+
+
+def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
+    """Return True if rows differ in a field of the task that have the same method, and the values ``apart`` in common.
+
+    A method that is trained otherwise than all others needs no such field in its name.
+    """
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        method = repr([row.algorithm, *(row.fields.get(field) for field in apart)])
+        found.setdefault(method, set()).add(repr(row.fields.get(name)))
+    return any(len(values) > 1 for values in found.values())
 
 
 def _timing(row: Row) -> str:

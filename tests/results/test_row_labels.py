@@ -29,10 +29,25 @@ def test_a_methods_label_has_the_fields_in_which_methods_differ() -> None:
     runs.append(run_of("s", algorithm="psgd", compressor={"name": "sign"}, task={"learning_rate": 0.3}))
 
     assert named(runs) == {
+        ("ddp", ""),
+        ("psgd top_k ratio 0.01", ""),
+        ("psgd top_k ratio 0.1", ""),
+        ("psgd sign", ""),
+    }
+
+
+def test_a_field_of_the_task_names_methods_only_if_one_method_has_several_values() -> None:
+    adamw = {"name": "adamw", "betas": [0.9, 0.95], "eps": 1e-8, "amsgrad": False}
+    runs = [
+        run_of("a", task={"optimizer": adamw}),
+        run_of("b", algorithm="psgd", task={"learning_rate": 0.3}),
+        run_of("c", algorithm="psgd", task={"learning_rate": 0.4}),
+    ]
+
+    assert named(runs) == {
         ("ddp learning rate 0.1", ""),
-        ("psgd top_k learning rate 0.1 ratio 0.01", ""),
-        ("psgd top_k learning rate 0.1 ratio 0.1", ""),
-        ("psgd sign learning rate 0.3", ""),
+        ("psgd learning rate 0.3", ""),
+        ("psgd learning rate 0.4", ""),
     }
 
 

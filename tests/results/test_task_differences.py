@@ -33,4 +33,4 @@ def test_rows_and_the_verdict_say_what_a_row_is_trained_with_instead() -> None:
 
     assert rows["liec"]["task_differences"] == {"learning_rate": {"own": 0.5, "baseline": 0.1}}
     assert ("other_task" in rows["liec"]["flags"], "other_task" in rows["psgd"]["flags"]) == (True, False)
-    assert "trained otherwise than ddp: liec learning rate 0.5 (learning rate 0.5 instead of 0.1)" in compared.verdict
+    assert "trained otherwise than ddp: liec (learning rate 0.5 instead of 0.1)" in compared.verdict

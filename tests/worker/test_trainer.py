@@ -165,6 +165,12 @@ def test_only_local_models_diverge_and_only_error_feedback_has_a_norm(trained: d
     assert all(record.compression_error is not None and 0 < record.compression_error < 1 for record in trained["liec"])
 
 
+def test_only_optimizers_with_states_have_bytes(trained: dict[str, list[Epoch]]) -> None:
+    assert [record.optimizer_bytes for record in trained["ddp"]] == [None] * 3
+    # A momentum for each of 8 · 9 weights of a convolution, 2 · 8 of its normalisation, and 512 · 10 + 10.
+    assert [record.optimizer_bytes for record in trained["unrehearsed"]] == [4 * (72 + 16 + 5130)]
+
+
 def test_non_finite_losses_end_the_cell_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
     assert trained["diverging"] == []
 
