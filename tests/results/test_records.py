@@ -83,6 +83,7 @@ EPOCHS = st.builds(
     gpu=st.none() | st.dictionaries(st.sampled_from(["power_watts", "utilisation"]), FRACTIONS, max_size=2),
     first_steps=st.none() | FIRST_STEPS,
     tokens=st.none() | st.integers(1, 2**60),
+    optimizer_bytes=st.none() | st.integers(1, 2**60),
 )
 ENDS = st.builds(
     End,

@@ -35,6 +35,7 @@ NO_PARTS = {
     "other_seconds_per_epoch": None,
     "compute_utilization": None,
     "memory_bytes": None,
+    "optimizer_bytes": None,
     "peak_memory_bytes": 1000.0,
 }
 NO_LANGUAGE_MODEL = dict.fromkeys(
@@ -99,7 +100,12 @@ def test_recorded_parts_of_the_time_are_metrics() -> None:
     """Of 22 steps 11 are timed, which count as half an epoch."""
     parts: dict[str, Any] = {"compute_seconds": 0.5, "exposed_wire_seconds": 1.0, "exposed_compress_seconds": 0.25}
     trained = dataclasses.replace(
-        epoch("a", seconds=2.0, timed=11), **parts, other_seconds=0.25, memory_bytes=400, peak_memory_bytes=5000
+        epoch("a", seconds=2.0, timed=11),
+        **parts,
+        other_seconds=0.25,
+        memory_bytes=400,
+        optimizer_bytes=300,
+        peak_memory_bytes=5000,
     )
     row = summarise(cells_of([start("a"), trained, end("a")]))[0]
 
@@ -109,6 +115,7 @@ def test_recorded_parts_of_the_time_are_metrics() -> None:
         "other_seconds_per_epoch": 0.5,
         "compute_utilization": 0.25,
         "memory_bytes": 400.0,
+        "optimizer_bytes": 300.0,
         "peak_memory_bytes": 5000.0,
     }
 
