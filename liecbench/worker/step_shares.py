@@ -54,7 +54,7 @@ def step_shares(
     window = range(first, first + length)
     counts = Counter(map(step_kind, window))
     found = {}
-    for number in (*range(num_steps), *window):
+    for number in (*range(max(num_steps, start)), *window):
         kind = step_kind(number)
         if kind not in found:
             found[kind] = StepShare(first=number, share=counts[kind] / length)

@@ -33,3 +33,10 @@ def test_the_long_run_begins_after_the_last_step_of_the_start() -> None:
     found = step_shares(lambda step: "dense" if step < 7001 else "compressed", 1, 50, start=7001)
 
     assert found == {"dense": StepShare(first=0, share=0.0), "compressed": StepShare(first=7001, share=1.0)}
+
+
+def test_a_short_run_has_the_kinds_of_a_longer_one() -> None:
+    """So that runs whose steps take equally long can share their times."""
+    found = step_shares(lambda step: str(min(step // 10, 4)), 1, 15, start=40)
+
+    assert list(found) == ["0", "1", "2", "3", "4"]
