@@ -81,11 +81,11 @@ class TwoTensors(nn.Module):
         return 2 * (inputs * (self.first + self.second)).sum()
 
 
-def trained(make: Callable[[], Algorithm], num_steps: int, learning_rate: float = network.LEARNING_RATE) -> Tensor:
+def trained(make: Callable[[], Algorithm], num_steps: int = NUM_STEPS, device: str = "cpu") -> Tensor:
     """Return this rank's parameters after some steps of plain SGD."""
-    model = network.build(SIZES, SEED)
+    model = network.build(SIZES, SEED).to(device)
     ddp = DistributedDataParallel(model, bucket_cap_mb=0.0002)
-    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
     algorithm = make()
     algorithm.attach(ddp, optimizer)
     for step in range(num_steps):
@@ -94,7 +94,11 @@ def trained(make: Callable[[], Algorithm], num_steps: int, learning_rate: float 
         optimizer.step()
     algorithm.synchronize()
     algorithm.close()
-    return network.flat(model)
+    return network.flat(model).cpu()
+
+
+def trained_all(device: str) -> dict[str, Tensor]:
+    return {name: trained(partial(made, name), device=device) for name in (*CASES, *SPARSE)}
 
 
 def by_hand() -> Tensor:
@@ -181,14 +185,14 @@ def compression_errors() -> list[float | None]:
 
 def observe() -> dict[str, Any]:
     return {
-        "cases": {name: trained(lambda name=name: made(name), NUM_STEPS) for name in (*CASES, *SPARSE)},  # type: ignore[misc]
+        "cases": trained_all("cpu"),
         "by hand": by_hand(),
         "all entries": trained(
             lambda: SparseLoCo(**DENSE_STEPS, chunk=32, kept=32, bits=32, error_decay=0.0), NUM_STEPS
         ),
-        "dense": trained(lambda: DiLoCo(**DENSE_STEPS), NUM_STEPS),
-        "every step": trained(lambda: DiLoCo(sync_every=1, outer_lr=1.0, outer_momentum=0.0), NUM_STEPS),
-        "psgd": trained(PSGD, NUM_STEPS),
+        "dense": trained(lambda: DiLoCo(**DENSE_STEPS)),
+        "every step": trained(lambda: DiLoCo(sync_every=1, outer_lr=1.0, outer_momentum=0.0)),
+        "psgd": trained(PSGD),
         "one outer step": trained(lambda: DiLoCo(sync_every=4), 4),
         "one mean": trained(lambda: LocalSGD(average_period=4), 4),
         "fixture": torchft_fixture(),
@@ -260,6 +264,17 @@ def test_training_follows_the_equations(name: str, ranks: list[dict[str, Any]]) 
     for rank, expected in zip(ranks, simulated(name), strict=True):
         actual = rank["cases"][name].double().numpy()
         assert np.linalg.norm(actual - expected) / np.linalg.norm(expected) < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("backend", "num_ranks"), [("gloo", NUM_WORKERS), ("nccl", 1)])
+def test_training_on_a_gpu_is_that_of_the_cpu(backend: str, num_ranks: int) -> None:
+    on_gpu = run_ranks(trained_all, num_ranks, "cuda", backend=backend)
+    on_cpu = run_ranks(trained_all, num_ranks, "cpu")
+
+    for gpu, cpu in zip(on_gpu, on_cpu, strict=True):
+        for name, model in cpu.items():
+            torch.testing.assert_close(gpu[name], model, rtol=1e-4, atol=1e-5)
 
 
 def test_the_outer_optimizer_is_that_of_torch_to_the_bit(ranks: list[dict[str, Any]]) -> None:

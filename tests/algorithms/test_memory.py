@@ -18,12 +18,14 @@ from liecbench.algorithms import (
     PSGD,
     Algorithm,
     DeMo,
+    DiLoCo,
     DoubleSqueeze,
     LocalSGD,
     MemSGD,
     Neolithic,
     OneBitAdam,
     SignSGD,
+    SparseLoCo,
 )
 from liecbench.compressors import Sign
 from tests.distributed import run_ranks
@@ -47,8 +49,10 @@ METHODS: dict[str, tuple[Callable[..., Algorithm], int, int]] = {
     "onebit_adam": (partial(OneBitAdam, freeze_step=1), 3, 1),
     "demo": (partial(DeMo, kept=1), 1, 0),
     "dgc": (partial(DGC, warmup_epochs=0), 2, 0),
+    "diloco": (partial(DiLoCo, sync_every=2, compressor=Sign(), error_decay=1.0), 3, 0),
+    "sparseloco": (partial(SparseLoCo, sync_every=2), 2, 0),
 }
-WITHOUT_SERVER = ("demo", "dgc")
+WITHOUT_SERVER = ("demo", "dgc", "sparseloco")
 TIES = 1  # blocks that top_k takes for a while if all magnitudes are equal, as they are here
 
 
@@ -88,12 +92,9 @@ def blocks_needed(name: str) -> float:
 
 
 def needed_by_all() -> list[float]:
-    for module in (
-        *Sign.cpu_kernels,
-        *SignSGD.cpu_kernels,
-        *DGC.cpu_kernels,
-        *DeMo.cpu_kernels,
-    ):  # numba's own memory is no method's
+    # The memory of numba itself is no method's.
+    compressing = (Sign, SignSGD, DGC, DeMo, SparseLoCo)
+    for module in (module for cls in compressing for module in cls.cpu_kernels):
         importlib.import_module(module)
     return [blocks_needed(name) for name in METHODS]
 
