@@ -120,6 +120,7 @@ class OuterModel(BlockAlgorithm):
 
     def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
         super()._set_up(named, exchange)
+        self._has_outer_model = False  # also when it is attached a second time
         if not self.outer_momentum:
             del self.allocated["momentum"]
         if not self.keeps_error:

@@ -166,6 +166,22 @@ def stopped() -> tuple[str, int]:
     return "nothing was raised", algorithm.step
 
 
+def attached_twice() -> list[Tensor]:
+    """Train, detach, and go on with the same object, and with a new one."""
+    models = []
+    for goes_on in (True, False):
+        algorithm = DiLoCo(sync_every=2, delay=1)
+        run = buckets.attached(algorithm)
+        run.train(range(3))  # a fragment is under way
+        algorithm.detach()
+        second = algorithm if goes_on else DiLoCo(sync_every=2, delay=1)
+        second.set_step(0)
+        second.attach(run.ddp, run.optimizer)
+        run.train(range(3, 7))
+        models.append(run.flat())
+    return models
+
+
 def refused() -> str:
     with pytest.raises(ValueError, match="fragments") as error:
         buckets.attached(DiLoCo(sync_every=7, fragments=7))
@@ -198,6 +214,7 @@ def observe() -> dict[str, Any]:
         "fixture": torchft_fixture(),
         "overlapped": overlapped(),
         "stopped": stopped(),
+        "attached twice": attached_twice(),
         "refused": refused(),
         "errors": compression_errors(),
         "traffic": {name: buckets.traffic(make(), 16) for name, make in MAKERS.items()},
@@ -344,6 +361,11 @@ def test_evaluation_takes_the_mean_of_the_local_models_while_a_fragment_is_under
 
 def test_a_gradient_that_is_not_finite_stops_all_ranks_at_the_outer_step(ranks: list[dict[str, Any]]) -> None:
     assert [rank["stopped"] for rank in ranks] == [("step 2: the models are not finite", 5)] * NUM_WORKERS
+
+
+def test_a_method_that_is_attached_again_begins_with_the_model_that_it_finds(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert torch.equal(*rank["attached twice"])
 
 
 def test_more_fragments_than_tensors_are_refused(ranks: list[dict[str, Any]]) -> None:
