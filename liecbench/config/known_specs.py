@@ -27,19 +27,18 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**_completed(alike_key(spec)), "seed": spec["seed"]}
 
 
-def check_spec(spec: Mapping[str, Any]) -> None:
-    """Raise ValidationError if the spec is not that of a cell."""
+def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
+    """Raise ValidationError if the spec, whose ``alike_key`` is ``alike``, is not that of a cell."""
     if _has_usual_seed(spec):
-        _check(alike_key(spec))
+        _check(alike)
     else:
         Cell.from_spec(dict(spec))
 
 
-def cell_id(spec: Mapping[str, Any]) -> str:
-    """Return the id of the cell with ``spec``: what ``digest(spec)`` returns, in less time."""
+def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
+    """Return the id of the cell with ``spec``, whose ``alike_key`` is ``alike``: ``digest(spec)``, in less time."""
     if not _has_usual_seed(spec):
         return digest(spec)
-    alike = alike_key(spec)
     known = _AROUND_SEED.get(alike)
     if known is None:
         if len(_AROUND_SEED) >= _MOST_SPECS:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shlex
 from collections.abc import Iterator
@@ -68,12 +69,13 @@ class LedgerReader:
         Raises:
             LiecbenchError: If there is no ledger, or it is damaged. The message names the first damaged line.
         """
-        for line in self.new_lines():
-            if line.damage is not None or line.record is None:
-                command = f"liecbench verify {shlex.quote(str(self._directory))}"
-                remedy = f"`{command}` names all damage, and --salvage keeps the whole cells"
-                raise LiecbenchError(f"{self.path}:{line.number}: {line.damage}", remedy)
-            yield line.record
+        for _, parsed in self._blocks():
+            for line in parsed:
+                if isinstance(line, Line):
+                    command = f"liecbench verify {shlex.quote(str(self._directory))}"
+                    remedy = f"`{command}` names all damage, and --salvage keeps the whole cells"
+                    raise LiecbenchError(f"{self.path}:{line.number}: {line.damage}", remedy)
+                yield line
 
     def new_lines(self) -> Iterator[Line]:
         """Yield the lines appended since the last call, damaged ones included.
@@ -81,20 +83,54 @@ class LedgerReader:
         Raises:
             LiecbenchError: If there is no ledger.
         """
+        for texts, parsed in self._blocks():
+            first = self._num_lines - len(texts) + 1
+            for number, text, line in zip(itertools.count(first), texts, parsed, strict=False):
+                yield line if isinstance(line, Line) else Line(number=number, text=text, record=line)
+
+    def _blocks(self) -> Iterator[tuple[list[bytes], list[Record | Line]]]:
+        """Yield the next lines in blocks, and for each line its record if it is whole, else a Line with its damage."""
         try:
             require_regular(self.path)
             with self.path.open("rb") as file:
                 file.seek(self._offset)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    self._offset += len(line)
-                    self._num_lines += 1
-                    yield self._parse(line[:-1])
+                is_partial = False
+                while not is_partial and (lines := file.readlines(_BLOCK_BYTES)):
+                    if is_partial := not lines[-1].endswith(b"\n"):
+                        del lines[-1]
+                    texts = [line[:-1] for line in lines]
+                    parsed = self._parse_block(texts)
+                    self._offset += sum(map(len, lines))
+                    self._num_lines += len(lines)
+                    yield texts, parsed
         except OSError as error:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
-    def _parse(self, text: bytes) -> Line:
+    def _parse_block(self, texts: list[bytes]) -> list[Record | Line]:
+        # One check of all lines after the other takes two thirds of the time of all checks of one line after the other.
+        records = self._accepted_records(texts)
+        orders = [self._order.next(record) for record in records]
+        first = self._num_lines + 1
+        parsed: list[Record | Line] = [
+            record if order is None else Line(number=number, text=text, record=record, damage=order, fits=False)
+            for number, text, record, order in zip(itertools.count(first), texts, records, orders, strict=False)
+        ]
+        for index in range(len(records), len(texts)):
+            line = self._parse(texts[index], first + index)
+            parsed.append(line.record if line.damage is None and line.record else line)
+        return parsed
+
+    def _accepted_records(self, texts: list[bytes]) -> list[Record]:
+        """Return the records of the first lines, up to one that has no right number and checksum, or no record."""
+        records = []
+        try:
+            for text in texts[: self._numbers.accept(texts)]:
+                records.append(from_json(text))
+        except (ValueError, RecursionError):
+            pass
+        return records
+
+    def _parse(self, text: bytes, line_number: int) -> Line:
         try:
             number = unseal(text)
             record = from_json(text)
@@ -102,11 +138,11 @@ class LedgerReader:
                 check_unsealed(text)
         except (ValueError, RecursionError) as error:
             self._numbers.skip()
-            return Line(number=self._num_lines, text=text, damage=str(error))
-        missing = self._numbers.next(self._num_lines if number is None else number, is_written=number is not None)
+            return Line(number=line_number, text=text, damage=str(error))
+        missing = self._numbers.next(line_number if number is None else number, is_written=number is not None)
         order = self._order.next(record)
         return Line(
-            number=self._num_lines,
+            number=line_number,
             text=text,
             record=record,
             damage=missing or order,

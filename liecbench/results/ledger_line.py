@@ -7,6 +7,7 @@ transfers, merges of two files, edits by hand. It is no signature: whoever means
 
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from liecbench.results.record_json import FIRST_SCHEMA, SCHEMA
@@ -60,6 +61,23 @@ class LineNumbers:
     def skip(self) -> None:
         """Pass over a line that cannot be read; the next line may then have any number."""
         self._last = None
+
+    def accept(self, lines: Sequence[bytes]) -> int:
+        """Count the first of the next lines, up to one that does not end in the next number and its right checksum.
+
+        ``unseal`` and ``next`` tell what is wrong with that line.
+
+        Returns:
+            The number of counted lines.
+        """
+        if self._last is None:
+            return 0
+        before = self._last
+        for number, line in enumerate(lines, before + 1):
+            if not line.endswith(b', "number": %d, "checksum": "%08x"}' % (number, zlib.crc32(line[:-_LENGTH]))):
+                break
+            self._last, self._are_written = number, True
+        return self._last - before
 
     def next(self, number: int, *, is_written: bool) -> str | None:
         """Check the number of the next line; return what is wrong with it, or None.

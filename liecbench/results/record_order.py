@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from liecbench.config.cell_fields import num_epochs
 from liecbench.config.cell_keys import contestant_key, setting_key
-from liecbench.config.known_specs import cell_id
+from liecbench.config.known_specs import alike_key, cell_id
 from liecbench.config.known_specs import check_spec as check_fields
 from liecbench.results.ranges import TOLERATED_ROUNDING
 from liecbench.results.records import End, Epoch, Record, Start, Status
@@ -26,6 +26,8 @@ class _CellState:
     spec: dict[str, Any]
     attempt: int
     num_epochs: int
+    expected_epochs: int
+    num_workers: int
     status: Status | None = None
 
 
@@ -51,10 +53,10 @@ class RecordOrder:
 
     def _check(self, record: Record) -> None:
         match record:
-            case Timing():
-                self._check_timing(record)
             case Epoch() if record.cell not in self._without_start:
                 self._check_epoch(record, self._begun(record))
+            case Timing():
+                self._check_timing(record)
             case End() if record.cell not in self._without_start:
                 self._check_end(record, self._begun(record))
             case Start():
@@ -65,7 +67,13 @@ class RecordOrder:
         found = self._cells.get(record.cell)
         latest = 0 if found is None else found.attempt
         self._without_start.discard(record.cell)
-        self._cells[record.cell] = _CellState(spec=record.spec, attempt=record.attempt, num_epochs=record.epochs_done)
+        self._cells[record.cell] = _CellState(
+            spec=record.spec,
+            attempt=record.attempt,
+            num_epochs=record.epochs_done,
+            expected_epochs=num_epochs(record.spec),
+            num_workers=record.spec["workers"],
+        )
         if record.spec["timing"] == "interleaved":
             place = setting_key(record.spec), contestant_key(record.spec)
             self._num_workers[place] = record.spec["workers"]
@@ -100,20 +108,19 @@ class RecordOrder:
         if record.epoch != before + 1:
             place = f"epoch {before}" if before else "its start"
             raise ValueError(f"epoch {record.epoch} of cell {record.cell} after {place}")
-        if record.epoch > (expected := num_epochs(cell.spec)):
-            text = f"epoch {record.epoch} of cell {record.cell}, whose spec has {expected}"
+        if record.epoch > cell.expected_epochs:
+            text = f"epoch {record.epoch} of cell {record.cell}, whose spec has {cell.expected_epochs}"
             raise ValueError(text)
-        num_workers = cell.spec["workers"]
-        _check_ranks("payload_bytes", record.payload_bytes, num_workers)
-        _check_length("messages", record.messages, num_workers)
+        _check_ranks("payload_bytes", record.payload_bytes, cell.num_workers)
+        _check_length("messages", record.messages, cell.num_workers)
         if record.wire_bytes is not None:
-            _check_ranks("wire_bytes", record.wire_bytes, num_workers)
+            _check_ranks("wire_bytes", record.wire_bytes, cell.num_workers)
         _check_epoch_alone(record)
 
     def _check_end(self, record: End, cell: _CellState) -> None:
         cell.status = record.status
         if record.status == "completed":
-            expected = 0 if cell.spec["timing"] == "interleaved" else num_epochs(cell.spec)
+            expected = 0 if cell.spec["timing"] == "interleaved" else cell.expected_epochs
             if cell.num_epochs != expected:
                 text = f"cell {record.cell} completed with {cell.num_epochs} of {expected} epochs"
                 raise ValueError(text)
@@ -134,10 +141,11 @@ class RecordOrder:
 
 def check_spec(record: Start) -> None:
     """Raise ValueError if the spec in a Start record is not valid, or if its hash is not the record's cell id."""
-    if cell_id(record.spec) != record.cell:
+    alike = alike_key(record.spec)
+    if cell_id(record.spec, alike) != record.cell:
         raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
     try:
-        check_fields(record.spec)
+        check_fields(record.spec, alike)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -161,7 +169,8 @@ def _check_epoch_alone(record: Epoch) -> None:
 
 def _check_ranks(name: str, found: Mapping[str, Sequence[int]], num_workers: int) -> None:
     for way, ranks in found.items():
-        _check_length(f"{name}.{way}", ranks, num_workers)
+        if len(ranks) != num_workers:
+            _check_length(f"{name}.{way}", ranks, num_workers)
 
 
 def _check_length(name: str, ranks: Sequence[int], num_workers: int) -> None:

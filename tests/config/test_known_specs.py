@@ -22,10 +22,12 @@ def test_a_spec_is_completed_as_the_cell_does(fields: dict[str, Any]) -> None:
     "wrong", [{"workers": 0}, {"seed": -1}, {"seed": True}, {"seed": 2**63}, {"seed": "0"}, {"link": "10 parsecs"}]
 )
 def test_what_is_no_spec_is_refused(wrong: dict[str, Any]) -> None:
-    for check in (complete_spec, check_spec):
-        check(spec())
-        with pytest.raises(ValidationError):
-            check(spec(**wrong))
+    complete_spec(spec())
+    check_spec(spec(), alike_key(spec()))
+    with pytest.raises(ValidationError):
+        complete_spec(spec(**wrong))
+    with pytest.raises(ValidationError):
+        check_spec(spec(**wrong), alike_key(spec(**wrong)))
 
 
 def test_seeds_are_alike_and_nothing_else() -> None:
@@ -51,4 +53,4 @@ def test_the_id_is_the_hash_of_the_sorted_json(fields: dict[str, Any]) -> None:
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     for _ in range(2):  # the second time from the cache
-        assert cell_id(fields) == hashlib.sha256(text.encode()).hexdigest()[:12]
+        assert cell_id(fields, alike_key(fields)) == hashlib.sha256(text.encode()).hexdigest()[:12]

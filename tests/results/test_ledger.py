@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liecbench.errors import LiecbenchError
+from liecbench.results import ledger
 from liecbench.results.ledger import LEDGER_NAME, Ledger, read
+from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import SCHEMA, to_json
 from tests import ledgers
 
@@ -146,6 +148,33 @@ def test_missing_repeated_and_moved_lines_are_named(tmp_path: Path, lines: list[
     path = ledger_of(tmp_path, "".join(lines))
 
     assert message(tmp_path).startswith(f"{path}:{expected}; ")
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1000, 3000])
+def test_damage_is_named_wherever_a_block_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(ledger, "_BLOCK_BYTES", block_bytes)
+    lines = [START, *REST]
+    for damaged in range(len(lines)):
+        path = ledger_of(tmp_path, "".join([*lines[:damaged], "{}\n", *lines[damaged + 1 :]]))
+        reader = ledger.LedgerReader(tmp_path)
+        found = list(reader.new_lines())
+
+        assert message(tmp_path).startswith(f"{path}:{damaged + 1}: not a start, epoch, timing or end record")
+        assert [line.text.decode() + "\n" for line in found] == path.read_text().splitlines(keepends=True)
+        assert [line.number for line in found] == list(range(1, len(lines) + 1))
+        assert found[damaged].record is None
+        assert all(line.record for line in found if line.number != damaged + 1)
+
+
+def test_lines_after_an_unreadable_one_may_have_any_number(tmp_path: Path) -> None:
+    unreadable = seal('{"type": "end", "schema": 2, "cell": "a"}', 2) + "\n"
+    ledger_of(tmp_path, "".join([START, unreadable, REST[2]]))
+    found = list(ledger.LedgerReader(tmp_path).new_lines())
+
+    assert [line.damage for line in found][:2] == [None, "end record: attempt: Field required"]
+    assert not found[2].is_after_gap
 
 
 def test_a_ledger_that_is_not_text_is_named(tmp_path: Path) -> None:

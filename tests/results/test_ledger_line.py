@@ -68,6 +68,28 @@ def test_numbers_rise_by_one() -> None:
     ]
 
 
+def test_lines_are_accepted_up_to_the_first_that_is_not_the_next_whole_one() -> None:
+    numbers = LineNumbers()
+    lines = [seal('{"type": "end"}', number).encode() for number in (1, 2, 3, 5, 6)]
+
+    assert numbers.accept(lines) == 3
+    assert numbers.accept(lines[3:]) == 0
+    assert numbers.next(5, is_written=True) == "its number is 5, and that of the line before 3: line 4 is missing"
+    assert numbers.accept([lines[4], lines[4].replace(b"end", b"End")]) == 1
+    assert numbers.accept([]) == 0
+    assert numbers.next(7, is_written=False) == "it has no number, and stands after lines that have one"
+
+
+@pytest.mark.parametrize(
+    "change", [(b"end", b"End"), (b'"checksum": "', b'"checksum": "0'), (b'"}', b'" }'), (b"1", b"2")]
+)
+def test_a_changed_line_is_not_accepted(change: tuple[bytes, bytes]) -> None:
+    line = seal('{"type": "end"}', 1).encode()
+
+    assert LineNumbers().accept([line]) == 1
+    assert LineNumbers().accept([line.replace(*change)]) == 0
+
+
 def test_numbers_go_on_after_a_line_that_cannot_be_read_and_after_the_first_schema() -> None:
     numbers = LineNumbers()
     assert [numbers.next(number, is_written=False) for number in (1, 2)] == [None, None]
