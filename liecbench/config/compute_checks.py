@@ -162,6 +162,12 @@ def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
         found, wanted = getattr(profile, name), getattr(cell.task, name)
         if found not in (None, wanted):
             yield f"is of {name}: {found}, and the scenario has {wanted}"
+    if profile.origin == "measured":
+        timed = [task, *(times.update for times in profile.updates)]
+        optimizers = list(dict.fromkeys(str(_name(one.get("optimizer", "sgd"))) for one in timed))
+        if cell.task.optimizer.name not in optimizers:
+            named = " and ".join(optimizers)
+            yield f"has times of {named}, and {cell.algorithm.name} is trained with {cell.task.optimizer.name}"
     shapes = [tuple(shape) for shape in workload_sizes.sizes(cell.task).parameters]
     if (known := [parameter.shape for parameter in profile.parameters]) != shapes:
         sizes = f"{len(known)} parameters with {_numel(known):,} elements"
@@ -175,6 +181,10 @@ def _resolved(kind: registry.Kind, written: Any) -> dict[str, Any] | None:
         return {"name": choice.name, **registry.resolve(kind, choice.name, choice.options)}
     except (ValidationError, registry.OptionError):
         return None
+
+
+def _name(choice: Any) -> Any:
+    return choice.get("name") if isinstance(choice, dict) else choice
 
 
 def _text(choice: Any) -> str:

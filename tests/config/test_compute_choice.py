@@ -152,6 +152,10 @@ def test_a_dilation_is_refused_for_links_that_it_cannot_slow_down(tmp_path: Path
         ({"task": {"model": "nothing"}}, "is of the model nothing, and the scenario has mlp"),
         ({"task": {"dataset": {"name": "cifar10"}}}, "is of the dataset cifar10, and the scenario has digits"),
         ({"batch_size": 64}, "is of batch_size: 64, and the scenario has 32"),
+        (
+            {"origin": "measured", "task": {"optimizer": {"name": "adamw"}}},
+            "has times of adamw, and ddp is trained with sgd; measure a profile of this task",
+        ),
         ({"precision": "bf16"}, "is of precision: bf16, and the scenario has fp32"),
         (
             {"parameters": [{"name": "w", "shape": [2, 3], "ready_seconds": 0.0}]},
