@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from liecbench.compressors.chunked_top_k import ChunkedTopK
     from liecbench.compressors.half_precision import BF16, FP16
     from liecbench.compressors.identity import Identity
+    from liecbench.compressors.int4 import Int4
     from liecbench.compressors.int8 import Int8
     from liecbench.compressors.qsgd import QSGD
     from liecbench.compressors.random_k import RandomK
@@ -25,6 +26,7 @@ else:
         "chunked_top_k": ["ChunkedTopK"],
         "half_precision": ["BF16", "FP16"],
         "identity": ["Identity"],
+        "int4": ["Int4"],
         "int8": ["Int8"],
         "qsgd": ["QSGD"],
         "random_k": ["RandomK"],
@@ -49,6 +51,7 @@ __all__ = [
     "ChunkedTopK",
     "Compressor",
     "Identity",
+    "Int4",
     "Int8",
     "Message",
     "RandomK",

@@ -1,4 +1,4 @@
-"""The compressor Int8: quantise linearly to 8 bits, with one scale per message."""
+"""The compressor Int8: quantise linearly to 8 bits, with one scale per message or per group of values."""
 
 from typing import ClassVar
 
@@ -7,44 +7,66 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.compressors.base import Compressor
-from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_finite, scale_of
+from liecbench.compressors.codecs import group_scales
+from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_of
 from liecbench.compressors.kernels import cpu
-
-# The smallest float32 above 0: a scale that rounds to 0 would lose the whole vector.
-SMALLEST_SCALE = 2.0**-149
+from liecbench.compressors.kernels.layout import SMALLEST_SCALE
 
 
 @dataclass(frozen=True)
 class Int8(Compressor):
-    """C(v) = s · round(v/s) with s = max|v| / 127: 8 bits per parameter and one float32 scale."""
+    """C(v) = s · round(v/s) with s = max|v| / 127: 8 bits per parameter and one float32 scale.
+
+    With ``values_per_scale`` set, s is computed for that many adjacent entries at a time, and each of these groups has
+    a scale of its own. The error of an entry is at most s/2.
+
+    Attributes:
+        values_per_scale: The number of adjacent entries that share a scale, a power of two from 8 to 4096; None for one
+            scale per message.
+    """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("int8", "magnitude", "residual")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.int8:Int8OnGpu"
 
+    values_per_scale: group_scales.ValuesPerScale | None = None
+
     def payload_bytes(self, numel: int) -> int:
-        """Return the 4 bytes of the scale plus one byte per element."""
-        return SCALE_BYTES + numel
+        """Return 4 bytes per scale plus one byte per element."""
+        if self.values_per_scale is None:
+            return SCALE_BYTES + numel
+        return group_scales.scales_bytes(numel, self.values_per_scale) + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
 
         Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
-        values = vector.numpy()
-        scale = cpu.magnitude.largest_magnitude(values) / 127
-        if 0 < scale < SMALLEST_SCALE:
-            scale = SMALLEST_SCALE
-        scale_of(payload).fill_(scale)
-        cpu.int8.encode(values, scale, _levels(payload), *cpu.residual.residual_arguments(vector, residual))
+        values, kept = vector.numpy(), cpu.residual.residual_arguments(vector, residual)
+        if self.values_per_scale is None:
+            scale = cpu.magnitude.largest_magnitude(values) / 127
+            if 0 < scale < SMALLEST_SCALE:
+                scale = SMALLEST_SCALE
+            scale_of(payload).fill_(scale)
+            cpu.int8.encode(values, scale, _levels(body_of(payload)), *kept)
+        else:
+            scales, levels = self.parts(payload, vector.numel())
+            cpu.int8.encode_groups(values, self.values_per_scale, scales.numpy(), _levels(levels), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
-        cpu.int8.decode(_levels(payload), scale_of(payload).item() * weight, out.numpy(), accumulate)
+        scales, levels = self.parts(payload, out.numel())
+        group = self.values_per_scale or out.numel()
+        cpu.int8.decode(scales.numpy(), _levels(levels), group, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
-        return scale_is_finite(payload)
+        """Return whether all scales are finite. If any element of a group is NaN or infinite, so is its scale."""
+        scales, _ = self.parts(payload, numel)
+        return scales.isfinite().all()
+
+    def parts(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
+        """Return views of the two parts of ``payload``: the scales, float32, and the levels, one byte each."""
+        return group_scales.split(payload, numel, self.values_per_scale or numel)
 
 
-def _levels(payload: Tensor) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    return body_of(payload).numpy().view(np.int8)
+def _levels(levels: Tensor) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    return levels.numpy().view(np.int8)

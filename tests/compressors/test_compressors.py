@@ -13,6 +13,7 @@ from liecbench.compressors import (
     ChunkedTopK,
     Compressor,
     Identity,
+    Int4,
     Int8,
     RandomK,
     RngKey,
@@ -45,6 +46,9 @@ EVERY: list[Compressor] = [
     FP16(),
     BF16(),
     Int8(),
+    Int8(values_per_scale=256),
+    Int4(),
+    Int4(values_per_scale=8),
     Rounds(Sign(), 2),
     Rounds(RandomK(0.1), 3),
 ]

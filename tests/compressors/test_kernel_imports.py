@@ -37,6 +37,7 @@ NAMES = (
     "chunked_top_k",
     "fp16",
     "identity",
+    "int4",
     "int8",
     "qsgd",
     "random_k",

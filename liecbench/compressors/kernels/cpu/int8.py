@@ -1,22 +1,37 @@
-"""CPU kernels of the compressor Int8."""
+"""CPU kernels of the compressor Int8, and the loops that Int4 shares with it."""
 
 import numpy as np
 from numba import njit
 
 from liecbench.compressors.kernels.cpu.jit import compiled
+from liecbench.compressors.kernels.cpu.magnitude import largest_bits
+from liecbench.compressors.kernels.layout import SMALLEST_SCALE
 
-_LARGEST_LEVEL = np.float32(127)
+LARGEST_LEVEL = np.float32(127)
 # A float32 of this size has no bits for a fraction, so adding it rounds to the nearest whole number, ties to even.
 ROUNDER = np.float32(1.5 * 2**23)
 
 
 @njit(inline="always")
-def _encode(values, scale, divisor, levels, residual, has_residual):  # type: ignore[no-untyped-def]
+def scale_of_group(values, largest_level):  # type: ignore[no-untyped-def]
+    """Return max|v| / ``largest_level``, but not less than the smallest float32 unless all values are 0."""
+    largest = np.int32(largest_bits(values.view(np.int32))).view(np.float32)
+    exact = np.float64(largest) / largest_level
+    return np.float32(SMALLEST_SCALE if 0 < exact < SMALLEST_SCALE else exact)
+
+
+@njit(inline="always")
+def write_levels(values, scale, largest_level, levels, residual, has_residual):  # type: ignore[no-untyped-def]
+    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer up to ±the largest.
+
+    If ``has_residual``, also write value − level · ``scale`` to ``residual``; called by kernels.
+    """
+    divisor = scale if scale > 0 else np.float32(1)
     for i in range(values.size):
         value = values[i]
         exact = value / divisor
-        exact = exact if exact < _LARGEST_LEVEL else _LARGEST_LEVEL
-        exact = exact if exact > -_LARGEST_LEVEL else -_LARGEST_LEVEL
+        exact = exact if exact < largest_level else largest_level
+        exact = exact if exact > -largest_level else -largest_level
         rounded = np.float32(np.float32(exact + ROUNDER) - ROUNDER)
         levels[i] = np.int8(np.int32(rounded))
         if has_residual:
@@ -30,21 +45,43 @@ def encode(values, scale, levels, residual, has_residual, in_place):  # type: ig
     If ``has_residual``, also write value − level · ``scale``: to ``values`` itself if ``in_place``, else to
     ``residual``.
     """
-    divisor = scale if scale > 0 else np.float32(1)
     if not has_residual:
-        _encode(values, scale, divisor, levels, residual, False)
+        write_levels(values, scale, LARGEST_LEVEL, levels, residual, False)
     elif in_place:
-        _encode(values, scale, divisor, levels, values, True)
+        write_levels(values, scale, LARGEST_LEVEL, levels, values, True)
     else:
-        _encode(values, scale, divisor, levels, residual, True)
+        write_levels(values, scale, LARGEST_LEVEL, levels, residual, True)
 
 
-@compiled("void(i1[::1], f4, f4[::1], b1)")
-def decode(levels, scale, out, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``scale`` · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
-    if accumulate:
-        for i in range(out.size):
-            out[i] += np.float32(levels[i]) * scale
-    else:
-        for i in range(out.size):
-            out[i] = np.float32(levels[i]) * scale
+@compiled("void(f4[::1], i8, f4[::1], i1[::1], f4[::1], b1, b1)")
+def encode_groups(values, group, scales, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
+    """Write the scale of every ``group`` values to ``scales``, and the levels of the values as ``encode`` does."""
+    for number in range(scales.size):
+        start, end = number * group, min((number + 1) * group, values.size)
+        part, target = values[start:end], levels[start:end]
+        scale = scale_of_group(part, LARGEST_LEVEL)
+        scales[number] = scale
+        if not has_residual:
+            write_levels(part, scale, LARGEST_LEVEL, target, part, False)
+        elif in_place:
+            write_levels(part, scale, LARGEST_LEVEL, target, part, True)
+        else:
+            write_levels(part, scale, LARGEST_LEVEL, target, residual[start:end], True)
+
+
+@compiled("void(f4[::1], i1[::1], i8, f8, f4[::1], b1)")
+def decode(scales, levels, group, weight, out, accumulate):  # type: ignore[no-untyped-def]
+    """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``.
+
+    Every ``group`` elements have a scale.
+    """
+    for number in range(scales.size):
+        start, end = number * group, min((number + 1) * group, out.size)
+        part, target = levels[start:end], out[start:end]
+        scale = np.float32(np.float64(scales[number]) * weight)
+        if accumulate:
+            for i in range(target.size):
+                target[i] += np.float32(part[i]) * scale
+        else:
+            for i in range(target.size):
+                target[i] = np.float32(part[i]) * scale

@@ -8,17 +8,28 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.codecs.scale import SCALE_BYTES, scale_of
-from liecbench.compressors.int8 import SMALLEST_SCALE, Int8
+from liecbench.compressors.codecs.scale import SCALE_BYTES
+from liecbench.compressors.int8 import Int8
 from liecbench.compressors.kernels.cpu import int8 as cpu
 from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.layout import SMALLEST_SCALE
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
+from liecbench.compressors.kernels.triton.group_levels import (
+    block_size_for,
+    is_inside,
+    largest_bits,
+    nearest_level,
+    num_groups,
+    scale_for,
+    weighted_scales,
+)
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
 from liecbench.compressors.kernels.triton.summation import weighted_scale
 
 _BLOCK = 1024
 _SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 _SMALLEST_SCALE = tl.constexpr(SMALLEST_SCALE)
+_LARGEST_LEVEL = tl.constexpr(int(cpu.LARGEST_LEVEL))
 _ROUNDER = tl.constexpr(float(cpu.ROUNDER))
 
 
@@ -29,21 +40,30 @@ class Int8OnGpu(Operations):
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
 
         Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
-        largest = torch.empty(1, device=vector.device)
-        largest_magnitude(vector, largest)
-        launch_encode(_encode, _BLOCK, vector, payload, residual, largest)
+        group = self.compressor.values_per_scale
+        if group is None:
+            largest = torch.empty(1, device=vector.device)
+            largest_magnitude(vector, largest)
+            launch_encode(_encode, _BLOCK, vector, payload, residual, largest)
+        else:
+            launch_encode(_encode_groups, block_size_for(group), vector, payload, residual, group=group)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Write Σ ``weight`` · scale · level over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
-        launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)
+        group = self.compressor.values_per_scale
+        if group is None:
+            launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)
+        else:
+            launch_sum(_sum_groups, block_size_for(group), payloads, out, accumulate, weight, group=group)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
-        return all_values_finite(scale_of(payload))
+        """Return whether all scales are finite. If any element of a group is NaN or infinite, so is its scale."""
+        scales, _ = self.compressor.parts(payload, numel)
+        return all_values_finite(scales)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
@@ -94,3 +114,92 @@ def _sum_block(  # type: ignore[no-untyped-def]
         else:
             total = term
     tl.store(out + start + index, total, mask=index < length)
+
+
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
+def _encode_groups(  # type: ignore[no-untyped-def]
+    vector, numel, payload, residual, group: tl.constexpr, has_residual: tl.constexpr, block_size: tl.constexpr
+):
+    start = tl.program_id(0).to(tl.int64) * block_size
+    scales = payload.to(tl.pointer_type(tl.float32)) + start // group
+    levels, vector, residual = payload + 4 * num_groups(numel, group) + start, vector + start, residual + start
+    # In all blocks but the last, no load needs a mask, and Triton loads four values at a time.
+    if start + block_size <= numel:
+        _encode_rows(vector, scales, levels, residual, block_size, True, group, has_residual, block_size)
+    else:
+        length = (numel - start).to(tl.int32)
+        _encode_rows(vector, scales, levels, residual, length, False, group, has_residual, block_size)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _encode_rows(  # type: ignore[no-untyped-def]
+    vector,
+    scales,
+    levels,
+    residual,
+    length,
+    whole: tl.constexpr,
+    group: tl.constexpr,
+    has_residual: tl.constexpr,
+    block_size: tl.constexpr,
+):
+    row = tl.arange(0, block_size // group)
+    index = row[:, None] * group + tl.arange(0, group)[None, :]
+    inside = is_inside(index, length, whole)
+    value = tl.load(vector + index, mask=inside, other=0.0)
+    scale = scale_for(largest_bits(value), _LARGEST_LEVEL)
+    tl.store(scales + row, scale, mask=is_inside(row * group, length, whole))
+    level = nearest_level(value, scale, _LARGEST_LEVEL)
+    tl.store(levels + index, level.to(tl.int8).to(tl.uint8, bitcast=True), mask=inside)
+    if has_residual:
+        tl.store(residual + index, value - level * scale[:, None], mask=inside)
+
+
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
+def _sum_groups(  # type: ignore[no-untyped-def]
+    out,
+    numel,
+    payloads,
+    weight: tl.float64,
+    count: tl.constexpr,
+    accumulate: tl.constexpr,
+    group: tl.constexpr,
+    block_size: tl.constexpr,
+):
+    start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * num_groups(numel, group)
+    if start + block_size <= numel:
+        _sum_rows(out, payloads, weight, start, offset, block_size, True, count, accumulate, group, block_size)
+    else:
+        length = (numel - start).to(tl.int32)
+        _sum_rows(out, payloads, weight, start, offset, length, False, count, accumulate, group, block_size)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _sum_rows(  # type: ignore[no-untyped-def]
+    out,
+    payloads,
+    weight,
+    start,
+    offset,
+    length,
+    whole: tl.constexpr,
+    count: tl.constexpr,
+    accumulate: tl.constexpr,
+    group: tl.constexpr,
+    block_size: tl.constexpr,
+):
+    row = tl.arange(0, block_size // group)
+    index = row[:, None] * group + tl.arange(0, group)[None, :]
+    inside = is_inside(index, length, whole)
+    if accumulate:
+        total = tl.load(out + start + index, mask=inside)
+    for number in tl.static_range(count):
+        scales = payloads[number].to(tl.pointer_type(tl.float32)) + start // group + row
+        scale = weighted_scales(scales, is_inside(row * group, length, whole), weight)
+        levels = (payloads[number] + offset + start).to(tl.pointer_type(tl.int8))
+        term = tl.load(levels + index, mask=inside, other=0).to(tl.float32) * scale
+        if accumulate or number > 0:
+            total += term
+        else:
+            total = term
+    tl.store(out + start + index, total, mask=inside)

@@ -22,7 +22,7 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver, jit
 
-from liecbench.compressors import QSGD, ChunkedTopK, Compressor, RandomK, TopK
+from liecbench.compressors import QSGD, ChunkedTopK, Compressor, Int4, RandomK, TopK
 from liecbench.compressors.kernels import dispatch, triton
 from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.test_compressors import EVERY
@@ -30,7 +30,14 @@ from tests.compressors.vectors import normal
 
 # Compressors that launch the kernels of others with other constants, and those that launch the same kernels.
 OTHER_FORMS = {
-    str(one) for one in [RandomK(0.7), RandomK(0.1, unbiased=True), QSGD(levels=1), ChunkedTopK(chunk=16, kept=3)]
+    str(one)
+    for one in [
+        RandomK(0.7),
+        RandomK(0.1, unbiased=True),
+        QSGD(levels=1),
+        ChunkedTopK(chunk=16, kept=3),
+        Int4(values_per_scale=8),
+    ]
 }
 SAME_FORMS = {
     "BlockSign()",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from liecbench.compressors import QSGD, Compressor, Int8, RngKey, Sign, SignL2, TernGrad
+from liecbench.compressors import QSGD, Compressor, Int4, Int8, RngKey, Sign, SignL2, TernGrad
 from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.combinations import spread
 from tests.compressors.kernels.triton.places import Place, places
@@ -25,6 +25,10 @@ EVERY: list[Compressor] = [
     QSGD().with_rng(KEY),
     QSGD(levels=127),
     Int8(),
+    Int8(values_per_scale=256),
+    Int4(),
+    Int4(values_per_scale=8),
+    Int4(values_per_scale=4096),
 ]
 WITH_RESIDUAL = [compressor for compressor in EVERY if not isinstance(compressor, Votes | Majority)]
 every = pytest.mark.parametrize("compressor", EVERY, ids=str)

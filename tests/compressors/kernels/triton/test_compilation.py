@@ -14,7 +14,7 @@ pytest.importorskip("triton")
 
 FORMS = ["usual", pytest.param("every", marks=pytest.mark.long)]
 # Modules with kernels that only other kernels call, and modules without kernels.
-CALLED, WITHOUT = {"blocks", "rounding", "summation"}, {"identity", "top_k"}
+CALLED, WITHOUT = {"blocks", "group_levels", "rounding", "summation"}, {"identity", "top_k"}
 
 
 @pytest.fixture(scope="module", params=FORMS)
@@ -55,7 +55,7 @@ def test_no_kernel_spills_registers(compiled: dict[str, Any]) -> None:
 
 
 def test_whole_blocks_of_aligned_vectors_are_read_and_written_four_values_at_once(compiled: dict[str, Any]) -> None:
-    families = ("sign", "int8", "half_precision", "ternary", "terngrad", "qsgd")
+    families = ("sign", "int4", "int8", "half_precision", "ternary", "terngrad", "qsgd")
     found = [
         (name, kernel) for name, kernel in compiled["kernels"]["aligned"].items() if name.split(".")[0] in families
     ]

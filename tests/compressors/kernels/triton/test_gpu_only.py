@@ -10,6 +10,7 @@ from liecbench.compressors import (
     ChunkedTopK,
     Compressor,
     Identity,
+    Int4,
     Int8,
     RandomK,
     RngKey,
@@ -38,6 +39,8 @@ LARGE: list[Compressor] = [
     FP16(),
     BF16(),
     Int8(),
+    Int8(values_per_scale=256),
+    Int4(),
     Rounds(Sign(), 2),
 ]
 # The last elements are 2³¹ bytes behind the first.

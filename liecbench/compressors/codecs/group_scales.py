@@ -1,0 +1,22 @@
+"""The parts of a payload that begins with one float32 scale for each group of adjacent values."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from liecbench.compressors.codecs.scale import SCALE_BYTES
+
+# Powers of two, so that GPU kernels take whole groups at a time.
+ValuesPerScale = Literal[8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+
+
+def scales_bytes(numel: int, values_per_scale: int) -> int:
+    """Return the bytes of the scales of ``numel`` values, of which the last group may be shorter."""
+    return SCALE_BYTES * -(-numel // values_per_scale)
+
+
+def split(payload: Tensor, numel: int, values_per_scale: int) -> tuple[Tensor, Tensor]:
+    """Return views of a payload's scales, float32, and of the bytes that follow them."""
+    size = scales_bytes(numel, values_per_scale)
+    return payload[:size].view(torch.float32), payload[size:]

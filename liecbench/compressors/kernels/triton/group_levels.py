@@ -1,0 +1,64 @@
+"""Parts of the GPU kernels that quantize groups of adjacent values to integer levels, with a scale per group.
+
+A program handles several groups, one per row of a tile.
+"""
+
+import triton
+import triton.language as tl
+
+from liecbench.compressors.kernels.cpu.int8 import ROUNDER
+from liecbench.compressors.kernels.layout import SMALLEST_SCALE
+
+_SMALLEST_BLOCK = 2048
+_SMALLEST_SCALE = tl.constexpr(SMALLEST_SCALE)
+_ROUNDER = tl.constexpr(float(ROUNDER))
+
+
+def block_size_for(group: int) -> int:
+    """Return how many elements a program handles, which is a multiple of the power of two ``group``."""
+    return max(group, _SMALLEST_BLOCK)
+
+
+@triton.jit
+def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return which indices are below ``length``: all if the block is ``whole``, so that its loads need no mask."""
+    inside = True
+    if not whole:
+        inside = index < length
+    return inside
+
+
+@triton.jit
+def largest_bits(values):  # type: ignore[no-untyped-def]
+    """Return the bits of the largest magnitude of each row; those of NaN are larger than those of infinity."""
+    return tl.max(values.to(tl.int32, bitcast=True) & 0x7FFFFFFF, axis=1)
+
+
+@triton.jit
+def scale_for(largest, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return the scale max|v| / ``largest_level`` of each row, from the bits of max|v|."""
+    exact = largest.to(tl.float32, bitcast=True).to(tl.float64) / largest_level
+    return tl.where((exact > 0) & (exact < _SMALLEST_SCALE), _SMALLEST_SCALE, exact).to(tl.float32)
+
+
+@triton.jit
+def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return value / scale of the row, rounded to the nearest integer up to ±``largest_level``, as float32."""
+    divisor = tl.where(scale > 0, scale, 1.0)[:, None]
+    level = tl.div_rn(value, tl.broadcast_to(divisor, value.shape))
+    level = tl.where(level < largest_level, level, largest_level * 1.0)
+    level = tl.where(level > -largest_level, level, -largest_level * 1.0)
+    return (level + _ROUNDER) - _ROUNDER
+
+
+@triton.jit
+def num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return the number of groups of a vector, as int64."""
+    return (numel.to(tl.int64) + (group - 1)) // group
+
+
+@triton.jit
+def weighted_scales(scales, inside, weight):  # type: ignore[no-untyped-def]
+    """Return ``weight`` times each scale at the addresses ``scales``, computed in float64 and rounded once."""
+    scale = tl.load(scales, mask=inside, other=0.0)
+    return (scale.to(tl.float64) * weight).to(tl.float32)[:, None]
