@@ -28,6 +28,7 @@ from liecbench.algorithms.onebit_adam import OneBitAdam
 from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
+from liecbench.algorithms.quantized_all_reduce import Int4AllReduce, Int8AllReduce, QuantizedAllReduce
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.algorithms.signsgd import SignSGD
 from liecbench.algorithms.sparseloco import SparseLoCo
@@ -51,6 +52,8 @@ __all__ = [
     "DiLoCo",
     "DoubleSqueeze",
     "ErrorFeedback",
+    "Int4AllReduce",
+    "Int8AllReduce",
     "LocalSGD",
     "MemSGD",
     "Neolithic",
@@ -59,6 +62,7 @@ __all__ = [
     "OuterSteps",
     "PeriodicAveraging",
     "PowerSGD",
+    "QuantizedAllReduce",
     "RunLengthError",
     "ServerAlgorithm",
     "ServerMemory",

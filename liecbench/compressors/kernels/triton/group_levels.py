@@ -34,14 +34,14 @@ def largest_bits(values):  # type: ignore[no-untyped-def]
     return tl.max(values.to(tl.int32, bitcast=True) & 0x7FFFFFFF, axis=1)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def scale_for(largest, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the scale max|v| / ``largest_level`` of each row, from the bits of max|v|."""
     exact = largest.to(tl.float32, bitcast=True).to(tl.float64) / largest_level
     return tl.where((exact > 0) & (exact < _SMALLEST_SCALE), _SMALLEST_SCALE, exact).to(tl.float32)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return value / scale of the row, rounded to the nearest integer up to ±``largest_level``, as float32."""
     divisor = tl.where(scale > 0, scale, 1.0)[:, None]
@@ -51,7 +51,7 @@ def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no
     return (level + _ROUNDER) - _ROUNDER
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the number of groups of a vector, as int64."""
     return (numel.to(tl.int64) + (group - 1)) // group

@@ -51,7 +51,7 @@ class Int4OnGpu(Operations):
         return all_values_finite(scales)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the indices of the lower and of the upper halves of all groups, and which of them are in the vector."""
     column, first = tl.arange(0, group // 2)[None, :], row[:, None] * group

@@ -1,0 +1,20 @@
+"""What a reader of ``docs/methods.md`` must know of a method that its code does not tell."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodNotes:
+    """Facts of one method, each a sentence without its full stop; ``scripts/methods_page.py`` prints them.
+
+    Attributes:
+        sends: What a worker sends and receives in a step, and in which steps.
+        remembers: What a worker or a server keeps from step to step.
+        source: The paper, and the reference code if there is one.
+        differs: Where the method differs from its source.
+    """
+
+    sends: str
+    remembers: str
+    source: str
+    differs: str
