@@ -19,6 +19,7 @@ from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.memory import square_norm
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.run_length import RunLengthError as RunLengthError
 from liecbench.algorithms.saved_state import other_options, pack, unpack
 from liecbench.algorithms.training_events import NonFiniteError as NonFiniteError
@@ -42,6 +43,7 @@ class Algorithm(Attachable):
             backward pass. None means DDP's default buckets.
         cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
             itself. The modules of the ``compressor`` that a scenario names are not among them.
+        notes: What ``docs/methods.md`` says of the method beside its docstring; None if the page leaves it out.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         supports_clipping: Whether an update may be scaled down before the optimizer's step.
         step: The number of steps so far.
@@ -63,6 +65,7 @@ class Algorithm(Attachable):
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     supports_pacing: ClassVar[bool] = False
     supports_clipping: ClassVar[bool] = True
+    notes: ClassVar[MethodNotes | None] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,6 +15,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.identity import Identity
 
 
@@ -29,6 +30,18 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     e_i is rescaled when the learning rate changes, so that it remains this difference. The authors' code does not
     rescale it (``rescale_memory: false``), and after a drop of the learning rate it hardly brings models together.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "C(g_i) to the server, the mean back, dense; every `average_period` steps also C(e_i), and its mean back"
+        ),
+        remembers="every worker its error e_i, by which its model differs from the common model",
+        source="CSER (Xie et al. 2020, arXiv 2007.13221)",
+        differs=(
+            "e_i is rescaled when the learning rate changes; the authors' code does not do that (`rescale_memory: "
+            "false`)"
+        ),
+    )
 
     average_period: Annotated[int, Ge(1)] = 8
     rescale_memory: bool = True

@@ -8,6 +8,7 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
+from liecbench.algorithms.method_notes import MethodNotes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -17,6 +18,16 @@ class CSGD(CompressedAlgorithm):
     C is the compressor, g_i is worker i's gradient, and u the update. Methods with error feedback refuse these two
     compressors.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="C(g_i) to the server; its compressed mean back",
+        remembers="nothing",
+        source=(
+            "QSGD (Alistarh et al. 2017, arXiv 1610.02132) and TernGrad (Wen et al. 2017, arXiv 1705.07878), as "
+            "their authors ran them"
+        ),
+        differs="the mean is compressed again",
+    )
 
     uses_error_feedback: ClassVar[bool] = False
 

@@ -13,6 +13,7 @@ from torch.futures import Future
 from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.ddp_hook import divide_as_ddp
+from liecbench.algorithms.method_notes import MethodNotes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -24,6 +25,13 @@ class AllReduce(BucketedAllReduce):
     Attributes:
         dtype: The type in which gradients are sent; None for their own type.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="the gradient, dense, by one all-reduce per bucket during the backward pass",
+        remembers="nothing",
+        source="PyTorch Distributed (Li et al. 2020, arXiv 2006.15704)",
+        differs="in nothing: it does the arithmetic of DDP without a hook",
+    )
 
     dtype: ClassVar[torch.dtype | None] = None
     supports_sparse: ClassVar[bool] = True
@@ -73,6 +81,13 @@ class AllReduceFP16(AllReduce):
     Gradient values beyond ±65504 overflow, and the step raises NonFiniteError.
     """
 
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="the gradient in half precision, by one all-reduce per bucket",
+        remembers="nothing",
+        source="PyTorch's `fp16_compress_hook`",
+        differs="in nothing",
+    )
+
     dtype = torch.float16
     supports_sparse: ClassVar[bool] = False
 
@@ -80,6 +95,13 @@ class AllReduceFP16(AllReduce):
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class AllReduceBF16(AllReduce):
     """The all-reduce in bfloat16, 2 bytes per parameter: the method of PyTorch's ``bf16_compress_hook``."""
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="the gradient in bfloat16, by one all-reduce per bucket",
+        remembers="nothing",
+        source="PyTorch's `bf16_compress_hook`",
+        differs="it works with Gloo, which PyTorch's hook refuses",
+    )
 
     dtype = torch.bfloat16
     supports_sparse: ClassVar[bool] = False

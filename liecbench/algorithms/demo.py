@@ -16,6 +16,7 @@ from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.dct import ChunkedDct
 from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.optimizers import learning_rates
 from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.chunked_top_k import ChunkedTopK
@@ -53,6 +54,16 @@ class DeMo(BlockAlgorithm):
         kept: The number of coefficients of a chunk that are sent; a smaller chunk sends all of them.
         chunk: The longest side of a chunk.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="the 32 largest DCT coefficients of every chunk of its memory, with positions, to every other worker",
+        remembers="every worker its momentum δ_i, of which what was sent is taken away",
+        source="DeMo (Peng et al. 2024, arXiv 2411.19870), bloc97/DeMo",
+        differs=(
+            "a coefficient's mean is over the workers that sent it, as in the reference code; tensors of more "
+            "than two dimensions are viewed as matrices"
+        ),
+    )
 
     decay: Annotated[float, Gt(0), Le(1)] = 0.999
     kept: Annotated[int, Ge(1), Le(64 * 64)] = 32

@@ -14,6 +14,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.sparsity import Ratio
 from liecbench.compressors.top_k import TopK
 
@@ -43,6 +44,16 @@ class DGC(BlockAlgorithm):
         steps_per_epoch: The number of steps of an epoch, for ``warmup_epochs``. In a scenario, None stands for the
             steps of its task.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="the largest entries of v_i, with positions, to every other worker",
+        remembers="every worker its velocity u_i and the accumulated velocity v_i",
+        source="Deep gradient compression (Lin et al. 2018, arXiv 1712.01887)",
+        differs=(
+            "the largest entries are exact and of a block of several tensors, not estimated from a sample of each "
+            "tensor"
+        ),
+    )
 
     ratio: Ratio = 0.001
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9

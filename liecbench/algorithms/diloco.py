@@ -1,6 +1,6 @@
 """DiLoCo: many local steps of any optimizer, then an outer step with Nesterov momentum; streaming in fragments."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
@@ -29,6 +30,23 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
     Attributes:
         compressor: The compressor C, or None for uncompressed pseudo-gradients.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "every `sync_every` steps the pseudo-gradient Δ_i, by `compressor` if there is one, to the server; "
+            "the mean back, dense. With `fragments`, each fragment in its turn; with `delay`, while later steps "
+            "compute"
+        ),
+        remembers=(
+            "the outer model θ̄ and its momentum; with a compressor and `error_decay`, every worker its error "
+            "e_i. Inner optimizer states stay local"
+        ),
+        source=(
+            "DiLoCo (Douillard et al. 2023, arXiv 2311.08105), Streaming DiLoCo (arXiv 2501.18512); torchft's "
+            "`local_sgd.py`"
+        ),
+        differs="`sync_every` is 32 by default, for short runs, not 500",
+    )
 
     compressor: Annotated[Compressor | None, BeforeValidator(as_compressor)] = None
 

@@ -1,5 +1,7 @@
 """DoubleSqueeze: compression both ways, with an error memory on every worker and on the server."""
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -8,6 +10,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -16,6 +19,16 @@ class DoubleSqueeze(ErrorFeedback):
 
     g_i is worker i's gradient, e_i its error memory, e the server's error memory, and u the update.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="C(g_i + e_i) to the server; its compressed mean back",
+        remembers="every worker its error e_i, every server its error e",
+        source="DoubleSqueeze (Tang et al. 2019, arXiv 1905.05957)",
+        differs=(
+            "the memory is in units of the gradient, as in the code of LIEC-SGD's authors, and not of the "
+            "learning rate times the gradient; `rescale_memory: true` changes that"
+        ),
+    )
 
     error = WorkerMemory()
     server_error = ServerMemory()

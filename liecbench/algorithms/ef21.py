@@ -1,5 +1,7 @@
 """EF21: each worker sends the compressed difference between its gradient and its running estimate of the gradient."""
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -8,6 +10,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.identity import Identity
 
 
@@ -18,6 +21,13 @@ class EF21(CompressedAlgorithm):
     Every worker keeps its own estimate h_i of its gradient g_i, and the mean of all workers' estimates, which is the
     update u. The server sends mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean of the estimates.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="C(g_i − h_i) to the server; the mean back, dense",
+        remembers="every worker its estimate h_i of its gradient, and the mean of all estimates",
+        source="EF21 (Richtárik et al. 2021, arXiv 2106.05203)",
+        differs="in nothing; the first estimates are 0",
+    )
 
     estimate = WorkerMemory()
     mean_estimate = WorkerMemory()

@@ -1,5 +1,7 @@
 """EF21-BC: EF21 in both directions. Workers and server send compressed differences from their running estimates."""
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -8,6 +10,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -18,6 +21,13 @@ class EF21BC(CompressedAlgorithm):
     its gradient g_i, and the shared estimate h. The server keeps only the error memory e = mean(h_i) − h. In every step
     the server adds mean(c_i) to e, sends C(e), and subtracts C(e) from e.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="C(g_i − h_i) to the server; C(mean(h_i) − h) back",
+        remembers="every worker its estimate h_i and the shared estimate h; every server mean(h_i) − h",
+        source="EF21-BC (Fatkhullin et al. 2021, arXiv 2110.03294)",
+        differs="in nothing; the first estimates are 0",
+    )
 
     estimate = WorkerMemory()
     shared_estimate = WorkerMemory()

@@ -1,6 +1,6 @@
 """LIEC-SGD: compression both ways; workers apply their own error at once, and only the server has an error memory."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
@@ -11,6 +11,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.memory import ServerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.identity import Identity
 
@@ -22,6 +23,16 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
     g_i is worker i's gradient, u_i its update, and e the server's error memory. Every ``average_period`` steps
     gradients and models are averaged in full precision; the update of that step contains all of e, and e becomes 0.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "C(g_i) to the server, its compressed mean back; every `average_period` steps instead the gradient "
+            "and the model, dense, both ways"
+        ),
+        remembers="every server its error e; a worker applies its own error at once, so that models differ",
+        source="LIEC-SGD (arXiv 2402.11857), algorithm 1",
+        differs="models are averaged just after the optimizer step, and momentum buffers stay local",
+    )
 
     average_period: Annotated[int, Ge(1)] = 32
     server_error = ServerMemory()

@@ -1,6 +1,6 @@
 """Local SGD: workers train alone, and average their models every ``average_period`` steps."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch import Tensor
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.method_notes import MethodNotes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -17,6 +18,13 @@ class LocalSGD(PeriodicAveraging):
 
     If a gradient is not finite, all ranks raise NonFiniteError when they next average the models.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="every `average_period` steps the model, dense, both ways; nothing in other steps",
+        remembers="nothing; models differ between the averages",
+        source="Local SGD (Stich 2019, arXiv 1805.09767)",
+        differs="momentum buffers stay local",
+    )
 
     average_period: Annotated[int, Ge(1)] = 8
 

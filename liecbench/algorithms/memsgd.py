@@ -1,5 +1,7 @@
 """MEM-SGD: workers with error memories send compressed gradients; the server answers uncompressed."""
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -8,6 +10,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.identity import Identity
 
 
@@ -17,6 +20,16 @@ class MemSGD(ErrorFeedback):
 
     g_i is worker i's gradient, e_i its error memory, which keeps what the compressor C loses, and u the update.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="C(g_i + e_i) to the server; the mean back, dense",
+        remembers="every worker its error e_i",
+        source="MEM-SGD (Stich et al. 2018, arXiv 1809.07599)",
+        differs=(
+            "the memory is in units of the gradient, as in the code of LIEC-SGD's authors, and not of the "
+            "learning rate times the gradient; `rescale_memory: true` changes that"
+        ),
+    )
 
     error = WorkerMemory()
 

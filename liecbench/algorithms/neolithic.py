@@ -1,12 +1,13 @@
 """NEOLITHIC: DoubleSqueeze with compression in rounds, each of which compresses the error of the previous ones."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.rounds import Rounds
 
@@ -23,6 +24,17 @@ class Neolithic(DoubleSqueeze):
             training loop must divide each loss by ``batches_per_step``, and run all backward passes but the last under
             DDP's ``no_sync``.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="`rounds` compressed messages each way, each of what the ones before left",
+        remembers="every worker its error e_i, every server its error e",
+        source="NEOLITHIC (Huang et al. 2022, arXiv 2206.03665)",
+        differs=(
+            "a step takes one minibatch, as in the runs of LIEC-SGD's authors, unless `accumulate` is true; the "
+            "memory is in units of the gradient, as in the code of LIEC-SGD's authors, and not of the learning "
+            "rate times the gradient; `rescale_memory: true` changes that"
+        ),
+    )
 
     rounds: Annotated[int, Ge(1)] = 2
     accumulate: bool = False

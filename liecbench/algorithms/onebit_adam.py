@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import CONFIG, RunLengthError
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.sign import SignL2
 
@@ -37,6 +38,13 @@ class OneBitAdam(ServerAlgorithm):
         mask_zero_momentum: Whether an entry whose gradient was always 0 before ``freeze_step`` keeps the momentum 0
             and the update 0 from then on. One bit cannot send a 0.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends="until `freeze_step` the gradient, dense, both ways; afterwards the momentum by sign_l2, both ways",
+        remembers="every worker the moments m and v and its error e_i; every server its error e",
+        source="1-bit Adam (Tang et al. 2021, arXiv 2102.02888), DeepSpeed's `OnebitAdam`",
+        differs="`freeze_step` is 15 % of the run's steps by default; DeepSpeed's is 100,000 steps",
+    )
 
     freeze_step: Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)] = 0.15
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9

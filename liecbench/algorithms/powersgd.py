@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 import torch.distributed as dist
@@ -19,6 +19,7 @@ from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.powersgd_bucket import HookBucket
 from liecbench.algorithms.powersgd_factors import factor_shapes, matrix_shape, redraw_zero_columns
 
@@ -40,6 +41,16 @@ class PowerSGD(BucketedAllReduce):
         start_powersgd_iter: The number of steps at the beginning that send the gradient uncompressed.
         min_compression_rate: M is compressed only if P and Mᵀ P together are smaller than M by more than this factor.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "for a gradient matrix M, the rank-r factors P = M Q and Mᵀ P, by all-reduces; vectors, and the first "
+            "steps, dense"
+        ),
+        remembers="every worker its error and the last factors",
+        source="PowerSGD (Vogels et al. 2019, arXiv 1905.13727), by PyTorch's `powerSGD_hook`",
+        differs="compression begins with the third step, not the 1001st",
+    )
 
     matrix_approximation_rank: Annotated[int, Ge(1)] = 1
     start_powersgd_iter: Annotated[int, Ge(2)] = 2

@@ -8,6 +8,7 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block, ServerPlace
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.int4 import Int4
 from liecbench.compressors.int8 import Int8
@@ -36,6 +37,10 @@ class QuantizedAllReduce(BlockAlgorithm):
         """Return the compressor of every step: ``quantizer``."""
         return self.quantizer
 
+    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied shard by shard, as in ``reduce``."""
+        self.exchange.keep_residual(compressor, vector)
+
     def reduce(self, block: Block) -> Tensor:
         """Return u = C(mean(C(g_i))), where C is the quantizer and g_i is worker i's gradient."""
         mean = self.exchange.push(self.quantizer, block.gradient, out=block.gradient)
@@ -46,6 +51,17 @@ class QuantizedAllReduce(BlockAlgorithm):
 class Int8AllReduce(QuantizedAllReduce):
     """An all-reduce in 8 bits with a scale for every 256 values: ``csgd`` with int8, sharded, ZeRO++'s two hops."""
 
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "every shard of the gradient in 8 bits to the rank that averages it, in float32; the mean back in 8 bits"
+        ),
+        remembers="nothing",
+        source=(
+            "ZeRO++ (Wang et al. 2023, arXiv 2306.10209), whose gradients take 4 bits; torchft's quantized all-reduce"
+        ),
+        differs="levels are symmetric around 0, with a float32 scale for every 256 values",
+    )
+
     quantizer: ClassVar[Compressor] = Int8(values_per_scale=256)
     cpu_kernels: ClassVar[tuple[str, ...]] = Int8.cpu_kernels
 
@@ -53,6 +69,18 @@ class Int8AllReduce(QuantizedAllReduce):
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class Int4AllReduce(QuantizedAllReduce):
     """An all-reduce in 4 bits with a scale for every 256 values: ``csgd`` with int4, sharded, ZeRO++'s two hops."""
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "every shard of the gradient in 4 bits to the rank that averages it, in float32; the mean back in 4 bits"
+        ),
+        remembers="nothing",
+        source="ZeRO++ (Wang et al. 2023, arXiv 2306.10209)",
+        differs=(
+            "levels are symmetric around 0, with a float32 scale for every 256 values; one all-to-all over all "
+            "ranks, not one within a node and one between nodes"
+        ),
+    )
 
     quantizer: ClassVar[Compressor] = Int4(values_per_scale=256)
     cpu_kernels: ClassVar[tuple[str, ...]] = Int4.cpu_kernels

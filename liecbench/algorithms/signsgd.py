@@ -7,6 +7,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.majority_vote import Majority, Votes
 
@@ -18,6 +19,16 @@ class SignSGD(ServerAlgorithm):
     The update is ±1 (or 0) for every parameter, whatever the size of the gradient, so it needs a small learning rate.
     The compression error is undefined: a sign without a scale approximates no vector.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "one bit per parameter to the server; the majority's sign back, with a code for ties if the number of "
+            "workers is even"
+        ),
+        remembers="nothing",
+        source="signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434)",
+        differs="a tie gives 0",
+    )
 
     cpu_kernels: ClassVar[tuple[str, ...]] = (*Votes.cpu_kernels, *Majority.cpu_kernels)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.chunked_top_k import ChunkedTopK
@@ -29,6 +30,19 @@ class SparseLoCo(OuterSteps):
         kept: The number of entries of a chunk that are sent, those of largest magnitude.
         bits: The bits of a sent value: 2, or 32 to send it as it is.
     """
+
+    notes: ClassVar[MethodNotes | None] = MethodNotes(
+        sends=(
+            "every `sync_every` steps the 64 largest of every 4096 entries of each tensor of Δ_i + `error_decay` "
+            "· e_i, with values of 2 bits, to every other worker"
+        ),
+        remembers="every worker its error e_i, and the outer model θ̄. Inner optimizer states stay local",
+        source="SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706)",
+        differs=(
+            "chunks are 4096 adjacent entries of the flat tensor; the mean magnitude of the kept entries divides "
+            "the bins, not the standard deviation; a chunk that keeps all its entries sends no positions"
+        ),
+    )
 
     cpu_kernels: ClassVar[tuple[str, ...]] = ChunkedTopK.cpu_kernels
     sync_every: Annotated[int, Ge(1)] = 30

@@ -19,7 +19,7 @@ def block_size_for(group: int) -> int:
     return max(group, _SMALLEST_BLOCK)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return which indices are below ``length``: all if the block is ``whole``, so that its loads need no mask."""
     inside = True

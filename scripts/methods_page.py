@@ -1,0 +1,178 @@
+"""Print ``docs/methods.md``, a page about all methods and compressors, from their classes.
+
+``python scripts/methods_page.py > docs/methods.md`` brings the page up to date; a test compares the two.
+"""
+
+import dataclasses
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from liecbench.algorithms import Algorithm
+from liecbench.compressors import Compressor, Sign
+from liecbench.config import registry
+
+INTRODUCTION = """\
+# The methods and compressors
+
+This page is made from the classes by `scripts/methods_page.py`; do not edit it. In its formulas, i is a worker, g_i its
+gradient, e_i its error memory, e a server's error memory, C the compressor, and u the update that the optimizer gets in
+place of the gradient. Memories are 0 at the start. θ are parameters, and Δ_i is a pseudo-gradient: how far worker i has
+moved its parameters since the last exchange.
+
+A server is a rank that averages: with `server: sharded` every rank serves one shard of every block, with `server: root`
+rank 0 serves all. Methods without a server send to all other workers.
+
+## Bits
+
+Payload bits per parameter that a worker sends and receives in a step of each kind, with 8 workers, a matrix of 1024 ×
+1024 parameters and, where the method has a compressor, `sign`; mean over the workers.
+
+| method | bits |
+|---|---|
+"""
+SHAPES, WORLD_SIZE = [torch.Size([1024, 1024])], 8
+# Steps of a run, for methods whose options are fractions of it.
+FREEZE_STEP, STEPS_PER_EPOCH, NUM_STEPS = 10, 10, 100
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+    "sgd with momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+    "adamw": torch.optim.AdamW,
+    "muon": torch.optim.Muon,
+}
+
+
+def built_in(kind: registry.Kind) -> dict[str, type[Any]]:
+    """Return the classes of liecbench itself by name, sorted."""
+    classes = {name: registry.load(kind, name) for name in registry.names(kind)}
+    return {name: cls for name, cls in classes.items() if cls.__module__.startswith("liecbench.")}
+
+
+def made(cls: type[Algorithm]) -> Algorithm:
+    """Return a method with its default options, the compressor sign if it needs one, and a run's length."""
+    fields = {field.name for field in dataclasses.fields(cls)}
+    options: dict[str, Any] = {"compressor": Sign()} if registry.needs_compressor(cls) else {}
+    if "freeze_step" in fields:
+        options["freeze_step"] = FREEZE_STEP
+    if "steps_per_epoch" in fields:
+        options["steps_per_epoch"] = STEPS_PER_EPOCH
+    return cls(**options)
+
+
+def bits(cls: type[Algorithm]) -> str:
+    """Return the payload bits per parameter of each kind of step, by the method's schedule."""
+    algorithm = made(cls)
+    steps = {algorithm.step_kind(step): step for step in reversed(range(NUM_STEPS))}
+    numel = sum(shape.numel() for shape in SHAPES)
+    found = {}
+    for kind, step in sorted(steps.items(), key=lambda item: item[1]):
+        moved = algorithm.schedule(SHAPES, world_size=WORLD_SIZE, step=step).payload_bytes()
+        found[kind] = sum(sent + received for sent, received in moved) * 8 / WORLD_SIZE / numel
+    if len(found) == 1:
+        return f"{next(iter(found.values())):.4g}"
+    return ", ".join(f"{kind} {number:.4g}" for kind, number in found.items())
+
+
+def optimizers(cls: type[Algorithm]) -> str:
+    """Return the optimizers with which the method works, and why it refuses the others."""
+    algorithm, accepted, refusals = made(cls), [], []
+    for name, make in OPTIMIZERS.items():
+        defaults = make([torch.nn.Parameter(torch.zeros(2, 2))]).defaults
+        reason = algorithm.incompatible_optimizer(name.partition(" ")[0], defaults)
+        if reason is None:
+            accepted.append(name)
+        else:
+            refusals.append(f"{name}: {reason}")
+    if not refusals:
+        return "any optimizer"
+    return f"{', '.join(accepted)}. Refused: {'; '.join(refusals)}"
+
+
+def compressors(cls: type[Algorithm]) -> str:
+    """Return which compressors the method takes."""
+    if not registry.takes(cls, "compressor"):
+        return "no compressor option"
+    refused = [name for name, one in built_in("compressor").items() if cls.incompatibility(one())]
+    need = "a compressor" if registry.needs_compressor(cls) else "a compressor, if one is wanted"
+    return f"{need}, but not {', '.join(f'`{name}`' for name in refused)}" if refused else f"{need}, any"
+
+
+def options(kind: registry.Kind, name: str) -> str:
+    """Return the options of a scenario with their defaults, or a dash."""
+    fields = registry.options_model(kind, name).model_fields
+    return ", ".join(f"`{field}` {info.default!r}" for field, info in fields.items()) or "—"
+
+
+def prose(cls: type) -> str:
+    """Return a class's docstring in Markdown, with its attributes as a list."""
+    text = (inspect.getdoc(cls) or "").replace("``", "`").replace("*", "\\*")
+    body, _, attributes = text.partition("\n\nAttributes:\n")
+    items = re.split(r"\n    (?=\w+: )", "\n" + inspect.cleandoc("\n" + attributes).replace("\n", "\n    "))
+    listed = [re.sub(r"\s+", " ", item).strip() for item in items if item.strip()]
+    named = [wrapped(re.sub(r"^(\w+):", r"- `\1`:", item)) for item in listed]
+    return "\n".join([body, *([""] if named else []), *named])
+
+
+def facts(texts: dict[str, str]) -> str:
+    """Return a list of titles and sentences without their full stops."""
+    return "\n".join(wrapped(f"- **{title}**: {text}.") for title, text in texts.items())
+
+
+def wrapped(item: str) -> str:
+    """Return an item of a list in lines of at most 120 characters."""
+    return textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def method(name: str, cls: type[Algorithm]) -> Iterator[str]:
+    """Yield the paragraphs about one method."""
+    assert cls.notes is not None, f"{cls.__name__} has no notes: give the class a MethodNotes"
+    server = ", `server` sharded or root" if registry.takes(cls, "server") else ""
+    yield f"### `{name}`: `{cls.__name__}`"
+    yield prose(cls)
+    yield facts(
+        {
+            "sends": cls.notes.sends,
+            "remembers": cls.notes.remembers,
+            "optimizer": optimizers(cls),
+            "compressor": compressors(cls),
+            "options": options("algorithm", name) + server,
+            "source": cls.notes.source,
+            "differs from its source": cls.notes.differs,
+        }
+    )
+
+
+def compressor(name: str, cls: type[Compressor]) -> Iterator[str]:
+    """Yield the paragraphs about one compressor."""
+    one = cls()
+    numel = sum(shape.numel() for shape in SHAPES)
+    yield f"### `{name}`: `{cls.__name__}`"
+    yield prose(cls)
+    refusal = f"no; methods with error feedback refuse it: {one.error_memory_refusal}"
+    yield facts(
+        {
+            "bits per parameter": f"{one.payload_bytes(numel) * 8 / numel:.4g} with the defaults",
+            "contraction": "yes" if one.is_contraction else refusal,
+            "options": options("compressor", name),
+        }
+    )
+
+
+def page() -> str:
+    """Return the whole page."""
+    methods = built_in("algorithm")
+    rows = "".join(f"| `{name}` | {bits(cls)} |\n" for name, cls in methods.items())
+    sections = [INTRODUCTION + rows, "## Methods\n"]
+    sections += ["\n\n".join(method(name, cls)) + "\n" for name, cls in methods.items()]
+    sections.append("## Compressors\n")
+    sections += ["\n\n".join(compressor(name, cls)) + "\n" for name, cls in built_in("compressor").items()]
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
