@@ -1,5 +1,6 @@
 """Functions that derive metrics: from a completed cell, or from a cell and the baseline's cell of the same seed."""
 
+import operator
 import statistics
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -15,7 +16,7 @@ PERPLEXITY_NAME: Final = "perplexity"
 
 def seconds_in(field: str) -> Derive:
     """Return a function that returns a cell's mean seconds per epoch in a field of ``Epoch``; None if unknown."""
-    return lambda cell: cell.seconds_per_epoch(field)
+    return operator.methodcaller("seconds_per_epoch", field)
 
 
 def baseline_ratio(name: str) -> Compare:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from liecbench.results.records import Epoch
@@ -24,6 +24,13 @@ class CompletedCell:
     is_language_model: bool = False
     epochs_to_target: float | None = None
     long_run: Epoch | None = None
+    _num_timed_epochs: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the epochs to which the times belong: an epoch of 22 steps of which 11 are timed counts as half."""
+        epochs = self.costly_epochs
+        timed = sum([epoch.timed_steps for epoch in epochs]) / epochs[-1].steps if epochs else 0.0
+        object.__setattr__(self, "_num_timed_epochs", timed)
 
     @classmethod
     def of(
@@ -63,13 +70,11 @@ class CompletedCell:
         The field covers only timed steps. Warm-up steps, which are not timed, count as if they took as long. None if no
         step is timed, or if an epoch lacks the field.
         """
-        # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
-        epochs = self.costly_epochs
-        values: list[Any] = [getattr(epoch, name) for epoch in epochs]
-        if None in values:
+        values: list[Any] = [getattr(epoch, name) for epoch in self.costly_epochs]
+        if None in values or not self._num_timed_epochs:
             return None
-        num_epochs = sum([epoch.timed_steps for epoch in epochs]) / epochs[-1].steps
-        return sum(values) / num_epochs if num_epochs else None
+        seconds: float = sum(values) / self._num_timed_epochs
+        return seconds
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
         """Return the total cost of the epochs until the target is reached, such as their seconds.

@@ -97,7 +97,7 @@ _ROWS: Final = (
         name="payload_bytes_per_epoch",
         heading="payload",
         unit=BYTES,
-        derive=lambda cell: statistics.fmean(epoch.payload_bytes_per_rank for epoch in cell.costly_epochs),
+        derive=lambda cell: statistics.fmean([epoch.payload_bytes_per_rank for epoch in cell.costly_epochs]),
         shown="table",
         hide_first=4,
     ),

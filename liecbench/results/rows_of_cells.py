@@ -49,19 +49,18 @@ def summarise(
         The rows, sorted by link, slowest first, and within each setting by time, fastest first.
     """
     choice = BaselineChoice.parse(baseline)
-    metrics = {
-        id(cell): derive_metrics(
-            CompletedCell.of(
-                cell.epochs,
-                target_accuracy,
-                target_loss,
-                long_run=cell.long_run,
-                is_language_model=cell.is_language_model,
-            )
+    completed = [cell for cell in cells if cell.status == "completed"]
+    derived = derive_metrics(
+        CompletedCell.of(
+            cell.epochs,
+            target_accuracy,
+            target_loss,
+            long_run=cell.long_run,
+            is_language_model=cell.is_language_model,
         )
-        for cell in cells
-        if cell.status == "completed"
-    }
+        for cell in completed
+    )
+    metrics = dict(zip(map(id, completed), derived, strict=True))
     groups = [CellGroup.of(alike, choice, metrics) for alike in alike_cells(cells)]
     baselines: dict[bytes, list[CellGroup]] = {}
     dense: dict[bytes, list[CellGroup]] = {}

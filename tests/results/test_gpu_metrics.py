@@ -109,7 +109,7 @@ def test_a_seed_that_missed_the_target_has_no_energy_to_it() -> None:
 
 def test_a_target_in_the_first_epoch_costs_its_energy() -> None:
     epochs = [epoch("a", number, gpu=gpu) for number, gpu in enumerate(FIGURES, start=1)]
-    actual = derive_metrics(CompletedCell(epochs=epochs, epochs_to_target=1.0))
+    (actual,) = derive_metrics([CompletedCell(epochs=epochs, epochs_to_target=1.0)])
 
     assert actual["joules_to_target"] == 100.0
 
