@@ -79,12 +79,7 @@ def _measure_backward(task: str, threads: int) -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=parsed.precision == "bf16"):
             made.loss(made.model(inputs), labels).backward()
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        return _best_seconds(work)
-    finally:
-        torch.set_num_threads(before)
+    return _best_seconds(work, threads)
 
 
 def compression_seconds(cell: Cell) -> float:
@@ -96,16 +91,16 @@ def compression_seconds(cell: Cell) -> float:
     if cell.compressor is None:
         return 0.0
     elements = numel(cell.task)
-    return 2 * _measure_compression(cell.compressor.model_dump_json()) * elements / _SAMPLE_NUMEL
+    return 2 * _measure_compression(cell.compressor.model_dump_json(), cell.threads) * elements / _SAMPLE_NUMEL
 
 
 @functools.cache
-def _measure_compression(choice: str) -> float:
+def _measure_compression(choice: str, threads: int) -> float:
     import torch
 
     compressor = make_compressor(Choice.model_validate_json(choice), seed=0)
     vector = torch.randn(_SAMPLE_NUMEL)
-    return _best_seconds(lambda: compressor.decompress(compressor.compress(vector)))
+    return _best_seconds(lambda: compressor.decompress(compressor.compress(vector)), threads)
 
 
 def numel(task: Task) -> int:
@@ -113,11 +108,21 @@ def numel(task: Task) -> int:
     return sum(shape.numel() for shape in workload_sizes.sizes(task).parameters)
 
 
-def _best_seconds(work: Callable[[], object]) -> float:
-    """Run ``work`` once untimed and twice timed, and return the seconds of the shorter timed run."""
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
+def _best_seconds(work: Callable[[], object], threads: int) -> float:
+    """Run ``work`` with ``threads`` threads, once untimed and twice timed; return the seconds of the shorter run.
+
+    With one thread, seconds are CPU time, in which other processes do not count.
+    """
+    import torch
+
+    clock = time.thread_time if threads == 1 else time.perf_counter
+    before, seconds = torch.get_num_threads(), list[float]()
+    torch.set_num_threads(threads)
+    try:
+        for _ in range(3):
+            start = clock()
+            work()
+            seconds.append(clock() - start)
+    finally:
+        torch.set_num_threads(before)
     return min(seconds[1:])

@@ -28,7 +28,10 @@ def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
         directory: The results directory, which may have profiles of earlier sessions.
     """
     for session in sessions:
-        if session.cell.compute == "measured" or session.cell.dilation != "auto" or not session.cell.link.shaped:
+        cell = session.cell
+        if cell.compute == "measured" or cell.dilation != "auto" or not cell.link.shaped:
+            continue
+        if cell.device == "cuda" and cell.profile is None:  # nobody knows what a GPU will compute
             continue
         # To expect a profile that is not named takes seconds, so that quick sessions are told from others without it.
         if session.cell.profile is None and not _takes(
