@@ -23,7 +23,7 @@ _USUAL_ROUNDS: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCost:
-    """What a timing session is expected to take.
+    """The expected work and seconds of a timing session.
 
     Attributes:
         rounds: The number of rounds; in a round, each method is timed once.

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell
+from liecbench.config.optimizer_fields import update_of
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.machine_speed import numel
 from liecbench.estimate.replayed_steps import replayed_kinds
-from liecbench.profiles.profile import MOST_ELEMENTS, CompressorTimes, Line, MethodTimes, Profile
+from liecbench.profiles.profile import MOST_ELEMENTS, CompressorTimes, Line, MethodTimes, Profile, UpdateTimes
 
 if TYPE_CHECKING:
     from liecbench.compressors.base import Compressor
@@ -39,7 +40,10 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
         )
     measured = takes_time and cells[0].device == "cpu"
     fields = (_measured_steps(cells[0]) if measured else None) or _without_time(cells[0])
-    profile = Profile.model_validate({"schema": 1, "origin": "assumed", "threads": cells[0].threads, **fields})
+    task = cells[0].task.model_dump(mode="json")
+    profile = Profile.model_validate(
+        {"schema": 1, "origin": "assumed", "task": task, "threads": cells[0].threads, **fields}
+    )
     return with_methods(profile, cells, takes_time=measured)
 
 
@@ -53,8 +57,11 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
     """
     from liecbench.compressors.by_name import description
 
-    compressors, methods = list(profile.compressors), list(profile.methods)
+    compressors, methods, updates = list(profile.compressors), list(profile.methods), list(profile.updates)
     for cell in cells:
+        if update_of(cell.task) not in [one.update for one in updates]:
+            # Another optimizer is taken to need as long as the profile's.
+            updates.append(UpdateTimes(update=update_of(cell.task), clip=profile.clip, optimizer=profile.optimizer))
         names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
         for kind, found in replayed_kinds(cell, profile).items():
             for call in found.schedule.calls:
@@ -63,7 +70,8 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
             if (*names, kind) not in [(one.algorithm, one.compressor, one.kind) for one in methods]:
                 local = _local_seconds(profile, kind) if takes_time else 0.0
                 methods.append(MethodTimes(algorithm=names[0], compressor=names[1], kind=kind, local=local))
-    return profile.model_copy(update={"compressors": tuple(compressors), "methods": tuple(methods)})
+    added = {"compressors": tuple(compressors), "methods": tuple(methods), "updates": tuple(updates)}
+    return profile.model_copy(update=added)
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:

@@ -42,7 +42,8 @@ def test_a_profile_of_an_earlier_session_is_read(tmp_path: Path) -> None:
     path = measured_path(timed.cell, tmp_path)
     path.parent.mkdir()
     method = {"algorithm": {"name": "ddp"}, "kind": "step", "local": 0.25}
-    path.write_text(json.dumps(profiles_of_tasks.profile(methods=[method])))
+    task = timed.cell.task.model_dump(mode="json")
+    path.write_text(json.dumps(profiles_of_tasks.profile(methods=[method], task=task)))
 
     found = ExpectedProfiles(tmp_path).of(timed)
 
