@@ -40,7 +40,7 @@ class Turn:
     compute_step_seconds: float
 
 
-def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timing:
+def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, untimed_sends: bool = True) -> Timing:
     """Return the record of a burst (consecutive steps of one kind).
 
     Most seconds in the record are those of the slowest rank. Bytes are those of the timed steps.
@@ -50,7 +50,10 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         turn: The turn to which the burst belongs.
         kind: The kind of the burst's steps.
         kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
+        untimed_sends: Whether the burst's first step, which is not timed, sends as much as the mean step; if not, it
+            sends nothing.
     """
+    sending = burst.num_steps + untimed_sends
     slowest, counters = burst.slowest, burst.slowest.counters
     parts = StepParts.of(burst.ranks, compute_seconds=burst.num_steps * turn.compute_step_seconds)
     return Timing(
@@ -72,13 +75,13 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         communicate_seconds=counters.communicate_seconds,
         least_communicate_seconds=min(rank.counters.communicate_seconds for rank in burst.ranks),
         data_seconds=slowest.data_seconds,
-        wire_bytes=_wire_bytes(burst.ranks, burst.num_steps),
+        wire_bytes=_wire_bytes(burst.ranks, burst.num_steps / sending),
         cpu_seconds=sum(rank.cpu_seconds * burst.num_steps / rank.num_steps for rank in burst.ranks),
         other_cpu_share=other_cpu_share(burst.ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for rank in burst.ranks),
         payload_bytes={
-            "sent": [_of_timed(rank.counters.sent_bytes, rank) for rank in burst.ranks],
-            "received": [_of_timed(rank.counters.received_bytes, rank) for rank in burst.ranks],
+            "sent": [round(rank.counters.sent_bytes * burst.num_steps / sending) for rank in burst.ranks],
+            "received": [round(rank.counters.received_bytes * burst.num_steps / sending) for rank in burst.ranks],
         },
         all_compress_seconds=counters.compress_seconds,
         step_quantiles=_quantiles(burst.step_seconds),
@@ -86,19 +89,11 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
     )
 
 
-def _of_timed(total: int, rank: RankMeasurement) -> int:
-    """Return the part of ``total`` that belongs to timed steps.
-
-    ``total`` also covers the burst's first step, which is not timed. All steps are assumed to have equal parts.
-    """
-    return round(total * len(rank.step_seconds) / rank.num_steps)
-
-
-def _wire_bytes(ranks: Sequence[RankMeasurement], num_steps: int) -> dict[str, list[int]] | None:
+def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
+    """Return the interfaces' bytes × ``share``, the part that belongs to timed steps."""
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):
         return None
-    share = num_steps / ranks[0].num_steps
     return {"sent": [round(sent * share) for sent, _ in wire], "received": [round(got * share) for _, got in wire]}
 
 

@@ -110,7 +110,8 @@ class Resident:
         burst = time_burst(self.replica, first, num_periods * period)
         self._choose_steps(kinds[0], burst)
         for kind, share in self.shares.items():
-            yield burst_record(burst, place, kind, share.share)
+            # The last step of a period, which is not timed, sends nothing, because no fragment is left to send.
+            yield burst_record(burst, place, kind, share.share, untimed_sends=False)
 
     def _choose_steps(self, kind: str, burst: Burst) -> None:
         self.num_steps[kind] = burst_steps(burst.slowest.train_seconds / burst.num_steps)
