@@ -1,4 +1,4 @@
-"""What a reader of ``docs/methods.md`` must know of a method that its code does not tell."""
+"""Notes for ``docs/methods.md``: facts about methods that their code does not tell."""
 
 from dataclasses import dataclass
 
