@@ -36,7 +36,8 @@ def _step_table(profile: Profile) -> Table:
             table.add_row(name, duration_text(part.median), duration_text(part.spread) if part.spread else "")
     table.add_row("compute", duration_text(profile.compute_seconds), "")
     for one in profile.updates:
-        name = _name(one.update["optimizer"]) if "optimizer" in one.update else "another optimizer"
+        optimizer = one.update.get("optimizer", "another optimizer")
+        name = str(optimizer.get("name") if isinstance(optimizer, dict) else optimizer)
         clipped = f"clip and {name}" if one.clip.median else name
         table.add_row(f"{clipped} instead", duration_text(profile.update_seconds(one.update)), "")
     return table
