@@ -21,6 +21,8 @@ KEYS = {
     "compressors.yaml": (57, "0dc61774310a", "90709f29e5d8", "5eacaf5ff8e2", "e5469ad76a7e"),
     "gpu.yaml": (18, "cba66d231a78", "8e702dacf75d", "aab5e69ee5be", "b7692dce11bc"),
     "heterogeneous.yaml": (54, "231f5b49cf6f", "6f216ed425cd", "acc88c077a42", "396382fe9655"),
+    "language-model-tuning.yaml": (44, "e768848dde33", "f95ab00aa38a", "a346d839b2fd", "47d4f38004dd"),
+    "language-model.yaml": (54, "fb5514d15d17", "2cf2166b380a", "ba665f4327f5", "416f23cd7657"),
     "paper/figure-2-small.yaml": (35, "68b92cc84995", "e59e8c2e2e20", "e42793eb701f", "3862952a0618"),
     "paper/figure-2.yaml": (7, "f682051a2e6b", "5831f4cc0eb9", "c0406634df4f", "1ef6378d12b0"),
     "paper/figure-3-small.yaml": (35, "7f28865f15a4", "1d0c469189cb", "e42793eb701f", "f2e5b0739f01"),
