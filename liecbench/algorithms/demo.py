@@ -173,9 +173,9 @@ class _MeanOfSenders:
     def __call__(self, messages: Sequence[Message], out: Tensor) -> None:
         in_a_byte = len(messages) <= _MOST_COUNTED_IN_A_BYTE
         counts = torch.zeros(out.numel(), dtype=torch.uint8 if in_a_byte else torch.int16, device=out.device)
-        out.zero_()
-        for message in messages:
-            positions, values = self.compressor.entries(message.payload, out.numel())
-            out.index_add_(0, positions, values)
+        entries = [self.compressor.entries(message.payload, out.numel()) for message in messages]
+        for positions, _ in entries:
             counts.index_add_(0, positions, torch.ones_like(positions, dtype=counts.dtype))
-        out.div_(counts.clamp_(min=1))
+        out.zero_()
+        for positions, values in entries:
+            out.index_add_(0, positions, values / counts[positions])
