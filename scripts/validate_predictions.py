@@ -11,8 +11,8 @@ of the server are measured.
 Without it, the fit is on 2 and 4 workers, and 8 workers and another model are predicted, too: hours.
 
 Where workers × threads exceed the machine's cores, measured times are not those of workers with cores of their own, and
-are flagged ``cpu_bound``. ``--replay`` measures all cells with replayed compute instead. A directory that has results
-already is completed, not measured anew.
+are flagged ``cpu_bound``. ``--replay`` replays each model's profile over the links instead, and trains nothing. A
+directory that has results already is completed, not measured anew.
 """
 
 import argparse
@@ -102,7 +102,8 @@ def measure(plan: Plan, model: str, out: Path, *, replay: bool) -> tuple[Path, l
         if not profile.exists():
             liecbench("profile", path, "-o", profile)
         if replay:
-            path.write_text(json.dumps({**content, "compute": profile.name}))
+            del content["compute"]
+            path.write_text(json.dumps({**content, "task": {"profile": profile.name}}))
         results.append(out / f"{model}-{server}")
         liecbench("run", path, "--out", results[-1], "--quiet")
     return profile, results

@@ -74,6 +74,11 @@ class Algorithm(Attachable):
         self.path: Path | None = None
         self.parameter_dtypes: Sequence[torch.dtype] | None = None
 
+    @property
+    def bucket_bytes(self) -> int | Literal["whole"] | None:
+        """The best size of DDP's buckets (``bucket_cap_mb``) in bytes; None for DDP's default."""
+        return self.block_bytes
+
     @abstractmethod
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the messages that all ranks send in step number ``step``.

@@ -4,7 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 import torch
 import torch.distributed as dist
@@ -26,6 +26,8 @@ from liecbench.algorithms.ddp_parameters import finds_unused
 from liecbench.algorithms.memory import Memory, declared_memories, square_norm
 from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
 from liecbench.compressors.base import Compressor
+
+_SMALLEST_BUCKET_BYTES: Final = 2**20
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -71,6 +73,16 @@ class BlockAlgorithm(Algorithm):
     def server_place(self) -> ServerPlace | None:
         """The place of the server; None if there is none, so that every rank receives every other rank's message."""
         return None
+
+    @property
+    def bucket_bytes(self) -> int | Literal["whole"]:
+        """The best size of DDP's buckets in bytes: an eighth of a block's, but at least 1 MiB.
+
+        Blocks follow the model's order, and buckets that in which gradients are ready. In a bucket as large as a block,
+        one late gradient of another block would delay nearly all of the block.
+        """
+        size = self.largest_block
+        return "whole" if size == "whole" else min(size, max(_SMALLEST_BUCKET_BYTES, size // 8))
 
     @property
     def largest_block(self) -> int | Literal["whole"]:

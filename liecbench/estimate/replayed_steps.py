@@ -76,7 +76,7 @@ def _seconds(cell: Cell, profile: Profile, name: str, kind: "StepKind") -> float
         kind.schedule,
         profile,
         {repr(call.compressor): compressor_times(profile, call.compressor) for call in kind.schedule.calls},
-        bucket_bytes=algorithm.block_bytes,
+        bucket_bytes=algorithm.bucket_bytes,
         # A session replays a method without times of its own as if it took none.
         local_seconds=profile.local_seconds(cell.algorithm.model_dump(), compressor, name) or 0.0,
         batches_per_step=minibatches_per_step(cell, algorithm),

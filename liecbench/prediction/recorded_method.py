@@ -133,7 +133,7 @@ class RecordedMethod:
             method=method,
             world_size=world_size,
             kinds=kinds,
-            bucket_bytes=algorithm.block_bytes,
+            bucket_bytes=algorithm.bucket_bytes,
             batches_per_step=method.accumulate * algorithm.batches_per_step,
         )
 

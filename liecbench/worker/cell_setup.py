@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms.base import NonFiniteError
+from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels, make_algorithm
@@ -81,7 +81,7 @@ def attached_replica(
     """Return a replica of a cell whose model is on ``device``. Collective over ``group``, by default of all ranks."""
     optimizer = OptimizerSteps.of(cell.task, task.model)
     algorithm = make_algorithm(cell, len(task.train))
-    ddp = _wrapped(task.model, cell, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
+    ddp = _wrapped(task.model, algorithm, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
     algorithm.pacer, algorithm.path = link.pacer, slowest_path(cell.link, cell.workers)
     replica = Replica(
         cell=cell,
@@ -101,10 +101,10 @@ def attached_replica(
 
 
 def _wrapped(
-    model: nn.Module, cell: Cell, group: dist.ProcessGroup | None, *, broadcasts_buffers: bool
+    model: nn.Module, algorithm: Algorithm, group: dist.ProcessGroup | None, *, broadcasts_buffers: bool
 ) -> DistributedDataParallel:
     bucket_mib: float | None
-    match cell.block_bytes:
+    match algorithm.bucket_bytes:
         case None:
             bucket_mib = None
         case "whole":
