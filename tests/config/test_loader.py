@@ -382,6 +382,14 @@ def test_a_compressor_that_an_option_of_the_method_forbids_is_refused() -> None:
     assert "write error_decay 0" in message
 
 
+def test_a_server_among_the_options_of_a_method_is_refused_with_the_way_out() -> None:
+    for name, way_out in (("sparseloco", "remove it: the method takes none"), ("liec", "write it in the matrix")):
+        message = error_of(edited("[ddp, liec]", f"[ddp, {{name: {name}, server: root}}]"))
+
+        assert message.startswith(f"s.yaml:9:{29 + len(name)}: matrix.algorithm[1].server: ")
+        assert message.endswith(f"{name} has no option 'server' ({way_out})")
+
+
 def test_a_method_whose_compressor_has_a_default_needs_none() -> None:
     text = edited("[ddp, liec]", "[ddp, diloco]").replace("  compressor: [sign]\n", "")
 
