@@ -25,6 +25,7 @@ SEVERAL_MODULES = {
     "check/regressions",
     "compressors/compressors",
     "compressors/kernel_imports",
+    "compressors/sign_l2",
     "compressors/kernels/triton/bit_packing",
     "compressors/kernels/triton/compilation",
     "compressors/kernels/triton/gpu_only",

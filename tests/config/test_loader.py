@@ -171,7 +171,7 @@ from tests.scenarios import BASE, edited, error_of, scenario
             "greater than or equal to 1",
         ),
         ("[sign]", "[sing]", "s.yaml:10:16: matrix.compressor[0].name: ", "did you mean sign?"),
-        ("[sign]", "[zz]", "s.yaml:10:16: matrix.compressor[0].name: ", "valid: bf16, block_sign, fp16"),
+        ("[sign]", "[zz]", "s.yaml:10:16: matrix.compressor[0].name: ", "valid: bf16, block_sign, chunked_top_k, fp16"),
         ("[sign]", "[3]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
         ("[sign]", "[{ratio: 1.0}]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
         ("[sign]", "[{name: sign, x: 1}]", "s.yaml:10:29: matrix.compressor[0].x: ", "it takes none"),
