@@ -36,7 +36,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     cells = [contestant.cell for contestant in session.contestants]
     steps = {cell.id: replayed_steps(cell, expected.profile) for cell in cells}
     # What a GPU will compute is not known, and with it the dilation.
-    is_unknown = expected.is_new and session.cell.device == "cuda"
+    is_unknown = expected.profile.origin == "assumed" and session.cell.device == "cuda"
     dilation = 1 if is_unknown else expected_dilation(cells, expected.profile, steps)
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, dilation) for kind in kinds)

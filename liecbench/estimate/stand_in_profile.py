@@ -1,5 +1,6 @@
 """A stand-in for a profile that a timing session will measure: its steps and compressors measured briefly, now."""
 
+import statistics
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,11 @@ from liecbench.profiles.profile import MOST_ELEMENTS, CompressorTimes, Line, Met
 if TYPE_CHECKING:
     from liecbench.compressors.base import Compressor
 
-_MOST_STEPS, _MOST_SECONDS = 10, 2.0
+_MOST_PASSES, _MOST_SECONDS = 11, 2.0
+# As before the steps of a measured profile: caches are cold after a pause.
+_PAUSE_SECONDS: Final = 0.005
+# Seconds of SGD, rounded from the profiles of the bundled models on 2 cores.
+_OPTIMIZER: Final = Line(constant=2e-4, per_element=4e-10)
 # Seconds of a method beyond its compressor's operations, per step and per parameter, and of an averaging step besides.
 # Rounded from the profiles of the bundled models on 2 cores.
 _LOCAL: Final = Line(constant=1.4e-3, per_element=1.5e-9)
@@ -39,7 +44,7 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
             "use a smaller model, or compute: measured",
         )
     measured = takes_time and cells[0].device == "cpu"
-    fields = (_measured_steps(cells[0]) if measured else None) or _without_time(cells[0])
+    fields = (_measured_steps(cells[0]) if measured else None) or _fields(cells[0])
     task = cells[0].task.model_dump(mode="json")
     profile = Profile.model_validate(
         {"schema": 1, "origin": "assumed", "task": task, "threads": cells[0].threads, **fields}
@@ -75,47 +80,52 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Return fields of a profile from a few steps on this process's CPU; None if the task cannot be built here."""
+    """Return fields of a profile from a few passes on this process's CPU; None if the task cannot be built here.
+
+    No optimizer steps, because its first step would import torch's compiler, which takes seconds.
+    """
+    import numpy as np
     import torch
 
-    from liecbench.worker.plain_steps import PlainSteps, duration, parameter_times
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(cell.threads)
+    task = cell.task
     try:
-        steps = PlainSteps.create(cell, workload.build(cell.task), torch.device("cpu"))
-        until = time.monotonic() + _MOST_SECONDS
-        while not steps.taken or (len(steps.taken) < _MOST_STEPS and time.monotonic() < until):
-            steps.step()
+        made = workload.build(task)
     except workload.WorkloadError:
         return None  # for example too large for this machine; the worker will report it
+    inputs, labels = made.train.batch(torch.arange(min(task.batch_size, len(made.train))), np.random.default_rng(0))
+    clock = time.thread_time if cell.threads == 1 else time.perf_counter
+    before, forward, backward = torch.get_num_threads(), list[float](), list[float]()
+    torch.set_num_threads(cell.threads)
+    try:
+        until = time.monotonic() + _MOST_SECONDS
+        while len(forward) < 2 or (len(forward) < _MOST_PASSES and time.monotonic() < until):
+            time.sleep(_PAUSE_SECONDS)
+            began = clock()
+            with torch.autocast("cpu", torch.bfloat16, enabled=task.precision == "bf16"):
+                loss = made.loss(made.model(inputs), labels)
+            forward_ended = clock()
+            loss.backward()
+            forward.append(forward_ended - began)
+            backward.append(clock() - forward_ended)
     finally:
         torch.set_num_threads(before)
-    taken = steps.taken
-    return {
-        "forward": duration([step.forward for step in taken]),
-        "backward": duration([step.backward for step in taken]),
-        "optimizer": duration([step.optimizer for step in taken]),
-        "parameters": tuple(parameter_times(taken, steps.parameters)),
-    }
+    # The first pass also allocates the gradients.
+    return _fields(cell, statistics.median(forward[1:]), statistics.median(backward[1:]))
 
 
-def _without_time(cell: Cell) -> dict[str, Any]:
-    sizes = workload_sizes.sizes(cell.task)
-    nothing = {"median": 0.0}
+def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
+    """Return fields of a profile with these seconds; gradients are ready evenly, from the last to the first."""
+    sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
+    total = sum(shape.numel() for shape in sizes.parameters)
+    for index, (shape, dtype) in reversed(list(enumerate(zip(sizes.parameters, sizes.dtypes, strict=True)))):
+        passed += shape.numel()
+        name, ready = str(dtype).removeprefix("torch."), backward * passed / max(1, total)
+        parameters.append({"name": str(index), "shape": tuple(shape), "dtype": name, "ready_seconds": ready})
     return {
-        "forward": nothing,
-        "backward": nothing,
-        "optimizer": nothing,
-        "parameters": tuple(
-            {
-                "name": str(index),
-                "shape": tuple(shape),
-                "dtype": str(dtype).removeprefix("torch."),
-                "ready_seconds": 0.0,
-            }
-            for index, (shape, dtype) in enumerate(zip(sizes.parameters, sizes.dtypes, strict=True))
-        ),
+        "forward": {"median": forward},
+        "backward": {"median": backward},
+        "optimizer": {"median": _OPTIMIZER.seconds(total) if backward else 0.0},
+        "parameters": tuple(reversed(parameters)),
     }
 
 
