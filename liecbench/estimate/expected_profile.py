@@ -47,8 +47,7 @@ class ExpectedProfiles:
         Raises:
             LiecbenchError: If a profile cannot be read.
         """
-        from liecbench.worker.replay.kept_profiles import kept_path, read_kept
-        from liecbench.worker.replay.session_profile import has_method, measured_path
+        from liecbench.worker.replay.kept_profiles import has_method, kept_path, measured_path, read_kept
 
         if session.cell.profile is not None:
             named = known_profile(session.cell.profile) or load_stored(self.directory, session.cell.profile)

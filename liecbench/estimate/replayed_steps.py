@@ -21,7 +21,7 @@ from liecbench.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from liecbench.algorithms.comm.schedule import Schedule
-    from liecbench.worker.replay.replayed_contestant import StepKind
+    from liecbench.worker.replay.step_kinds import StepKind
 
 # About what the loopback carries between processes.
 _LOOPBACK: Final = LinkMap(default=Link(up_bits_per_second=20 * 10**9, down_bits_per_second=20 * 10**9))
@@ -29,7 +29,7 @@ _LOOPBACK: Final = LinkMap(default=Link(up_bits_per_second=20 * 10**9, down_bits
 
 def replayed_kinds(cell: Cell, profile: Profile) -> "Mapping[str, StepKind]":
     """Return the kinds of steps that a session replays for a cell's method, by name."""
-    from liecbench.worker.replay.replayed_contestant import step_kinds
+    from liecbench.worker.replay.step_kinds import step_kinds
 
     algorithm = make_algorithm(cell)
     epoch = steps_per_epoch(cell, algorithm, sizes(cell.task).num_train_samples)

@@ -15,8 +15,7 @@ from liecbench.compressors.identity import Identity
 from liecbench.compressors.majority_vote import Majority, Votes
 from liecbench.profiles.line_fit import fit_line
 from liecbench.profiles.profile import CompressorTimes, Line
-from liecbench.worker.plain_steps import PAUSE_SECONDS
-from liecbench.worker.work_clock import thread_clock
+from liecbench.worker.work_clock import PAUSE_SECONDS, thread_clock
 
 _SMALLEST: Final = 2**10
 _FACTOR: Final = 4

@@ -17,10 +17,10 @@ from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.profiles.profile import CompressorTimes, MethodTimes
 from liecbench.worker.cell_setup import attached_replica
 from liecbench.worker.hollow_model import hollow_task
-from liecbench.worker.plain_steps import PAUSE_SECONDS, PlainSteps
+from liecbench.worker.plain_steps import PlainSteps
 from liecbench.worker.replica import Replica
 from liecbench.worker.step_shares import shares_of
-from liecbench.worker.work_clock import process_clock
+from liecbench.worker.work_clock import PAUSE_SECONDS, process_clock
 
 _NUM_WARM_UP: Final = 2
 _MOST_STEPS: Final = 15

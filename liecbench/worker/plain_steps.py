@@ -21,11 +21,8 @@ from liecbench.worker.device import on_device
 from liecbench.worker.lazy_modules import materialise
 from liecbench.worker.no_communication import NoCommunication
 from liecbench.worker.optimizer_steps import OptimizerSteps
-from liecbench.worker.work_clock import thread_clock
+from liecbench.worker.work_clock import PAUSE_SECONDS, thread_clock
 
-# In distributed training a rank waits for the network between its steps, and its caches are cold afterwards. After any
-# pause of 3 to 50 ms a step of a small model took 1.5 to 2 times as long as back to back.
-PAUSE_SECONDS: Final = 0.005
 _NUM_WARM_UP: Final = 3
 
 

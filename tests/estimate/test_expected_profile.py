@@ -7,7 +7,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Session
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.expected_profile import ExpectedProfiles
-from liecbench.worker.replay.session_profile import measured_path
+from liecbench.worker.replay.kept_profiles import measured_path
 from tests import profiles_of_tasks
 from tests.ledgers import spec
 

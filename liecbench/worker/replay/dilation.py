@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.algorithms.comm.schedule import Schedule
@@ -10,9 +10,11 @@ from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
 from liecbench.profiles.profile import Profile
-from liecbench.worker.replay.replayed_contestant import StepKind
+from liecbench.worker.replay.step_kinds import StepKind
 from liecbench.worker.replay.work_seconds import compressor_times
-from liecbench.worker.step_timing import Burst
+
+if TYPE_CHECKING:
+    from liecbench.worker.step_timing import Burst
 
 # The ranks and what emulates their links may use this share of the machine's processors.
 MAX_CPU_SHARE: Final = 0.3
@@ -85,7 +87,7 @@ def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
     return seconds
 
 
-def cpu_share(bursts: Iterable[Burst], emulator_cpu_seconds: float) -> float:
+def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
     """Return the share of all processors that the ranks, and what emulates their links, used in the bursts.
 
     Args:

@@ -12,14 +12,16 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
 import liecbench
 from liecbench.config import registry
 from liecbench.config.cell import Cell
+from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.cell_keys import digest
+from liecbench.config.optimizer_fields import UPDATE_FIELDS, update_of
 from liecbench.config.user_functions import file_sha256
 from liecbench.errors import LiecbenchError
 from liecbench.host import machine, variables
@@ -27,6 +29,7 @@ from liecbench.host.cpu_load import CpuLoad
 from liecbench.host.user_cache import expanded, user_cache
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import read_profile, write_profile
+from liecbench.profiles.profile_store import DIRECTORY
 
 # A profile that was measured while other processes used more of the processors is not kept.
 MOST_OTHER_CPU: Final = 0.1
@@ -61,6 +64,24 @@ def kept_path(contestants: Sequence[Cell]) -> Path | None:
     except LiecbenchError:
         return None
     return directory / f"{digest(fields)}.json"
+
+
+def measured_path(cell: Cell, directory: Path) -> Path:
+    """Return the file in a results directory that keeps the profile which a session of ``cell`` has measured."""
+    return directory / DIRECTORY / f"measured-{digest(compute_fields(cell))}.json"
+
+
+def has_method(profile: Profile, cell: Cell) -> bool:
+    """Return True if a profile has the times of a cell's method and of its optimizer."""
+    update, task = update_of(cell.task), profile.task
+    if update not in [one.update for one in profile.updates] and (task is None or update != _update_in(task)):
+        return False
+    compressor = cell.compressor.model_dump() if cell.compressor else None
+    return any((one.algorithm, one.compressor) == (cell.algorithm.model_dump(), compressor) for one in profile.methods)
+
+
+def _update_in(task: dict[str, Any]) -> dict[str, Any]:
+    return {name: task.get(name, LATER_FIELDS.get(name)) for name in UPDATE_FIELDS}
 
 
 def read_kept(path: Path | None) -> Profile | None:

@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.comm.gloo import GlooTransport
-from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.config.cell import Cell
-from liecbench.config.factory import make_algorithm
 from liecbench.config.jobs import Contestant
-from liecbench.config.optimizer_fields import update_of
-from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.profiles.profile import Profile
 from liecbench.results.timing_record import Timing
 from liecbench.worker.burst_record import Turn, burst_record
@@ -26,14 +21,13 @@ from liecbench.worker.replay.replayed_all_reduces import ReplayedAllReduces
 from liecbench.worker.replay.replayed_burst import replay_burst
 from liecbench.worker.replay.replayed_exchange import ReplayedExchange
 from liecbench.worker.replay.replayed_step import ReplayedStep
-from liecbench.worker.replay.work_seconds import WorkSeconds, compressor_times
+from liecbench.worker.replay.step_kinds import StepKind, step_kinds
+from liecbench.worker.replay.work_seconds import compressor_times
 from liecbench.worker.replica import TrainingLink
 from liecbench.worker.session_rounds import BURST_SECONDS
-from liecbench.worker.step_shares import StepShare, shares_of
 from liecbench.worker.step_timing import Burst
 
 _PROBE_STEPS = _FEWEST_STEPS = 2
-_DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,42 +45,6 @@ class Stage:
     dilation: float
     link: TrainingLink
     heartbeat: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepKind:
-    """A step kind of a method: its schedule, its share of all steps, and what a rank computes in it."""
-
-    schedule: Schedule
-    share: StepShare
-    work: WorkSeconds
-
-
-def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
-    """Return the step kinds of a cell's method, by name.
-
-    Args:
-        cell: The cell.
-        profile: The profile of the model that the cell trains.
-        num_steps: The number of steps of the training; 0 if nothing is trained.
-
-    Raises:
-        ProfileError: If the profile has no times for a compressor that the method uses.
-    """
-    algorithm = make_algorithm(cell)
-    algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]
-    shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
-    shares = shares_of(algorithm, num_steps)
-    names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
-    found = {}
-    for kind, share in shares.items():
-        schedule = algorithm.schedule(shapes, world_size=cell.workers, step=share.first)
-        local = profile.local_seconds(*names, kind) or 0.0
-        work = WorkSeconds.of(
-            profile, schedule, batches=minibatches_per_step(cell, algorithm), local=local, update=update_of(cell.task)
-        )
-        found[kind] = StepKind(schedule=schedule, share=share, work=work)
-    return found
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from liecbench.host import cgroups
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_dilation, raised
-from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
+from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
 from liecbench.worker.replay.session_profile import SessionProfile
+from liecbench.worker.replay.step_kinds import step_kinds
 from liecbench.worker.session_stage import Timed
 
 

@@ -4,28 +4,25 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch.distributed as dist
 
 from liecbench.config.cell import Cell
-from liecbench.config.cell_fields import LATER_FIELDS
-from liecbench.config.cell_keys import digest
 from liecbench.config.jobs import Session
-from liecbench.config.optimizer_fields import UPDATE_FIELDS, update_of
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import profile_text, read_profile, write_profile
-from liecbench.profiles.profile_store import DIRECTORY, load_stored, remember
+from liecbench.profiles.profile_store import load_stored, remember
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
 from liecbench.worker.replay.kept_profiles import (
     MOST_OTHER_CPU,
     OtherLoad,
-    compute_fields,
+    has_method,
     keep,
     kept_path,
+    measured_path,
     read_kept,
 )
 from liecbench.worker.replay.message_cost import measure_message_cost
@@ -121,24 +118,6 @@ def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], N
         contestants=contestants,
         heartbeat=heartbeat,
     )
-
-
-def measured_path(cell: Cell, directory: Path) -> Path:
-    """Return the file in a results directory that keeps the profile which a session of ``cell`` has measured."""
-    return directory / DIRECTORY / f"measured-{digest(compute_fields(cell))}.json"
-
-
-def has_method(profile: Profile, cell: Cell) -> bool:
-    """Return True if a profile has the times of a cell's method and of its optimizer."""
-    update, task = update_of(cell.task), profile.task
-    if update not in [one.update for one in profile.updates] and (task is None or update != _update_in(task)):
-        return False
-    compressor = cell.compressor.model_dump() if cell.compressor else None
-    return any((one.algorithm, one.compressor) == (cell.algorithm.model_dump(), compressor) for one in profile.methods)
-
-
-def _update_in(task: dict[str, Any]) -> dict[str, Any]:
-    return {name: task.get(name, LATER_FIELDS.get(name)) for name in UPDATE_FIELDS}
 
 
 def _merged(before: Profile | None, new: Profile) -> Profile:

@@ -5,7 +5,7 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.profiles.profile import Duration
 from liecbench.worker.replay.dilation import estimated_dilation, raised
-from liecbench.worker.replay.replayed_contestant import step_kinds
+from liecbench.worker.replay.step_kinds import step_kinds
 from tests.worker.replay.test_replayed_contestant import profile
 from tests.worker.small_cells import cell
 

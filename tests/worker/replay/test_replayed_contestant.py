@@ -10,7 +10,8 @@ from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, ParameterTimes, Profile
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
-from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
+from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
+from liecbench.worker.replay.step_kinds import step_kinds
 from tests.distributed import run_ranks
 from tests.worker.small_cells import NoLink, cell
 

@@ -1,0 +1,52 @@
+"""The kinds of steps of a method that replays a profile: what all ranks send in them, and what a rank computes."""
+
+from dataclasses import dataclass
+
+import torch
+
+from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.config.cell import Cell
+from liecbench.config.factory import make_algorithm
+from liecbench.config.optimizer_fields import update_of
+from liecbench.config.training_schedule import minibatches_per_step
+from liecbench.profiles.profile import Profile
+from liecbench.worker.replay.work_seconds import WorkSeconds
+from liecbench.worker.step_shares import StepShare, shares_of
+
+_DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepKind:
+    """A step kind of a method: its schedule, its share of all steps, and what a rank computes in it."""
+
+    schedule: Schedule
+    share: StepShare
+    work: WorkSeconds
+
+
+def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
+    """Return the step kinds of a cell's method, by name.
+
+    Args:
+        cell: The cell.
+        profile: The profile of the model that the cell trains.
+        num_steps: The number of steps of the training; 0 if nothing is trained.
+
+    Raises:
+        ProfileError: If the profile has no times for a compressor that the method uses.
+    """
+    algorithm = make_algorithm(cell)
+    algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]
+    shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
+    shares = shares_of(algorithm, num_steps)
+    names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
+    found = {}
+    for kind, share in shares.items():
+        schedule = algorithm.schedule(shapes, world_size=cell.workers, step=share.first)
+        local = profile.local_seconds(*names, kind) or 0.0
+        work = WorkSeconds.of(
+            profile, schedule, batches=minibatches_per_step(cell, algorithm), local=local, update=update_of(cell.task)
+        )
+        found[kind] = StepKind(schedule=schedule, share=share, work=work)
+    return found
