@@ -1,10 +1,15 @@
 """Algorithms, compressors, datasets, models and optimizers as a scenario names them, with their options."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from liecbench.config.installed_choices import Installed
+
+# Options that the first versions did not have, by name and option, each with the value that a choice without it stands
+# for. They are left out where they have this value, so that the ids of earlier cells stay the same.
+_LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {("int8", "values_per_scale"): None}
 
 
 class Model(BaseModel):
@@ -52,7 +57,9 @@ class Choice(Model):
 
     @model_serializer
     def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.options}
+        later = _LATER_OPTIONS.items()
+        given = {option: value for option, value in self.options.items() if ((self.name, option), value) not in later}
+        return {"name": self.name, **given}
 
 
 DatasetChoice = Annotated[Choice, Installed("dataset")]
