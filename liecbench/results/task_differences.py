@@ -30,8 +30,19 @@ def difference_lines(rows: Sequence[Row], words: Words) -> list[str]:
 def _text(row: Row) -> str:
     return ", ".join(
         f"{_value(name, own)} instead of {_value(name, other).removeprefix(name.replace('_', ' ')).strip()}"
-        for name, (own, other) in row.task_differences.items()
+        for name, (own, other) in (
+            (name, map(_named, values) if _names_differ(*values) else values)
+            for name, values in row.task_differences.items()
+        )
     )
+
+
+def _names_differ(*values: Any) -> bool:
+    return len({str(_named(value)) for value in values}) > 1
+
+
+def _named(value: Any) -> Any:
+    return value["name"] if isinstance(value, dict) and "name" in value else value
 
 
 def _value(name: str, value: object) -> str:

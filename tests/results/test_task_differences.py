@@ -27,10 +27,15 @@ def test_rows_and_the_verdict_say_what_a_row_is_trained_with_instead() -> None:
         run_of("d", [{"seconds": 2.0}], algorithm="ddp", task=ADAM_TASK, **fields),
         run_of("l", [{"seconds": 2.0}], algorithm="liec", task={**ADAM_TASK, "learning_rate": 0.5}, **fields),
         run_of("p", [{"seconds": 2.0}], algorithm="psgd", task=ADAM_TASK, **fields),
+        run_of(
+            "m", [{"seconds": 2.0}], algorithm="memsgd", task={"weight_decay": 0.1, "clip_grad_norm": 1.0}, **fields
+        ),
     ]
     compared = comparison_of(*both)
     rows = {row["algorithm"]: row for row in json.loads(json_rows.render(compared))["rows"]}
 
     assert rows["liec"]["task_differences"] == {"learning_rate": {"own": 0.5, "baseline": 0.1}}
     assert ("other_task" in rows["liec"]["flags"], "other_task" in rows["psgd"]["flags"]) == (True, False)
-    assert "trained otherwise than ddp: liec (learning rate 0.5 instead of 0.1)" in compared.verdict
+    (line,) = [line for line in compared.verdict if line.startswith("trained otherwise than ddp: ")]
+    assert "liec (learning rate 0.5 instead of 0.1)" in line
+    assert "memsgd (optimizer sgd instead of adamw)" in line
