@@ -25,7 +25,6 @@ SEVERAL_MODULES = {
     "check/regressions",
     "compressors/compressors",
     "compressors/kernel_imports",
-    "compressors/sign_l2",
     "compressors/kernels/triton/bit_packing",
     "compressors/kernels/triton/compilation",
     "compressors/kernels/triton/gpu_only",
