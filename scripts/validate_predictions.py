@@ -11,8 +11,8 @@ of the server are measured.
 Without it, the fit is on 2 and 4 workers, and 8 workers and another model are predicted, too: hours.
 
 Where workers × threads exceed the machine's cores, measured times are not those of workers with cores of their own, and
-are flagged ``cpu_bound``. ``--replay`` replays each model's profile over the links instead, and trains nothing. A
-directory that has results already is completed, not measured anew.
+are flagged ``cpu_bound``. ``--replay`` replays each model's profile over the links instead and trains nothing, for
+fewer cells: about 25 minutes. A directory that has results already is completed, not measured anew.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from liecbench.prediction.validation import (
     joined,
     load_comparison,
     measured_steps,
+    stored_profiles,
     validate,
 )
 from liecbench.profiles.profile_file import read_profile
@@ -44,34 +45,50 @@ ALL_METHODS: Final = ["ddp", "ddp_bf16", "powersgd", *SERVER_METHODS]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The cells to measure: models with their data, methods, workers, and links. The first model is fitted to."""
+class Part:
+    """Cells to measure with one model."""
 
-    models: dict[str, dict[str, Any]]
-    methods: list[str]
-    servers: list[str]
-    fit_workers: list[int]
+    model: str
     workers: list[int]
     links: list[Any]
 
 
-MLP: Final = {"dataset": "digits", "model": {"name": "mlp", "width": 512, "layers": 3}, "batch_size": 64}
-CNN: Final = {"dataset": "digits", "model": "cnn", "batch_size": 32}
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to measure. The constants are fitted to the first part's model on ``fit_workers`` and ``FIT_LINKS``."""
+
+    methods: list[str]
+    servers: list[str]
+    fit_workers: list[int]
+    parts: list[Part]
+
+
+MODELS: Final[dict[str, dict[str, Any]]] = {
+    "mlp": {"dataset": "digits", "model": {"name": "mlp", "width": 512, "layers": 3}, "batch_size": 64},
+    "cnn": {"dataset": "digits", "model": "cnn", "batch_size": 32},
+}
+ALL_LINKS: Final = [*FIT_LINKS, "10mbit", *SLOW_AND_DELAYED]
 QUICK: Final = Plan(
-    models={"mlp": MLP},
     methods=["ddp", "powersgd", "psgd", "memsgd", "liec"],
     servers=["sharded"],
     fit_workers=[2],
-    workers=[2],
-    links=[*FIT_LINKS, *SLOW_AND_DELAYED],
+    parts=[Part(model="mlp", workers=[2], links=[*FIT_LINKS, *SLOW_AND_DELAYED])],
+)
+REPLAY: Final = Plan(
+    methods=ALL_METHODS,
+    servers=["sharded"],
+    fit_workers=[2, 4],
+    parts=[
+        Part(model="cnn", workers=[2, 4], links=[*FIT_LINKS, *SLOW_AND_DELAYED]),
+        Part(model="cnn", workers=[8], links=["100mbit"]),
+        Part(model="mlp", workers=[2], links=["100mbit", "1gbit"]),
+    ],
 )
 FULL: Final = Plan(
-    models={"mlp": MLP, "cnn": CNN},
     methods=ALL_METHODS,
     servers=["sharded", "root"],
     fit_workers=[2, 4],
-    workers=[2, 4, 8],
-    links=[*FIT_LINKS, "10mbit", *SLOW_AND_DELAYED],
+    parts=[Part(model=model, workers=[2, 4, 8], links=ALL_LINKS) for model in MODELS],
 )
 
 
@@ -82,45 +99,49 @@ def main() -> None:
     parser.add_argument("--replay", action="store_true", help="replay each model's profile instead of computing")
     parser.add_argument("--out", type=Path, default=Path("results/predictions"), help="directory of all results")
     options = parser.parse_args()
-    plan = QUICK if options.quick else FULL
+    plan = QUICK if options.quick else REPLAY if options.replay else FULL
     options.out.mkdir(parents=True, exist_ok=True)
-    profiles, directories = [], []
-    for model in plan.models:
-        profile, results = measure(plan, model, options.out, replay=options.replay)
-        profiles.append((str(profile), read_profile(profile)))
-        directories += results
-    print_table(plan, profiles, directories)
+    directories = [
+        measure(plan, number, server, options.out, replay=options.replay)
+        for number in range(len(plan.parts))
+        for server in plan.servers
+    ]
+    print_table(plan, directories, options.out, replay=options.replay)
 
 
-def measure(plan: Plan, model: str, out: Path, *, replay: bool) -> tuple[Path, list[Path]]:
-    """Return the profile of a model, and the results directories of each place of the server, after measuring them."""
-    profile, results = out / f"{model}.profile.json", []
-    for server in plan.servers:
-        path = out / f"{model}-{server}.yaml"
-        content = scenario(plan, model, server)
-        path.write_text(json.dumps(content))
-        if not profile.exists():
-            liecbench("profile", path, "-o", profile)
-        if replay:
-            del content["compute"]
-            path.write_text(json.dumps({**content, "task": {"profile": profile.name}}))
-        results.append(out / f"{model}-{server}")
-        liecbench("run", path, "--out", results[-1], "--quiet")
-    return profile, results
+def measure(plan: Plan, number: int, server: str, out: Path, *, replay: bool) -> Path:
+    """Measure part ``number`` of the plan with a place of the server, and return the results directory."""
+    part = plan.parts[number]
+    path, profile = out / f"part{number}-{server}.yaml", profile_of(part.model, out)
+    content = scenario(plan, part, server)
+    path.write_text(json.dumps(content))
+    if not profile.exists():
+        liecbench("profile", path, "-o", profile)
+    if replay:
+        del content["compute"]
+        path.write_text(json.dumps({**content, "task": {"profile": profile.name}}))
+    results = path.with_suffix("")
+    liecbench("run", path, "--out", results, "--quiet")
+    return results
 
 
-def scenario(plan: Plan, model: str, server: str) -> dict[str, Any]:
-    """Return the scenario of a model and a place of the server. Methods without a server are in the first one only."""
+def profile_of(model: str, out: Path) -> Path:
+    """Return the file of a model's profile."""
+    return out / f"{model}.profile.json"
+
+
+def scenario(plan: Plan, part: Part, server: str) -> dict[str, Any]:
+    """Return the scenario of a part and a place of the server. Methods without a server are in the first one only."""
     first = server == plan.servers[0]
     methods = plan.methods if first else [name for name in plan.methods if name in SERVER_METHODS]
     return {
-        "name": f"predictions-{model}-{server}",
-        "task": {**plan.models[model], "epochs": 2, "learning_rate": 0.05},
-        "matrix": {"algorithm": methods, "compressor": ["sign"], "workers": plan.workers, "link": plan.links},
+        "name": f"predictions-{part.model}-{server}",
+        "task": {**MODELS[part.model], "epochs": 2, "learning_rate": 0.05},
+        "matrix": {"algorithm": methods, "compressor": ["sign"], "workers": part.workers, "link": part.links},
         "server": server,
         "baseline": methods[0],
         "break_even_rates": 0,
-        "timing_precision": 0.05,
+        "timing_precision": 0.1,
         "compute": "measured",
     }
 
@@ -134,14 +155,21 @@ def liecbench(*arguments: object) -> None:
         sys.exit(done.returncode)
 
 
-def print_table(plan: Plan, profiles: list[tuple[str, Any]], directories: list[Path]) -> None:
+def print_table(plan: Plan, directories: list[Path], out: Path, *, replay: bool) -> None:
     """Fit the transport's constants, predict all other cells, and print the errors as Markdown."""
+    models = list(dict.fromkeys(part.model for part in plan.parts))
+    if replay:
+        profiles = [one for directory in directories for one in stored_profiles(directory)]
+        first = Path(stored_profiles(directories[0])[0][0]).stem
+    else:
+        profiles = [(str(file), read_profile(file)) for file in (profile_of(model, out) for model in models)]
+        first = models[0]
     fit_links = {str(link) for link in FIT_LINKS}
-    first = next(iter(plan.models))
 
     def is_fitted(one: MeasuredStep) -> bool:
         own = one.cell
-        return own.task.model.name == first and own.workers in plan.fit_workers and str(own.link) in fit_links
+        model = own.task.profile or own.task.model.name
+        return model == first and own.workers in plan.fit_workers and str(own.link) in fit_links
 
     comparisons = [load_comparison(directory) for directory in directories]
     start = dataclasses.replace(TransportCosts(), step_seconds=1e-3)

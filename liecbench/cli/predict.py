@@ -1,5 +1,6 @@
 """The command ``liecbench predict``."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,6 @@ from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
     from liecbench.config.cell import Cell
-    from liecbench.config.choice import Choice
     from liecbench.config.scenario import Scenario
     from liecbench.prediction.predictions import Predictions
     from liecbench.prediction.recorded_method import Method
@@ -108,7 +108,9 @@ def predict(
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
     methods = _methods(cells, algorithm, compressor, server)
-    found = _profile(loaded, profile, parameters, step_seconds, methods, compress_gbytes_per_second)
+    own_workers = tuple(sorted({cell.workers for cell in cells}))
+    asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
+    found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)
     if ranks_per_node > 1 and inner_link is None:
         raise LiecbenchError(
             "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
@@ -119,12 +121,11 @@ def predict(
         links = links or parse_links(_LINKS, delay_seconds)
     else:
         links = parse_links(link or _LINKS, delay_seconds)
-    own_workers = tuple(sorted({cell.workers for cell in cells}))
     request = Request(
         profile=found,
         methods=methods,
         baseline=_baseline(baseline, loaded, methods),
-        workers=parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS),
+        workers=asked,
         links=links,
         costs=_costs(transport, found),
         ranks_per_node=ranks_per_node,
@@ -170,10 +171,14 @@ def _profile(
     parameters: str | None,
     step_seconds: float | None,
     methods: "tuple[Method, ...]",
+    workers: Sequence[int],
     gbytes_per_second: float | None,
 ) -> "Profile":
+    from liecbench.compressors.identity import Identity
+    from liecbench.compressors.rounds import Rounds
     from liecbench.prediction.assumed_profile import assumed_profile
     from liecbench.prediction.prediction_inputs import parse_count, require_same_model
+    from liecbench.prediction.recorded_method import sent_compressors
     from liecbench.profiles.profile_file import read_profile
 
     cells = scenario.cells() if scenario is not None else []
@@ -184,15 +189,12 @@ def _profile(
         return found
     if parameters is not None and step_seconds is not None:
         count = parse_count("--parameters", parameters)
-        return assumed_profile(count, step_seconds, _compressors(methods), compress_gbytes_per_second=gbytes_per_second)
+        used = sent_compressors(methods, assumed_profile(count, step_seconds), workers)
+        compressors = [one for one in used if not isinstance(one, Identity | Rounds)]
+        return assumed_profile(count, step_seconds, compressors, compress_gbytes_per_second=gbytes_per_second)
     if scenario is not None and scenario.profiles:
         return scenario.profiles[0].profile
     return _measured(cells)
-
-
-def _compressors(methods: "tuple[Method, ...]") -> "list[Choice]":
-    found = {str(one.compressor): one.compressor for one in methods if one.compressor is not None}
-    return list(found.values())
 
 
 def _measured(cells: "list[Cell]") -> "Profile":

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from liecbench.config.choice import Choice
-from liecbench.config.factory import make_compressor
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, ParameterTimes, Profile
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _MEASURED_SECONDS: Final = 0.05
 def assumed_profile(
     num_parameters: int,
     step_seconds: float,
-    compressors: Sequence[Choice] = (),
+    compressors: Sequence["Compressor"] = (),
     *,
     compress_gbytes_per_second: float | None = None,
 ) -> Profile:
@@ -33,7 +31,7 @@ def assumed_profile(
     Args:
         num_parameters: The number of trainable parameters.
         step_seconds: Seconds that a step computes on one device.
-        compressors: The compressors that are asked for.
+        compressors: The compressors whose times the profile has.
         compress_gbytes_per_second: Gigabytes of float32 gradient that each operation of a compressor processes per
             second; None to measure each compressor now, on one thread of this machine.
     """
@@ -69,7 +67,7 @@ def assumed_profile(
         backward=Duration(median=backward, spread=0.0),
         optimizer=Duration(median=0.0, spread=0.0),
         parameters=parameters,
-        compressors=tuple(_times(choice, compress_gbytes_per_second) for choice in compressors),
+        compressors=tuple(_times(compressor, compress_gbytes_per_second) for compressor in compressors),
     )
 
 
@@ -83,10 +81,9 @@ def _layer_shapes(num_parameters: int) -> list[tuple[int, ...]]:
     return [(rows, width)] * layers + ([(left,)] if left else [])
 
 
-def _times(choice: Choice, gbytes_per_second: float | None) -> CompressorTimes:
+def _times(compressor: "Compressor", gbytes_per_second: float | None) -> CompressorTimes:
     from liecbench.compressors.by_name import description
 
-    compressor = make_compressor(choice, seed=0)
     if gbytes_per_second is not None:
         line = Line(constant=0.0, per_element=4 / (gbytes_per_second * 1e9))
         return CompressorTimes(compressor=description(compressor), compress=line, decompress=line, accumulate=line)
@@ -110,7 +107,10 @@ def _measured(compressor: "Compressor") -> list[Line]:
 
 
 def _operations(compressor: "Compressor", vector: "Tensor") -> list[Callable[[], object]]:
-    message, residual, out = compressor.compress(vector), vector.clone(), vector.clone()
+    from liecbench.compressors.majority_vote import Majority, Votes
+
+    residual = None if isinstance(compressor, Majority | Votes) else vector.clone()
+    message, out = compressor.compress(vector), vector.clone()
     return [
         lambda: compressor.compress(vector, residual),
         lambda: compressor.decompress(message, out),

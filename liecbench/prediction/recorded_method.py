@@ -171,6 +171,19 @@ class RecordedMethod:
         return {repr(call.compressor): _compressor_times(call.compressor, profile) for call in schedule.calls}
 
 
+def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
+    """Return the compressors that methods use on these numbers of ranks for a profile's parameters, each once.
+
+    Some methods make compressors for themselves, and some use others with other numbers of ranks.
+
+    Raises:
+        LiecbenchError: If a method's messages cannot be recorded.
+    """
+    recorded = (RecordedMethod.of(method, profile, size) for method in methods for size in world_sizes)
+    calls = (call for one in recorded for kind in one.kinds for call in kind.schedule.calls)
+    return list({repr(call.compressor): call.compressor for call in calls}.values())
+
+
 def _compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
     """Return the profile's times of a compressor; uncompressed messages have default times."""
     from liecbench.compressors.by_name import description

@@ -158,7 +158,8 @@ def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
         LiecbenchError: If there is none; the message says what to measure.
     """
     reasons = []
-    replayed = [one for one in profiles if cell.profile is not None and cell.profile in one[0]]
+    own = cell.task.profile or cell.profile
+    replayed = [one for one in profiles if own is not None and own in one[0]]
     for source, profile in replayed or profiles:
         try:
             require_same_model(profile, cell, source)
@@ -198,7 +199,9 @@ class StepPredictor:
 
     def predictor(self, cell: Cell) -> Predictor:
         """Return the predictor of the cell's method."""
-        key = f"{method_of(cell)!r} {cell.workers} {cell.task.model!r} {cell.task.dataset!r} {cell.task.precision}"
+        task = cell.task
+        model = f"{task.model!r} {task.dataset!r} {task.precision} {task.profile or cell.profile}"
+        key = f"{method_of(cell)!r} {cell.workers} {model}"
         if key not in self._known:
             profile = profile_for(cell, self._profiles)
             self._known[key] = RecordedMethod.of(method_of(cell), profile, cell.workers), profile

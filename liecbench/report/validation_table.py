@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from liecbench.config.cell import Cell
 from liecbench.network.quantity import format_rate
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.validation import ValidatedBreakEven, ValidatedStep, Validation
@@ -39,6 +40,12 @@ def to_json(found: Validation, costs: TransportCosts) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
+def _model(cell: Cell) -> str:
+    """Return the name of a cell's model, or the first digits of the profile that is timed instead of a model."""
+    own = cell.task.profile
+    return cell.task.model.name if own is None else f"profile {own[:8]}"
+
+
 def summary(found: Validation, costs: TransportCosts) -> Iterator[str]:
     """Yield the lines below the table."""
     yield (
@@ -60,7 +67,7 @@ def _texts(step: ValidatedStep) -> tuple[str, ...]:
     measured, cell = step.measured, step.measured.cell
     return (
         measured.name,
-        cell.task.model.name,
+        _model(cell),
         str(cell.workers),
         str(cell.link),
         _seconds(measured.seconds),
@@ -78,7 +85,7 @@ def _object(step: ValidatedStep) -> dict[str, Any]:
     measured, cell = step.measured, step.measured.cell
     return {
         "method": measured.name,
-        "model": cell.task.model.name,
+        "model": _model(cell),
         "workers": cell.workers,
         "link": cell.link.spec(),
         "measured_seconds_per_step": measured.seconds,

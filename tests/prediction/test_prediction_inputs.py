@@ -1,5 +1,6 @@
 import pytest
 
+from liecbench.compressors import Sign
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.assumed_profile import assumed_profile
 from liecbench.prediction.prediction_inputs import (
@@ -10,6 +11,7 @@ from liecbench.prediction.prediction_inputs import (
     parse_server,
     parse_workers,
 )
+from liecbench.prediction.recorded_method import RecordedMethod, sent_compressors
 
 
 def test_links_may_be_faster_than_those_that_can_be_emulated() -> None:
@@ -66,10 +68,7 @@ def test_wrong_options_are_refused_with_what_to_write(call: object, message: str
 
 
 def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> None:
-    (method,) = named_methods(["liec"], ["sign"], "sharded")
-    assert method.compressor is not None
-
-    profile = assumed_profile(30_000_001, 0.15, [method.compressor], compress_gbytes_per_second=2.0)
+    profile = assumed_profile(30_000_001, 0.15, [Sign()], compress_gbytes_per_second=2.0)
 
     ready = [parameter.ready_seconds for parameter in profile.parameters]
     assert profile.num_parameters == 30_000_001
@@ -80,6 +79,18 @@ def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> Non
     assert profile.compressors[0].compress.per_element == pytest.approx(2e-9)
     assert len(profile.assumptions) == 5
     assert profile.origin == "assumed"
+
+
+def test_an_assumed_profile_has_the_compressors_that_methods_make_for_themselves() -> None:
+    methods = named_methods(["int8_allreduce", "signsgd", "sparseloco", "liec"], ["sign"], "sharded")
+    assumed = assumed_profile(1_000_000, 0.1)
+    used = sent_compressors(methods, assumed, [2, 8])
+
+    profile = assumed_profile(1_000_000, 0.1, used)
+
+    known = [times.compressor["name"] for times in profile.compressors]
+    assert {"int8", "Votes", "Majority", "chunked_top_k", "sign"} <= set(known)
+    assert all(RecordedMethod.of(method, profile, 8).work(profile) for method in methods)
 
 
 @pytest.mark.parametrize("count", [1, 7, 1000, 10**12])
