@@ -105,7 +105,8 @@ def test_the_measurement_of_a_failed_link_is_recorded(kernel: Ran) -> None:
     assert link is not None
     assert link.measured is not None
     assert (link.enforcement, link.asked) == ("kernel", UNREACHABLE)
-    assert all(0 < rank.up_bits_per_second < 0.85 * 32e9 for rank in link.measured)
+    rates = [rank.up_bits_per_second for rank in link.measured]
+    assert 0 < min(rates) < 0.85 * 32e9, "the slowest rank's link is not the link that was asked for"
 
 
 def test_a_workers_own_link_is_measured(kernel: Ran) -> None:

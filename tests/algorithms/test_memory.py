@@ -31,7 +31,7 @@ from liecbench.compressors import Sign
 from tests.distributed import run_ranks
 
 BLOCK_BYTES = 32 * 2**20
-ALLOCATOR = 0.6  # blocks that it may keep after they are freed; less than one, so that one too many is noticed
+ALLOCATOR = 0.7  # blocks that it may keep after they are freed; less than one, so that one too many is noticed
 MESSAGES = 8 / 32  # blocks that compressed messages of one round take at a time
 # Blocks of memory by the method's definition: on every worker, and on the server in addition.
 METHODS: dict[str, tuple[Callable[..., Algorithm], int, int]] = {

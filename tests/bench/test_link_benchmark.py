@@ -73,10 +73,10 @@ def test_small_messages_after_idle_are_held_to_the_rate(after_idle: list[dict[st
 
     assert bursts == [(3, 821), (6, 821), (3, 4096), (3, 16384), (3, 65536)]
     for row in after_idle:
-        # Gloo precedes each message by a header of its own, and rank 0 acknowledges that rank 1 is ready for it. What
-        # rank 0 sends for rank 1's answer does not count.
+        # Gloo precedes each message by a header of its own, and rank 0 acknowledges that rank 1 is ready for it, at
+        # times by one segment more. What rank 0 sends for rank 1's answer does not count.
         framed = row["messages"] * (row["size"] + 66 * -(-row["size"] // 1448))
-        assert 8 * framed / 20e6 <= row["limit_seconds"] <= 8 * (framed + 200 * row["messages"]) / 20e6
+        assert 8 * framed / 20e6 <= row["limit_seconds"] <= 8 * (framed + 266 * row["messages"]) / 20e6
         # A token bucket lets the smallest pass in a third of their time.
         assert row["ratio"] > 0.85
 
