@@ -1,14 +1,11 @@
 """A profile from no more than a number of parameters and the seconds of a step; everything else is assumed."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, ParameterTimes, Profile
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from liecbench.compressors.base import Compressor
 
 # A transformer layer of width d has 12 d² parameters. Models of usual shape are 64 to 128 times as wide as deep.
@@ -16,7 +13,6 @@ _PARAMETERS_PER_SQUARE: Final = 12
 _WIDTH_PER_LAYER: Final = 64
 _BACKWARD_SHARE: Final = 2 / 3
 _SIZES: Final = (2**14, 2**20)
-_MEASURED_SECONDS: Final = 0.05
 
 
 def assumed_profile(
@@ -87,48 +83,13 @@ def _times(compressor: "Compressor", gbytes_per_second: float | None) -> Compres
     if gbytes_per_second is not None:
         line = Line(constant=0.0, per_element=4 / (gbytes_per_second * 1e9))
         return CompressorTimes(compressor=description(compressor), compress=line, decompress=line, accumulate=line)
-    compress, decompress, accumulate = _measured(compressor)
-    return CompressorTimes(
-        compressor=description(compressor), compress=compress, decompress=decompress, accumulate=accumulate
-    )
-
-
-def _measured(compressor: "Compressor") -> list[Line]:
-    """Return the lines through the seconds of the three operations at two sizes, on one thread."""
     import torch
+
+    from liecbench.worker.compressor_times import measure_compressor
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        small, large = (_operations(compressor, torch.randn(size)) for size in _SIZES)
-        return [_line(_seconds(first), _seconds(second)) for first, second in zip(small, large, strict=True)]
+        return measure_compressor(compressor, _SIZES, torch.device("cpu"))
     finally:
         torch.set_num_threads(threads)
-
-
-def _operations(compressor: "Compressor", vector: "Tensor") -> list[Callable[[], object]]:
-    from liecbench.compressors.majority_vote import Majority, Votes
-
-    residual = None if isinstance(compressor, Majority | Votes) else vector.clone()
-    message, out = compressor.compress(vector), vector.clone()
-    return [
-        lambda: compressor.compress(vector, residual),
-        lambda: compressor.decompress(message, out),
-        lambda: compressor.decompress(message, out, accumulate=True),
-    ]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """Return the least seconds of ``work``, after running it once; enough for a rough speed."""
-    work()
-    best, until = float("inf"), time.perf_counter() + _MEASURED_SECONDS
-    while time.perf_counter() < until or best == float("inf"):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def _line(small: float, large: float) -> Line:
-    per_element = max(0.0, (large - small) / (_SIZES[1] - _SIZES[0]))
-    return Line(constant=max(0.0, small - per_element * _SIZES[0]), per_element=per_element)

@@ -12,10 +12,7 @@ _NAMESPACES = ("c10d", "_c10d_functional", "_c10d_functional_autograd")
 
 
 class NoCommunication(TorchDispatchMode):
-    """Raises LiecbenchError when an operation of ``torch.distributed`` begins in the ``with`` body.
-
-    Operations in backward passes on a GPU are not seen, because autograd runs them on a thread of its own.
-    """
+    """Raises LiecbenchError when an operation of ``torch.distributed`` begins in the ``with`` body."""
 
     def __torch_dispatch__(
         self,

@@ -1,7 +1,7 @@
 """Profiles that a machine keeps between runs, so that repeated runs replay the same compute.
 
-Two measurements of a small model, minutes apart on one machine, differ by up to a factor of 1.5. Runs that replay the
-same profile differ only in what their links do.
+Two measurements of a small model on one machine, minutes apart, were seen to differ by a factor of 1.9. Runs that
+replay the same profile differ only in what their links do.
 """
 
 import functools
@@ -38,9 +38,8 @@ MOST_OTHER_CPU: Final = 0.1
 def compute_fields(cell: Cell) -> dict[str, object]:
     """Return the fields of a cell that determine what a rank computes; a profile holds for cells that share them."""
     task = cell.task.model_dump(mode="json")
-    names = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
-    later = {name: task[name] for name in ("optimizer", "clip_grad_norm") if name in task}
-    return {"task": {name: task.get(name) for name in names} | later, "threads": cell.threads, "device": cell.device}
+    names = ("dataset", "model", "batch_size", "precision", *UPDATE_FIELDS)
+    return {"task": {name: task.get(name) for name in names}, "threads": cell.threads, "device": cell.device}
 
 
 def kept_path(contestants: Sequence[Cell]) -> Path | None:

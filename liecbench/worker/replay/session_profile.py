@@ -100,10 +100,11 @@ def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> S
         is_quiet = is_quiet and load.share() <= MOST_OTHER_CPU
     path.parent.mkdir(exist_ok=True)
     write_profile(path, before)
-    files = (path, kept) if kept is not None and is_quiet else (path,)
-    for file in files[1:]:
-        keep(file, before)
-    return SessionProfile(profile=before, sha256=_sha256(before), files=files)
+    files = [path]
+    if kept is not None and is_quiet:
+        keep(kept, before)
+        files.append(kept)
+    return SessionProfile(profile=before, sha256=_sha256(before), files=tuple(files))
 
 
 def _sha256(profile: Profile) -> str:
