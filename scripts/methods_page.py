@@ -103,19 +103,32 @@ def compressors(cls: type[Algorithm]) -> str:
 
 
 def options(kind: registry.Kind, name: str) -> str:
-    """Return the options of a scenario with their defaults, or a dash."""
+    """Return the options of a scenario with their defaults, or the word none."""
     fields = registry.options_model(kind, name).model_fields
-    return ", ".join(f"`{field}` {info.default!r}" for field, info in fields.items()) or "—"
+    texts = [f"`{field}` {info.default!r}" for field, info in fields.items()]
+    if registry.takes(registry.load(kind, name), "server"):
+        texts.append("`server` sharded or root")
+    return ", ".join(texts) or "none"
 
 
-def prose(cls: type) -> str:
-    """Return a class's docstring in Markdown, with its attributes as a list."""
-    text = (inspect.getdoc(cls) or "").replace("``", "`").replace("*", "\\*")
+def prose(kind: registry.Kind, name: str, cls: type) -> str:
+    """Return a class's docstring in Markdown, with its attributes, and the options it inherits, as a list."""
+    body, described = docstring(cls)
+    fields = registry.options_model(kind, name).model_fields
+    for base in cls.__mro__[1:]:
+        inherited = docstring(base)[1]
+        described |= {one: text for one, text in inherited.items() if one in fields and one not in described}
+    items = [wrapped(f"- `{one}`: {text}") for one, text in described.items()]
+    return "\n".join([body, *([""] if items else []), *items])
+
+
+def docstring(cls: type) -> tuple[str, dict[str, str]]:
+    """Return a class's own docstring in Markdown without its attributes, and the description of each attribute."""
+    text = inspect.cleandoc(cls.__doc__ or "").replace("``", "`")
+    text = re.sub(r"`[^`]*`|\*", lambda found: "\\*" if found[0] == "*" else found[0], text)
     body, _, attributes = text.partition("\n\nAttributes:\n")
-    items = re.split(r"\n    (?=\w+: )", "\n" + inspect.cleandoc("\n" + attributes).replace("\n", "\n    "))
-    listed = [re.sub(r"\s+", " ", item).strip() for item in items if item.strip()]
-    named = [wrapped(re.sub(r"^(\w+):", r"- `\1`:", item)) for item in listed]
-    return "\n".join([body, *([""] if named else []), *named])
+    items = (item.partition(": ") for item in re.split(r"^    (?=\w+: )", attributes, flags=re.MULTILINE) if item)
+    return body, {name: " ".join(meaning.split()) for name, _, meaning in items}
 
 
 def facts(texts: dict[str, str]) -> str:
@@ -131,16 +144,15 @@ def wrapped(item: str) -> str:
 def method(name: str, cls: type[Algorithm]) -> Iterator[str]:
     """Yield the paragraphs about one method."""
     assert cls.notes is not None, f"{cls.__name__} has no notes: give the class a MethodNotes"
-    server = ", `server` sharded or root" if registry.takes(cls, "server") else ""
     yield f"### `{name}`: `{cls.__name__}`"
-    yield prose(cls)
+    yield prose("algorithm", name, cls)
     yield facts(
         {
             "sends": cls.notes.sends,
             "remembers": cls.notes.remembers,
             "optimizer": optimizers(cls),
             "compressor": compressors(cls),
-            "options": options("algorithm", name) + server,
+            "options": options("algorithm", name),
             "source": cls.notes.source,
             "differs from its source": cls.notes.differs,
         }
@@ -152,7 +164,7 @@ def compressor(name: str, cls: type[Compressor]) -> Iterator[str]:
     one = cls()
     numel = sum(shape.numel() for shape in SHAPES)
     yield f"### `{name}`: `{cls.__name__}`"
-    yield prose(cls)
+    yield prose("compressor", name, cls)
     refusal = f"no; methods with error feedback refuse it: {one.error_memory_refusal}"
     yield facts(
         {

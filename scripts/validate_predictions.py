@@ -4,15 +4,16 @@
     .venv/bin/python scripts/validate_predictions.py [--quick] [--replay] [--out DIR]
 
 The transport's constants are fitted to a model on few workers and two links. Predicted, and printed, are all other
-cells: other links (between the fitted ones, and with delay), other numbers of workers, and another model. Both places
-of the server are measured.
+cells: other links (between the fitted ones, and with delay), other numbers of workers, and another model.
 
 ``--quick`` fits on 2 workers and predicts 2 workers on other links, for a few methods: about ten minutes on 2 cores.
-Without it, the fit is on 2 and 4 workers, and 8 workers and another model are predicted, too: hours.
+Without it, the fit is on 2 and 4 workers, and 8 workers, another model and a server on rank 0 are predicted, too:
+hours.
 
 Where workers × threads exceed the machine's cores, measured times are not those of workers with cores of their own, and
 are flagged ``cpu_bound``. ``--replay`` replays each model's profile over the links instead and trains nothing, for
-fewer cells: about 25 minutes. A directory that has results already is completed, not measured anew.
+fewer cells and a sharded server only: about half an hour (estimated). A directory that has results already is
+completed, not measured anew.
 """
 
 import argparse
@@ -46,7 +47,7 @@ ALL_METHODS: Final = ["ddp", "ddp_bf16", "powersgd", *SERVER_METHODS]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Cells to measure with one model."""
+    """Workers and links to measure with one model."""
 
     model: str
     workers: list[int]
@@ -55,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to measure. The constants are fitted to the first part's model on ``fit_workers`` and ``FIT_LINKS``."""
+    """Cells to measure. The constants are fitted to the first part's model on ``fit_workers`` and ``FIT_LINKS``."""
 
     methods: list[str]
     servers: list[str]
