@@ -12,6 +12,7 @@ from liecbench.config.axes import REQUIRED_AXES, AlgorithmChoice
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
+from liecbench.config.compressor_checks import check_compressors
 from liecbench.config.compute_checks import (
     check_compute,
     check_dilation,
@@ -127,7 +128,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     check_timing_only(document, scenario)
     _check_exclusions(document, scenario)
     check_links(document, scenario)
-    _check_compressors(document, scenario)
+    check_compressors(document, scenario)
     check_optimizers(document, scenario)
     check_dilation(document, scenario)
 
@@ -178,36 +179,6 @@ def _check_point(document: Document, point: MatrixPoint) -> None:
         raise document.error(("task", missing), "the key is missing; add it under task or matrix")
 
 
-def _check_compressors(document: Document, scenario: Scenario) -> None:
-    incompatibilities: dict[tuple[str, str], str | None] = {}
-    for point, cell in scenario.kept:
-        if cell.compressor is None:
-            continue
-        pair = (cell.algorithm.model_dump_json(), cell.compressor.model_dump_json())
-        if pair not in incompatibilities:
-            incompatibilities[pair] = _incompatibility(cell.algorithm, cell.compressor)
-        reason = incompatibilities[pair]
-        if reason is not None:
-            name = cell.compressor.name
-            entry = f"{{algorithm: {cell.algorithm.name}, compressor: {name}}}"
-            way_out = f"; or exclude: [{entry}]" if point.section == MATRIX else ""
-            message = f"{cell.algorithm.name} refuses {name}: {reason}{way_out}"
-            raise document.error(point.path("compressor"), message)
-
-
-def _incompatibility(algorithm: Choice, compressor: Choice) -> str | None:
-    """Return the reason why an algorithm does not work with a compressor, or None if it does."""
-    made = registry.load("compressor", compressor.name)(**compressor.options)
-    cls = registry.load("algorithm", algorithm.name)
-    reason: str | None = cls.incompatibility(made)
-    if reason is None:
-        try:
-            cls(**algorithm.options, compressor=made)
-        except ValueError as error:  # the compressor contradicts an option
-            reason = str(error)
-    return reason
-
-
 def _made(document: Document, point: MatrixPoint, cell: Cell) -> "Algorithm":
     """Return the cell's algorithm. Raises ScenarioError if one of its options does not fit the length of the run."""
     from liecbench.algorithms.run_length import RunLengthError
@@ -245,4 +216,4 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     algorithm = _made(document, point, cell)
     if reason := algorithm.incompatible_model(sizes.parameters):
         raise document.error(point.path("algorithm"), f"{method} does not work with {cell.task.model.name}: {reason}")
-    check_training(document, point, cell, sizes)
+    check_training(document, point, cell, algorithm, sizes)

@@ -1,9 +1,10 @@
-"""Check the optimizer of each cell's task: its options, and whether the method is defined with it."""
+"""Check the optimizer of each cell's task, whether the method is defined with it, and whether the data suffice."""
 
 import dataclasses
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from liecbench.config import registry, workload_sizes
+from liecbench.config import registry
 from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import canonical
 from liecbench.config.factory import make_algorithm
@@ -12,7 +13,11 @@ from liecbench.config.optimizer_fields import SHARED, make_optimizer
 from liecbench.config.scenario import Scenario
 from liecbench.config.schedule_choice import WarmUp
 from liecbench.config.training_schedule import minibatches_per_step, steps_per_epoch
+from liecbench.config.workload_sizes import Sizes
 from liecbench.config.yaml_source import Document
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
 
 
 def check_optimizers(document: Document, scenario: Scenario) -> None:
@@ -61,9 +66,8 @@ def _method_problems(cell: Cell) -> Iterator[tuple[str, str]]:
         yield "accumulate", f"{message}; give it {{name: {method}, task: {{accumulate: 1}}}}"
 
 
-def check_training(document: Document, point: MatrixPoint, cell: Cell, sizes: workload_sizes.Sizes) -> None:
+def check_training(document: Document, point: MatrixPoint, cell: Cell, algorithm: "Algorithm", sizes: Sizes) -> None:
     """Raise ScenarioError if the samples do not fill a step, muon has no matrix, or the warm-up does not end."""
-    algorithm = make_algorithm(cell, 0)
     batches = minibatches_per_step(cell, algorithm)
     needed = cell.workers * cell.task.batch_size * batches
     if needed > sizes.num_train_samples:

@@ -10,7 +10,7 @@ from liecbench.estimate.cost import LINK_SECONDS
 from liecbench.estimate.expected_profile import ExpectedProfile
 from liecbench.estimate.machine_speed import num_cores
 from liecbench.estimate.replay_cpu import replay_cpu_seconds
-from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_kinds, replayed_steps
+from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_steps
 from liecbench.estimate.session_cost import SessionCost, rounds_within_limit
 from liecbench.profiles.profile import Profile
 from liecbench.worker.session_rounds import BURST_SECONDS
@@ -26,6 +26,9 @@ _BURST_SECONDS, _MESSAGE_SECONDS = 0.015, 0.3
 _FIRST_STEPS, _LATER_STEPS, _PAUSE_SECONDS, _MOST_SECONDS = 30, 5, 0.005, 20.0
 _COMPRESSOR_SECONDS, _METHOD_SECONDS = 0.7, 0.3
 
+# The steps of each method of a session, by the id of the method's cell and by step kind.
+SessionSteps = Mapping[str, Mapping[str, ReplayedSteps]]
+
 
 def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost:
     """Return what a session takes whose ranks replay ``expected``: to measure it, to try the links, and all rounds.
@@ -34,17 +37,41 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
         LiecbenchError: If the profile has no times for a compressor that a method uses.
     """
     cells = [contestant.cell for contestant in session.contestants]
-    steps = {cell.id: replayed_steps(cell, expected.profile) for cell in cells}
+    steps = session_steps(session, expected.profile)
     # What a GPU will compute is not known, and with it the dilation.
     is_unknown = expected.profile.origin == "assumed" and session.cell.device == "cuda"
     dilation = 1 if is_unknown else expected_dilation(cells, expected.profile, steps)
+    tries_links = session.cell.link.shaped and session.cell.dilation == "auto"
+    return dilated_session(session, expected, steps, dilation, tries_links=tries_links)
+
+
+def session_steps(session: Session, profile: Profile) -> SessionSteps:
+    """Return the steps of a session's methods.
+
+    Raises:
+        LiecbenchError: If the profile has no times for a compressor that a method uses.
+    """
+    return {contestant.cell.id: replayed_steps(contestant.cell, profile) for contestant in session.contestants}
+
+
+def dilated_session(
+    session: Session, expected: ExpectedProfile, steps: SessionSteps, dilation: int, *, tries_links: bool = False
+) -> SessionCost:
+    """Return what a session takes at a dilation.
+
+    Args:
+        session: The session.
+        expected: The profile that its ranks replay.
+        steps: The steps of its methods.
+        dilation: How many times more slowly its ranks replay.
+        tries_links: True if it first tries its methods on the links to find the dilation.
+    """
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, dilation) for kind in kinds)
     timed = {id_: {name: _timed_steps(kind, dilation) for name, kind in found.items()} for id_, found in steps.items()}
     round_seconds = sum(
         _burst(kind, timed[id_][name], dilation) for id_, found in steps.items() for name, kind in found.items()
     )
-    tries_links = session.cell.link.shaped and session.cell.dilation == "auto"
     return SessionCost(
         rounds=rounds_within_limit(session, _USUAL_ROUNDS, probes, round_seconds),
         setup_seconds=(
@@ -60,13 +87,13 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     )
 
 
-def expected_dilation(cells: Sequence[Cell], profile: Profile, steps: Mapping[str, Mapping[str, ReplayedSteps]]) -> int:
+def expected_dilation(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> int:
     """Return how many times more slowly a session of these cells will replay.
 
     Args:
         cells: The cells of the session's methods.
         profile: The profile that is replayed.
-        steps: The steps of each cell, by the cell's id and by kind.
+        steps: The steps of the session's methods.
     """
     from liecbench.worker.replay.dilation import MAX_CPU_SHARE, estimated_dilation, raised
 
@@ -74,15 +101,15 @@ def expected_dilation(cells: Sequence[Cell], profile: Profile, steps: Mapping[st
         return 1
     if cells[0].dilation != "auto":
         return cells[0].dilation
-    kinds = [replayed_kinds(cell, profile).values() for cell in cells]
-    chosen = max(estimated_dilation(cell, of, profile, num_cores()) for cell, of in zip(cells, kinds, strict=True))
+    kinds = {id_: [one.kind for one in found.values()] for id_, found in steps.items()}
+    chosen = max(estimated_dilation(cell, kinds[cell.id], profile, num_cores()) for cell in cells)
     share = max(_cpu_share(steps[cell.id].values(), chosen) for cell in cells)
     return raised(chosen, share) if share > MAX_CPU_SHARE else chosen
 
 
 def _cpu_share(kinds: Collection[ReplayedSteps], dilation: int) -> float:
     """Return the share of the processors that a session will measure for one method at this dilation."""
-    times = [(kind, kind.real_seconds(dilation, num_cores())) for kind in kinds]
+    times = [(one.kind, one.real_seconds(dilation, num_cores())) for one in kinds]
     used = sum(replay_cpu_seconds(kind.schedule, seconds) for kind, seconds in times if seconds)
     return used / (num_cores() * sum(seconds for _, seconds in times)) if used else 0.0
 

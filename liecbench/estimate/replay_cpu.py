@@ -20,9 +20,8 @@ _FRAME_SECONDS, _WAKE_SECONDS, _SHARING_FRAMES = 10e-6, 140e-6, 6000.0
 
 def replay_cpu_seconds(schedule: "Schedule", real_seconds: float) -> float:
     """Return the CPU seconds of all ranks, and of the delay line, for a step that takes ``real_seconds``."""
-    ranks = schedule.world_size
-    hops = 2 * (ranks - 1) * ranks * len(schedule.all_reduces)
-    messages = sum(schedule.num_messages()) - ranks * len(schedule.all_reduces)
+    hops = schedule.num_ring_messages()
+    messages = sum(schedule.num_messages()) - schedule.world_size * len(schedule.all_reduces)
     segments = sum(sent for sent, _ in schedule.payload_bytes()) / SEGMENT_BYTES
     frames = _FRAMES_PER_SEGMENT * segments + _FRAMES_PER_MESSAGE * (messages + hops)
     wake = _WAKE_SECONDS / (1 + frames / real_seconds / _SHARING_FRAMES)

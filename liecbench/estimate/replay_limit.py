@@ -1,7 +1,6 @@
 """The limit of a timing session in dilated time: sessions that would take longer are refused before they begin."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +8,7 @@ from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.expected_profile import ExpectedProfile, ExpectedProfiles
 from liecbench.estimate.machine_speed import num_cores
-from liecbench.estimate.replay_cost import replayed_session
+from liecbench.estimate.replay_cost import dilated_session, replayed_session, session_steps
 from liecbench.estimate.session_cost import SessionCost
 from liecbench.estimate.stand_in_profile import stand_in
 
@@ -27,6 +26,7 @@ def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
         sessions: The sessions that are still to run.
         directory: The results directory, which may have profiles of earlier sessions.
     """
+    profiles = ExpectedProfiles(directory)
     for session in sessions:
         cell = session.cell
         if cell.compute == "measured" or cell.dilation != "auto" or not cell.link.shaped:
@@ -34,11 +34,9 @@ def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
         if cell.device == "cuda" and cell.profile is None:  # nobody knows what a GPU will compute
             continue
         # To expect a profile that is not named takes seconds, so that quick sessions are told from others without it.
-        if session.cell.profile is None and not _takes(
-            _LONG_SECONDS, replayed_session(session, _without_time(session))
-        ):
+        if cell.profile is None and not _takes(_LONG_SECONDS, replayed_session(session, _without_time(session))):
             continue
-        expected = ExpectedProfiles(directory).of(session)
+        expected = profiles.of(session)
         cost = replayed_session(session, expected)
         if _takes(_MOST_SECONDS, cost):
             raise LiecbenchError(_problem(session, cost), _remedy(session, cost, expected))
@@ -75,22 +73,15 @@ def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> s
 def _largest_dilation(session: Session, cost: SessionCost, expected: ExpectedProfile) -> int | None:
     """Return the largest dilation at which the session takes 20 minutes at most; None if there is none."""
     assert cost.dilation is not None, "its ranks replay"
+    steps = session_steps(session, expected.profile)
     low, high = 0, cost.dilation
     while high - low > 1:
         middle = (low + high) // 2
-        if replayed_session(_with_dilation(session, middle), expected).seconds <= _MOST_SECONDS:
+        if dilated_session(session, expected, steps, middle).seconds <= _MOST_SECONDS:
             low = middle
         else:
             high = middle
     return low or None
-
-
-def _with_dilation(session: Session, dilation: int) -> Session:
-    contestants = tuple(
-        replace(contestant, cell=contestant.cell.model_copy(update={"dilation": dilation}))
-        for contestant in session.contestants
-    )
-    return replace(session, contestants=contestants)
 
 
 def _minutes(seconds: float) -> str:

@@ -20,7 +20,6 @@ from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
 
 if TYPE_CHECKING:
-    from liecbench.algorithms.comm.schedule import Schedule
     from liecbench.worker.replay.step_kinds import StepKind
 
 # About what the loopback carries between processes.
@@ -42,17 +41,17 @@ class ReplayedSteps:
 
     Attributes:
         seconds: Seconds of a step in emulated time.
-        schedule: What all ranks send in a step.
+        kind: What all ranks send in a step, and what a rank computes in it.
     """
 
     seconds: float
-    schedule: "Schedule"
+    kind: "StepKind"
 
     def real_seconds(self, dilation: int, num_cpus: int) -> float:
         """Return the real seconds of a step: never less than this machine's processors need."""
         from liecbench.worker.replay.dilation import cpu_seconds
 
-        return max(dilation * self.seconds, cpu_seconds(self.schedule) / num_cpus)
+        return max(dilation * self.seconds, cpu_seconds(self.kind.schedule) / num_cpus)
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
@@ -62,7 +61,7 @@ def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
         LiecbenchError: If the profile has no times for a compressor that the method uses.
     """
     return {
-        name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), schedule=kind.schedule)
+        name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), kind=kind)
         for name, kind in replayed_kinds(cell, profile).items()
     }
 

@@ -5,11 +5,9 @@ from typing import Final
 from liecbench.config.cell import Cell
 from liecbench.estimate.planned_bytes import StepTraffic, traffic
 from liecbench.network.goodput import slowest_stream
-from liecbench.prediction.gloo_ring import TRIPS_PER_MESSAGE, GlooRing
+from liecbench.prediction.gloo_ring import GLOO_THREADS, TRIPS_PER_MESSAGE, GlooRing
 
 _HEADERS: Final = 1.05
-# torch runs the collectives of a Gloo group on two threads.
-_GLOO_THREADS: Final = 2
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
@@ -99,4 +97,4 @@ def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
             ring = GlooRing(num_bytes=reduce.num_bytes, world_size=cell.workers)
             each.append(ring.waiting_seconds(trip, bytes_per_second))
         until.append(each[-1] + max((until[before] for before in reduce.depends_on), default=0.0))
-    return max(sum(each) / _GLOO_THREADS, *until) if each else 0.0
+    return max(sum(each) / GLOO_THREADS, *until) if each else 0.0

@@ -8,6 +8,8 @@ from typing import Final
 # gloo/transport/tcp/pair.cc). Ranks in step receive and send at the same time, so that the announcement travels first,
 # and then the data.
 TRIPS_PER_MESSAGE: Final = 2
+# torch runs the collectives of a Gloo group on two threads.
+GLOO_THREADS: Final = 2
 # gloo/allreduce.h, and gloo/allreduce.cc.
 _MAX_SEGMENT_BYTES, _MIN_SEGMENTS, _IN_FLIGHT, _PHASES = 2**20, 2, 2, 2
 

@@ -6,8 +6,9 @@ on two threads, transfer and waiting of consecutive buckets overlap.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
+from liecbench.prediction.gloo_ring import GLOO_THREADS
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
 from liecbench.prediction.ring_seconds import RingSeconds, ring_seconds
@@ -16,8 +17,6 @@ from liecbench.prediction.step_work import BlockWork, StepWork
 from liecbench.prediction.transport_costs import TransportCosts
 
 Bottleneck = Literal["compute", "wire", "compress", "latency"]
-# torch runs the collectives of a Gloo group on two threads.
-_GLOO_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +140,7 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
         local = block.local_seconds + inside.seconds
         for num_bytes in block.all_reduces:
             ring = network.all_reduce(num_bytes)
-            thread_free = ends[-_GLOO_THREADS] if len(ends) >= _GLOO_THREADS else 0.0
+            thread_free = ends[-GLOO_THREADS] if len(ends) >= GLOO_THREADS else 0.0
             start = max(block.ready_seconds * network.costs.slowdown + local, thread_free)
             link_free = max(start, link_free) + ring.wire_seconds
             # All-reduces that start together also wait at the same times, so that none uses the link meanwhile.

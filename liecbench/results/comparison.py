@@ -87,7 +87,7 @@ class Comparison:
         by: str = "algorithm",
         metrics: Sequence[str] = (),
         wide: bool = False,
-        tuned_field: str | None = None,
+        notes: Sequence[str] = (),
         directories: Sequence[Path] = (),
     ) -> "Comparison":
         """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
@@ -102,8 +102,7 @@ class Comparison:
             by: The name of the field to group rows by.
             metrics: The names of the metrics to show as columns; empty for the default ones.
             wide: True to show more metrics, and the bandwidth needed even if it is only estimated.
-            tuned_field: The field that ``--best`` names: the rows have only each method's best value of this field.
-                None without ``--best``.
+            notes: Sentences that come before the verdict, such as how ``--best`` chose the rows.
             directories: The results directories that the cells come from.
 
         Raises:
@@ -117,7 +116,6 @@ class Comparison:
         for row in rows:
             settings.setdefault(labels.setting(row), []).append(row)
         choice = BaselineChoice.parse(baseline)
-        notes = [tuning_note(rows, tuned_field)] if tuned_field else []
         words = Words(
             labels=labels,
             baseline=choice.text,
@@ -219,7 +217,9 @@ def compare(
 
     If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
     """
+    notes = []
     if tuned_field is not None:
+        notes.append(tuning_note(cells, tuned_field))
         cells = at_best(cells, tuned_field)
     return Comparison.of_rows(
         summarise(cells, baseline=baseline, target_accuracy=target_accuracy, target_loss=target_loss),
@@ -230,7 +230,7 @@ def compare(
         by=by,
         metrics=metrics,
         wide=wide,
-        tuned_field=tuned_field,
+        notes=notes,
         directories=directories,
     )
 

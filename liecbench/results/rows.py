@@ -76,7 +76,7 @@ class Row:
 
     @functools.cached_property
     def is_language_model(self) -> bool:
-        """True if the row's model predicts text, so that it is judged by its test loss instead of its accuracy."""
+        """True if the row trains a language model, which is judged by its test loss instead of its accuracy."""
         return any(cell.is_language_model for cell in self.cells)
 
     @property

@@ -10,16 +10,19 @@ from liecbench.config.cell_fields import flat_fields
 from liecbench.config.cell_keys import COMPUTE_FIELDS
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
-from liecbench.results.rows import Row
 
 # These fields do not change accuracy: cells that differ only in them share one best value of the tuned field.
 _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement", "emulator", *COMPUTE_FIELDS})
 
 
-def tuning_note(rows: Sequence[Row], field: str) -> str:
-    """Return the sentence that says how each method's value of a tuned field was chosen."""
-    measure = "test loss" if rows and all(row.is_language_model for row in rows) else "accuracy"
-    chosen = f"chosen by the {measure} of every other seed, compared by the remaining seeds"
+def tuning_note(cells: Sequence[CellResult], field: str) -> str:
+    """Return the sentence that says how ``at_best`` chooses each method's value of a tuned field among ``cells``."""
+    completed = [cell for cell in cells if cell.status == "completed"]
+    measure = "test loss" if completed and all(cell.is_language_model for cell in completed) else "accuracy"
+    if len({cell.spec["seed"] for cell in cells}) == 1:
+        chosen = f"chosen by the {measure} of the only seed, by which they are also compared"
+    else:
+        chosen = f"chosen by the {measure} of every other seed, compared by the remaining seeds"
     return f"each method at its best {field}: {chosen}"
 
 
@@ -28,10 +31,9 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
 
     Half of the seeds (the first, the third and so on) choose the best value: the one with the fewest failed and
     diverged cells and, among these, with the highest mean accuracy or, for language models, the lowest mean test loss.
-    Only cells of the other seeds are
-    returned, because the accuracies by which a value was chosen look better than they are. With a single seed, this
-    seed both chooses and is returned. The tuned field's values are compared between cells that agree in every other
-    field that can change accuracy.
+    Only cells of the other seeds are returned, because the accuracies by which a value was chosen look better than they
+    are. With a single seed, this seed both chooses and is returned. The tuned field's values are compared between cells
+    that agree in every other field that can change accuracy.
 
     Args:
         cells: The cells.

@@ -324,37 +324,6 @@ def test_overrides_apply_in_order(tmp_path: Path) -> None:
     assert [(cell.task.epochs, cell.seed, cell.server) for cell in cells] == [(4, 5, None), (4, 5, "root")]
 
 
-UNBIASED = edited("[sign]", "[sign, qsgd]").replace("[ddp, liec]", "[ddp, liec, csgd]")
-
-
-def test_a_compressor_that_a_method_refuses_is_placed_with_the_reason() -> None:
-    message = error_of(UNBIASED)
-
-    assert message.startswith("s.yaml:10:22: matrix.compressor[1]: liec refuses qsgd: ")
-    assert "take csgd" in message
-    assert message.endswith("or exclude: [{algorithm: liec, compressor: qsgd}]")
-
-
-def test_a_refused_pair_may_be_excluded() -> None:
-    kept = scenario(UNBIASED + "exclude: [{algorithm: liec, compressor: qsgd}]\n").cells()
-
-    assert [(cell.algorithm.name, cell.compressor and cell.compressor.name) for cell in kept] == [
-        ("ddp", None),
-        ("liec", "sign"),
-        ("csgd", "sign"),
-        ("csgd", "qsgd"),
-    ]
-
-
-def test_a_refused_pair_that_is_included_is_placed_there() -> None:
-    text = BASE + "include: [{algorithm: memsgd, compressor: {name: random_k, unbiased: true}}]\n"
-
-    message = error_of(text)
-
-    assert message.startswith("s.yaml:12:43: include[0].compressor: memsgd refuses random_k: ")
-    assert "exclude" not in message
-
-
 @pytest.mark.parametrize(
     ("options", "place", "remedy"),
     [
@@ -371,15 +340,6 @@ def test_options_of_a_method_that_contradict_each_other_are_refused(options: str
 
     assert message.startswith(place)
     assert remedy in message
-
-
-def test_a_compressor_that_an_option_of_the_method_forbids_is_refused() -> None:
-    text = edited("[sign]", "[qsgd]").replace("[ddp, liec]", "[ddp, {name: diloco, error_decay: 0.9}]")
-
-    message = error_of(text)
-
-    assert message.startswith("s.yaml:10:16: matrix.compressor[0]: diloco refuses qsgd: ")
-    assert "write error_decay 0" in message
 
 
 def test_a_server_among_the_options_of_a_method_is_refused_with_the_way_out() -> None:

@@ -9,7 +9,7 @@ from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.tuning import at_best
-from tests.ledgers import cells_of, end, epoch, run_of, start
+from tests.ledgers import cells_of, comparison_of, end, epoch, run_of, start
 
 
 def tuned(algorithm: str, rate: float, accuracies: Sequence[float | None], **fields: object) -> list[list[Record]]:
@@ -151,3 +151,16 @@ def test_parts_of_an_epoch_leave_warm_up_out() -> None:
 
     assert pytest.approx([1.0, 0.25, 0.5]) == actual  # 3 s of 1.5 epochs
     assert not math.isclose(sum(actual), 2.0)  # communication is hidden in part
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "chosen"),
+    [
+        ([0.8], "chosen by the accuracy of the only seed, by which they are also compared"),
+        ([0.8, 0.7], "chosen by the accuracy of every other seed, compared by the remaining seeds"),
+    ],
+)
+def test_the_verdict_says_which_seeds_chose(accuracies: list[float], chosen: str) -> None:
+    compared = comparison_of(*tuned("ddp", 0.1, accuracies), tuned_field="learning_rate")
+
+    assert compared.verdict[0] == f"each method at its best learning_rate: {chosen}"

@@ -200,6 +200,10 @@ class Schedule:
                 )
         return counts
 
+    def num_ring_messages(self) -> int:
+        """Return the number of messages that all ranks together send if the all-reduces run in rings."""
+        return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)
+
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
     """Return the bytes that each of ``world_size`` ranks sends to all-reduce ``num_bytes``; it receives as many."""

@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
@@ -45,6 +45,33 @@ class BoundVerdict:
     bounds: Bounds | None = None
     smallest_detectable: float | None = None
     seeds_needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measure:
+    """A number by which a test set judges models; results are worse if ``sign`` × its change is positive."""
+
+    metric: Literal["test_accuracy", "test_loss"]
+    unit: Literal["points", "nats"]
+    sign: float
+    worse: str
+    text: Callable[[float], str]
+
+
+_ACCURACY: Final = _Measure(
+    metric="test_accuracy",
+    unit="points",
+    sign=-1.0,
+    worse="points lost",
+    text=lambda value: f"{100 * value:.2f}",
+)
+_TEST_LOSS: Final = _Measure(
+    metric="test_loss",
+    unit="nats",
+    sign=1.0,
+    worse="nats more",
+    text=lambda value: f"{value:.3f}",
+)
 
 
 def seeds_text(number: int) -> str:
@@ -120,49 +147,34 @@ def seed_results(
         level: Probability that a confidence bound is wrong.
     """
     if matches[0].current.is_language_model:
-        return _test_loss(label, matches, loss_nats, level), _loss(label, matches, loss, level)
-    accuracy = _accuracy(label, matches, accuracy_points, level, resolution)
-    return accuracy, _loss(label, matches, loss, level)
+        tested = _test_result(label, matches, _TEST_LOSS, loss_nats, level, LOSS_RESOLUTION)
+    else:
+        tested = _test_result(label, matches, _ACCURACY, accuracy_points, level, resolution)
+    return tested, _loss(label, matches, loss, level)
 
 
-def _test_loss(label: str, matches: Sequence[CellMatch], margin: float, level: float) -> CheckResult:
-    old = [match.baseline.final("test_loss") for match in matches]
-    new = [match.current.final("test_loss") for match in matches]
+def _test_result(
+    label: str, matches: Sequence[CellMatch], measure: _Measure, margin: float, level: float, resolution: float
+) -> CheckResult:
+    old = [match.baseline.final(measure.metric) for match in matches]
+    new = [match.current.final(measure.metric) for match in matches]
     rises = [after - before for before, after in zip(old, new, strict=True)]
-    decided = decide(rises, margin, level, resolution=LOSS_RESOLUTION)
+    losses = [measure.sign * rise for rise in rises]
+    decided = decide(losses, margin, level, resolution=resolution)
     bounds = decided.bounds
+    # 0.0 +, because −0.0 would have a minus sign
+    ends = [] if bounds is None else [0.0 + measure.sign * bound for bound in (bounds.low, bounds.high)]
     return CheckResult(
         cell=label,
-        metric="test_loss",
+        metric=measure.metric,
         verdict=decided.verdict,
-        reason=_reason(decided, rises, margin, "nats more", lambda value: f"{value:.3f}"),
-        unit="nats",
+        reason=_reason(decided, losses, margin, measure.worse, measure.text),
+        unit=measure.unit,
         baseline=statistics.fmean(old),
         current=statistics.fmean(new),
         change=statistics.fmean(rises),
-        low=None if bounds is None else bounds.low,
-        high=None if bounds is None else bounds.high,
-        smallest_detectable=decided.smallest_detectable,
-    )
-
-
-def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: float, resolution: float) -> CheckResult:
-    old = [match.baseline.final("test_accuracy") for match in matches]
-    new = [match.current.final("test_accuracy") for match in matches]
-    losses = [before - after for before, after in zip(old, new, strict=True)]
-    decided = decide(losses, margin, level, resolution=resolution)
-    bounds = decided.bounds
-    return CheckResult(
-        cell=label,
-        metric="test_accuracy",
-        verdict=decided.verdict,
-        reason=_reason(decided, losses, margin, "points lost", lambda value: f"{100 * value:.2f}"),
-        unit="points",
-        baseline=statistics.fmean(old),
-        current=statistics.fmean(new),
-        change=0.0 - statistics.fmean(losses),
-        low=None if bounds is None else 0.0 - bounds.high,
-        high=None if bounds is None else 0.0 - bounds.low,
+        low=min(ends, default=None),
+        high=max(ends, default=None),
         smallest_detectable=decided.smallest_detectable,
     )
 

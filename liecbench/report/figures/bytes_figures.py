@@ -34,7 +34,7 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return the same figure for language models, with the test loss as y."""
+    """Return the figure of ``accuracy_against_bytes`` for language models, with the final test loss as y."""
     return Figure(
         key="pareto-loss",
         title="Test loss against bytes",

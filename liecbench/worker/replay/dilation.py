@@ -57,8 +57,8 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
 def cpu_seconds(schedule: Schedule) -> float:
     """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links."""
     bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes())
-    hops = 2 * (schedule.world_size - 1) * schedule.world_size * len(schedule.all_reduces)
-    return (sum(schedule.num_messages()) + hops) * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
+    messages = sum(schedule.num_messages()) + schedule.num_ring_messages()
+    return messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
 
 
 def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepKind) -> float:
