@@ -33,8 +33,8 @@ class Algorithm(Attachable):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
-    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step``, ``set_run_length``, ``incompatibility`` and
-    ``incompatible_optimizer`` as it needs.
+    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step``, ``set_run_length``, ``incompatibility``,
+    ``incompatible_model`` and ``incompatible_optimizer`` as it needs.
     ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
     Attributes:

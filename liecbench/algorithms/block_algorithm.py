@@ -20,7 +20,8 @@ from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
-from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
+from liecbench.algorithms.comm.recording import RecordingExchange
+from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
 from liecbench.algorithms.ddp_parameters import finds_unused
 from liecbench.algorithms.memory import Memory, declared_memories, square_norm
@@ -145,18 +146,14 @@ class BlockAlgorithm(Algorithm):
         """
         exchange = RecordingExchange(world_size, self.server_place or "sharded")
         recorded = self._without_data(shapes, exchange, step)
-        try:
-            with WithoutArithmetic():
-                for block in recorded.blocks:
-                    exchange.begin(step, block.index)
-                    block.gradient = torch.empty(block.numel, device="meta")
-                    recorded.reduce(block)
-                recorded.step += 1
-                exchange.begin_after_step()
-                recorded.after_step()
-        except (NotImplementedError, RuntimeError) as error:
-            message = f"what {type(self).__name__} sends cannot be recorded: {error}"
-            raise ScheduleError(f"{message}; its reduce and after_step must not read a tensor's values") from error
+        with exchange.recording(type(self).__name__):
+            for block in recorded.blocks:
+                exchange.begin(step, block.index)
+                block.gradient = torch.empty(block.numel, device="meta")
+                recorded.reduce(block)
+            recorded.step += 1
+            exchange.begin_after_step()
+            recorded.after_step()
         return Schedule(
             world_size=world_size,
             server=self.server_place,
@@ -240,8 +237,14 @@ class BlockAlgorithm(Algorithm):
         return residual / total if total else None
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied as in ``exchange.gather``."""
-        compressor.compress(vector, residual=vector)
+        """Replace ``vector`` by ``vector`` − C(``vector``).
+
+        C is applied shard by shard, as in ``exchange.push``; without a server to the whole, as in ``exchange.gather``.
+        """
+        if self.server_place is None:
+            compressor.compress(vector, residual=vector)
+        else:
+            self.exchange.keep_residual(compressor, vector)
 
     def on_detach(self) -> None:
         """Stop the communication thread."""

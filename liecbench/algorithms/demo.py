@@ -17,7 +17,7 @@ from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.dct import ChunkedDct
 from liecbench.algorithms.memory import WorkerMemory
 from liecbench.algorithms.method_notes import MethodNotes
-from liecbench.algorithms.optimizers import learning_rates
+from liecbench.algorithms.optimizers import learning_rates, not_plain_sgd
 from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.chunked_top_k import ChunkedTopK
 
@@ -57,7 +57,7 @@ class DeMo(BlockAlgorithm):
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends="the 32 largest DCT coefficients of every chunk of its memory, with positions, to every other worker",
-        remembers="every worker its momentum δ_i, of which what was sent is taken away",
+        remembers="every worker its momentum δ_i, without the coefficients that it has sent",
         source="DeMo (Peng et al. 2024, arXiv 2411.19870), bloc97/DeMo",
         differs=(
             "a coefficient's mean is over the workers that sent it, as in the reference code; tensors of more "
@@ -77,11 +77,7 @@ class DeMo(BlockAlgorithm):
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
         """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
-        if name != "sgd":
-            return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
-        if options.get("momentum"):
-            return f"it keeps the momentum itself; give the optimizer momentum: 0, and the method decay: {self.decay}"
-        return None
+        return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
         """Return the compressor of chunks with the longest sides."""

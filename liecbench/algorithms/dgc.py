@@ -15,6 +15,7 @@ from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.memory import WorkerMemory
 from liecbench.algorithms.method_notes import MethodNotes
+from liecbench.algorithms.optimizers import not_plain_sgd
 from liecbench.compressors.sparsity import Ratio
 from liecbench.compressors.top_k import TopK
 
@@ -85,14 +86,7 @@ class DGC(BlockAlgorithm):
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
         """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
-        if name != "sgd":
-            return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
-        if options.get("momentum"):
-            return (
-                "it keeps the momentum itself, and the optimizer would apply one a second time; "
-                f"give the optimizer momentum: 0, and the method momentum: {options['momentum']}"
-            )
-        return None
+        return not_plain_sgd(name, options, own_momentum=f"momentum: {options.get('momentum')}")
 
     def step_kind(self, step: int) -> str:
         """Return ``warmup_1`` to ``warmup_4`` in the first ``warmup_epochs`` epochs, else ``compressed``."""

@@ -55,8 +55,8 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
         if self.compressor is not None and self.error_decay and not self.compressor.is_contraction:
             raise ValueError(
                 f"with error_decay {self.error_decay:g} the method keeps an error memory, which only a contraction "
-                f"keeps bounded, and {self.compressor} is none (it is unbiased); write error_decay 0, or take a "
-                "contraction such as sign or top_k"
+                f"keeps bounded, and {self.compressor} is none; write error_decay 0, or take a contraction such "
+                "as sign or top_k"
             )
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FragmentTimes:
-    """The steps of the outer steps of fragments, which take turns at equal distances.
+    """The steps after which each fragment is sent and has its outer step; fragments take turns at equal distances.
 
     Attributes:
         sync_every: The number of steps between two outer steps of a fragment, a multiple of ``num_fragments``.

@@ -14,6 +14,7 @@ from liecbench.algorithms.base import CONFIG, RunLengthError
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 from liecbench.algorithms.method_notes import MethodNotes
+from liecbench.algorithms.optimizers import not_plain_sgd
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.sign import SignL2
 
@@ -72,10 +73,11 @@ class OneBitAdam(ServerAlgorithm):
         Raises:
             RunLengthError: If the run ends before its first compressed step.
         """
-        num_steps = steps_per_epoch * num_epochs
-        if isinstance(self.freeze_step, float):
-            self._num_warmup_steps = max(1, round(self.freeze_step * num_steps))
-        elif self.freeze_step >= num_steps > 1:
+        num_steps, freeze_step = steps_per_epoch * num_epochs, self.freeze_step
+        if isinstance(freeze_step, float):
+            freeze_step = max(1, round(freeze_step * num_steps))
+        self._num_warmup_steps = freeze_step
+        if freeze_step >= num_steps > 1:
             raise RunLengthError(
                 "freeze_step",
                 f"the run has {num_steps} steps, and would end before it sends one bit per entry; write freeze_step: "
@@ -89,9 +91,7 @@ class OneBitAdam(ServerAlgorithm):
                 f"it is an Adam itself, whose update plain SGD applies, and the optimizer is {name}; "
                 "write optimizer: sgd, with the learning rate of Adam"
             )
-        if options.get("momentum"):
-            return f"it keeps the momentum itself; give the optimizer momentum: 0, and the method beta1: {self.beta1}"
-        return None
+        return not_plain_sgd(name, options, own_momentum=f"beta1: {self.beta1}")
 
     def step_kind(self, step: int) -> str:
         """Return ``warmup`` before ``freeze_step``, else ``compressed``."""

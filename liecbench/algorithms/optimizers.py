@@ -2,7 +2,7 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -82,6 +82,24 @@ def learning_rates(optimizers: Iterable[Optimizer], parameters: Iterable[Paramet
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     rates = {parameter: float(group["lr"]) for group in groups for parameter in group["params"]}
     return [rates.get(parameter, 0.0) for parameter in parameters]
+
+
+def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str) -> str | None:
+    """Return the reason why an optimizer is not SGD without momentum, or None if it is.
+
+    Args:
+        name: The lower-case name of the optimizer's class in torch.
+        options: The optimizer's options by torch's names.
+        own_momentum: The option by which the method has a momentum of its own, with its value, as in ``decay: 0.9``.
+    """
+    if name != "sgd":
+        return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
+    if options.get("momentum"):
+        return (
+            "it keeps the momentum itself, and the optimizer would apply one a second time; "
+            f"give the optimizer momentum: 0, and the method {own_momentum}"
+        )
+    return None
 
 
 def is_within_step(optimizers: Container[object]) -> bool:

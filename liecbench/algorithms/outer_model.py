@@ -19,7 +19,7 @@ from liecbench.algorithms.memory import WorkerMemory, square_norm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class OuterModel(BlockAlgorithm):
-    """A method with an outer model θ̄, which is equal on all workers, and an outer optimizer: SGD, Nesterov's momentum.
+    """A method with an outer model θ̄, equal on all workers, and an outer optimizer: SGD with Nesterov momentum.
 
     Worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, where θ_i is its local model. With an error memory e_i, it sends C(p_i)
     of p_i = Δ_i + ``error_decay`` · e_i, where C is the method's compressor; then e_i ← p_i − C(p_i).

@@ -104,7 +104,7 @@ class OuterSteps(OuterModel):
                 self._apply()
             fragment = self._times.sent_after(step)
             if fragment is not None:
-                self._apply()  # what set_step has left
+                self._apply()  # a fragment that was under way at a call of set_step
                 self._send(self._fragments[fragment], step)
 
     def synchronize(self) -> None:

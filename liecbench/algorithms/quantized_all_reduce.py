@@ -37,10 +37,6 @@ class QuantizedAllReduce(BlockAlgorithm):
         """Return the compressor of every step: ``quantizer``."""
         return self.quantizer
 
-    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied shard by shard, as in ``reduce``."""
-        self.exchange.keep_residual(compressor, vector)
-
     def reduce(self, block: Block) -> Tensor:
         """Return u = C(mean(C(g_i))), where C is the quantizer and g_i is worker i's gradient."""
         mean = self.exchange.push(self.quantizer, block.gradient, out=block.gradient)

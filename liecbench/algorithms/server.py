@@ -1,12 +1,10 @@
 """The base class of methods that average gradients through a server, during the backward pass, block by block."""
 
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import ServerPlace
-from liecbench.compressors.base import Compressor
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -26,7 +24,3 @@ class ServerAlgorithm(BlockAlgorithm):
     def server_place(self) -> ServerPlace:
         """The place of the server: ``server``."""
         return self.server
-
-    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied as in ``exchange.push``."""
-        self.exchange.keep_residual(compressor, vector)

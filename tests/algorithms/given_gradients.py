@@ -1,10 +1,11 @@
 """A model whose gradients are given numbers plus its parameters, and its training on a rank."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -96,6 +97,21 @@ def resumed(make: Callable[[], Algorithm], shapes: list[tuple[int, ...]], middle
     for training in (whole, again):
         training.algorithm.close()
     return finals
+
+
+def stepped(weights: simulation.Vector, update: simulation.Vector) -> simulation.Vector:
+    """Return a parameter after a step of the optimizer of ``Training`` by ``update``."""
+    return weights - LEARNING_RATE * (update + WEIGHT_DECAY * weights)
+
+
+def refusals(ddp: DistributedDataParallel, cases: Iterable[tuple[Algorithm, torch.optim.Optimizer]]) -> list[str]:
+    """Return the messages of the errors that ``attach`` raises."""
+    found = []
+    for algorithm, optimizer in cases:
+        with pytest.raises(ValueError, match=r".") as error:
+            algorithm.attach(ddp, optimizer)
+        found.append(str(error.value))
+    return found
 
 
 def relative_difference(actual: list[Tensor], expected: list[simulation.Vector]) -> float:

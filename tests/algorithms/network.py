@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tests.algorithms import simulation
+
 NUM_STEPS = 12
 LEARNING_RATE = 0.3
 WEIGHT_DECAY = 1e-3
@@ -35,3 +37,14 @@ def loss(model: nn.Module, step: int, rank: int) -> Tensor:
 
 def flat(model: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().view(-1) for parameter in model.parameters()])
+
+
+def gradient(model: nn.Module, weights: simulation.Vector, step: int, rank: int) -> simulation.Vector:
+    """Return the gradient of one rank's minibatch at ``weights``, which become the model's parameters."""
+    nn.utils.vector_to_parameters(torch.from_numpy(weights).float(), model.parameters())
+    model.zero_grad()
+    loss(model, step, rank).backward()
+    found: simulation.Vector = (
+        torch.cat([p.grad.view(-1) for p in model.parameters() if p.grad is not None]).double().numpy()
+    )
+    return found

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dctn, idctn
+from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import DeMo
 from tests.algorithms import simulation
@@ -14,12 +15,14 @@ from tests.algorithms.given_gradients import (
     LEARNING_RATE,
     NUM_STEPS,
     NUM_ZEROS,
-    WEIGHT_DECAY,
+    Given,
     Training,
     gradients,
     initial_weights,
+    refusals,
     relative_difference,
     resumed,
+    stepped,
 )
 from tests.distributed import run_ranks
 
@@ -29,16 +32,10 @@ NUM_WORKERS, DECAY, KEPT, MIDDLE = 3, 0.8, 32, 5
 MAKE = functools.partial(DeMo, decay=DECAY, block_bytes=4 * 500)
 
 
-def refusals() -> list[str]:
-    training = Training(MAKE(), SHAPES)
-    training.algorithm.detach()
-    parameters = training.model.parameters
-    found = []
-    for optimizer in (torch.optim.AdamW(parameters()), torch.optim.SGD(parameters(), momentum=0.9)):
-        with pytest.raises(ValueError, match=r".") as error:
-            DeMo().attach(training.ddp, optimizer)
-        found.append(str(error.value))
-    return found
+def refused() -> list[str]:
+    ddp = DistributedDataParallel(Given(SHAPES))
+    optimizers = torch.optim.AdamW(ddp.parameters()), torch.optim.SGD(ddp.parameters(), momentum=0.9)
+    return refusals(ddp, [(DeMo(), optimizer) for optimizer in optimizers])
 
 
 def measured_error() -> tuple[float | None, float]:
@@ -65,7 +62,7 @@ def measured_error() -> tuple[float | None, float]:
 
 
 def observe() -> dict[str, Any]:
-    return {"finals": resumed(MAKE, SHAPES, MIDDLE), "refusals": refusals(), "error": measured_error()}
+    return {"finals": resumed(MAKE, SHAPES, MIDDLE), "refusals": refused(), "error": measured_error()}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +117,7 @@ def simulated() -> list[simulation.Vector]:
                 delta[rank][i] = delta[rank][i] - inverse(q, shape)
                 total, senders = total + q, senders + is_sent
             update = np.sign(inverse(total / np.maximum(senders, 1), shape))
-            weights[i] = weights[i] - LEARNING_RATE * (update + WEIGHT_DECAY * weights[i])
+            weights[i] = stepped(weights[i], update)
     return weights
 
 
@@ -170,8 +167,7 @@ def test_one_worker_that_sends_all_trains_by_the_sign_of_the_gradient() -> None:
     ((finals, errors),) = run_ranks(send_all, 1)
     expected = initial_weights(SHAPES)
     for step in range(NUM_STEPS):
-        for w, g in zip(expected, gradients(expected, step, 0), strict=True):
-            w -= LEARNING_RATE * (np.sign(g) + WEIGHT_DECAY * w)
+        expected = [stepped(w, np.sign(g)) for w, g in zip(expected, gradients(expected, step, 0), strict=True)]
     for arrays in (finals, expected):  # where the gradient is 0, rounding decides about the sign
         arrays[0].reshape(-1)[:NUM_ZEROS] = 0
 

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import DGC, Algorithm
 from tests.algorithms import network, simulation
+from tests.algorithms.given_gradients import refusals
 from tests.distributed import run_ranks
 
 SIZES, SEED = (7, 9, 6, 4), 0
@@ -77,7 +78,7 @@ def resumed() -> tuple[torch.Tensor, torch.Tensor]:
     return finals
 
 
-def refusals() -> list[str]:
+def refused() -> list[str]:
     model = network.build(SIZES, SEED)
     ddp = DistributedDataParallel(model)
     cases: list[tuple[torch.optim.Optimizer, dict[str, Any]]] = [
@@ -85,12 +86,7 @@ def refusals() -> list[str]:
         (torch.optim.SGD(model.parameters(), momentum=0.8), {"warmup_epochs": 0}),
         (torch.optim.SGD(model.parameters()), {}),
     ]
-    found = []
-    for optimizer, options in cases:
-        with pytest.raises(ValueError, match=r".") as error:
-            DGC(**options).attach(ddp, optimizer)
-        found.append(str(error.value))
-    return found
+    return refusals(ddp, [(DGC(**options), optimizer) for optimizer, options in cases])
 
 
 def observe() -> dict[str, Any]:
@@ -104,7 +100,7 @@ def observe() -> dict[str, Any]:
         "finals": finals,
         "moved": moved_and_scheduled(OPTIONS["warm-up"]),
         "resumed": resumed(),
-        "refusals": refusals(),
+        "refusals": refused(),
     }
 
 
@@ -152,7 +148,7 @@ def simulated(
         epoch, update = step // steps_per_epoch, np.zeros(len(weights))
         kept = max(ratio, RATIOS[epoch]) if epoch < warmup_epochs else ratio
         for rank in range(NUM_WORKERS):
-            g = gradient(model, weights, step, rank)
+            g = network.gradient(model, weights, step, rank)
             if clip_norm is not None:
                 g *= min(1.0, clip_norm / math.sqrt(NUM_WORKERS) / float(np.linalg.norm(g)))
             u[rank] = momentum * u[rank] + g
@@ -166,16 +162,6 @@ def simulated(
                     u[rank][sent] = 0
         weights = weights - network.LEARNING_RATE * (update + network.WEIGHT_DECAY * weights)
     return weights
-
-
-def gradient(model: torch.nn.Module, weights: simulation.Vector, step: int, rank: int) -> simulation.Vector:
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights).float(), model.parameters())
-    model.zero_grad()
-    network.loss(model, step, rank).backward()
-    found: simulation.Vector = (
-        torch.cat([p.grad.view(-1) for p in model.parameters() if p.grad is not None]).double().numpy()
-    )
-    return found
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -127,7 +127,7 @@ def simulated(combination: Combination, num_workers: int) -> list[simulation.Vec
     weights = [network.flat(model).double().numpy() for model in models]
     for step in range(network.NUM_STEPS):
         gradients = [
-            gradient(model, x, step, rank) for rank, (model, x) in enumerate(zip(models, weights, strict=True))
+            network.gradient(model, x, step, rank) for rank, (model, x) in enumerate(zip(models, weights, strict=True))
         ]
         averages = (step + 1) % network.PERIOD == 0
         for places, state, compress in layout:
@@ -139,13 +139,6 @@ def simulated(combination: Combination, num_workers: int) -> list[simulation.Vec
             mean = simulation.average(weights)
             weights = [mean.copy() for _ in weights]
     return weights
-
-
-def gradient(model: torch.nn.Module, weights: simulation.Vector, step: int, rank: int) -> simulation.Vector:
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights).float(), model.parameters())
-    model.zero_grad()
-    network.loss(model, step, rank).backward()
-    return torch.cat([p.grad.view(-1) for p in model.parameters() if p.grad is not None]).double().numpy()
 
 
 @pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.long), 4], ids=["2 workers", "4 workers"])

@@ -9,7 +9,8 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.exchange import NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
-from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule
+from liecbench.algorithms.comm.recording import RecordingExchange
+from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Counters, Stopwatch
 from liecbench.compressors import QSGD, Identity, RandomK, RngKey, Sign, TernGrad
 from tests.distributed import run_ranks
