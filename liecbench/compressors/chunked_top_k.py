@@ -104,8 +104,14 @@ class ChunkedTopK(Compressor):
         self.write(vector, positions, payload, residual, _write_mean_magnitude)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0."""
-        self.add_to(payload, out, accumulate, weight)
+        """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0.
+
+        It works on any device, without making the host wait.
+        """
+        positions, values = self.entries(payload, out.numel())
+        if not accumulate:
+            out.zero_()
+        out.index_add_(0, positions, values * weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether the codebook, or every kept value, is finite.
@@ -145,13 +151,6 @@ class ChunkedTopK(Compressor):
             if residual.data_ptr() != vector.data_ptr():
                 residual.copy_(vector)
             residual.index_add_(0, positions, decoded.neg_())
-
-    def add_to(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Decode a message as ``decode`` does, on any device and without making the host wait."""
-        positions, values = self.entries(payload, out.numel())
-        if not accumulate:
-            out.zero_()
-        out.index_add_(0, positions, values * weight)
 
     def entries(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
         """Return the positions (int64) and the values (float32) of a message's kept entries, on any device.

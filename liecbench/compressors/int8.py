@@ -8,9 +8,7 @@ from torch import Tensor
 
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.codecs import group_scales
-from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_of
 from liecbench.compressors.kernels import cpu
-from liecbench.compressors.kernels.layout import SMALLEST_SCALE
 
 
 @dataclass(frozen=True)
@@ -25,32 +23,23 @@ class Int8(Compressor):
             scale per message.
     """
 
-    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("int8", "magnitude", "residual")
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("int8", "residual")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.int8:Int8OnGpu"
 
     values_per_scale: group_scales.ValuesPerScale | None = None
 
     def payload_bytes(self, numel: int) -> int:
         """Return 4 bytes per scale plus one byte per element."""
-        if self.values_per_scale is None:
-            return SCALE_BYTES + numel
-        return group_scales.scales_bytes(numel, self.values_per_scale) + numel
+        return group_scales.scales_bytes(numel, self.values_per_scale or numel) + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
 
         Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
-        values, kept = vector.numpy(), cpu.residual.residual_arguments(vector, residual)
-        if self.values_per_scale is None:
-            scale = cpu.magnitude.largest_magnitude(values) / 127
-            if 0 < scale < SMALLEST_SCALE:
-                scale = SMALLEST_SCALE
-            scale_of(payload).fill_(scale)
-            cpu.int8.encode(values, scale, _levels(body_of(payload)), *kept)
-        else:
-            scales, levels = self.parts(payload, vector.numel())
-            cpu.int8.encode_groups(values, self.values_per_scale, scales.numpy(), _levels(levels), *kept)
+        scales, levels = self.parts(payload, vector.numel())
+        group, kept = self.values_per_scale or vector.numel(), cpu.residual.residual_arguments(vector, residual)
+        cpu.int8.encode(vector.numpy(), group, scales.numpy(), _levels(levels), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""

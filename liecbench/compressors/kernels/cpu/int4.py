@@ -37,12 +37,7 @@ def encode(values, group, scales, packed, residual, has_residual, in_place):  # 
         scales[number] = scale
         if part.size < group:
             levels[part.size] = -OFFSET
-        if not has_residual:
-            write_levels(part, scale, LARGEST_LEVEL, levels, part, False)
-        elif in_place:
-            write_levels(part, scale, LARGEST_LEVEL, levels, part, True)
-        else:
-            write_levels(part, scale, LARGEST_LEVEL, levels, residual[start:end], True)
+        write_levels(part, scale, LARGEST_LEVEL, levels, residual[start:end], has_residual, in_place)
         _pack(levels, packed[half : half + (part.size + 1) // 2])
 
 

@@ -21,11 +21,7 @@ def scale_of_group(values, largest_level):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def write_levels(values, scale, largest_level, levels, residual, has_residual):  # type: ignore[no-untyped-def]
-    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer up to ±the largest.
-
-    If ``has_residual``, also write value − level · ``scale`` to ``residual``; called by kernels.
-    """
+def _write_levels(values, scale, largest_level, levels, residual, has_residual):  # type: ignore[no-untyped-def]
     divisor = scale if scale > 0 else np.float32(1)
     for i in range(values.size):
         value = values[i]
@@ -38,35 +34,33 @@ def write_levels(values, scale, largest_level, levels, residual, has_residual): 
             residual[i] = value - rounded * scale
 
 
-@compiled("void(f4[::1], f4, i1[::1], f4[::1], b1, b1)")
-def encode(values, scale, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer from −127 to 127.
+@njit(inline="always")
+def write_levels(values, scale, largest_level, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
+    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer up to ±the largest.
 
     If ``has_residual``, also write value − level · ``scale``: to ``values`` itself if ``in_place``, else to
-    ``residual``.
+    ``residual``. Called by kernels.
     """
     if not has_residual:
-        write_levels(values, scale, LARGEST_LEVEL, levels, residual, False)
+        _write_levels(values, scale, largest_level, levels, values, False)
     elif in_place:
-        write_levels(values, scale, LARGEST_LEVEL, levels, values, True)
+        _write_levels(values, scale, largest_level, levels, values, True)
     else:
-        write_levels(values, scale, LARGEST_LEVEL, levels, residual, True)
+        _write_levels(values, scale, largest_level, levels, residual, True)
 
 
 @compiled("void(f4[::1], i8, f4[::1], i1[::1], f4[::1], b1, b1)")
-def encode_groups(values, group, scales, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write the scale of every ``group`` values to ``scales``, and the levels of the values as ``encode`` does."""
+def encode(values, group, scales, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
+    """Write the scale of every ``group`` values to ``scales``, and the level of each value to ``levels``.
+
+    If ``has_residual``, also write value − level · scale: to ``values`` itself if ``in_place``, else to ``residual``.
+    """
     for number in range(scales.size):
         start, end = number * group, min((number + 1) * group, values.size)
         part, target = values[start:end], levels[start:end]
         scale = scale_of_group(part, LARGEST_LEVEL)
         scales[number] = scale
-        if not has_residual:
-            write_levels(part, scale, LARGEST_LEVEL, target, part, False)
-        elif in_place:
-            write_levels(part, scale, LARGEST_LEVEL, target, part, True)
-        else:
-            write_levels(part, scale, LARGEST_LEVEL, target, residual[start:end], True)
+        write_levels(part, scale, LARGEST_LEVEL, target, residual[start:end], has_residual, in_place)
 
 
 @compiled("void(f4[::1], i1[::1], i8, f8, f4[::1], b1)")

@@ -19,39 +19,29 @@ def _magnitude(value):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _float64_magnitude(value):  # type: ignore[no-untyped-def]
-    return abs(np.float64(value))
-
-
-@njit(inline="always")
 def _square(value):  # type: ignore[no-untyped-def]
     return value * value
 
 
 @njit(inline="always")
-def _float64_square(value):  # type: ignore[no-untyped-def]
-    return np.float64(value) * np.float64(value)
-
-
-@njit(nogil=True)
-def _chunk_sum(values, eighths, buffer):  # type: ignore[no-untyped-def]
-    halve_three_times(values, CHUNK // 8, _magnitude, eighths)
+def _chunk_sum(values, term, smallest, eighths, buffer):  # type: ignore[no-untyped-def]
+    halve_three_times(values, CHUNK // 8, term, eighths)
     halve_three_times(eighths, CHUNK // 64, unchanged, buffer)
     total = np.float64(sum_of_64(buffer, eighths))
-    if total < np.inf:
+    if smallest < total < np.inf:
         return total
-    # A float32 sum of finite values may overflow, a float64 sum does not.
+    # Float32 magnitudes and squares may overflow, and squares underflow; in float64 they do not.
     wide, wide_buffer = np.empty(CHUNK // 8), np.empty(CHUNK // 64)
-    halve_three_times(values, CHUNK // 8, _float64_magnitude, wide)
+    halve_three_times(values.astype(np.float64), CHUNK // 8, term, wide)
     halve_three_times(wide, CHUNK // 64, unchanged, wide_buffer)
     return sum_of_64(wide_buffer, wide)
 
 
-@njit(nogil=True)
-def _chunk_sums(values):  # type: ignore[no-untyped-def]
-    """Return the sum of |v| of every chunk of ``CHUNK`` values as float64.
+@njit(inline="always")
+def _chunk_sums(values, term, smallest):  # type: ignore[no-untyped-def]
+    """Return the sum of ``term(v)`` of every chunk of ``CHUNK`` values as float64.
 
-    Each sum is computed in the type of ``values`` or, if it overflows, in float64.
+    Each sum is computed in the type of ``values`` or, unless it is above ``smallest`` and finite, in float64.
     """
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)
@@ -60,8 +50,16 @@ def _chunk_sums(values):  # type: ignore[no-untyped-def]
     eighths, buffer = np.empty(CHUNK // 8, values.dtype), np.empty(CHUNK // 64, values.dtype)
     for number in range(sums.size):
         chunk = values[number * CHUNK : (number + 1) * CHUNK] if number < whole else last
-        sums[number] = _chunk_sum(chunk, eighths, buffer)
+        sums[number] = _chunk_sum(chunk, term, smallest, eighths, buffer)
     return sums
+
+
+@njit(inline="always")
+def _mean(values, term, smallest):  # type: ignore[no-untyped-def]
+    sums = _chunk_sums(values, term, smallest)
+    while sums.size > 1:
+        sums = _chunk_sums(sums, _magnitude, -1.0)
+    return sums[0] / values.size
 
 
 @compiled("f4(f4[::1])")
@@ -71,24 +69,7 @@ def mean_magnitude(values):  # type: ignore[no-untyped-def]
     Each chunk of ``CHUNK`` values is summed in float32, because this vectorises. The sums of the chunks are added in
     float64.
     """
-    sums = _chunk_sums(values)
-    while sums.size > 1:
-        sums = _chunk_sums(sums)
-    return np.float32(sums[0] / values.size)
-
-
-@njit(nogil=True)
-def _chunk_sum_of_squares(values, eighths, buffer):  # type: ignore[no-untyped-def]
-    halve_three_times(values, CHUNK // 8, _square, eighths)
-    halve_three_times(eighths, CHUNK // 64, unchanged, buffer)
-    total = np.float64(sum_of_64(buffer, eighths))
-    if SMALLEST_SQUARES < total < np.inf:
-        return total
-    # Float32 squares may overflow or underflow, float64 squares do not.
-    wide, wide_buffer = np.empty(CHUNK // 8), np.empty(CHUNK // 64)
-    halve_three_times(values, CHUNK // 8, _float64_square, wide)
-    halve_three_times(wide, CHUNK // 64, unchanged, wide_buffer)
-    return sum_of_64(wide_buffer, wide)
+    return np.float32(_mean(values, _magnitude, -1.0))
 
 
 @compiled("f4(f4[::1])")
@@ -98,17 +79,7 @@ def root_mean_square(values):  # type: ignore[no-untyped-def]
     Each chunk of ``CHUNK`` squares is summed in float32, or in float64 if they leave float32's range. The sums of the
     chunks are added in float64.
     """
-    whole = values.size // CHUNK
-    last = np.zeros(CHUNK, np.float32)
-    last[: values.size - whole * CHUNK] = values[whole * CHUNK :]
-    sums = np.empty((values.size + CHUNK - 1) // CHUNK, np.float64)
-    eighths, buffer = np.empty(CHUNK // 8, np.float32), np.empty(CHUNK // 64, np.float32)
-    for number in range(sums.size):
-        chunk = values[number * CHUNK : (number + 1) * CHUNK] if number < whole else last
-        sums[number] = _chunk_sum_of_squares(chunk, eighths, buffer)
-    while sums.size > 1:
-        sums = _chunk_sums(sums)
-    return np.float32(math.sqrt(sums[0] / values.size))
+    return np.float32(math.sqrt(_mean(values, _square, SMALLEST_SQUARES)))
 
 
 @njit(nogil=True)

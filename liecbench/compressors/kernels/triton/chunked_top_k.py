@@ -40,8 +40,7 @@ class ChunkedTopKOnGpu(Operations):
 
         Unless ``accumulate``, first set ``out`` to 0.
         """
-        for number, payload in enumerate(payloads):
-            self.compressor.add_to(payload, out, accumulate or number > 0, weight)
+        self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether the codebook, or every kept value, is finite."""

@@ -20,6 +20,25 @@ def block_size_for(group: int) -> int:
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
+    """Call ``body`` with ``arguments`` and this program's block; called by kernels.
+
+    The block is given by ``block_size``, ``group``, the bytes of all scales, the block's start and its length, and
+    whether it is whole. In all blocks but the last, no load needs a mask, and Triton loads four values at a time.
+    """
+    start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
+    if start + block_size <= numel:
+        body(*arguments, block_size, group, offset, start, block_size, True)
+    else:
+        body(*arguments, block_size, group, offset, start, (numel - start).to(tl.int32), False)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
+    return (numel.to(tl.int64) + (group - 1)) // group
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return which indices are below ``length``: all if the block is ``whole``, so that its loads need no mask."""
     inside = True
@@ -49,12 +68,6 @@ def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no
     level = tl.where(level < largest_level, level, largest_level * 1.0)
     level = tl.where(level > -largest_level, level, -largest_level * 1.0)
     return (level + _ROUNDER) - _ROUNDER
-
-
-@triton.jit  # type: ignore[untyped-decorator]
-def num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the number of groups of a vector, as int64."""
-    return (numel.to(tl.int64) + (group - 1)) // group
 
 
 @triton.jit

@@ -13,10 +13,10 @@ from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import launch_encode, launch_sum
 from liecbench.compressors.kernels.triton.group_levels import (
     block_size_for,
+    by_groups,
     is_inside,
     largest_bits,
     nearest_level,
-    num_groups,
     scale_for,
     weighted_scales,
 )
@@ -68,29 +68,24 @@ def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ign
 def _encode(  # type: ignore[no-untyped-def]
     vector, numel, payload, residual, group: tl.constexpr, has_residual: tl.constexpr, block_size: tl.constexpr
 ):
-    start = tl.program_id(0).to(tl.int64) * block_size
-    scales = payload.to(tl.pointer_type(tl.float32)) + start // group
-    packed, vector, residual = payload + 4 * num_groups(numel, group) + start // 2, vector + start, residual + start
-    # In all blocks but the last, no load needs a mask, and Triton loads four values at a time.
-    if start + block_size <= numel:
-        _encode_block(vector, scales, packed, residual, block_size, True, group, has_residual, block_size)
-    else:
-        length = (numel - start).to(tl.int32)
-        _encode_block(vector, scales, packed, residual, length, False, group, has_residual, block_size)
+    by_groups(_encode_block, numel, block_size, group, (vector, payload, residual, has_residual))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _encode_block(  # type: ignore[no-untyped-def]
     vector,
-    scales,
-    packed,
+    payload,
     residual,
-    length,
-    whole: tl.constexpr,
-    group: tl.constexpr,
     has_residual: tl.constexpr,
     block_size: tl.constexpr,
+    group: tl.constexpr,
+    offset,
+    start,
+    length,
+    whole: tl.constexpr,
 ):
+    scales = payload.to(tl.pointer_type(tl.float32)) + start // group
+    packed, vector, residual = payload + offset + start // 2, vector + start, residual + start
     row = tl.arange(0, block_size // group)
     low, high, low_inside, high_inside = _places(row, length, whole, group)
     low_value = tl.load(vector + low, mask=low_inside, other=0.0)
@@ -119,12 +114,7 @@ def _sum(  # type: ignore[no-untyped-def]
     group: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * num_groups(numel, group)
-    if start + block_size <= numel:
-        _sum_block(out, payloads, weight, start, offset, block_size, True, count, accumulate, group, block_size)
-    else:
-        length = (numel - start).to(tl.int32)
-        _sum_block(out, payloads, weight, start, offset, length, False, count, accumulate, group, block_size)
+    by_groups(_sum_block, numel, block_size, group, (out, payloads, weight, count, accumulate))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -132,14 +122,14 @@ def _sum_block(  # type: ignore[no-untyped-def]
     out,
     payloads,
     weight,
-    start,
-    offset,
-    length,
-    whole: tl.constexpr,
     count: tl.constexpr,
     accumulate: tl.constexpr,
-    group: tl.constexpr,
     block_size: tl.constexpr,
+    group: tl.constexpr,
+    offset,
+    start,
+    length,
+    whole: tl.constexpr,
 ):
     row = tl.arange(0, block_size // group)
     low, high, low_inside, high_inside = _places(row, length, whole, group)

@@ -16,10 +16,10 @@ from liecbench.compressors.kernels.layout import SMALLEST_SCALE
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
 from liecbench.compressors.kernels.triton.group_levels import (
     block_size_for,
+    by_groups,
     is_inside,
     largest_bits,
     nearest_level,
-    num_groups,
     scale_for,
     weighted_scales,
 )
@@ -120,29 +120,24 @@ def _sum_block(  # type: ignore[no-untyped-def]
 def _encode_groups(  # type: ignore[no-untyped-def]
     vector, numel, payload, residual, group: tl.constexpr, has_residual: tl.constexpr, block_size: tl.constexpr
 ):
-    start = tl.program_id(0).to(tl.int64) * block_size
-    scales = payload.to(tl.pointer_type(tl.float32)) + start // group
-    levels, vector, residual = payload + 4 * num_groups(numel, group) + start, vector + start, residual + start
-    # In all blocks but the last, no load needs a mask, and Triton loads four values at a time.
-    if start + block_size <= numel:
-        _encode_rows(vector, scales, levels, residual, block_size, True, group, has_residual, block_size)
-    else:
-        length = (numel - start).to(tl.int32)
-        _encode_rows(vector, scales, levels, residual, length, False, group, has_residual, block_size)
+    by_groups(_encode_rows, numel, block_size, group, (vector, payload, residual, has_residual))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _encode_rows(  # type: ignore[no-untyped-def]
     vector,
-    scales,
-    levels,
+    payload,
     residual,
-    length,
-    whole: tl.constexpr,
-    group: tl.constexpr,
     has_residual: tl.constexpr,
     block_size: tl.constexpr,
+    group: tl.constexpr,
+    offset,
+    start,
+    length,
+    whole: tl.constexpr,
 ):
+    scales = payload.to(tl.pointer_type(tl.float32)) + start // group
+    levels, vector, residual = payload + offset + start, vector + start, residual + start
     row = tl.arange(0, block_size // group)
     index = row[:, None] * group + tl.arange(0, group)[None, :]
     inside = is_inside(index, length, whole)
@@ -166,12 +161,7 @@ def _sum_groups(  # type: ignore[no-untyped-def]
     group: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * num_groups(numel, group)
-    if start + block_size <= numel:
-        _sum_rows(out, payloads, weight, start, offset, block_size, True, count, accumulate, group, block_size)
-    else:
-        length = (numel - start).to(tl.int32)
-        _sum_rows(out, payloads, weight, start, offset, length, False, count, accumulate, group, block_size)
+    by_groups(_sum_rows, numel, block_size, group, (out, payloads, weight, count, accumulate))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -179,14 +169,14 @@ def _sum_rows(  # type: ignore[no-untyped-def]
     out,
     payloads,
     weight,
-    start,
-    offset,
-    length,
-    whole: tl.constexpr,
     count: tl.constexpr,
     accumulate: tl.constexpr,
-    group: tl.constexpr,
     block_size: tl.constexpr,
+    group: tl.constexpr,
+    offset,
+    start,
+    length,
+    whole: tl.constexpr,
 ):
     row = tl.arange(0, block_size // group)
     index = row[:, None] * group + tl.arange(0, group)[None, :]
