@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.distributed import GradBucket
-from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState
 from torch.futures import Future
 from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
@@ -20,7 +20,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 from liecbench.algorithms.method_notes import MethodNotes
-from liecbench.algorithms.powersgd_bucket import HookBucket
+from liecbench.algorithms.powersgd_bucket import HookBucket, run_hook
 from liecbench.algorithms.powersgd_factors import factor_shapes, matrix_shape, redraw_zero_columns
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
@@ -195,7 +195,7 @@ class PowerSGD(BucketedAllReduce):
             self._load_memories(bucket)
         before = state.total_numel_after_compression
         # Wait for each bucket: with several in flight, the ranks might issue their all-reduces in different orders.
-        powerSGD_hook(state, cast("GradBucket", bucket)).wait()
+        run_hook(state, bucket)
         if not self._uses_nccl:
             self._stream.wait_for_default_stream()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()

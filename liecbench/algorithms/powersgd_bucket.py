@@ -1,9 +1,13 @@
-"""The bucket of gradients that PyTorch's ``powerSGD_hook`` is given in the place of DDP's own."""
+"""The call of PyTorch's ``powerSGD_hook``: the hook, and the bucket that it is given in the place of DDP's own."""
 
 from dataclasses import dataclass, replace
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import cast
 
+import torch
 from torch import Tensor
 from torch.distributed import GradBucket
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,23 @@ class HookBucket:
     def is_last(self) -> bool:
         """Return True if the bucket is the last of the backward pass."""
         return self.last
+
+
+def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
+    """Replace the gradients of ``bucket`` by the mean update, and wait for it."""
+    hook = powerSGD_hook if bucket.flat.is_cuda else _HOOK_ON_CPU
+    hook(state, cast("GradBucket", bucket)).wait()
+
+
+def _hook_on_cpu() -> FunctionType:
+    """Return a copy of PyTorch's hook for which no GPU is available.
+
+    Where a GPU is available, the hook synchronizes the device of the bucket, which fails if that is the CPU.
+    """
+    torch_on_cpu = ModuleType("torch")
+    torch_on_cpu.__dict__.update(vars(torch), cuda=SimpleNamespace(is_available=lambda: False))
+    hook = cast("FunctionType", powerSGD_hook)
+    return FunctionType(hook.__code__, {**hook.__globals__, "torch": torch_on_cpu}, hook.__name__)
+
+
+_HOOK_ON_CPU = _hook_on_cpu()

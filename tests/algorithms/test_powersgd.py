@@ -2,6 +2,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -56,6 +57,16 @@ def beside_torch() -> bool:
     ours.train(range(8))
     theirs.train(range(8))
     return torch.equal(ours.flat(), theirs.flat())
+
+
+def where_a_gpu_is_available() -> bool:
+    """Return whether training on the CPU is the same on a machine with a GPU, which PyTorch's hook synchronizes."""
+    expected = buckets.attached(PowerSGD())
+    expected.train(range(4))
+    with mock.patch("torch.cuda.is_available", return_value=True):
+        actual = buckets.attached(PowerSGD())
+        actual.train(range(4))
+    return torch.equal(actual.flat(), expected.flat())
 
 
 def beside_ddp() -> tuple[float, float]:
@@ -170,6 +181,7 @@ def observe() -> dict[str, Any]:
         "seconds": seconds(),
         "trained": trained(),
         "beside_torch": beside_torch(),
+        "gpu_available": where_a_gpu_is_available(),
         "beside_ddp": beside_ddp(),
         "traffic": [buckets.traffic(make(block_bytes=buckets.BUCKET_BYTES), 7) for make in MAKERS],
         "buckets": buckets.num_buckets(),
@@ -208,6 +220,10 @@ def test_a_gradient_is_sent_or_remembered(ranks: list[dict[str, Any]]) -> None:
 
 def test_in_one_bucket_training_equals_pytorchs_hook(ranks: list[dict[str, Any]]) -> None:
     assert all(rank["beside_torch"] for rank in ranks)
+
+
+def test_on_the_cpu_of_a_machine_with_a_gpu(ranks: list[dict[str, Any]]) -> None:
+    assert all(rank["gpu_available"] for rank in ranks)
 
 
 def test_full_rank_is_the_dense_all_reduce(ranks: list[dict[str, Any]]) -> None:
