@@ -40,8 +40,8 @@ def overlapped() -> dict[str, Any]:
         evaluated = run.flat()
     local = run.flat()
     run.train([3])
-    spans = [(span.name, span.start < now < span.end) for span in algorithm.tracer.drain()]
-    return {"before": before, "evaluated": evaluated, "local": local, "after": run.flat(), "spans": spans}
+    waits = [span.end > now for span in algorithm.tracer.drain() if span.name == "wait"]
+    return {"before": before, "evaluated": evaluated, "local": local, "after": run.flat(), "waits": waits}
 
 
 def stopped() -> tuple[str, int]:
@@ -115,7 +115,8 @@ def test_a_worker_trains_on_while_a_fragment_is_under_way(ranks: list[dict[str, 
     seen = ranks[0]["overlapped"]
 
     assert seen["before"] == (3, 0)  # nothing had arrived when step 2 was over
-    assert ("wait", True) in seen["spans"]
+    # The trace shows that the wait for the peer was not over by then. (It may have begun later, on a loaded machine.)
+    assert any(seen["waits"])
 
 
 def test_evaluation_takes_the_mean_of_the_local_models_while_a_fragment_is_under_way(
