@@ -14,7 +14,7 @@ for name in "$@"; do
   case $name in
     mlp) measure mlp --set 'matrix.compressor=[sign, {name: top_k, ratio: 0.01}]' ;;
     cnn) measure cnn --set 'matrix.compressor=[sign, {name: top_k, ratio: 0.01}]' --model '{name: cnn, channels: 32}' ;;
-    gpt) measure gpt --set 'matrix.compressor=[sign, {name: top_k, ratio: 0.05}]' --batch-size 8 \
+    gpt) measure gpt --set target_accuracy=null --set 'matrix.compressor=[sign, {name: top_k, ratio: 0.05}]' --batch-size 8 \
       --model '{name: gpt, width: 64, layers: 2, heads: 4}' \
       --set 'task.dataset={name: text, context: 64, characters: 120000}' ;;
     resnet18) measure resnet18 --set 'matrix.compressor=[sign]' --model resnet18 \
