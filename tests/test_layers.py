@@ -211,6 +211,20 @@ print(len(set(sys.modules) - before))
     assert int(done.stdout) < 5  # torch can import hundreds
 
 
+def test_importing_the_package_imports_nothing_else() -> None:
+    program = "import sys; before = set(sys.modules); import liecbench; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert {name for name in done.stdout.split() if name.split(".")[0] not in sys.stdlib_module_names} == {"liecbench"}
+
+
+def test_loading_results_imports_nothing_heavy(results: Path) -> None:
+    program = "import sys, liecbench; liecbench.load_results(sys.argv[1]).epochs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, results], capture_output=True, text=True, check=True)
+
+    assert set() == {"torch", "numba", "typer", "plotly", "matplotlib", "pandas"} & set(done.stdout.split())
+
+
 def test_help_imports_nothing_heavy(loaded: dict[str, set[str]]) -> None:
     modules = loaded["help"]
 

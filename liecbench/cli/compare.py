@@ -1,8 +1,7 @@
 """The commands ``liecbench compare`` and ``liecbench report``."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -79,44 +78,11 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
             console().print(rendered, crop=not comparison.wide)
 
 
-def _load_comparison(
-    directories: list[Path],
-    *,
-    baseline: str | None,
-    tuned_field: str | None,
-    by: str = "algorithm",
-    metrics: Sequence[str] = (),
-    wide: bool = False,
-) -> "Comparison":
-    """Return the comparison of all cells in ``directories``.
+def _load_comparison(directories: list[Path], **settings: Any) -> "Comparison":
+    """Return the comparison of all cells in ``directories``; ``settings`` are those of ``load_comparison``."""
+    from liecbench.results.stored_comparison import load_comparison
 
-    The target accuracy and, if ``baseline`` is None, the baseline are those of the first directory's scenario. The
-    field ``by`` groups rows. Each method is compared at its best value of ``tuned_field``, unless that is None.
-    """
-    from liecbench.results.cell_groups import check_baseline
-    from liecbench.results.comparison import compare as compare_cells
-    from liecbench.results.directory import comparison_settings, load
-
-    settings = comparison_settings(directories[0])
-    for other in directories[1:]:
-        if comparison_settings(other) != settings:
-            text = f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here"
-            say(text, quiet=False)
-    cells = load(directories, with_added=True)
-    if baseline is not None:
-        check_baseline(cells, baseline)
-    return compare_cells(
-        cells,
-        baseline=baseline or settings.baseline,
-        target_accuracy=settings.target_accuracy,
-        target_loss=settings.target_loss,
-        tolerances=settings.tolerances,
-        by=by,
-        metrics=metrics,
-        wide=wide,
-        tuned_field=tuned_field,
-        directories=directories,
-    )
+    return load_comparison(directories, notify=lambda text: say(text, quiet=False), **settings)
 
 
 def _write_figures(comparison: "Comparison", directory: Path) -> None:

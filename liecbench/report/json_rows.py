@@ -1,7 +1,7 @@
 """The output of ``liecbench compare --format json``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from liecbench.report.verdict_rows import break_even_objects, row_verdict, setting_object
@@ -12,17 +12,10 @@ from liecbench.results.rows import Row
 
 
 def render(comparison: Comparison) -> str:
-    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "bandwidth_needed": [...], ...}`` as JSON.
-
-    Each row is one object of fields, counts of cells, metrics, verdicts, errors and warnings. A metric is an object
-    with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown. ``"dilation"`` is how many times
-    slower everything ran while the row was timed; 1 if its ranks computed.
-    """
-    names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
-    rows = ({**_object(row, names), **row_verdict(comparison, row)} for row in comparison.rows)
-    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "bandwidth_needed": [...], ...}`` as JSON."""
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in row_objects(comparison))
     rest = {
-        "verdict": [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts],
+        "verdict": verdict_objects(comparison),
         "break_even": break_even_objects(comparison),
         "bandwidth_needed": bandwidth_objects(comparison.bandwidth_needed),
         "baseline": comparison.baseline_choice.as_json(),
@@ -30,6 +23,22 @@ def render(comparison: Comparison) -> str:
         "target_loss": comparison.target_loss,
     }
     return f'{{"rows": [\n{lines}\n],\n{json.dumps(rest, allow_nan=False)[1:]}\n'
+
+
+def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Yield one object per row: its fields, counts of cells, metrics, verdicts, errors and warnings.
+
+    A metric is an object with the keys ``"mean"``, ``"low"`` and ``"high"``, or None if it is unknown. ``"dilation"``
+    is how many times slower everything ran while the row was timed; 1 if its ranks computed.
+    """
+    names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
+    for row in comparison.rows:
+        yield {**_object(row, names), **row_verdict(comparison, row)}
+
+
+def verdict_objects(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the verdict on each setting, such as a link, as an object."""
+    return [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts]
 
 
 def counts(row: Row) -> dict[str, int | str | None]:

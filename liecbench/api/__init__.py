@@ -1,0 +1,1 @@
+"""What Python scripts and notebooks use; ``import liecbench`` offers all of it."""

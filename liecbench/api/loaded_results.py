@@ -1,0 +1,184 @@
+"""Results for Python: the numbers of ``liecbench compare --format json``, data frames, and the report's figures."""
+
+import functools
+import warnings
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.report.json_rows import row_objects, verdict_objects
+from liecbench.report.markdown import render as render_markdown
+from liecbench.report.verdict_rows import break_even_objects
+from liecbench.results.bandwidth_needed import bandwidth_objects
+from liecbench.results.comparison import Comparison
+from liecbench.results.epoch_rows import epoch_rows
+from liecbench.results.metrics import METRICS
+from liecbench.results.stored_comparison import load_comparison
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+
+class Results:
+    """What runs have measured: the comparison of their cells, and every epoch of every cell.
+
+    A row joins the cells that differ only in the seed. Durations are in seconds, sizes in bytes, rates in bits per
+    second, accuracies from 0 to 1.
+
+    Args:
+        comparison: The comparison of the cells.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """The results directories that the cells come from."""
+        return self._comparison.directories
+
+    @functools.cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, as ``liecbench compare --format json`` has them under ``"rows"``.
+
+        A metric is a mapping of ``mean``, ``low`` and ``high`` (95 % interval), or None if it is unknown.
+        """
+        return list(row_objects(self._comparison))
+
+    @functools.cached_property
+    def epochs(self) -> list[dict[str, Any]]:
+        """One mapping per epoch of every cell: its fields, the seed among them, its losses, seconds and bytes.
+
+        The keys are those of ``epoch`` records, but ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over
+        ranks, and ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of
+        a timing session. What is unknown is None.
+        """
+        return epoch_rows(cell for row in self._comparison.rows for cell in row.cells)
+
+    @functools.cached_property
+    def verdict(self) -> list[dict[str, Any]]:
+        """The verdict on each setting, such as a link.
+
+        Each has ``setting``, ``fastest`` (the methods not shown slower than the fastest), ``recommended`` (a method or
+        None), ``why`` and ``text`` (sentences).
+        """
+        return verdict_objects(self._comparison)
+
+    @functools.cached_property
+    def break_even(self) -> list[dict[str, Any]]:
+        """The rates between which each method stops to be faster than the baseline, in bits per second."""
+        return break_even_objects(self._comparison)
+
+    @functools.cached_property
+    def bandwidth_needed(self) -> list[dict[str, Any]]:
+        """The bandwidth at which each method would keep its compute utilization, in bits per second."""
+        return bandwidth_objects(self._comparison.bandwidth_needed)
+
+    def to_pandas(self) -> "DataFrame":
+        """Return ``rows`` as a data frame; each metric has the columns ``NAME``, ``NAME_low`` and ``NAME_high``.
+
+        Raises:
+            LiecbenchError: If pandas is not installed.
+        """
+        return _frame([_without_nesting(row) for row in self.rows])
+
+    def epochs_to_pandas(self) -> "DataFrame":
+        """Return ``epochs`` as a data frame.
+
+        Raises:
+            LiecbenchError: If pandas is not installed.
+        """
+        return _frame(self.epochs)
+
+    @property
+    def figures(self) -> list[str]:
+        """The names of the figures that ``plot`` can draw from these results."""
+        from liecbench.report.figures.all_figures import all_figures
+
+        return [figure.key for figure in all_figures(self._comparison)]
+
+    def plot(self, figure: str) -> "Figure":
+        """Return a figure of the report as a Plotly figure, which a notebook shows.
+
+        If it shows several settings, such as several links, a menu above it chooses one.
+
+        Args:
+            figure: One of ``figures``, such as ``speedup``.
+
+        Raises:
+            LiecbenchError: If these results have no such figure.
+        """
+        from liecbench.api.plotly_figure import plotly_figure_of
+        from liecbench.report.figures.all_figures import all_figures
+        from liecbench.report.figures.colours import Palette
+
+        found = {one.key: one for one in all_figures(self._comparison)}
+        if figure not in found:
+            raise LiecbenchError(f"plot({figure!r}): these results have no such figure", did_you_mean(figure, found))
+        palette = Palette(self._comparison.labels.colour_keys, self._comparison.baseline)
+        return plotly_figure_of(found[figure], palette)
+
+    def __repr__(self) -> str:
+        names = ", ".join(str(directory) for directory in self.directories)
+        cells = sum(len(row.cells) for row in self._comparison.rows)
+        return f"<Results of {names}: {len(self._comparison.rows)} rows of {cells} cells>"
+
+    def _repr_markdown_(self) -> str:
+        """Return the comparison as Markdown, which notebooks show as a table."""
+        return render_markdown(self._comparison)
+
+
+def load_results(
+    results: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    baseline: str | None = None,
+    best: str | None = None,
+) -> Results:
+    """Return what one or more results directories hold, compared as ``liecbench compare`` does.
+
+    If the scenarios of several directories ask for different settings, those of the first are used, with a warning.
+
+    Args:
+        results: A results directory, or several.
+        baseline: The algorithm that the others are compared with; None for the scenario's.
+        best: The name of a tuned field: each method is compared at its best value of it. None for all values.
+
+    Raises:
+        LiecbenchError: If a directory has no results, or damaged ones, or if no cell has the baseline.
+        NothingToCompareError: If no cell has begun.
+    """
+    directories = [Path(results)] if isinstance(results, str | PathLike) else [Path(one) for one in results]
+    if not directories:
+        raise LiecbenchError("load_results: no results directory is given", "give at least one")
+    comparison = load_comparison(directories, notify=_warn, baseline=baseline, tuned_field=best)
+    return Results(comparison)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
+def _without_nesting(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in METRICS:
+            flat |= {column: None if value is None else value[key] for column, key in _columns(name)}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _columns(metric: str) -> list[tuple[str, str]]:
+    return [(metric, "mean"), (f"{metric}_low", "low"), (f"{metric}_high", "high")]
+
+
+def _frame(rows: list[dict[str, Any]]) -> "DataFrame":
+    try:
+        import pandas as pd
+    except ImportError as error:
+        message = f"data frames need pandas, which cannot be imported ({error})"
+        raise LiecbenchError(message, "pip install 'liecbench[pandas]'") from None
+    return pd.DataFrame(rows)

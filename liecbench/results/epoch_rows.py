@@ -1,0 +1,86 @@
+"""Epochs as flat rows: one mapping per epoch of every cell, for data frames and exports."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from liecbench.config.cell_fields import flat_fields
+from liecbench.results.cells import CellResult
+from liecbench.results.pace import Pace
+from liecbench.results.records import TIMED_SECONDS, Epoch
+
+_LEARNED: Final = ("train_loss", "test_loss", "test_accuracy")
+_PARTS: Final = ("exposed_wire_seconds", "exposed_compress_seconds", "other_seconds")
+_REST: Final = (
+    *("compression_error", "residual_norm", "divergence", "peak_memory_bytes", "memory_bytes", "optimizer_bytes"),
+    "tokens",
+)
+
+
+def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
+    """Return one row per epoch of each cell, in the order of the cells and of their epochs.
+
+    A row has the cell's fields (the seed among them), ``cell`` (its id), ``status``, ``epoch`` (from 1) and what was
+    measured, by the names of ``epoch`` records. Different from those:
+
+    - ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over ranks.
+    - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of the timing
+      session; None if the epoch was timed while it trained, because it was then measured once.
+    - ``step_seconds_median`` and ``step_seconds_p95`` are the quantiles of the seconds of a step.
+    - What GPUs measured has the prefix ``gpu_``.
+    - What is unknown is None, and so are the seconds of an epoch without timed steps.
+    """
+    return [row for cell in cells for row in _rows(cell)]
+
+
+def epoch_fields(cell: CellResult) -> dict[str, Any]:
+    """Return the fields of a cell that all its rows share, the seed among them."""
+    directory = {} if cell.directory is None else {"results": cell.directory}
+    return {**flat_fields(cell.spec), **directory, "cell": cell.id, "status": cell.status}
+
+
+def _rows(cell: CellResult) -> Iterator[dict[str, Any]]:
+    fields, (low, high) = epoch_fields(cell), _relative_interval(cell)
+    for epoch in cell.epochs:
+        values = {name: _known(getattr(epoch, name)) for name in (*_LEARNED, *_REST)}
+        yield {
+            **fields,
+            "epoch": epoch.epoch,
+            "steps": epoch.steps,
+            **values,
+            **_times(epoch, low, high),
+            **_gpu(epoch),
+        }
+
+
+def _times(epoch: Epoch, low: float | None, high: float | None) -> dict[str, float | None]:
+    timed = epoch.timed_steps > 0
+    seconds = epoch.train_seconds
+    steps = epoch.step_seconds or {}
+    return {
+        **{name: getattr(epoch, name) if timed else None for name in (*TIMED_SECONDS, *_PARTS)},
+        "train_seconds_low": seconds * low if timed and low is not None else None,
+        "train_seconds_high": seconds * high if timed and high is not None else None,
+        "step_seconds_median": steps.get("median"),
+        "step_seconds_p95": steps.get("p95"),
+        "payload_bytes": epoch.payload_bytes_per_rank,
+        "wire_bytes": epoch.wire_bytes_per_rank,
+    }
+
+
+def _gpu(epoch: Epoch) -> dict[str, float]:
+    return {f"gpu_{name}": value for name, value in (epoch.gpu or {}).items()}
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _relative_interval(cell: CellResult) -> tuple[float | None, float | None]:
+    """Return the ends of the 95 % interval of the cell's seconds, divided by their mean; None for unknown ends."""
+    rounds = Pace.of_cells([cell], {}).log_seconds if cell.epochs else None
+    if rounds is None:
+        return None, None
+    found = rounds.estimate()
+    low, high = found.low, found.high
+    return None if low is None else low / found.mean, None if high is None else high / found.mean

@@ -1,0 +1,55 @@
+"""The comparison of all cells that results directories hold, as ``liecbench compare`` shows it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from liecbench.results.cell_groups import check_baseline
+from liecbench.results.comparison import Comparison, compare
+from liecbench.results.directory import comparison_settings, load
+
+
+def load_comparison(
+    directories: Sequence[Path],
+    *,
+    notify: Callable[[str], None],
+    baseline: str | None = None,
+    tuned_field: str | None = None,
+    by: str = "algorithm",
+    metrics: Sequence[str] = (),
+    wide: bool = False,
+) -> Comparison:
+    """Return the comparison of all cells in ``directories``.
+
+    The targets, the tolerances and, if ``baseline`` is None, the baseline are those of the first directory's scenario.
+
+    Args:
+        directories: At least one results directory.
+        notify: Is called with a sentence if the scenarios of the directories ask for different settings.
+        baseline: The algorithm that the others are compared with; None for the scenario's.
+        tuned_field: Each method is compared at its best value of this field, unless it is None.
+        by: The name of the field that rows are grouped by.
+        metrics: The names of the metrics to show as columns; empty for the default ones.
+        wide: True to show more metrics.
+
+    Raises:
+        LiecbenchError: If a directory has no ledger, its ledger is damaged, or no cell has the asked-for baseline.
+    """
+    settings = comparison_settings(directories[0])
+    for other in directories[1:]:
+        if comparison_settings(other) != settings:
+            notify(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here")
+    cells = load(directories, with_added=True)
+    if baseline is not None:
+        check_baseline(cells, baseline)
+    return compare(
+        cells,
+        baseline=baseline or settings.baseline,
+        target_accuracy=settings.target_accuracy,
+        target_loss=settings.target_loss,
+        tolerances=settings.tolerances,
+        by=by,
+        metrics=metrics,
+        wide=wide,
+        tuned_field=tuned_field,
+        directories=directories,
+    )
