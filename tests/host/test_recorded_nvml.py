@@ -1,4 +1,4 @@
-"""What the package makes of answers recorded on a real GPU (H100, driver 580)."""
+"""The GPU and its figures as read from answers that were recorded on an H100 with driver 580."""
 
 import pynvml
 import pytest
