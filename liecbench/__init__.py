@@ -1,6 +1,6 @@
 """liecbench: does gradient compression pay off on my network? A benchmark that measures it.
 
-``liecbench.load_results`` loads what runs have measured, as ``Results``.
+``liecbench.run`` runs a scenario; ``liecbench.load_results`` loads what runs have measured. Both return ``Results``.
 """
 
 import importlib
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from liecbench.api.loaded_results import Results, load_results
+    from liecbench.api.scenario_run import run
 
 __version__ = "0.2.0"
-__all__ = ["Results", "__version__", "load_results"]
+__all__ = ["Results", "__version__", "load_results", "run"]
 
 # Imported when they are first used, so that `import liecbench` takes no time.
 _MODULES: Final = {
     "Results": "liecbench.api.loaded_results",
     "load_results": "liecbench.api.loaded_results",
+    "run": "liecbench.api.scenario_run",
 }
 
 

@@ -182,6 +182,6 @@ def test_several_directories_are_compared_with_the_settings_of_the_first(directo
 def test_the_package_names_its_functions_and_no_others() -> None:
     module = importlib.import_module("liecbench")
 
-    assert {"load_results", "Results"} <= set(dir(module))
+    assert {"run", "load_results", "Results"} <= set(dir(module))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = module.nothing

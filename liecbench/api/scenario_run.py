@@ -1,0 +1,73 @@
+"""Runs for Python scripts and notebooks: what the command ``liecbench run`` does."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+from liecbench.api.loaded_results import Results
+from liecbench.cli.run_request import RunRequest
+
+
+def run(
+    scenario: str | PathLike[str],
+    *,
+    out: str | PathLike[str] | None = None,
+    only: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    seeds: int | None = None,
+    fresh: bool = False,
+    isolate: bool = False,
+    share_gpus: bool = False,
+    trace: bool = False,
+    quiet: bool = False,
+) -> Results:
+    """Run a scenario's matrix, as the command ``liecbench run`` does, and return the results of its cells.
+
+    A results directory that has results of the scenario is continued: a second call runs only what is left. A cell that
+    fails is no exception; its row counts it under ``failed`` and has its error under ``errors``.
+
+    Args:
+        scenario: A scenario file.
+        out: The results directory; None for ``results/NAME``.
+        only: Values of fields, or lists of alternatives, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``: only
+            cells with these values are run.
+        overrides: Values by the key that they replace, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
+        seeds: Run seeds 0 to ``seeds`` - 1; None for the scenario's.
+        fresh: True to refuse a directory that has results, instead of continuing them.
+        isolate: True to launch the workers anew for each cell.
+        share_gpus: True to let NCCL ranks share GPUs.
+        trace: True to record a timeline of a few steps per cell.
+        quiet: True to print no progress on standard error.
+
+    Raises:
+        ScenarioError: If the scenario has a mistake; the message names the file, the line and what to do.
+        MachineError: If a cell cannot run on this machine.
+        LiecbenchError: If the results directory cannot be used.
+        KeyboardInterrupt: If the run is interrupted; every finished epoch is kept.
+    """
+    assignments = [f"{key}={json.dumps(value, default=str)}" for key, value in (overrides or {}).items()]
+    if seeds is not None:
+        assignments.append(f"matrix.seed={list(range(seeds))}")
+    request = RunRequest(
+        scenario=Path(scenario),
+        again="call liecbench.run again with the same arguments",
+        out=None if out is None else Path(out),
+        only=[f"{key}={value}" for key, values in (only or {}).items() for value in _alternatives(values)],
+        assignments=assignments,
+        fresh=fresh,
+        isolate=isolate,
+        share_gpus=share_gpus,
+        trace=trace,
+        quiet=quiet,
+    )
+    request.prepare_ranks()
+    from liecbench.cli.matrix_run import MatrixRun
+
+    matrix = MatrixRun(request)
+    matrix.check_gpus()
+    return Results(matrix.execute())
+
+
+def _alternatives(values: object) -> list[object] | tuple[object, ...]:
+    return values if isinstance(values, list | tuple) else [values]
