@@ -67,7 +67,7 @@ def _place(item: pytest.Item) -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=_place)
-    # README says what stays unseen without a GPU.
+    # docs/gpus.md says what was seen on which GPU.
     reasons = {} if torch.cuda.is_available() else {"gpu": "no GPU"}
     if not config.getoption("--long"):
         reasons["long"] = "takes minutes: pytest --long runs it"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.in_process import run_in_process
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
 MATRIX = "matrix: {algorithm: [liec], compressor: [sign], workers: [2]}\nbaseline: liec\ntiming: end_to_end\n"
 
 
@@ -21,15 +21,15 @@ def liecbench(directory: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A directory with the README's module, and its task in a scenario."""
-    (module,) = re.findall(r"```python\n# my_models.py\n(.*?)```", README, re.DOTALL)
-    (task,) = re.findall(r"```yaml\n(task: .*my_models.*\n)```", README)
+    """A directory with the page's module, and its task in a scenario."""
+    (module,) = re.findall(r"```python\n# my_models.py\n(.*?)```", PAGE, re.DOTALL)
+    (task,) = re.findall(r"```yaml\n(task: .*my_models.*\n)```", PAGE)
     (tmp_path / "my_models.py").write_text(module)
     (tmp_path / "s.yaml").write_text(f"name: own\n{task.replace('epochs: 5', 'epochs: 2')}{MATRIX}")
     return tmp_path
 
 
-def test_the_readmes_own_model_is_trained(directory: Path) -> None:
+def test_the_pages_own_model_is_trained(directory: Path) -> None:
     ran = liecbench(directory, "run", "s.yaml", "--out", "r", "--quiet")
     with (directory / "my_models.py").open("a") as file:
         file.write("# changed\n")
