@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 from liecbench.api.loaded_results import Results
 from liecbench.cli.run_request import RunRequest
+from liecbench.config.bundled_scenarios import scenario_path
 
 
 def run(
@@ -28,7 +29,7 @@ def run(
     fails is no exception; its row counts it under ``failed`` and has its error under ``errors``.
 
     Args:
-        scenario: A scenario file.
+        scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
         out: The results directory; None for ``results/NAME``.
         only: Values of fields, or lists of alternatives, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``: only
             cells with these values are run.
@@ -50,7 +51,7 @@ def run(
     if seeds is not None:
         assignments.append(f"matrix.seed={list(range(seeds))}")
     request = RunRequest(
-        scenario=Path(scenario),
+        scenario=scenario_path(fspath(scenario)),
         again="call liecbench.run again with the same arguments",
         out=None if out is None else Path(out),
         only=[f"{key}={value}" for key, values in (only or {}).items() for value in _alternatives(values)],

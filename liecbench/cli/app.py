@@ -1,11 +1,11 @@
 """The ``liecbench`` command: its subcommands and its entry point."""
 
 import gc
+import os
 import re
 import shlex
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -17,6 +17,7 @@ from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
+from liecbench.cli.name_lists import list_names
 from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.predict import predict
 from liecbench.cli.profiling import profile
@@ -41,16 +42,6 @@ data = typer.Typer(help="Download datasets.", no_args_is_help=True, rich_markup_
 app.add_typer(data, name="data")
 
 
-class Listing(StrEnum):
-    """The kinds of names that ``liecbench list`` can print."""
-
-    ALGORITHMS = "algorithms"
-    COMPRESSORS = "compressors"
-    MODELS = "models"
-    DATASETS = "datasets"
-    OPTIMIZERS = "optimizers"
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
@@ -72,26 +63,7 @@ app.command()(compare)
 app.command()(report)
 app.command()(predict)
 app.command()(verify)
-
-
-@app.command(name="list")
-def list_names(
-    what: Annotated[Listing, typer.Argument(show_default=False)],
-    python: Annotated[bool, typer.Option("--python", help="Print the imports and calls for a Python script.")] = False,
-) -> None:
-    """List the names that a scenario can use, one per line, with their options and defaults."""
-    from liecbench.config import registry
-    from liecbench.report.listing import lines, python_lines
-
-    kind: dict[Listing, registry.Kind] = {
-        Listing.ALGORITHMS: "algorithm",
-        Listing.COMPRESSORS: "compressor",
-        Listing.MODELS: "model",
-        Listing.DATASETS: "dataset",
-        Listing.OPTIMIZERS: "optimizer",
-    }
-    with ignore_broken_pipe():
-        print("\n".join(python_lines(kind[what]) if python else lines(kind[what])))
+app.command(name="list")(list_names)
 
 
 @data.command(name="fetch")
@@ -187,6 +159,8 @@ def main() -> NoReturn:
         # typer exits if a pipe is closed, or the input of a prompt ends. Any other exit is by a user's function, whose
         # code could mean a regression.
         is_exit = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+        if isinstance(error, SystemExit) and "_LIECBENCH_COMPLETE" in os.environ:  # the shell asked for completions
+            sys.exit(error.code)
         if is_exit or isinstance(error, typer.Abort):
             sys.exit(ExitCode.UNEXPECTED_ERROR)
         _exit_unexpectedly(error)

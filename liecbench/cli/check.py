@@ -27,6 +27,7 @@ from liecbench.cli.check_reports import Reports
 from liecbench.cli.console import say
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
+from liecbench.config.bundled_scenarios import scenario_path
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ _TABLE = CheckFormat.TABLE
 _DEFAULT = StoppingRule()
 
 ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)]
-ScenarioA = Annotated[Path, typer.Argument(metavar="A.yaml", show_default=False)]
-ScenarioB = Annotated[Path, typer.Argument(metavar="B.yaml", show_default=False)]
+ScenarioA = Annotated[Path, typer.Argument(metavar="A.yaml", show_default=False, parser=scenario_path)]
+ScenarioB = Annotated[Path, typer.Argument(metavar="B.yaml", show_default=False, parser=scenario_path)]
 SideA = Annotated[str, typer.Argument(metavar="A", show_default=False)]
 SideB = Annotated[str, typer.Argument(metavar="B", show_default=False)]
 

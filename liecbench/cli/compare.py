@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from liecbench.cli.completion import complete_methods
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.garbage import without_collections
 from liecbench.errors import ExitCode
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
 ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
 BaselineName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Algorithm to compare with.",
+        show_default="the scenario's",
+        autocompletion=complete_methods,
+    ),
 ]
 TunedField = Annotated[
     str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")

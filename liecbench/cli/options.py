@@ -1,11 +1,71 @@
 """Options and arguments that several subcommands of ``liecbench`` share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
+from liecbench.cli.completion import complete_compressors, complete_methods, complete_profiles, complete_scenarios
+from liecbench.config.bundled_scenarios import profile_path, scenario_path
+
+
+class TextOrJson(StrEnum):
+    """The output formats of commands that print a text for people, or JSON."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputFormat = Annotated[TextOrJson, typer.Option("--format", help="How to print it.")]
+ScenarioPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file, or the name of a bundled scenario, such as quickstart.",
+        show_default=False,
+        parser=scenario_path,
+        autocompletion=complete_scenarios,
+    ),
+]
+OptionalScenarioPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file, or the name of a bundled scenario.",
+        show_default=False,
+        parser=scenario_path,
+        autocompletion=complete_scenarios,
+    ),
+]
+ProfilePath = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Of one device, or the name of a bundled one; default: measure the scenario's model.",
+        show_default=False,
+        parser=profile_path,
+        autocompletion=complete_profiles,
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="NAME or NAME:OPTION=VALUE,…; repeatable.",
+        show_default="seven methods",
+        autocompletion=complete_methods,
+    ),
+]
+Compressors = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="NAME or NAME:OPTION=VALUE,…; repeatable.",
+        show_default="sign",
+        autocompletion=complete_compressors,
+    ),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="KEY=VALUE", help="Take only the cells whose field KEY is VALUE; repeatable."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.options import Compressors, Methods, OptionalScenarioPath, ProfilePath
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
@@ -31,11 +32,8 @@ class PredictionFormat(StrEnum):
 
 
 def predict(
-    scenario: Annotated[Path | None, typer.Argument(metavar="[SCENARIO.yaml]", show_default=False)] = None,
-    profile: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Of one device; default: measure the scenario's model.", show_default=False),
-    ] = None,
+    scenario: OptionalScenarioPath = None,
+    profile: ProfilePath = None,
     workers: Annotated[
         str | None, typer.Option(metavar="N,…", help="Numbers of workers.", show_default="the scenario's, or 2,8,64")
     ] = None,
@@ -54,14 +52,8 @@ def predict(
         float | None,
         typer.Option(metavar="S", help="Without a profile: seconds that a step computes.", min=1e-6, max=1e6),
     ] = None,
-    algorithm: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="NAME or NAME:OPTION=VALUE,…; repeatable.", show_default="seven methods"),
-    ] = None,
-    compressor: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="NAME or NAME:OPTION=VALUE,…; repeatable.", show_default="sign"),
-    ] = None,
+    algorithm: Methods = None,
+    compressor: Compressors = None,
     compress_gbytes_per_second: Annotated[
         float | None,
         typer.Option(metavar="X", help="Without a profile: speed of each operation.", min=1e-3, max=1e6),

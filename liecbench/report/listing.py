@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
@@ -17,6 +18,27 @@ def lines(kind: registry.Kind) -> Iterator[str]:
     for name in names:
         summary = registry.summary(registry.load(kind, name))
         yield f"{name:{name_width}}  {options[name]:{option_width}}  {summary}"
+
+
+def objects(kind: registry.Kind) -> list[dict[str, Any]]:
+    """Return one object per registered name of ``kind``: the name, a summary, and the default of each option.
+
+    An option that has no default, and must be given, is under ``required``.
+    """
+    return [
+        {
+            "name": name,
+            "summary": registry.summary(registry.load(kind, name)),
+            "options": {key: _plain(_default(field)) for key, field in fields.items() if not field.is_required()},
+            "required": [key for key, field in fields.items() if field.is_required()],
+        }
+        for name in registry.names(kind)
+        for fields in [registry.options_model(kind, name).model_fields]
+    ]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def python_lines(kind: registry.Kind) -> Iterator[str]:

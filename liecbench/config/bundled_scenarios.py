@@ -1,0 +1,75 @@
+"""The scenarios that come with liecbench, and the profiles that some name: files that are found by name."""
+
+import itertools
+import re
+from pathlib import Path
+from typing import Final
+
+import liecbench
+from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
+
+_PACKAGE: Final = Path(liecbench.__file__).parent
+# In an installed wheel they lie in the package, in a checkout beside it.
+_PLACES: Final = (_PACKAGE / "scenarios", _PACKAGE.parent / "scenarios")
+_SCENARIO: Final = ".yaml"
+_PROFILE: Final = ".json"
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the bundled scenarios, such as ``quickstart`` and ``paper/figure-2``."""
+    return _names(_directory(), _SCENARIO)
+
+
+def profile_names() -> list[str]:
+    """Return the names of the bundled profiles of devices, such as ``h100-resnet18``."""
+    return _names(_directory() / "profiles", _PROFILE)
+
+
+def scenario_path(given: str | Path) -> Path:
+    """Return the path of a scenario file, given its path, or the name of a bundled scenario.
+
+    A file with the path ``given`` comes first. A name without a suffix, such as ``quickstart``, is that of a bundled
+    scenario; a path of a file that does not exist is returned as it is.
+
+    Raises:
+        ScenarioError: If there is neither a file nor a bundled scenario of this name, or if the working directory has a
+            file ``NAME.yaml`` of other contents, so that either can be meant.
+    """
+    return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
+
+
+def profile_path(given: str | Path) -> Path:
+    """Return the path of a profile, given its path, or the name of a bundled profile; see ``scenario_path``."""
+    return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError)
+
+
+def question(name: str) -> str:
+    """Return the question that a bundled scenario answers, from the comment at its beginning."""
+    lines = (_directory() / f"{name}{_SCENARIO}").read_text(encoding="utf-8").splitlines()
+    comment = [line.removeprefix("#").strip() for line in itertools.takewhile(lambda line: line[:1] == "#", lines)]
+    found = re.search(r"Question: (.*?[?.])(?= |$)", " ".join(comment))
+    return found[1] if found else ""
+
+
+def _found(given: str, directory: Path, suffix: str, kind: str, error: type[LiecbenchError]) -> Path:
+    path = Path(given)
+    if path.exists() or path.suffix or path.is_absolute() or given.startswith("."):
+        return path
+    known = _names(directory, suffix)
+    if given not in known:
+        message = f"{given}: there is neither such a file nor a bundled {kind} of this name"
+        raise error(f"{message}; {did_you_mean(given, known)}")
+    bundled, here = directory / f"{given}{suffix}", Path(f"{given}{suffix}")
+    if here.is_file() and here.read_bytes() != bundled.read_bytes():
+        message = f"{given}: either the bundled {kind} or the file {here} can be meant"
+        raise error(f"{message}; write ./{here} for the file, or use liecbench's own in another directory")
+    return bundled
+
+
+def _directory() -> Path:
+    return next((place for place in _PLACES if place.is_dir()), _PLACES[0])
+
+
+def _names(directory: Path, suffix: str) -> list[str]:
+    paths = (path.relative_to(directory) for path in directory.rglob(f"*{suffix}"))
+    return sorted(path.with_suffix("").as_posix() for path in paths)
