@@ -1,5 +1,8 @@
-"""The Python blocks run on two ranks, with a model and data around them."""
+"""The Python blocks run: those that attach a method on two ranks, and those that load results on the shared run's."""
 
+import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +13,11 @@ from torch.nn.functional import cross_entropy
 from liecbench.algorithms.ddp_hook import attached_listener
 from tests.distributed import run_ranks
 from tests.documents.pages import Block, blocks
+from tests.finished_run import FinishedRun
 
 UNMARKED = [block for block in blocks("python") if not block.marked]
+READING = [block for block in UNMARKED if "load_results" in block.text]
+ATTACHING = [block for block in UNMARKED if block not in READING]
 
 
 def executed(text: str) -> tuple[bool, list[int], list[torch.Tensor]]:
@@ -38,9 +44,25 @@ def executed(text: str) -> tuple[bool, list[int], list[torch.Tensor]]:
     )
 
 
-@pytest.mark.parametrize("block", UNMARKED, ids=str)
-def test_a_python_block_runs(block: Block) -> None:
+@pytest.mark.parametrize("block", ATTACHING, ids=str)
+def test_a_block_attaches_a_method(block: Block) -> None:
     first, second = run_ranks(executed, 2, block.text)
 
     assert first[:2] == second[:2] == ("detach()" not in block.text, [4])
     assert all(torch.equal(one, other) for one, other in zip(first[2], second[2], strict=True))
+
+
+@pytest.mark.parametrize("block", READING, ids=str)
+def test_a_block_reads_results(
+    block: Block, finished_run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "pandas" in block.text and find_spec("pandas") is None:
+        pytest.skip("pandas is missing: pip install '.[pandas]'")
+    for directory in set(re.findall(r"results/\w+", block.text)):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        (tmp_path / directory).symlink_to(finished_run.directory)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block.text, str(block), "exec"), names)
+
+    assert [row["algorithm"] for row in names["results"].rows]
