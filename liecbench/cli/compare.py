@@ -82,7 +82,7 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
         if isinstance(rendered, str):
             print(rendered, end="")
         else:
-            console().print(rendered, crop=not comparison.wide)
+            console().print(rendered, crop=False)
 
 
 def _load_comparison(directories: list[Path], **settings: Any) -> "Comparison":

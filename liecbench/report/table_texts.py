@@ -53,6 +53,18 @@ def caption(comparison: Comparison) -> str:
     return f"{one_line(shared)}\n{one_line(ratios)}; payload and wire: sent + received per rank and epoch{gpus}"
 
 
+def shared_text(comparison: Comparison) -> str:
+    """Return the fields that all rows share, and the name of the baseline, as one line for a short caption."""
+    compared = any(row.metrics["speedup"] is not None for row in comparison.rows)
+    baseline = comparison.baseline_choice.text
+    end = f"* baseline {baseline}" if compared else f"no {baseline} to compare with"
+    judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
+    if judged is not None:
+        quality = "test loss" if judged.by_loss else "accuracy"
+        end += f"; kept: {quality} within {comparison.words.tolerance(judged)} of {baseline}'s"
+    return one_line(" · ".join([*_shared_fields(comparison), end]))
+
+
 def _shared_fields(comparison: Comparison) -> list[str]:
     shared, rows = comparison.shared_fields, comparison.rows
     ranks_per_gpu = max_ranks_per_gpu(cell for row in rows for cell in row.cells)

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.results.answer_words import Answer, answer
 from liecbench.results.bandwidth_needed import BandwidthNeeded, BandwidthTable, bandwidth_table
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.fields import varying_fields
 from liecbench.results.measured_bandwidth import measured_bandwidth
+from liecbench.results.merged_warnings import merged_warnings
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row, grouped
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.summary import verdict_lines
+from liecbench.results.summary import lines_beside_answers, verdict_lines
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.results.tuning import at_best, tuning_note
 from liecbench.results.verdict_words import Words
@@ -48,6 +50,7 @@ class Comparison:
         setting_verdicts: The verdict on each setting.
         words: The names and tolerances that the sentences of the verdict use.
         verdict: The lines of the conclusions in words.
+        notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
         labels: Short names of methods and settings.
@@ -70,6 +73,7 @@ class Comparison:
     setting_verdicts: tuple[SettingVerdict, ...]
     words: Words
     verdict: tuple[str, ...]
+    notes: tuple[str, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
     labels: Labels
@@ -145,6 +149,7 @@ class Comparison:
             setting_verdicts=tuple(verdicts),
             words=words,
             verdict=(*notes, *verdict),
+            notes=tuple(notes),
             errors=_once(
                 f"{row.algorithm}: {error}".partition("\n")[0]
                 for row in (*ordered, *(row for one in found for row in one.untimed))
@@ -159,6 +164,22 @@ class Comparison:
     def baseline(self) -> str:
         """The algorithm that the others are compared with."""
         return self.baseline_choice.algorithm
+
+    @functools.cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """The answer for each setting that has one, in plain words: what the verdict amounts to."""
+        found = (answer(verdict, self.words) for verdict in self.setting_verdicts)
+        return tuple(one for one in found if one is not None)
+
+    @functools.cached_property
+    def lines_beside_answers(self) -> tuple[str, ...]:
+        """The lines that a reader needs beside the answers: notes, break-even rates, and facts about the times."""
+        return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
+
+    @functools.cached_property
+    def merged_warnings(self) -> tuple[str, ...]:
+        """The warnings, of which those that differ only in the method or in numbers are one sentence."""
+        return tuple(merged_warnings(self.warnings))
 
     def verdict_of(self, row: Row) -> SettingVerdict:
         """Return the verdict on the setting, such as a link, to which a row belongs."""

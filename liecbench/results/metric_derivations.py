@@ -93,7 +93,6 @@ def gpu_mean(
     *,
     better: Literal["higher", "lower"] = "lower",
     shown: Literal["table", "on request"] = "on request",
-    hide_first: int | None = None,
 ) -> Metric:
     """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
     return Metric(
@@ -105,7 +104,6 @@ def gpu_mean(
         shown=shown,
         exported_with=name,
         of_gpus=True,
-        hide_first=hide_first,
     )
 
 

@@ -140,7 +140,6 @@ class Metric:
         zero_is_missing: True if 0 does not count as a value when another metric names this one in ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if the text of a value without an interval says that its error is unknown.
-        hide_first: The position in the order in which narrow terminals hide columns, lowest first; None: never.
     """
 
     name: str
@@ -157,7 +156,6 @@ class Metric:
     zero_is_missing: bool = False
     of_gpus: bool = False
     needs_interval: bool = False
-    hide_first: int | None = None
 
     def text(self, value: Estimate | None) -> str:
         """Return a mean with its unit and interval as text for people; a dash for None."""

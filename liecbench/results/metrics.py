@@ -83,7 +83,6 @@ _ROWS: Final = (
         better="higher",
         shown="table",
         exported_with="tokens",
-        hide_first=0,
     ),
     Metric(
         name="exposed_seconds_per_epoch",
@@ -91,7 +90,6 @@ _ROWS: Final = (
         unit=SECONDS,
         derive=seconds_in("exposed_seconds"),
         shown="table",
-        hide_first=5,
     ),
     Metric(
         name="payload_bytes_per_epoch",
@@ -99,7 +97,6 @@ _ROWS: Final = (
         unit=BYTES,
         derive=lambda cell: statistics.fmean([epoch.payload_bytes_per_rank for epoch in cell.costly_epochs]),
         shown="table",
-        hide_first=4,
     ),
     Metric(
         name="wire_bytes_per_epoch",
@@ -107,10 +104,9 @@ _ROWS: Final = (
         unit=BYTES,
         derive=wire_bytes,
         shown="table",
-        hide_first=3,
     ),
-    gpu_mean("joules_per_epoch", "J/epoch", JOULES, "energy_joules", shown="table", hide_first=2),
-    gpu_mean("gpu_utilisation", "GPU use", FRACTION, "utilisation", better="higher", shown="table", hide_first=1),
+    gpu_mean("joules_per_epoch", "J/epoch", JOULES, "energy_joules", shown="table"),
+    gpu_mean("gpu_utilisation", "GPU use", FRACTION, "utilisation", better="higher", shown="table"),
     Metric(
         name="bytes_ratio",
         heading="bytes÷",
@@ -118,7 +114,6 @@ _ROWS: Final = (
         compare=baseline_ratio("payload_bytes_per_epoch"),
         better="higher",
         shown="table",
-        hide_first=6,
     ),
     Metric(
         name="speedup",
@@ -257,7 +252,6 @@ _ROWS: Final = (
         unit=BYTES,
         derive=memory_bytes,
         shown_from=0.0,
-        hide_first=0,
     ),
     Metric(
         name="optimizer_bytes",
@@ -273,7 +267,6 @@ _ROWS: Final = (
         unit=BYTES,
         derive=lambda cell: float(max(epoch.peak_memory_bytes for epoch in cell.epochs)),
         shown_from=0.1,
-        hide_first=0,
     ),
     Metric(
         name="communicate_seconds_per_epoch",

@@ -1,6 +1,6 @@
 """The verdict of a comparison in words: one paragraph per setting, break-even rates, and rows that did not complete."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from liecbench.results.accuracy_words import accuracy_lines
@@ -16,7 +16,7 @@ from liecbench.results.speed_words import speed_lines
 from liecbench.results.target_words import target_lines
 from liecbench.results.task_differences import difference_lines
 from liecbench.results.units import BYTES
-from liecbench.results.verdict_words import Words
+from liecbench.results.verdict_words import Words, shortened
 
 _MAX_ROWS_NAMED: Final = 6
 _FLAG_SENTENCES: Final = {
@@ -41,6 +41,30 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
     lines += _without_baseline(verdicts, words)
     lines += _about_times(every_row)
     return [*lines, *break_even_lines(found, words.labels, words.baseline), *_incomplete(every_row, words.labels)]
+
+
+def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
+    """Return the lines of the verdict that a reader needs beside the answers for the settings.
+
+    These are break-even rates, rows that did not complete, and facts about the machine and the times, each told once.
+    """
+    rows = [row for verdict in verdicts for row in verdict.rows]
+    flags = [
+        f"{'all rows' if is_all else shortened(list(dict.fromkeys(map(words.name, flagged))))}: {sentence}"
+        for sentence, flagged, is_all in _flagged(rows)
+    ]
+    break_even = _merged(break_even_lines(found, words.labels, words.baseline))
+    return [*_about_times(rows), *break_even, *_incomplete(rows, words.labels), *flags]
+
+
+def _merged(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines, each with a name before a colon; those with the same text after it share a line."""
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, text = line.partition(": ")
+        names.setdefault(colon + text, []).append(name)
+    for text, found in names.items():
+        yield f"{shortened(found)}{text}"
 
 
 def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
@@ -70,7 +94,7 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
         return
     if not verdict.speed.against_baseline:
         if any(row.num_completed for row in rivals):
-            yield from _nothing_compared(verdict, rivals, words)
+            yield from nothing_compared(verdict, rivals, words)
         return
     yield from speed_lines(verdict, words)
     yield from accuracy_lines(verdict, words)
@@ -86,7 +110,8 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     yield from _flags(verdict.rows, words)
 
 
-def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
+def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
+    """Yield a sentence that says why the rows ``rivals`` of a setting cannot be compared with its baseline."""
     base = next((row for row in verdict.rows if row.is_baseline), None)
     if base is None:
         if any(row.baseline_per_seed for row in rivals):
@@ -125,12 +150,17 @@ def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 
 
 def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
+    for sentence, flagged, is_all in _flagged(rows):
+        yield f"{'all rows' if is_all else words.names(flagged)}: {sentence}"
+
+
+def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
+    """Yield, for each flag that needs a sentence, the sentence, the rows that have it, and if these are all rows."""
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():
         flagged = [row for row, found in flags if flag in found]
         if flagged:
-            names = "all rows" if len(flagged) == len(flags) else words.names(flagged)
-            yield f"{names}: {sentence}"
+            yield sentence, flagged, len(flagged) == len(flags)
 
 
 def _about_times(rows: Sequence[Row]) -> Iterator[str]:
