@@ -22,8 +22,9 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name != "workers"]
     values: dict[tuple[str, str], set[str]] = {}
     for fields in fields_as_text:
+        method = _method(fields)
         for name in names:
-            values.setdefault((_method(fields), name), set()).add(fields.get(name, _NONE))
+            values.setdefault((method, name), set()).add(fields.get(name, _NONE))
     varying = {name for (_, name), seen in values.items() if len(seen) > 1}
     return [_label(fields, [name for name in names if name in varying]) for fields in fields_as_text]
 

@@ -137,12 +137,13 @@ def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
         rows = [_stacked(row) for row in rows]
     fits = _needed(rows) <= width
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in used_headings(rows):
+    headings = used_headings(rows)
+    for heading in headings:
         justify: Literal["left", "right"] = "left" if heading in LEFT else "right"
         firm = fits and heading not in _WRAPPED
         table.add_column(heading, justify=justify, overflow="fold", no_wrap=firm)
     for row in rows:
-        table.add_row(*(Text(row[heading], style=_STYLES.get(row[heading], "")) for heading in used_headings(rows)))
+        table.add_row(*(Text(row[heading], style=_STYLES.get(row[heading], "")) for heading in headings))
     return table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from annotated_types import MaxLen, MinLen
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, InstanceOf, ValidationError, field_validator
 
 from liecbench import __version__
 from liecbench.check.stored import baseline_text
@@ -26,7 +26,7 @@ class Baseline(Model):
     """A stored baseline: the cells of a run that completed, and the version of liecbench that wrote the file."""
 
     liecbench: str
-    cells: Annotated[list[BaselineCell], MinLen(1)]
+    cells: Annotated[list[InstanceOf[BaselineCell]], MinLen(1)]  # each validated itself when it was made
 
     @field_validator("cells")
     @classmethod

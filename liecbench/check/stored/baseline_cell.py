@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from liecbench.check.stored.conditions import StoredEnvironment, conditions
+from liecbench.check.stored.conditions import SpecKeys, StoredEnvironment, conditions
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell_fields import is_of_profile
 from liecbench.config.choice import Model
@@ -90,6 +90,13 @@ class StoredEpoch:
         found: Self = _epoch_adapter().validate_python(fields, strict=False)
         return found
 
+    def has_ranks(self, count: int) -> bool:
+        """Return True if every list with one number per rank has ``count`` numbers."""
+        payload, wire = self.payload_bytes, self.wire_bytes
+        if not len(payload.sent) == len(payload.received) == len(self.messages) == count:
+            return False
+        return wire is None or len(wire.sent) == len(wire.received) == count
+
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, without those of ``_LATER`` that are None: earlier versions can then read them."""
         fields: dict[str, Any] = _epoch_adapter().dump_python(self)
@@ -130,15 +137,14 @@ class BaselineCell(Model):
 
     @model_validator(mode="after")
     def _check_epochs(self) -> Self:
+        num_ranks, is_trained = self.spec["workers"], self.is_trained
         for number, epoch in enumerate(self.epochs, start=1):
             if epoch.epoch != number:
                 raise ValueError(f"epoch {epoch.epoch} stands in place of epoch {number}")
-            lists = [epoch.payload_bytes.sent, epoch.payload_bytes.received, epoch.messages]
-            lists += [] if epoch.wire_bytes is None else [epoch.wire_bytes.sent, epoch.wire_bytes.received]
-            if self.is_trained and any(getattr(epoch, name) is None for name in _OF_TRAINING):
+            if is_trained and None in (epoch.train_loss, epoch.test_loss, epoch.test_accuracy):
                 raise ValueError(f"epoch {number} needs {', '.join(_OF_TRAINING)}")
-            if any(len(ranks) != self.spec["workers"] for ranks in lists):
-                raise ValueError(f"epoch {number} needs one number per rank, of {self.spec['workers']}")
+            if not epoch.has_ranks(num_ranks):
+                raise ValueError(f"epoch {number} needs one number per rank, of {num_ranks}")
         return self
 
     def as_dict(self) -> dict[str, Any]:
@@ -150,6 +156,11 @@ class BaselineCell(Model):
     def conditions(self) -> dict[str, Any]:
         """The environment, and those of the settings that do not change the bytes sent, by name."""
         return conditions(self.spec, self.environment)
+
+    @functools.cached_property
+    def keys(self) -> SpecKeys:
+        """The keys of the spec by which cells are matched."""
+        return SpecKeys.of(self.spec)
 
     def final(self, name: Literal["test_accuracy", "test_loss", "train_loss"]) -> float:
         """Return the accuracy or loss after the last epoch; raise ValueError if the cell was not trained."""

@@ -4,10 +4,11 @@ Wire time is the time that bytes need at the link's rate. The ratio of communica
 Times in seconds are only printed.
 """
 
+import operator
 import statistics
 from collections.abc import Iterator, Sequence
 
-from liecbench.check.stored.baseline_cell import BaselineCell, StoredBytes, StoredEpoch
+from liecbench.check.stored.baseline_cell import BaselineCell, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import COMMUNICATION_OVER_WIRE, CheckResult, UngatedMetric, Verdict
 from liecbench.network.link_map import LinkMap
@@ -46,12 +47,16 @@ def over_wire(
     if not all(_known(epoch) for match in matches for epoch in _epochs(match)):
         reason = "an earlier version wrote the records: not all of them have the least communication time of a rank"
         return CheckResult(cell=label, metric=COMMUNICATION_OVER_WIRE, verdict=Verdict.NOT_COMPARED, reason=reason)
-    pairs = [(_ratio(match.baseline, by_wire), _ratio(match.current, by_wire)) for match in matches]
+    baseline = [_wire_seconds(match.baseline, by_wire) for match in matches]
+    pairs = [
+        (_ratio(match.baseline, seconds), _ratio(match.current, _wire_seconds(match.current, by_wire)))
+        for match, seconds in zip(matches, baseline, strict=True)
+    ]
     known = [(old, new) for old, new in pairs if old is not None and new is not None]
     if not known:
         return None
     old, new = (statistics.median(side) for side in zip(*known, strict=True))
-    if min(_seconds_per_step(match.baseline, by_wire) for match in matches) < least_seconds_per_step:
+    if min(map(_seconds_per_step, matches, baseline)) < least_seconds_per_step:
         return UngatedMetric(cell=label, metric=COMMUNICATION_OVER_WIRE, baseline=old, current=new)
     # With interleaved timing, all seeds have the times of one session.
     interleaved = matches[0].current.spec["timing"] == "interleaved"
@@ -125,51 +130,51 @@ def _known(epoch: StoredEpoch) -> bool:
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 
-def _ratio(entry: BaselineCell, by_wire: bool) -> float | None:
+def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
     """Return a cell's smallest ratio of communication time to wire time among its epochs; None if no epoch has both.
 
-    If ``by_wire``, wire time is that of the counted wire bytes, else that of the payload bytes.
+    ``wire_seconds`` has the wire time of each epoch.
     """
-    rates = _rates(entry)
-    ratios = []
-    for epoch in entry.epochs:
-        seconds = _wire_seconds(epoch, rates, by_wire)
-        if epoch.timed_steps and seconds and epoch.least_communicate_seconds:
-            ratios.append(epoch.least_communicate_seconds * epoch.steps / epoch.timed_steps / seconds)
+    ratios = [
+        epoch.least_communicate_seconds * epoch.steps / epoch.timed_steps / seconds
+        for epoch, seconds in zip(entry.epochs, wire_seconds, strict=True)
+        if epoch.timed_steps and seconds and epoch.least_communicate_seconds
+    ]
     return min(ratios, default=None)
 
 
-def _seconds_per_step(entry: BaselineCell, by_wire: bool) -> float:
-    rates = _rates(entry)
-    seconds = sum(_wire_seconds(epoch, rates, by_wire) for epoch in entry.epochs)
-    return seconds / sum(epoch.steps for epoch in entry.epochs)
+def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:
+    """Return the mean wire time of a step of the baseline, whose epochs have these wire times."""
+    return sum(wire_seconds) / sum([epoch.steps for epoch in match.baseline.epochs])
 
 
 def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
-    """Return each rank's measured link rates (up, down) in bits per second; the requested rates if none were measured.
+    """Return each rank's measured link rates (up, down) in bytes per second; the requested rates if none were measured.
 
     A measured rate may differ from the requested one by up to 15 %, and communication times then differ as much.
     """
     if entry.environment.link and entry.environment.link.measured:
-        return [(rank.up_bits_per_second, rank.down_bits_per_second) for rank in entry.environment.link.measured]
+        measured = entry.environment.link.measured
+        return [(rank.up_bits_per_second / _BITS, rank.down_bits_per_second / _BITS) for rank in measured]
     asked, ranks = LinkMap.parse(entry.spec["link"]), range(entry.spec["workers"])
-    return [(asked.of(rank).up_bits_per_second, asked.of(rank).down_bits_per_second) for rank in ranks]
+    return [(asked.of(rank).up_bits_per_second / _BITS, asked.of(rank).down_bits_per_second / _BITS) for rank in ranks]
 
 
-def _wire_seconds(epoch: StoredEpoch, rates: Sequence[tuple[float, float]], by_wire: bool) -> float:
-    """Return the seconds that an epoch's bytes need on the slowest rank, in its slower direction.
+def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
+    """Return the seconds that each epoch's bytes need on the slowest rank, in its slower direction.
 
     Args:
-        epoch: The epoch.
-        rates: The link rates (up, down) of each rank, in bits per second.
+        entry: The cell.
         by_wire: True for wire bytes if they are known, False for payload bytes.
     """
-    traffic: StoredBytes = epoch.payload_bytes
-    if by_wire and epoch.wire_bytes is not None:
-        traffic = epoch.wire_bytes
-    up = [_BITS * sent / rate for sent, (rate, _) in zip(traffic.sent, rates, strict=False)]
-    down = [_BITS * got / rate for got, (_, rate) in zip(traffic.received, rates, strict=False)]
-    return max([*up, *down], default=0.0)
+    rates = _rates(entry)
+    up, down = [rate for rate, _ in rates], [rate for _, rate in rates]
+    found = []
+    for epoch in entry.epochs:
+        traffic = epoch.wire_bytes if by_wire and epoch.wire_bytes is not None else epoch.payload_bytes
+        seconds = [*map(operator.truediv, traffic.sent, up), *map(operator.truediv, traffic.received, down)]
+        found.append(max(seconds, default=0.0))
+    return found
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
@@ -177,6 +182,7 @@ def _per_epoch(entry: BaselineCell, name: str) -> float | None:
 
     The record of an epoch holds the time of its timed steps only, so the mean is scaled to all steps of an epoch.
     """
-    timed = sum(epoch.timed_steps for epoch in entry.epochs)
+    timed = sum([epoch.timed_steps for epoch in entry.epochs])
     whole_epochs = timed / entry.epochs[-1].steps
-    return sum(getattr(epoch, name) for epoch in entry.epochs) / whole_epochs if timed else None
+    total: float = sum([getattr(epoch, name) for epoch in entry.epochs])
+    return total / whole_epochs if timed else None

@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic_core import from_json
 
 from liecbench.config.cell_fields import LATER_CELL_FIELDS, link_text
 from liecbench.config.choice import Model
+from liecbench.config.known_specs import alike_key
 from liecbench.network.link_record import LinkRecord
 from liecbench.results.environment_record import Environment, NcclRecord
 
@@ -17,6 +20,9 @@ IRRELEVANT_FOR_BYTES: Final = (
     *("link", "threads", "timing", "enforcement", "emulator"),
     *("compute", "profile", "dilation"),
 )
+
+_MOST_KEYS: Final = 2**16
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
 class StoredEnvironment(Model):
@@ -43,6 +49,30 @@ class StoredEnvironment(Model):
         if self.link is not None:
             fields["link"] = {name: value for name, value in fields["link"].items() if value is not None}
         return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
+
+
+class SpecKeys(NamedTuple):
+    """Texts that are equal for specs with the same values.
+
+    Attributes:
+        without_seed: The key of all fields but the seed.
+        of_bytes: The key of the fields, but the seed, that can change the bytes that a method sends.
+    """
+
+    without_seed: str
+    of_bytes: str
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
+        """Return the keys of a spec. Specs that differ only in the seed share the texts."""
+        return _spec_keys(alike_key(spec))
+
+
+@functools.lru_cache(maxsize=_MOST_KEYS)
+def _spec_keys(alike: bytes) -> SpecKeys:
+    spec = from_json(alike)
+    relevant = {name: value for name, value in spec.items() if name not in IRRELEVANT_FOR_BYTES}
+    return SpecKeys(without_seed=_SORTED.encode(spec), of_bytes=_SORTED.encode(relevant))
 
 
 def conditions(spec: Mapping[str, Any], environment: StoredEnvironment) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
 
 _IF_INTENDED: Final = "write the baseline again if this is intended"
-# By name of the count, a list with one entry per rank.
-_Counts = dict[str, list[int]]
+# For each count of an epoch, such as bytes sent, a list with one entry per rank.
+_Counts = tuple[list[int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,18 @@ class _SeedResult:
 def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
     """Compare each rank's payload bytes in each epoch; FAIL if any differ."""
 
-    def counts(epoch: StoredEpoch) -> _Counts:
-        return {"bytes sent": epoch.payload_bytes.sent, "bytes received": epoch.payload_bytes.received}
+    names = ("bytes sent", "bytes received")
 
-    return _worst(label, "payload_bytes", [_counted(match, counts) for match in matches])
+    def counts(epoch: StoredEpoch) -> _Counts:
+        return epoch.payload_bytes.sent, epoch.payload_bytes.received
+
+    return _worst(label, "payload_bytes", [_counted(match, names, counts) for match in matches])
 
 
 def messages(label: str, matches: Sequence[CellMatch]) -> CheckResult:
     """Compare each rank's number of messages in each epoch; FAIL if any differ."""
-    return _worst(label, "messages", [_counted(match, lambda epoch: {"messages": epoch.messages}) for match in matches])
+    counted = [_counted(match, ("messages",), lambda epoch: (epoch.messages,)) for match in matches]
+    return _worst(label, "messages", counted)
 
 
 def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[CheckResult]:
@@ -72,21 +75,20 @@ def change(old: float | None, new: float | None) -> float | None:
     return new / old - 1 if old else 0.0 if not new else None
 
 
-def _counted(match: CellMatch, counts: Callable[[StoredEpoch], _Counts]) -> _SeedResult:
-    before = {epoch.epoch: counts(epoch) for epoch in match.baseline.epochs}
-    after = {epoch.epoch: counts(epoch) for epoch in match.current.epochs}
-    old, new = (sum(sum(ranks) for epoch in side.values() for ranks in epoch.values()) for side in (before, after))
+def _counted(match: CellMatch, names: Sequence[str], counts: Callable[[StoredEpoch], _Counts]) -> _SeedResult:
+    before, after = ([counts(epoch) for epoch in side.epochs] for side in (match.baseline, match.current))
+    old = sum([sum(ranks) for epoch in before for ranks in epoch])
     if before == after:
         same = "equal for every rank in every epoch"
-        return _SeedResult(seed=match.seed, verdict=Verdict.PASS, old=old, new=new, reason=same)
-    reason = f"{_first_difference(before, after)}; {_signed(old, new)} in all; {_IF_INTENDED}"
+        return _SeedResult(seed=match.seed, verdict=Verdict.PASS, old=old, new=old, reason=same)
+    new = sum([sum(ranks) for epoch in after for ranks in epoch])
+    reason = f"{_first_difference(names, before, after)}; {_signed(old, new)} in all; {_IF_INTENDED}"
     return _SeedResult(seed=match.seed, verdict=Verdict.FAIL, old=old, new=new, reason=reason)
 
 
-def _first_difference(before: dict[int, _Counts], after: dict[int, _Counts]) -> str:
-    for number in sorted(before.keys() & after.keys()):
-        for name, old in before[number].items():
-            new = after[number][name]
+def _first_difference(names: Sequence[str], before: Sequence[_Counts], after: Sequence[_Counts]) -> str:
+    for number, sides in enumerate(zip(before, after, strict=False), start=1):
+        for name, old, new in zip(names, *sides, strict=True):
             if len(old) != len(new):
                 return f"ranks in epoch {number}: {len(old)} in the baseline, {len(new)} here"
             for rank, (one, other) in enumerate(zip(old, new, strict=True)):

@@ -1,26 +1,19 @@
 """Match the cells of results with those of a baseline, and name the fields that prevent comparing their metrics."""
 
-import functools
-import json
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
-
-from pydantic_core import from_json
 
 from liecbench.check.case_labels import cell_labels, value_text
 from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.conditions import IRRELEVANT_FOR_BYTES
 from liecbench.config.cell_fields import flat_fields
-from liecbench.config.known_specs import alike_key
 
 Kind = Literal["wire", "numerics", "time"]
 
 _MOST_CANDIDATES: Final = 500
 _MOST_GROUPS: Final = 200
-_MOST_KEYS: Final = 2**16
-_SORTED: Final = json.JSONEncoder(sort_keys=True)
 # ``threads`` is included because splitting a sum over threads changes its rounding.
 _NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
 _COMPUTE: Final = ("compute", "profile", "dilation")
@@ -40,10 +33,18 @@ _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CellMatch:
-    """A cell of the results, and the baseline's cell that it is compared with."""
+    """A cell of the results, and the baseline's cell that it is compared with.
+
+    ``has_same_conditions`` is True if environment and settings agree in all fields that can prevent comparing metrics.
+    """
 
     baseline: BaselineCell
     current: BaselineCell
+    has_same_conditions: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compare the conditions once for all kinds of metrics."""
+        object.__setattr__(self, "has_same_conditions", self.baseline.conditions == self.current.conditions)
 
     @property
     def seed(self) -> int:
@@ -55,8 +56,9 @@ class CellMatch:
 
         Payload bytes and messages belong to no kind, because they can always be compared.
         """
-        old, new = self.baseline.conditions, self.current.conditions
-        return [] if old == new else _differences(old, new, _NEEDED[kind])
+        if self.has_same_conditions:
+            return []
+        return _differences(self.baseline.conditions, self.current.conditions, _NEEDED[kind])
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
@@ -65,10 +67,11 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
     The two cells agree in all settings that can change the bytes sent. Among several such cells of the baseline, the
     one with the most other settings and environment fields in common is chosen.
     """
-    candidates: dict[tuple[str, int], list[tuple[int, dict[str, Any]]]] = {}
+    candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):
-        candidates.setdefault(_bytes_key(entry), []).append((index, entry.conditions))
-    return [_most_similar(entry.conditions, candidates.get(_bytes_key(entry), [])) for entry in current]
+        candidates.setdefault((entry.keys.of_bytes, entry.seed), []).append(index)
+    found = (candidates.get((entry.keys.of_bytes, entry.seed), []) for entry in current)
+    return [_most_similar(entry, indices, baseline) for entry, indices in zip(current, found, strict=True)]
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
@@ -78,7 +81,7 @@ def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]
     would take hours to compare with thousands of the other.
     """
     if len(baseline) > _MOST_CANDIDATES:
-        groups = {key_without_seed(entry): entry for entry in reversed(baseline)}
+        groups = {entry.keys.without_seed: entry for entry in reversed(baseline)}
         baseline = list(reversed(groups.values()))[:_MOST_GROUPS]
     return [flat_fields(entry.spec) for entry in baseline]
 
@@ -94,36 +97,18 @@ def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[s
     return _differences(nearest, mine, names)
 
 
-def key_without_seed(entry: BaselineCell) -> str:
-    """Return a key that is equal for cells that differ only in the seed."""
-    return _keys(alike_key(entry.spec))[0]
-
-
 def labels(entries: Sequence[BaselineCell]) -> list[str]:
     """Return a short name without the seed for each cell."""
     return cell_labels([{n: v for n, v in flat_fields(entry.spec).items() if n != "seed"} for entry in entries])
 
 
-def _bytes_key(entry: BaselineCell) -> tuple[str, int]:
-    return _keys(alike_key(entry.spec))[1], entry.seed
-
-
-@functools.lru_cache(maxsize=_MOST_KEYS)
-def _keys(alike: bytes) -> tuple[str, str]:
-    """Return two keys of a spec without its seed: of all fields, and of those that can change the bytes sent."""
-    spec = from_json(alike)
-    relevant = {name: value for name, value in spec.items() if name not in IRRELEVANT_FOR_BYTES}
-    return _SORTED.encode(spec), _SORTED.encode(relevant)
-
-
-def _most_similar(conditions: Mapping[str, Any], candidates: Sequence[tuple[int, Mapping[str, Any]]]) -> int | None:
-    """Return the index of the candidate that has the most values in common with a cell; None without candidates.
-
-    ``conditions`` are the cell's environment and settings by name. A candidate is an index with such a mapping.
-    """
-    values = list(conditions.values())
-    counts = {index: sum(map(operator.eq, other.values(), values)) for index, other in candidates}
-    return max(counts, key=counts.__getitem__, default=None)
+def _most_similar(entry: BaselineCell, candidates: Sequence[int], baseline: Sequence[BaselineCell]) -> int | None:
+    """Return the candidate, an index in ``baseline``, that has the most conditions in common with a cell, or None."""
+    if len(candidates) < 2:
+        return next(iter(candidates), None)
+    values = list(entry.conditions.values())
+    counts = {index: sum(map(operator.eq, baseline[index].conditions.values(), values)) for index in candidates}
+    return max(counts, key=counts.__getitem__)
 
 
 def _differences(baseline: Mapping[str, Any], current: Mapping[str, Any], names: Sequence[str]) -> list[str]:

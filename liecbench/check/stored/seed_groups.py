@@ -54,7 +54,7 @@ def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], ba
     candidates = matching.nearest_candidates(baseline.cells)
     groups: dict[str, SeedGroup] = {}
     for cell, entry, index in zip(cells, entries, indices, strict=True):
-        group = groups.setdefault(matching.key_without_seed(entry), SeedGroup(example=entry))
+        group = groups.setdefault(entry.keys.without_seed, SeedGroup(example=entry))
         if cell.status == "failed":
             group.failed.append(cell)
         elif index is None:
@@ -68,6 +68,6 @@ def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], ba
     if matched:
         for index, entry in enumerate(baseline.cells):
             if index not in matched:
-                group = groups.setdefault(matching.key_without_seed(entry), SeedGroup(example=entry))
+                group = groups.setdefault(entry.keys.without_seed, SeedGroup(example=entry))
                 group.missing.append(entry.seed)
     return list(groups.values())
