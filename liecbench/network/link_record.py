@@ -26,11 +26,9 @@ def _links(asked: str) -> LinkMap:
     return LinkMap.parse(json.loads(asked))
 
 
-@functools.lru_cache(maxsize=1000)
-def _used_emulator(link: "LinkRecord") -> UsedEmulator | None:
-    if link.enforcement != "kernel":
-        return None
-    return link.emulator or used_emulator(link.links, "kernel")
+@functools.cache
+def _default_emulator(asked: str) -> UsedEmulator | None:
+    return used_emulator(_links(asked), "kernel")
 
 
 @functools.lru_cache(maxsize=1000)
@@ -63,7 +61,11 @@ class LinkRecord:
     @property
     def links(self) -> LinkMap:
         """The links that the scenario asks for."""
-        return _links(json.dumps("none" if self.asked is None else self.asked))
+        return _links(self._asked_text)
+
+    @property
+    def _asked_text(self) -> str:
+        return json.dumps("none" if self.asked is None else self.asked)
 
     @property
     def used_emulator(self) -> UsedEmulator | None:
@@ -71,7 +73,9 @@ class LinkRecord:
 
         Records of earlier versions do not say it. Their links were shaped by the kernel.
         """
-        return _used_emulator(self)
+        if self.enforcement != "kernel":
+            return None
+        return self.emulator or _default_emulator(self._asked_text)
 
     def deviations(self, tolerance: Tolerance = WARNING) -> list[str]:
         """Return a line of text for each measured rate or round trip that deviates from what was asked for."""

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from liecbench.results.metric_row import CompletedCell
+from liecbench.results.metric_row import Compare, CompletedCell
 from liecbench.results.metrics import METRICS
 
 _BLOCK_CELLS: Final = 500
@@ -38,12 +38,19 @@ def _derive_block(cells: Sequence[CompletedCell]) -> list[dict[str, float]]:
     return derived
 
 
-def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
+def comparing_metrics() -> list[tuple[str, Compare]]:
+    """Return the name of each metric that compares a cell with the baseline's cell, with the function that does it."""
+    return [(metric.name, metric.compare) for metric in METRICS.values() if metric.compare is not None]
+
+
+def compare_metrics(
+    cell: Mapping[str, float], baseline: Mapping[str, float], compared: Sequence[tuple[str, Compare]]
+) -> dict[str, float]:
     """Return by name the known metrics that compare a cell with the baseline's cell of the same seed.
 
     Args:
         cell: The cell's own metrics by name.
         baseline: The metrics of the baseline's cell by name.
+        compared: What ``comparing_metrics`` returned.
     """
-    values = {m.name: m.compare(cell, baseline) for m in METRICS.values() if m.compare is not None}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, compare in compared if (value := compare(cell, baseline)) is not None}

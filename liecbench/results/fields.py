@@ -19,8 +19,9 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
     known = [value for row in rows if (value := row[name]) is not None]
-    if len(_texts(known)) > 1 or len(known) == len(rows):
-        return len(_texts(known)) > 1
+    differs = len(_texts(known)) > 1
+    if differs or len(known) == len(rows):
+        return differs
     with_value = {row["algorithm"] for row in rows if row[name] is not None}
     without = {row["algorithm"] for row in rows if row[name] is None}
     return not with_value.isdisjoint(without)

@@ -18,7 +18,7 @@ from liecbench.results.cell_groups import (
     nearest_baseline,
     task_key,
 )
-from liecbench.results.cell_metrics import compare_metrics, derive_metrics
+from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, derive_metrics
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.metric_row import CompletedCell, Metric
@@ -91,8 +91,9 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
 
 def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
     baseline_per_seed = {} if baseline is None else baseline.per_seed
+    compared = comparing_metrics()
     per_seed = {
-        seed: own | (compare_metrics(own, baseline_per_seed[seed]) if seed in baseline_per_seed else {})
+        seed: own | compare_metrics(own, baseline_per_seed[seed], compared) if seed in baseline_per_seed else own
         for seed, own in group.per_seed.items()
     }
     speed = None if baseline is None else group.pace.speed_over(baseline.pace)

@@ -36,7 +36,10 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
         found: The break-evens of methods.
         words: The names, tolerances and targets that the sentences use.
     """
-    lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words)]
+    lines = []
+    for verdict in verdicts:
+        prefix = _prefix(verdict)
+        lines += [f"{prefix}{line}" for line in _lines(verdict, words)]
     every_row = [row for verdict in verdicts for row in verdict.rows]
     lines += _without_baseline(verdicts, words)
     lines += _about_times(every_row)

@@ -87,7 +87,7 @@ def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    recorded = dict.fromkeys(cell.environment.link for cell in cells if cell.environment.link)
+    recorded = list({id(link): link for cell in cells if (link := cell.environment.link)}.values())
     misses = list(dict.fromkeys(text for link in recorded for text in link.deviations()))
     more = f" and {len(misses) - 3} more" if len(misses) > 3 else ""
     warnings = []
