@@ -24,6 +24,10 @@ class QSGD(Randomised):
     A message takes ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket of 512 entries. With s = 7 these
     are 4 + 1/16 bits per parameter. QSGD is no contraction. Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132),
     section 3, with buckets, and with levels of a fixed width instead of Elias coding.
+
+    Attributes:
+        levels: The number s of levels above 0.
+        seed: The seed of the random rounding.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("qsgd", "residual")

@@ -29,6 +29,12 @@ class RandomK(Randomised):
     ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the
     entries are multiplied by n/k, up to float32's largest value, and C is no contraction.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
+
+    Attributes:
+        ratio: The fraction of the entries that is kept.
+        seed: The seed from which the positions are drawn.
+        unbiased: Whether the entries are multiplied by n/k.
+        shared_mask: Whether all workers keep the same positions in a step.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("random_k", "residual")

@@ -19,6 +19,9 @@ class TernGrad(Randomised):
 
     TernGrad is no contraction. Source: TernGrad (Wen et al. 2017, arXiv 1705.07878), section 3, without gradient
     clipping.
+
+    Attributes:
+        seed: The seed of the random rounding.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("magnitude", "residual", "ternary", "terngrad")

@@ -21,6 +21,9 @@ class TopK(Compressor):
     positions follow, in Elias–Fano code or as a bitmap, whichever is shorter. At a ratio of 0.01 a position takes 8.6
     bits.
     Source: LIEC-SGD (arXiv 2402.11857), definition 2.
+
+    Attributes:
+        ratio: The fraction of the entries that is kept.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("elias_fano", "largest")

@@ -50,7 +50,9 @@ class AlgorithmChoice(Model):
 
     name: str
     options: dict[str, Any] = {}
-    task: PartialTask = Field(default_factory=PartialTask)
+    task: PartialTask = Field(
+        default_factory=PartialTask, description="fields of the task that are different for this algorithm"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -72,6 +74,14 @@ _types: dict[str, Any] = {
     "compressor": CompressorChoice,
     "seed": Seed,
 }
+_DESCRIPTIONS: Final = {
+    "workers": "the number of workers",
+    "link": "the link of each worker: a rate, a preset, a mapping, none (unshaped) or host (the machine's own network)",
+    "server": "root: rank 0 is the server; sharded: every rank serves a shard",
+    "algorithm": "the method: a name, or a name with options",
+    "compressor": "the compressor: a name, or a name with options; methods that compress nothing ignore it",
+    "seed": "the seed of data order, initial weights and random compressors",
+}
 # The names of the axes, in the order in which the matrix is expanded: from one cell to the next, the last axis changes
 # first.
 AXES = tuple(_types)
@@ -91,7 +101,12 @@ def _axis_type(kind: Any) -> Any:
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]
 
 
-_axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _types.items()}
-_optional: dict[str, Any] = {name: (kind, None) for name, kind in _types.items()}
+def _described(name: str) -> Any:
+    fields = Task.model_fields
+    return Field(None, description=fields[name].description if name in fields else _DESCRIPTIONS[name])
+
+
+_axes: dict[str, Any] = {name: (_axis_type(kind), _described(name)) for name, kind in _types.items()}
+_optional: dict[str, Any] = {name: (kind, _described(name)) for name, kind in _types.items()}
 Matrix: type[BaseModel] = create_model("Matrix", __base__=_Axes, **_axes)
 PartialCell: type[BaseModel] = create_model("PartialCell", __base__=_Partial, **_optional)

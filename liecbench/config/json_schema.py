@@ -1,14 +1,85 @@
 """The JSON Schema of scenario files, with every installed name and option, for editors that complete and check them."""
 
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
 
 from liecbench.config.scenario import Scenario
 
+# A schema that is shorter is not worth a reference.
+_FEWEST_CHARACTERS: Final = 150
+
 
 def scenario_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a scenario file, including short forms such as a name without options."""
-    return {
-        **Scenario.model_json_schema(),
+    """Return the JSON Schema (2020-12) of a scenario file, including short forms such as a name without options.
+
+    What occurs several times, such as a link, is under ``$defs``.
+    """
+    schema = {
+        **_without_titles(Scenario.model_json_schema()),
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "liecbench scenario",
     }
+    counts = Counter(text for text, _ in _parts(schema, ""))
+    names: dict[str, str] = {}
+    for text, name in _parts(schema, ""):
+        if counts[text] > 1 and text not in names:
+            taken = {*names.values(), *schema["$defs"]}
+            names[text] = next(one for one in _numbered(name) if one not in taken)
+    definitions = {name: _shared(json.loads(text), names, at_top=True) for text, name in names.items()}
+    shared: dict[str, Any] = _shared(schema, names, at_top=True)
+    return {**shared, "$defs": {**shared["$defs"], **definitions}}
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}{number}"
+        number += 1
+
+
+def _without_titles(node: Any, *, of_names: bool = False) -> Any:
+    """Return a schema without pydantic's titles, which only repeat the names of fields and classes."""
+    if isinstance(node, list):
+        return [_without_titles(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_titles(value, of_names=not of_names and key in ("properties", "$defs"))
+        for key, value in node.items()
+        if of_names or key != "title"
+    }
+
+
+def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield every long enough schema within a schema as JSON, without its description, with a name for it.
+
+    The name is that of the algorithm, compressor or the like whose options it has, else that of its field.
+    """
+    if isinstance(node, list):
+        for item in node:
+            yield from _parts(item, name)
+    elif isinstance(node, dict):
+        if not of_names and node.keys() & {"type", "anyOf", "oneOf"} and len(text := _text(node)) >= _FEWEST_CHARACTERS:
+            yield text, node.get("properties", {}).get("name", {}).get("const", name)
+        for key, value in node.items():
+            inside = not of_names and key in ("properties", "$defs")
+            yield from _parts(value, key if of_names else name, of_names=inside)
+
+
+def _text(node: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in node.items() if key not in ("description", "default")})
+
+
+def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
+    """Return a schema in which the schemas that ``names`` has as JSON are references to ``$defs``."""
+    if isinstance(node, list):
+        return [_shared(item, names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if not at_top and (name := names.get(_text(node))):
+        kept = {key: value for key, value in node.items() if key in ("description", "default")}
+        return {"$ref": f"#/$defs/{name}", **kept}
+    return {key: _shared(value, names) for key, value in node.items()}

@@ -6,11 +6,12 @@ All but optimizers are entry points of installed packages.
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from liecbench.config import user_functions
 from liecbench.config.nearest_value import nearest_boolean, nearest_number
@@ -118,6 +119,20 @@ def summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0].replace("``", "")
 
 
+def option_description(cls: type, option: str) -> str | None:
+    """Return what the docstring of a class says about an option, without markup; None if it says nothing.
+
+    That is the option's entry under ``Attributes:``, else the first sentence that names the option in two backticks.
+    The docstrings of base classes count, too.
+    """
+    texts = [inspect.cleandoc(own) for base in cls.__mro__ if (own := base.__dict__.get("__doc__"))]
+    for text in texts:
+        if found := re.search(rf"^ +{option}: (.*(?:\n {{8,}}.*)*)", text, re.MULTILINE):
+            return " ".join(found[1].split()).replace("``", "")
+    sentences = (one for text in texts for one in re.split(r"(?<=[.]) ", " ".join(text.split())))
+    return next((one.replace("``", "") for one in sentences if f"``{option}``" in one), None)
+
+
 def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
     """Return whether ``cls``, the class of an algorithm, has a dataclass field of this name."""
     return any(f.name == field for f in dataclasses.fields(cls))
@@ -145,7 +160,9 @@ def options_model(kind: Kind, name: str) -> type[BaseModel]:
     cls = load(kind, name)
     hints = get_type_hints(cls, include_extras=True)
     own = [f for f in dataclasses.fields(cls) if f.init and f.name not in _SHARED_FIELDS]
-    fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in own}
+    fields: dict[str, Any] = {
+        f.name: (Annotated[hints[f.name], Field(description=option_description(cls, f.name))], _default(f)) for f in own
+    }
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(f"{cls.__name__}Options", __config__=config, **fields)
 

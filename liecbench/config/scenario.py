@@ -43,19 +43,21 @@ OF_TRAINING: Final = ("target_accuracy", "target_loss", "accuracy_tolerance", "l
 class Scenario(Model):
     """The contents of a scenario file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    task: PartialTask
-    matrix: Matrix
-    exclude: list[PartialCell] = []
-    include: list[PartialCell] = []
-    server: Server = "sharded"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = Field(
+        description="the scenario's name; results go to results/NAME"
+    )
+    task: PartialTask = Field(description="what is trained; a field may also be a list in the matrix")
+    matrix: Matrix = Field(description="every combination of these values is a cell")
+    exclude: list[PartialCell] = Field([], description="leave out the cells that have all values of an entry")
+    include: list[PartialCell] = Field([], description="single cells to add; other fields as the matrix's first values")
+    server: Server = Field("sharded", description="root: rank 0 is the server; sharded: every rank serves a shard")
     block_bytes: BlockBytes | None = Field(
         None,
         description="default: the compressor's preferred size, else 26214400; for ddp and its kin DDP's own buckets",
     )
     threads: Threads = Field(1, description="CPU threads per rank")
-    backend: Literal["gloo", "nccl"] = "gloo"
-    device: Literal["cpu", "cuda"] = "cpu"
+    backend: Literal["gloo", "nccl"] = Field("gloo", description="nccl: with device: cuda and a GPU per rank")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the ranks compute")
     enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
     emulator: Emulator = Field(
         "auto",
@@ -92,7 +94,9 @@ class Scenario(Model):
     baseline: str | dict[str, str | int | float] = Field(
         "ddp", description="the algorithm to compare with, or fields such as {algorithm: liec, workers: 2}"
     )
-    target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
+    target_accuracy: Annotated[float, Gt(0), Le(1)] | None = Field(
+        None, description="the accuracy, from 0 to 1, that time and bytes to accuracy refer to"
+    )
     target_loss: Annotated[float, Gt(0)] | None = Field(None, description="the target of language models: a test loss")
     accuracy_tolerance: Annotated[float, Gt(0), Le(1)] = Field(
         0.005, description="an accuracy counts as the baseline's if it is lower by less than this"

@@ -51,8 +51,8 @@ class WarmUp(Model):
 class Milestones(WarmUp):
     """A schedule that multiplies the learning rate by ``factor`` at each epoch in ``milestones``, counted from 0."""
 
-    milestones: list[Annotated[int, Ge(1)]]
-    factor: Annotated[float, Gt(0)] = 0.1
+    milestones: list[Annotated[int, Ge(1)]] = Field(description="epochs, counted from 0, in rising order")
+    factor: Annotated[float, Gt(0)] = Field(0.1, description="what the learning rate is multiplied by at each of them")
 
     @field_validator("milestones")
     @classmethod
@@ -69,14 +69,14 @@ class Cosine(WarmUp):
     the rate changes once per epoch, as with ``schedule: cosine``.
     """
 
-    name: Literal["cosine"]
-    every: Literal["step", "epoch"] = "step"
+    name: Literal["cosine"] = Field(description="the learning rate falls to 0 as a cosine does")
+    every: Literal["step", "epoch"] = Field("step", description="how often the learning rate changes")
 
 
 class Constant(WarmUp):
     """A constant learning rate, after the warm-up."""
 
-    name: Literal["constant"]
+    name: Literal["constant"] = Field(description="the learning rate stays, after the warm-up")
 
 
 def _parse(value: object) -> object:

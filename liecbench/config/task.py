@@ -23,7 +23,9 @@ class Dirichlet(Model):
     ``dirichlet`` is the distribution's concentration: the smaller it is, the more the workers' labels differ.
     """
 
-    dirichlet: Annotated[float, Gt(0), Le(10**6)]
+    dirichlet: Annotated[float, Gt(0), Le(10**6)] = Field(
+        description="concentration of each label's shares; the smaller, the more the workers' labels differ"
+    )
 
 
 def _parse_partition(value: object) -> object:
@@ -53,13 +55,15 @@ class Task(Model):
     """
 
     profile: ProfileHash | None = Field(None, description="a profile to time instead of training")
-    dataset: DatasetChoice
-    model: ModelChoice
+    dataset: DatasetChoice = Field(description="the data: a name, a name with options, or module:function of your own")
+    model: ModelChoice = Field(description="the network: a name, a name with options, or module:function of your own")
     batch_size: Positive = Field(description="samples per worker and minibatch")
-    epochs: Positive
-    learning_rate: Annotated[float, Gt(0)]
-    schedule: Schedule = None
-    optimizer: OptimizerChoice = Field(default_factory=lambda: Choice(name="sgd"))
+    epochs: Positive = Field(description="epochs to train")
+    learning_rate: Annotated[float, Gt(0)] = Field(description="the optimizer's learning rate, before the schedule")
+    schedule: Schedule = Field(None, description="how the learning rate changes; null: not at all")
+    optimizer: OptimizerChoice = Field(
+        default_factory=lambda: Choice(name="sgd"), description="the optimizer: a name, or a name with options"
+    )
     momentum: Annotated[float, Ge(0), Lt(1)] = Field(0.0, description="an option of sgd and muon")
     weight_decay: Annotated[float, Ge(0)] = Field(
         0.0, description="an option of the optimizer, each of which has a default of its own"
@@ -69,7 +73,7 @@ class Task(Model):
     )
     accumulate: Positive = Field(1, description="minibatches per step, whose gradients are averaged")
     partition: Partition = Field("iid", description="how the training data are divided among the workers")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="fp32, or bf16 with autocast")
     warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")
 
     @classmethod

@@ -67,13 +67,13 @@ UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshape
 class LinkKeys(TypedDict, total=False):
     """One link as a mapping. A missing key is taken from the preset or, for a single worker, from the default link."""
 
-    preset: Preset
-    rate: Rate
-    up: Rate
-    down: Rate
+    preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]
+    rate: Annotated[Rate, Field(description="bits per second in each direction")]
+    up: Annotated[Rate, Field(description="bits per second that the worker can send")]
+    down: Annotated[Rate, Field(description="bits per second that the worker can receive")]
     delay: Annotated[Delay, Field(description="one way, on each of the two links that a message passes")]
-    jitter: Delay
-    loss: Loss
+    jitter: Annotated[Delay, Field(description="by how much the delay varies")]
+    loss: Annotated[Loss, Field(description="the share of packets that are lost")]
 
 
 def _form(value: object) -> str:

@@ -25,6 +25,14 @@ class Synthetic(Dataset):
     An image is a sum of low-frequency cosines. For class c, the cosines' coefficients are drawn from N(s·m_c, I), with
     orthonormal vectors m_c and a number s. The best classifier picks the class with the nearest mean. It is right with
     probability E[Φ(z + s)^(classes − 1)], z ~ N(0, 1), and s is chosen so that this probability is ``best_accuracy``.
+
+    Attributes:
+        shape: The shape of an image, such as channels, height and width.
+        classes: The number of classes.
+        train_samples: The number of training images.
+        test_samples: The number of test images.
+        best_accuracy: The accuracy of the best classifier, from 0 to 1.
+        seed: The seed from which the images are drawn.
     """
 
     shape: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)] = Field(default_factory=lambda: [3, 32, 32])

@@ -62,7 +62,14 @@ class TaskOptimizer(ABC):
 
 @dataclass(frozen=True)
 class SGD(TaskOptimizer):
-    """Stochastic gradient descent (torch.optim.SGD), with momentum, or with Nesterov's."""
+    """Stochastic gradient descent (torch.optim.SGD), with momentum, or with Nesterov's.
+
+    Attributes:
+        momentum: The factor of the velocity; 0 for none.
+        dampening: The share of the gradient that does not enter the velocity.
+        weight_decay: The L2 penalty's factor.
+        nesterov: Whether the step looks ahead along the velocity.
+    """
 
     momentum: Fraction = 0.0
     dampening: Annotated[float, Ge(0), Le(1)] = 0.0
@@ -90,7 +97,14 @@ class SGD(TaskOptimizer):
 
 @dataclass(frozen=True)
 class AdamW(TaskOptimizer):
-    """Adam with decoupled weight decay (torch.optim.AdamW; Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay (torch.optim.AdamW; Loshchilov and Hutter 2019).
+
+    Attributes:
+        betas: The decays of the first and of the second moment.
+        eps: The constant that is added to the root of the second moment.
+        weight_decay: The decoupled weight decay, as a factor of the learning rate.
+        amsgrad: Whether the largest second moment so far is used.
+    """
 
     betas: Betas = Field(default_factory=_betas)
     eps: NonNegative = 1e-8
@@ -116,6 +130,16 @@ class Muon(TaskOptimizer):
     parameters. Embeddings, convolutions, norms and biases are AdamW's. Unlike torch, ``adjust_lr_fn`` is
     ``match_rms_adamw`` by default: one learning rate then suits both. ``betas`` and ``adamw_factor``, AdamW's learning
     rate as a multiple of the task's, are options of AdamW; both have the same ``weight_decay``.
+
+    Attributes:
+        momentum: The factor of Muon's velocity.
+        nesterov: Whether Muon's step looks ahead along the velocity.
+        weight_decay: The decoupled weight decay of both, as a factor of the learning rate.
+        ns_steps: The number of Newton–Schulz iterations.
+        eps: The constant that keeps Muon's division by a norm finite.
+        adjust_lr_fn: How Muon scales the learning rate with a matrix's shape.
+        betas: The decays of AdamW's first and second moment.
+        adamw_factor: AdamW's learning rate as a multiple of the task's.
     """
 
     momentum: Fraction = 0.95

@@ -1,3 +1,5 @@
+import json
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,38 @@ def test_it_is_a_json_schema(validator: jsonschema.Draft202012Validator) -> None
     assert actual == ("https://json-schema.org/draft/2020-12/schema", False)
 
 
+def fields(node: Any, *, of_names: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the schema of every field, wherever the schema has it."""
+    if isinstance(node, list):
+        for item in node:
+            yield from fields(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if of_names:
+                yield key, value
+            yield from fields(value, of_names=not of_names and key == "properties")
+
+
+def test_every_field_has_a_description(validator: jsonschema.Draft202012Validator) -> None:
+    found = list(fields(validator.schema))
+    resolved = {name.removeprefix("#/$defs/"): one for name, one in validator.schema["$defs"].items()}
+
+    def described(field: dict[str, Any]) -> bool:
+        return "description" in field or described(resolved[field["$ref"].removeprefix("#/$defs/")])
+
+    assert len(found) > 100
+    assert [name for name, field in found if not described(field)] == []
+
+
+def test_it_is_small_and_says_nothing_twice(validator: jsonschema.Draft202012Validator) -> None:
+    printed = json.dumps(validator.schema, indent=2)
+
+    assert len(printed) < 100_000
+    # The options of a method or compressor stand at one place, with its name.
+    assert {"liec", "top_k", "Matrix", "LinkKeys"} <= validator.schema["$defs"].keys()
+    assert printed.count('"const": "liec"') == 1
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name)
 def test_the_bundled_scenarios_conform(validator: jsonschema.Draft202012Validator, path: Path) -> None:
     actual = mistakes(validator, load(path).data)
@@ -156,8 +190,13 @@ def test_loader_and_schema_refuse_the_same_mistakes(validator: jsonschema.Draft2
 def test_every_name_and_option_can_be_completed(
     validator: jsonschema.Draft202012Validator, kind: registry.Kind
 ) -> None:
-    forms = validator.schema["$defs"]["PartialCell"]["properties"][kind]["anyOf"]
-    named = [form for form in forms[1:] if "const" in form.get("properties", {}).get("name", {})]
+    shared = validator.schema["$defs"]
+
+    def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+        return resolved(shared[schema["$ref"].removeprefix("#/$defs/")]) if "$ref" in schema else schema
+
+    forms = map(resolved, resolved(shared["PartialCell"]["properties"][kind])["anyOf"])
+    named = [form for form in forms if "const" in form.get("properties", {}).get("name", {})]
     offered = {form["properties"]["name"]["const"]: set(form["properties"]) - {"name", "task"} for form in named}
     expected = {name: set(registry.resolve(kind, name, {})) for name in registry.names(kind)}
 
