@@ -107,16 +107,16 @@ def scheduled_step(algorithm: Algorithm, shapes: list[torch.Size], step: int) ->
 
 
 def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
-    """Multiply rank 1's gradient in step 3 by ``value``.
+    """Multiply rank 1's gradient in step 1 by ``value``.
 
     Returns:
         The error, the step, whether the memories are finite, and whether the model is unchanged.
     """
     run = attached(algorithm)
-    run.train(range(3))
+    run.train([0])
     before = run.flat()
     try:
-        run.train([3], lambda _: value if dist.get_rank() == 1 else 1)
+        run.train([1], lambda _: value if dist.get_rank() == 1 else 1)
     except NonFiniteError as error:
         memories = [memory for values in algorithm.memories().values() for memory in values]
         finite = all(bool(memory.isfinite().all()) for memory in memories)

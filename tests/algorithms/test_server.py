@@ -21,11 +21,12 @@ COMPRESSORS: dict[str, Compressor] = {"sign": Sign(), "top_k": TopK(0.05), "qsgd
 PLACED = list(itertools.product(METHODS, SERVERS))
 RESUMED = [*((method, "sharded") for method in METHODS), ("doublesqueeze", "root"), ("ef21_bc", "root")]
 # Between two averaging steps: the resumed half of the steps has one.
-RESUMED_AFTER = 3
-# With a period of 4, step 3 averages or resets; with the tests' usual period it does not.
+RESUMED_AFTER, RESUMED_PERIOD = 2, 4
+TRAFFIC_STEPS = 2  # one step of each kind
+# With a period of 2, step 1 averages or resets; with the tests' usual period it does not.
 NON_FINITE = [
     *((method, "sign", network.PERIOD, torch.nan) for method in METHODS if method != "local_sgd"),
-    *((method, "sign", 4, torch.nan) for method in ("cser", "liec")),
+    *((method, "sign", 2, torch.nan) for method in ("cser", "liec")),
     *(
         (method, "top_k", network.PERIOD, torch.nan)
         for method in ("memsgd", "doublesqueeze", "cser", "liec", "ef21_bc")
@@ -131,6 +132,10 @@ def failure_before_the_blocks() -> list[str]:
     return messages
 
 
+def resumed(method: str, server: str) -> tuple[float, int]:
+    return buckets.resumed(lambda: make_small(method, server, period=RESUMED_PERIOD), half=RESUMED_AFTER)
+
+
 def observe() -> dict[str, Any]:
     return {
         "nan": evaluate_a_nan(),
@@ -141,11 +146,8 @@ def observe() -> dict[str, Any]:
         "local_sgd": local_sgd_with_a_nan(),
         "refused": refusals(),
         "evaluated": evaluate_in_between(),
-        "traffic": {case: buckets.traffic(make_small(*case), network.PERIOD) for case in PLACED},
-        "resumed": {
-            case: buckets.resumed(lambda case=case: make_small(*case), half=RESUMED_AFTER)  # type: ignore[misc]
-            for case in RESUMED
-        },
+        "traffic": {case: buckets.traffic(make_small(*case, period=TRAFFIC_STEPS), TRAFFIC_STEPS) for case in PLACED},
+        "resumed": {case: resumed(*case) for case in RESUMED},
     }
 
 
@@ -160,15 +162,15 @@ def test_an_exception_on_the_communication_thread_reaches_the_caller(ranks: list
 
 @pytest.mark.parametrize("case", range(len(NON_FINITE)), ids=["-".join(map(str, case)) for case in NON_FINITE])
 def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(ranks: list[dict[str, Any]], case: int) -> None:
-    message = "step 3: gradients of block 0 (2.bias … 4.bias) are not finite"
+    message = "step 1: gradients of block 0 (2.bias … 4.bias) are not finite"
 
-    assert [rank["stopped"][case] for rank in ranks] == [(message, 3, True, True)] * NUM_WORKERS
+    assert [rank["stopped"][case] for rank in ranks] == [(message, 1, True, True)] * NUM_WORKERS
 
 
 def test_a_root_stops_all_ranks_if_one_gradient_is_not_finite(ranks: list[dict[str, Any]]) -> None:
-    message = "step 3: gradients of block 0 (2.bias … 4.bias) are not finite"
+    message = "step 1: gradients of block 0 (2.bias … 4.bias) are not finite"
 
-    assert [rank["stopped at the root"] for rank in ranks] == [(message, 3, True, True)] * NUM_WORKERS
+    assert [rank["stopped at the root"] for rank in ranks] == [(message, 1, True, True)] * NUM_WORKERS
 
 
 def test_local_sgd_stops_all_ranks_when_the_models_are_averaged(ranks: list[dict[str, Any]]) -> None:

@@ -18,8 +18,8 @@ from tests.algorithms import network, simulation
 from tests.algorithms.test_trajectories import AVERAGES_MODELS, METHODS, make
 from tests.distributed import run_ranks
 
-# A power of two: the mean of 16-bit gradients is exact in float32, in whatever order it is summed.
-NUM_WORKERS = 4
+# Powers of two: the mean of 16-bit gradients is exact in float32, in whatever order it is summed.
+NUM_WORKERS = [2, pytest.param(4, marks=pytest.mark.long)]
 RATE = 0.1
 SERVERS = ["root", "sharded"]
 SHAPES = list(itertools.product(METHODS, SERVERS))
@@ -188,9 +188,9 @@ def observe() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def ranks() -> list[dict[str, Any]]:
-    return run_ranks(observe, NUM_WORKERS)
+@pytest.fixture(scope="module", params=NUM_WORKERS, ids="{} workers".format)
+def ranks(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return run_ranks(observe, request.param)
 
 
 def test_psgd_with_momentum_decay_and_two_groups_equals_torchs_ddp(ranks: list[dict[str, Any]]) -> None:
@@ -262,10 +262,10 @@ def test_a_model_of_one_element_follows_the_equations(ranks: list[dict[str, Any]
 
 def one_weight_by_the_equations(method: str, initial: simulation.Vector) -> simulation.Vector:
     weights, zero = initial.copy(), np.zeros(1)
-    block = simulation.Block([zero] * NUM_WORKERS, zero, zero)
+    block = simulation.Block([zero] * len(weights), zero, zero)
     seen = [weights.copy()]
     for step in range(network.PERIOD + 2):
-        lines = [line(step, rank) for rank in range(NUM_WORKERS)]
+        lines = [line(step, rank) for rank in range(len(weights))]
         gradients = [np.array([a * (w * a - b)]) for w, (a, b) in zip(weights, lines, strict=True)]
         averages = (step + 1) % network.PERIOD == 0
         updates = simulation.updates(method, block, gradients, averages, simulation.scaled_sign)

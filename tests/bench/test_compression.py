@@ -70,11 +70,15 @@ def test_bits_are_those_of_the_message(rows: list[BenchmarkRow]) -> None:
 
 
 def test_the_number_of_threads_is_restored_afterwards() -> None:
-    before = torch.get_num_threads()
     seen: list[int] = []
-    compression.measure(8, lambda _: seen.append(torch.get_num_threads()), CPU)
+    torch.set_num_threads(2)
+    try:
+        compression.measure(8, lambda _: seen.append(torch.get_num_threads()), CPU)
+        after = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(1)
 
-    assert ({1}, before) == (set(seen), torch.get_num_threads())
+    assert ({1}, 2) == (set(seen), after)
 
 
 def test_a_size_beyond_the_memory_is_refused() -> None:

@@ -2,20 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from liecbench.tasks.official_archives import Archive
 from tests.tasks.archive_server import CONTENT, NAME, Server, serving
 from tests.tasks.made_archives import entry
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As a rank computes; on a busy machine several threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
