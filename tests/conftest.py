@@ -19,8 +19,8 @@ TESTS: Final = Path(__file__).parent
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
-# Ranks compute in one thread. With more, small operations of the tests take over ten times as long if all cores are busy:
-# each waits in a loop for threads that have no core.
+# With two threads, small operations take over ten times as long if all cores are busy: each waits in a loop for a
+# thread that has no core. Ranks compute in one thread, too.
 torch.set_num_threads(1)
 
 # Tests run commands of every kind in one process. A template process imports for seconds: keep one of each kind.

@@ -32,7 +32,7 @@ def smallest_margin(seed: int, enough: float) -> float:
     trajectories.SEED = seed
     for combination in trajectories.COMBINATIONS:
         if combination[0] not in trajectories.UNCOMPRESSED:
-            for num_workers in (2, 4):
+            for num_workers in (2, 3, 4):
                 trajectories.simulated(combination, num_workers)
                 if min(margins) < enough:
                     return min(margins)

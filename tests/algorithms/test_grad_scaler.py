@@ -11,9 +11,10 @@ from torch import Tensor
 from liecbench.algorithms import MemSGD, NonFiniteError
 from liecbench.compressors import Sign
 from tests.algorithms import network
-from tests.algorithms.test_training_loop import NUM_WORKERS, RATE, wrapped
+from tests.algorithms.test_training_loop import RATE, wrapped
 from tests.distributed import run_ranks
 
+NUM_WORKERS = 2
 Scaled = dict[str, tuple[list[str], Tensor]]
 
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from liecbench.algorithms import LIEC, Algorithm, MemSGD
 from liecbench.compressors import Sign
 from tests.algorithms import simulation
-from tests.algorithms.test_training_loop import NUM_WORKERS, RATE, wrapped
+from tests.algorithms.test_training_loop import RATE, wrapped
 from tests.distributed import run_ranks
 
+NUM_WORKERS = 3
 MAKERS: dict[str, Callable[[], Algorithm]] = {
     "memsgd": lambda: MemSGD(compressor=Sign(), block_bytes=4),
     "liec": lambda: LIEC(compressor=Sign(), average_period=4, block_bytes=4),
