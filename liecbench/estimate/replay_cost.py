@@ -1,4 +1,4 @@
-"""Estimate the seconds of a timing session whose ranks replay a profile, perhaps in dilated time."""
+"""Estimate the seconds of a timing session whose ranks replay a profile, perhaps slowed down."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +12,7 @@ from liecbench.estimate.machine_speed import num_cores
 from liecbench.estimate.replay_cpu import replay_cpu_seconds
 from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_steps
 from liecbench.estimate.session_cost import SessionCost, rounds_within_limit
+from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import Profile
 from liecbench.worker.session_rounds import BURST_SECONDS
 
@@ -38,11 +39,11 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     """
     cells = [contestant.cell for contestant in session.contestants]
     steps = session_steps(session, expected.profile)
-    # What a GPU will compute is not known, and with it the dilation.
+    # What a GPU will compute is not known, and with it the slowdown.
     is_unknown = expected.profile.origin == "assumed" and session.cell.device == "cuda"
-    dilation = 1 if is_unknown else expected_dilation(cells, expected.profile, steps)
+    slowdown = Slowdown() if is_unknown else expected_slowdown(cells, expected.profile, steps)
     tries_links = session.cell.link.shaped and session.cell.dilation == "auto"
-    return dilated_session(session, expected, steps, dilation, tries_links=tries_links)
+    return slowed_session(session, expected, steps, slowdown, tries_links=tries_links)
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
@@ -54,23 +55,23 @@ def session_steps(session: Session, profile: Profile) -> SessionSteps:
     return {contestant.cell.id: replayed_steps(contestant.cell, profile) for contestant in session.contestants}
 
 
-def dilated_session(
-    session: Session, expected: ExpectedProfile, steps: SessionSteps, dilation: int, *, tries_links: bool = False
+def slowed_session(
+    session: Session, expected: ExpectedProfile, steps: SessionSteps, slowdown: Slowdown, *, tries_links: bool = False
 ) -> SessionCost:
-    """Return what a session takes at a dilation.
+    """Return what a session takes at a slowdown.
 
     Args:
         session: The session.
         expected: The profile that its ranks replay.
         steps: The steps of its methods.
-        dilation: How many times more slowly its ranks replay.
-        tries_links: True if it first tries its methods on the links to find the dilation.
+        slowdown: By how much its ranks replay more slowly, and with smaller messages.
+        tries_links: True if it first tries its methods on the links to find the slowdown.
     """
     kinds = [kind for found in steps.values() for kind in found.values()]
-    probes = sum(_burst(kind, _PROBED, dilation) for kind in kinds)
-    timed = {id_: {name: _timed_steps(kind, dilation) for name, kind in found.items()} for id_, found in steps.items()}
+    probes = sum(_burst(kind, _PROBED, slowdown) for kind in kinds)
+    timed = {id_: {name: _timed_steps(kind, slowdown) for name, kind in found.items()} for id_, found in steps.items()}
     round_seconds = sum(
-        _burst(kind, timed[id_][name], dilation) for id_, found in steps.items() for name, kind in found.items()
+        _burst(kind, timed[id_][name], slowdown) for id_, found in steps.items() for name, kind in found.items()
     )
     return SessionCost(
         rounds=rounds_within_limit(session, _USUAL_ROUNDS, probes, round_seconds),
@@ -82,46 +83,46 @@ def dilated_session(
         placement_seconds=probes,
         round_seconds=round_seconds,
         steps={id_: {name: steps + _UNTIMED for name, steps in found.items()} for id_, found in timed.items()},
-        dilation=dilation,
+        slowdown=slowdown,
         source=expected.source,
     )
 
 
-def expected_dilation(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> int:
-    """Return how many times more slowly a session of these cells will replay.
+def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> Slowdown:
+    """Return by how much a session of these cells will replay more slowly, and with smaller messages.
 
     Args:
         cells: The cells of the session's methods.
         profile: The profile that is replayed.
         steps: The steps of the session's methods.
     """
-    from liecbench.worker.replay.dilation import MAX_CPU_SHARE, estimated_dilation, raised
+    from liecbench.worker.replay.dilation import MAX_CPU_SHARE, estimated_slowdown, raised
 
     if not cells[0].link.shaped:
-        return 1
+        return Slowdown()
     if cells[0].dilation != "auto":
-        return cells[0].dilation
-    kinds = {id_: [one.kind for one in found.values()] for id_, found in steps.items()}
-    chosen = max(estimated_dilation(cell, kinds[cell.id], profile, num_cores()) for cell in cells)
+        return Slowdown(dilation=cells[0].dilation)
+    methods = [(cell, [one.kind for one in steps[cell.id].values()]) for cell in cells]
+    chosen = estimated_slowdown(methods, profile, num_cores())
     share = max(_cpu_share(steps[cell.id].values(), chosen) for cell in cells)
     return raised(chosen, share) if share > MAX_CPU_SHARE else chosen
 
 
-def _cpu_share(kinds: Collection[ReplayedSteps], dilation: int) -> float:
-    """Return the share of the processors that a session will measure for one method at this dilation."""
-    times = [(one.kind, one.real_seconds(dilation, num_cores())) for one in kinds]
-    used = sum(replay_cpu_seconds(kind.schedule, seconds) for kind, seconds in times if seconds)
+def _cpu_share(kinds: Collection[ReplayedSteps], slowdown: Slowdown) -> float:
+    """Return the share of the processors that a session will measure for one method at this slowdown."""
+    times = [(one.kind, one.real_seconds(slowdown, num_cores())) for one in kinds]
+    used = sum(replay_cpu_seconds(kind.schedule, seconds, slowdown.scale) for kind, seconds in times if seconds)
     return used / (num_cores() * sum(seconds for _, seconds in times)) if used else 0.0
 
 
-def _timed_steps(kind: ReplayedSteps, dilation: int) -> int:
-    real = kind.real_seconds(dilation, num_cores())
+def _timed_steps(kind: ReplayedSteps, slowdown: Slowdown) -> int:
+    real = kind.real_seconds(slowdown, num_cores())
     # Steps that send nothing take no time if nothing is known of the model's computing.
     return max(_FEWEST_TIMED, math.ceil(BURST_SECONDS / real)) if real else _FEWEST_TIMED
 
 
-def _burst(kind: ReplayedSteps, timed: int, dilation: int) -> float:
-    return _BURST_SECONDS + (_UNTIMED + timed) * kind.real_seconds(dilation, num_cores())
+def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
+    return _BURST_SECONDS + (_UNTIMED + timed) * kind.real_seconds(slowdown, num_cores())
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:

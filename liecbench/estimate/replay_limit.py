@@ -1,4 +1,4 @@
-"""The limit of a timing session in dilated time: sessions that would take longer are refused before they begin."""
+"""The limit of a slowed down timing session: sessions that would take longer are refused before they begin."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,9 +8,10 @@ from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.expected_profile import ExpectedProfile, ExpectedProfiles
 from liecbench.estimate.machine_speed import num_cores
-from liecbench.estimate.replay_cost import dilated_session, replayed_session, session_steps
+from liecbench.estimate.replay_cost import replayed_session, session_steps, slowed_session
 from liecbench.estimate.session_cost import SessionCost
 from liecbench.estimate.stand_in_profile import stand_in
+from liecbench.network.slowdown import Slowdown
 
 _MOST_SECONDS: Final = 1200.0
 # A session that takes longer than this if its ranks compute nothing may take too long if they compute.
@@ -18,7 +19,7 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 
 
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
-    """Raise LiecbenchError if dilation makes a timing session take more than 20 minutes.
+    """Raise LiecbenchError if the slowdown makes a timing session take more than 20 minutes.
 
     Sessions of scenarios that give a dilation may take as long as they need.
 
@@ -43,8 +44,8 @@ def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
 
 
 def _takes(seconds: float, cost: SessionCost) -> bool:
-    """Return True if a session in dilated time takes longer than ``seconds``."""
-    return cost.dilation is not None and cost.dilation > 1 and cost.seconds > seconds
+    """Return True if a slowed down session takes longer than ``seconds``."""
+    return cost.slowdown is not None and cost.slowdown.dilation > 1 and cost.seconds > seconds
 
 
 def _without_time(session: Session) -> ExpectedProfile:
@@ -57,27 +58,27 @@ def _problem(session: Session, cost: SessionCost) -> str:
     methods = "1 method" if number == 1 else f"{number} methods"
     return (
         f"timing {methods} with {cell.workers} workers on {cell.link} would take {_minutes(cost.seconds)}, because "
-        f"this machine's {num_cores()} cores can replay it only {cost.dilation} times more slowly"
+        f"this machine's {num_cores()} cores can replay it only slowed down ({cost.slowdown})"
     )
 
 
 def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> str:
-    quicker = _largest_dilation(session, cost, expected)
+    assert cost.slowdown is not None, "its ranks replay"
+    quicker = _largest_dilation(session, cost.slowdown.dilation, expected)
     lower = "" if quicker is None else f", or dilation: {quicker} for rows that may be CPU-bound after 20 min"
     return (
         "take fewer methods, fewer workers, slower links or a smaller model; or write "
-        f"dilation: {cost.dilation} to wait so long{lower}; liecbench predict answers without a run"
+        f"dilation: {cost.slowdown.dilation} to wait longer{lower}; liecbench predict answers without a run"
     )
 
 
-def _largest_dilation(session: Session, cost: SessionCost, expected: ExpectedProfile) -> int | None:
+def _largest_dilation(session: Session, below: int, expected: ExpectedProfile) -> int | None:
     """Return the largest dilation at which the session takes 20 minutes at most; None if there is none."""
-    assert cost.dilation is not None, "its ranks replay"
     steps = session_steps(session, expected.profile)
-    low, high = 0, cost.dilation
+    low, high = 0, below
     while high - low > 1:
         middle = (low + high) // 2
-        if dilated_session(session, expected, steps, middle).seconds <= _MOST_SECONDS:
+        if slowed_session(session, expected, steps, Slowdown(dilation=middle)).seconds <= _MOST_SECONDS:
             low = middle
         else:
             high = middle

@@ -13,6 +13,7 @@ from liecbench.estimate.planned_bytes import traffic
 from liecbench.estimate.wire_time import wire_seconds
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
+from liecbench.network.slowdown import Slowdown
 from liecbench.prediction.rank_links import RankLinks
 from liecbench.prediction.step_time import step_time
 from liecbench.prediction.step_work import step_work
@@ -47,11 +48,11 @@ class ReplayedSteps:
     seconds: float
     kind: "StepKind"
 
-    def real_seconds(self, dilation: int, num_cpus: int) -> float:
+    def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
         """Return the real seconds of a step: never less than this machine's processors need."""
         from liecbench.worker.replay.dilation import cpu_seconds
 
-        return max(dilation * self.seconds, cpu_seconds(self.kind.schedule) / num_cpus)
+        return max(slowdown.dilation * self.seconds, cpu_seconds(self.kind.schedule, slowdown.scale) / num_cpus)
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:

@@ -7,8 +7,9 @@ from typing import Final
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Session
 from liecbench.estimate.cost import CELL_SECONDS, LINK_SECONDS, compute_seconds, step_seconds
-from liecbench.estimate.machine_speed import slowdown
+from liecbench.estimate.machine_speed import slowdown as machine_slowdown
 from liecbench.estimate.planned_bytes import traffic
+from liecbench.network.slowdown import Slowdown
 from liecbench.worker.session_rounds import (
     COMPUTE_SECONDS,
     CONTESTANT_SECONDS,
@@ -31,7 +32,7 @@ class SessionCost:
         placement_seconds: Seconds to create all methods, once per two rounds.
         round_seconds: Seconds of a round.
         steps: For each contestant's cell, by id, and each step kind, the number of steps in a round.
-        dilation: How many times more slowly ranks replay; None if they compute.
+        slowdown: By how much ranks replay more slowly, and with smaller messages; None if they compute.
         source: Where the profile that they replay comes from, in words; None if they compute.
     """
 
@@ -40,7 +41,7 @@ class SessionCost:
     placement_seconds: float
     round_seconds: float
     steps: Mapping[str, Mapping[str, int]]
-    dilation: int | None = None
+    slowdown: Slowdown | None = None
     source: str | None = None
 
     @property
@@ -73,7 +74,7 @@ def computing_session(session: Session) -> SessionCost:
     seconds = sum(max(COMPUTE_SECONDS, one) for one in alone)
     for cell in cells:
         seconds += sum((lengths[cell.id][name] + 1) * step_seconds(cell, kind) for name, kind in traffic(cell).items())
-    creation = sum(slowdown(cell) * CELL_SECONDS for cell in cells)
+    creation = sum(machine_slowdown(cell) * CELL_SECONDS for cell in cells)
     return SessionCost(
         rounds=rounds_within_limit(session, _USUAL_ROUNDS, creation, seconds),
         setup_seconds=LINK_SECONDS if session.cell.link.shaped else 0.0,

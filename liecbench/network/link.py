@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from liecbench.network.quantity import DELAY, format_loss, format_rate
+from liecbench.network.slowdown import Slowdown
 
 # What limits a link: the kernel's own shapers, or the delay line, a process in user space.
 Mechanism = Literal["kernel", "delay_line"]
@@ -42,10 +43,10 @@ class Link:
         up, down = round(self.up_bits_per_second * factor), round(self.down_bits_per_second * factor)
         return replace(self, up_bits_per_second=up, down_bits_per_second=down)
 
-    def dilated(self, factor: float) -> "Link":
-        """Return the link on which everything takes ``factor`` times as long: lower rates, longer delay and jitter."""
-        slower = self.times(1 / factor)
-        return replace(slower, delay_seconds=self.delay_seconds * factor, jitter_seconds=self.jitter_seconds * factor)
+    def slowed(self, by: Slowdown) -> "Link":
+        """Return the real link that emulates this one: lower rates, and longer delay and jitter."""
+        delay, jitter = self.delay_seconds * by.dilation, self.jitter_seconds * by.dilation
+        return replace(self.times(1 / by.rates), delay_seconds=delay, jitter_seconds=jitter)
 
     @property
     def without_delay(self) -> "Link":

@@ -11,6 +11,7 @@ from liecbench.errors import did_you_mean
 from liecbench.network.link import PRESETS, Link
 from liecbench.network.link_text import LinkKeys, LinkMapKeys, LinkText, link_of
 from liecbench.network.nearest_link import key_remedy
+from liecbench.network.slowdown import Slowdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,12 @@ class LinkMap:
         workers = tuple((rank, link.times(factor)) for rank, link in self.workers)
         return replace(self, default=self.default.times(factor), workers=workers)
 
-    def dilated(self, factor: float) -> "LinkMap":
-        """Return the links on which everything takes ``factor`` times as long; unshaped links stay as they are."""
-        if self.default is None or factor == 1:
+    def slowed(self, by: Slowdown) -> "LinkMap":
+        """Return the real links that emulate these; unshaped links stay as they are."""
+        if self.default is None or by == Slowdown():
             return self
-        workers = tuple((rank, link.dilated(factor)) for rank, link in self.workers)
-        return replace(self, default=self.default.dilated(factor), workers=workers)
+        workers = tuple((rank, link.slowed(by)) for rank, link in self.workers)
+        return replace(self, default=self.default.slowed(by), workers=workers)
 
     @property
     def shape(self) -> str:

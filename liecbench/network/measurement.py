@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import DELAY, format_rate
+from liecbench.network.slowdown import Slowdown
 
 # A frame that carries one byte.
 _SMALLEST_FRAME_BYTES: Final = 67
@@ -77,13 +78,13 @@ class MeasuredLink:
             round_trip_seconds=round_trip.round_trip_seconds,
         )
 
-    def undilated(self, dilation: float) -> Self:
-        """Return the measurement in emulated time, of a link that was ``dilation`` times slower in rates and delays."""
+    def emulated(self, by: Slowdown) -> Self:
+        """Return the emulated link's measurement, given that of the real link, which was slowed ``by`` this."""
         return replace(
             self,
-            up_bits_per_second=self.up_bits_per_second * dilation,
-            down_bits_per_second=self.down_bits_per_second * dilation,
-            round_trip_seconds=self.round_trip_seconds / dilation,
+            up_bits_per_second=self.up_bits_per_second * by.rates,
+            down_bits_per_second=self.down_bits_per_second * by.rates,
+            round_trip_seconds=self.round_trip_seconds / by.dilation,
         )
 
     def as_dict(self) -> dict[str, float]:

@@ -24,7 +24,7 @@ def render(comparison: Comparison) -> str:
     names = exported_metrics(cell for row in rows for cell in row.per_seed.values())
     bounds = [f"{name}{suffix}" for name in names for suffix in ("", "_low", "_high")]
     text = io.StringIO()
-    headings = [*fields, "cells", "failed", "unfinished", "reached", *bounds]
+    headings = [*fields, "scale", "cells", "failed", "unfinished", "reached", *bounds]
     writer = csv.DictWriter(text, headings, lineterminator="\n")
     writer.writerow({name: _safe(name) for name in headings})
     for row in rows:
@@ -32,7 +32,13 @@ def render(comparison: Comparison) -> str:
         writer.writerow(
             {
                 name: _safe(value)
-                for name, value in {**row.fields, "dilation": row.dilation, **counts(row), **values}.items()
+                for name, value in {
+                    **row.fields,
+                    "dilation": row.dilation,
+                    "scale": row.scale,
+                    **counts(row),
+                    **values,
+                }.items()
             }
         )
     return text.getvalue()

@@ -11,12 +11,17 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
 from liecbench.results.environment_record import Environment
-from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record, Start
-from liecbench.results.timing_record import Timing
+from liecbench.results.records import TIMED_SECONDS, Epoch, Record, Start
 
 SCHEMA: Final = 2
 # The lines of the first schema have neither a number nor a checksum.
 FIRST_SCHEMA: Final = 1
+# Fields that a line lacks, by type, if they have these values.
+_ABSENT: Final[dict[str, dict[str, object]]] = {
+    "epoch": {"tokens": None, "optimizer_bytes": None},
+    "end": {"link": None},
+    "timing": {"dilation": 1, "raw_seconds": None, "scale": 1, "late_seconds": None},
+}
 _MOST_ENVIRONMENTS: Final = 1000
 _TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}
 _HEAD: Final = re.compile(rb'\{"type": "(start|epoch|timing|end)", "schema": ([12]), ')
@@ -44,15 +49,9 @@ def to_json(record: Record) -> str:
             fields[name] = dataclasses.asdict(value)
     if isinstance(record, Epoch) and not record.timed_steps and not any(fields[name] for name in TIMED_SECONDS):
         fields |= dict.fromkeys(TIMED_SECONDS)
-    for name in ("tokens", "optimizer_bytes") if isinstance(record, Epoch) else ():
-        if fields[name] is None:
+    for name, value in _ABSENT.get(record.type, {}).items():
+        if fields[name] == value:
             del fields[name]
-    if isinstance(record, End) and record.link is None:
-        del fields["link"]
-    if isinstance(record, Timing) and record.raw_seconds is None:
-        del fields["dilation"], fields["raw_seconds"]
-    if isinstance(record, Timing) and record.late_seconds is None:
-        del fields["late_seconds"]
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

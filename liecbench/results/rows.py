@@ -91,12 +91,18 @@ class Row:
             return 1.0
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
 
+    @functools.cached_property
+    def scale(self) -> int:
+        """The factor by which messages and rates were smaller while the row was timed; the largest if it differed."""
+        return max((burst.scale for cell in self.cells for burst in cell.timings), default=1)
+
     @property
     def compute_text(self) -> str:
-        """``measured``, ``replayed`` or ``replayed ×16``, with the dilation of time."""
+        """``measured``, ``replayed`` or ``replayed ×16, scaled ÷4``: the dilation of time, and what cut messages."""
         if not self.is_replayed:
             return "measured"
-        return f"replayed ×{self.dilation:g}" if self.dilation > 1 else "replayed"
+        dilated = f"replayed ×{self.dilation:g}" if self.dilation > 1 else "replayed"
+        return f"{dilated}, scaled ÷{self.scale}" if self.scale > 1 else dilated
 
     @property
     def num_failed(self) -> int:

@@ -16,6 +16,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
 from liecbench.network.mechanism import Emulator, UsedEmulator
+from liecbench.network.slowdown import Slowdown
 from liecbench.network.tcp_window import window_bytes
 from liecbench.worker.collective_errors import LinkError
 
@@ -24,6 +25,7 @@ _MAX_MEASUREMENTS = 3
 # after pauses, until they have been measured this often.
 _MAX_BEFORE_FAILING, _PAUSE_SECONDS = 10, 0.5
 _MAX_NAMED = 3
+_NOT_SLOWED = Slowdown()
 
 
 class LinkShaper(Protocol):
@@ -87,13 +89,13 @@ class CellLink:
     """
 
     def __init__(self, shaper: LinkShaper) -> None:
-        self._shaper, self._links, self._dilation = shaper, LinkMap(), 1.0
+        self._shaper, self._asked, self._links, self._slowdown = shaper, LinkMap(), LinkMap(), Slowdown()
         self._emulator: Emulator = "auto"
         self._used_emulator: UsedEmulator | None = None
         self._prepared: LinkTally | None = None
         self.measured: list[MeasuredLink] | None = None
 
-    def prepare(self, links: LinkMap, emulator: Emulator = "auto", *, dilation: float = 1.0) -> None:
+    def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
@@ -105,9 +107,10 @@ class CellLink:
         Args:
             links: The links of the next cell.
             emulator: The emulator that the scenario asks for.
-            dilation: How many times more slowly than ``links`` the links are to be, in rates and in delays.
+            slowdown: By how much the links are to be slower than ``links``.
         """
-        links, self._dilation = links.dilated(dilation), dilation
+        self._asked, self._slowdown = links, slowdown
+        links = links.slowed(slowdown)
         is_same = (links, emulator) == (self._links, self._emulator)
         if not is_same or self._deviations(FAILING):
             self._change(links, emulator)
@@ -172,14 +175,14 @@ class CellLink:
     def describe(self) -> dict[str, Any]:
         """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings.
 
-        Rates and round trips are those in emulated time, as if the links were not dilated.
+        Rates and round trips are those of the emulated links, if the real ones were slowed down.
         """
-        undilated = None if self.measured is None else [link.undilated(self._dilation) for link in self.measured]
-        measured = None if undilated is None else [link.as_dict() for link in undilated]
+        emulated = None if self.measured is None else [link.emulated(self._slowdown) for link in self.measured]
+        measured = None if emulated is None else [link.as_dict() for link in emulated]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",
             "emulator": self._used_emulator,
-            "asked": self._links.dilated(1 / self._dilation).spec(),
+            "asked": self._asked.spec(),
             "measured": measured,
             "congestion_control": _congestion_control(),
             "window_bytes": window_bytes() if self._shaper.name == "kernel" and self._links.shaped else None,

@@ -6,6 +6,7 @@ from liecbench.config.jobs import Session
 from liecbench.estimate.expected_profile import ExpectedProfiles
 from liecbench.estimate.replay_cost import replayed_session
 from liecbench.estimate.session_cost import SessionCost
+from liecbench.network.slowdown import Slowdown
 from tests.estimate.replayed_sessions import NUM_BYTES, profile_file, session
 
 # Between two ranks, each sends all bytes of a gradient, in frames of 1514 bytes with 1448 bytes of it, and receives
@@ -22,7 +23,7 @@ def test_a_session_replays_its_steps_in_rounds(tmp_path: Path) -> None:
     step = 3 * BITS / 20e6
 
     # 4 rounds, because they exceed the limit of 15 s: 3 steps in each, and 3 per placement of two rounds to probe.
-    assert (found.dilation, found.rounds) == (3, 4)
+    assert (found.slowdown, found.rounds) == (Slowdown(dilation=3), 4)
     assert list(found.steps.values()) == [{"step": 3}]
     assert found.seconds == pytest.approx((4 * 3 + 2 * 3) * step, rel=0.05)
 
@@ -39,7 +40,7 @@ def test_with_automatic_dilation_links_are_tried_first(tmp_path: Path) -> None:
         cost(session(file, "ddp", link="20mbit", dilation=dilation), tmp_path) for dilation in (1, "auto")
     )
 
-    assert (given.dilation, automatic.dilation) == (1, 1)
+    assert (given.slowdown, automatic.slowdown) == (Slowdown(), Slowdown())
     assert automatic.seconds - given.seconds == pytest.approx(3 * BITS / 20e6, rel=0.05)
 
 
@@ -67,12 +68,12 @@ def test_the_dilation_is_raised_if_the_processors_would_be_too_busy(tmp_path: Pa
     small = [{"name": "a", "shape": [66_000], "ready_seconds": 0.0}]
     file = profile_file(tmp_path, parameters=small)
     found = [
-        cost(session(file, "doublesqueeze", workers=4, link=link), tmp_path).dilation for link in ("5mbit", "50mbit")
+        cost(session(file, "doublesqueeze", workers=4, link=link), tmp_path).slowdown for link in ("5mbit", "50mbit")
     ]
 
     assert found[0] is not None
     assert found[1] is not None
-    assert 1 < found[0] < found[1]
+    assert 1 < found[0].dilation < found[1].dilation
 
 
 def test_the_session_measures_only_what_it_does_not_know(tmp_path: Path) -> None:

@@ -210,6 +210,14 @@ def test_the_dilation_of_a_burst_in_real_time_is_left_out() -> None:
     assert [from_json(to_json(burst)) for burst in (usual, dilated)] == [usual, dilated]
 
 
+def test_the_scale_of_full_messages_is_left_out() -> None:
+    usual, scaled = ledgers.timing(), ledgers.timing(scale=4)
+
+    assert "scale" not in json.loads(to_json(usual))
+    assert json.loads(to_json(scaled))["scale"] == 4
+    assert [from_json(to_json(burst)) for burst in (usual, scaled)] == [usual, scaled]
+
+
 @pytest.mark.parametrize("sha256", ["0" * 63, "0" * 64 + "\n", "../x", 7])
 def test_the_hash_of_a_profile_is_checked(sha256: object) -> None:
     environment = {"profile_sha256": "0123456789abcdef" * 4}

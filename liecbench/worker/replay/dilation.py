@@ -1,7 +1,8 @@
-"""The choice of the dilation: how many times more slowly replayed ranks run, so that this machine keeps up."""
+"""The choice of the slowdown of replayed ranks and their messages, so that this machine keeps up."""
 
+import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from liecbench.algorithms.comm.pacing import framed_bytes
@@ -9,6 +10,7 @@ from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
+from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import Profile
 from liecbench.worker.replay.step_kinds import StepKind
 from liecbench.worker.replay.work_seconds import compressor_times
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # The ranks and what emulates their links may use this share of the machine's processors.
 MAX_CPU_SHARE: Final = 0.3
+# A dilation up to which messages are not cut, and the size below which none is, because it would be mostly headers.
+_ENOUGH_DILATION: Final = 16
+_LEAST_BYTES: Final = 4096
 # What this machine adds to a message that others wait for, such as the delay line's reaction, and the share of a step
 # that all additions may make up. Dilation makes them smaller.
 _ADDED_SECONDS: Final = 0.25e-3
@@ -27,7 +32,40 @@ _MESSAGE_CPU_SECONDS: Final = 2.5e-4
 _BIT_CPU_SECONDS: Final = 0.8e-9
 
 
-def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int) -> int:
+def estimated_slowdown(
+    methods: Sequence[tuple[Cell, Collection[StepKind]]], profile: Profile, num_cpus: int
+) -> Slowdown:
+    """Return the slowdown at which this machine is expected to keep up with all methods of a session.
+
+    Messages are cut only if full ones would need a dilation above 16, and by the least power of two that needs no
+    more. If none does, they are cut by the one that needs the least dilation. No message is cut below 4 kB.
+
+    Args:
+        methods: For each method, a cell of it, whose links must be shaped, and its step kinds.
+        profile: The profile that is replayed.
+        num_cpus: The number of processors of this machine.
+
+    Raises:
+        ProfileError: If the profile has no times for a compressor that a method uses.
+    """
+    most = min((smallest_message(kind.schedule) for _, kinds in methods for kind in kinds), default=0) // _LEAST_BYTES
+    best = Slowdown(dilation=MOST_DILATION + 1)
+    for scale in (1, *(2**power for power in range(1, max(1, most).bit_length()))):
+        wanted = (estimated_dilation(cell, kinds, profile, num_cpus, scale) for cell, kinds in methods)
+        best = min(best, Slowdown(dilation=max(wanted, default=1), scale=scale), key=lambda one: one.dilation)
+        if best.dilation <= _ENOUGH_DILATION:
+            break
+    return best
+
+
+def smallest_message(schedule: Schedule) -> int:
+    """Return the bytes of the smallest message of a step; more than any message has if it sends none."""
+    sizes = [transfer.num_bytes for transfer in schedule.transfers]
+    segments = [reduce.num_bytes // schedule.world_size for reduce in schedule.all_reduces]
+    return min([*sizes, *segments], default=2**63)
+
+
+def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int, scale: int = 1) -> int:
     """Return the least whole dilation at which this machine is expected to keep up and to add little.
 
     Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2.5 % of
@@ -38,6 +76,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
         kinds: The step kinds of its method.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
+        scale: How many times smaller messages are.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.
@@ -50,13 +89,18 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
         affordable = step * MAX_CPU_SHARE * num_cpus
-        wanted = max(wanted, cpu_seconds(kind.schedule) / affordable, added / (step * _MAX_ADDED_SHARE))
+        wanted = max(wanted, cpu_seconds(kind.schedule, scale) / affordable, added / (step * _MAX_ADDED_SHARE))
     return min(MOST_DILATION, math.ceil(wanted))
 
 
-def cpu_seconds(schedule: Schedule) -> float:
-    """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links."""
-    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes())
+def cpu_seconds(schedule: Schedule, scale: int = 1) -> float:
+    """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links.
+
+    Args:
+        schedule: What all ranks send.
+        scale: How many times smaller messages are in reality.
+    """
+    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes()) / scale
     messages = sum(schedule.num_messages()) + schedule.num_ring_messages()
     return messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
 
@@ -101,6 +145,7 @@ def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
     return used / available if available else 0.0
 
 
-def raised(dilation: int, share: float) -> int:
-    """Return the dilation that brings the share of the processors down to 30 %, if ``dilation`` gave ``share``."""
-    return min(MOST_DILATION, math.ceil(dilation * share / MAX_CPU_SHARE))
+def raised(slowdown: Slowdown, share: float) -> Slowdown:
+    """Return the slowdown that brings the share of the processors down to 30 %, if ``slowdown`` gave ``share``."""
+    dilation = min(MOST_DILATION, math.ceil(slowdown.dilation * share / MAX_CPU_SHARE))
+    return dataclasses.replace(slowdown, dilation=dilation)

@@ -1,4 +1,4 @@
-"""The all-reduces of a replayed step, over torch's own collectives, on vectors of the true sizes."""
+"""The all-reduces of a replayed step, over torch's own collectives, on vectors of their sizes."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.schedule import Schedule, all_reduce_bytes
 from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.network.slowdown import Slowdown
 from liecbench.worker.replay.pauses import Pauses
 
 _BYTES_PER_ELEMENT = 4
@@ -27,6 +28,7 @@ class ReplayedAllReduces:
         pauses: This rank's pauses.
         extra_seconds: A pause for each all-reduce: with dilated time, what this rank's own processor does for it would
             otherwise take too small a part of the step.
+        slowdown: By how much real vectors are smaller.
     """
 
     schedule: Schedule
@@ -34,13 +36,15 @@ class ReplayedAllReduces:
     watch: Stopwatch
     pauses: Pauses
     extra_seconds: float = 0.0
+    slowdown: Slowdown = field(default_factory=Slowdown)
     _vectors: list[torch.Tensor] = field(default_factory=list, init=False)
     _started: list[tuple[dist.Work, float]] = field(default_factory=list, init=False)
     _counted_until: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._vectors = [
-            torch.zeros(-(-reduce.num_bytes // _BYTES_PER_ELEMENT)) for reduce in self.schedule.all_reduces
+            torch.zeros(-(-self.slowdown.smaller(reduce.num_bytes) // _BYTES_PER_ELEMENT))
+            for reduce in self.schedule.all_reduces
         ]
 
     def start_bucket(self, bucket: int) -> None:
@@ -60,7 +64,7 @@ class ReplayedAllReduces:
             self._finish_one()
         if self._vectors:
             self.pauses.pause(self.extra_seconds)
-            moved = all_reduce_bytes(sum(r.num_bytes for r in self.schedule.all_reduces), self.schedule.world_size)
+            moved = all_reduce_bytes(sum(vector.nbytes for vector in self._vectors), self.schedule.world_size)
             self.watch.counters.sent_bytes += moved
             self.watch.counters.received_bytes += moved
             self.watch.counters.sent_messages += len(self._vectors)

@@ -15,7 +15,9 @@ from liecbench.worker.step_clock import difference, peak_memory_bytes
 from liecbench.worker.step_timing import Burst
 
 
-def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbeat: Callable[[], None]) -> Burst:
+def replay_burst(
+    step: ReplayedStep, num_steps: int, link: TrainingLink, heartbeat: Callable[[], None], scale: int
+) -> Burst:
     """Replay a step without timing it, and time the next ``num_steps``. Collective.
 
     Limit the links before the call. The untimed step empties the links' token buckets.
@@ -23,11 +25,13 @@ def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbe
     Args:
         step: The step.
         num_steps: Number of timed steps.
-        link: This rank's link, with dilated rates and delays.
+        link: This rank's link, slowed down.
         heartbeat: Called after each step to signal that this rank makes progress.
+        scale: How many times smaller real messages are than those of the schedule.
 
     Returns:
         The measurements of all ranks, equal on every rank. Seconds are real seconds ÷ dilation, except CPU seconds.
+        Bytes are those of the schedule's messages; of smaller messages, those on the wire are multiplied by ``scale``.
 
     Raises:
         LinkError: If a network interface carried fewer bytes than the payload.
@@ -47,6 +51,11 @@ def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbe
         heartbeat()
     dist.barrier()
     dilation, now, exposed = step.pauses.dilation, watch.counters, watch.exposure.totals.since(exposed_before)
+    sent_bytes, received_bytes = now.sent_bytes - first.sent_bytes, now.received_bytes - first.received_bytes
+    if scale > 1:
+        planned = step.schedule.payload_bytes()[dist.get_rank()]
+        sent_bytes, received_bytes = (one * (1 + num_steps) for one in planned)
+    wire = difference(link.wire_bytes(), wire_before)
     used, available = CpuLoad.now().cpu_seconds(machine_before)
     own = RankMeasurement(
         mean_loss=0.0,
@@ -60,13 +69,13 @@ def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbe
         exposed_communicate_seconds=exposed.communicate_seconds / dilation,
         link_seconds=None if watch.exposure.rates is None else exposed.link_seconds / dilation,
         counters=Counters(
-            sent_bytes=now.sent_bytes - first.sent_bytes,
-            received_bytes=now.received_bytes - first.received_bytes,
+            sent_bytes=sent_bytes,
+            received_bytes=received_bytes,
             sent_messages=now.sent_messages - first.sent_messages,
             compress_seconds=(now.compress_seconds - times.compress_seconds) / dilation,
             communicate_seconds=(now.communicate_seconds - times.communicate_seconds) / dilation,
         ),
-        wire_bytes=difference(link.wire_bytes(), wire_before),
+        wire_bytes=None if wire is None else (wire[0] * scale, wire[1] * scale),
         cpu_seconds=time.process_time() - cpu_before,
         machine_cpu_seconds=(used - (link.emulator_cpu_seconds() - emulator_before), available),
         peak_memory_bytes=peak_memory_bytes(),

@@ -12,6 +12,7 @@ from liecbench.algorithms.comm.gloo import GlooTransport
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant
+from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import Profile
 from liecbench.results.timing_record import Timing
 from liecbench.worker.burst_record import Turn, burst_record
@@ -36,13 +37,13 @@ class Stage:
 
     Attributes:
         profile: The profile of the model.
-        dilation: How many times more slowly everything happens.
-        link: This rank's link, with dilated rates and delays.
+        slowdown: By how much everything is slower, and messages are smaller.
+        link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
     """
 
     profile: Profile
-    dilation: float
+    slowdown: Slowdown
     link: TrainingLink
     heartbeat: Callable[[], None]
 
@@ -98,12 +99,7 @@ class ReplayedContestant:
             burst = self._burst(name, self.num_steps[name])
             self._choose_steps(name, burst)
             record = burst_record(burst, place, name, kind.share.share)
-            dilation = self.stage.dilation
-            yield (
-                record
-                if dilation == 1
-                else dataclasses.replace(record, dilation=dilation, raw_seconds=record.seconds * dilation)
-            )
+            yield _with_slowdown(record, self.stage.slowdown)
 
     def probe(self) -> list[Burst]:
         """Replay a few steps of every kind, and return their measurements."""
@@ -117,19 +113,28 @@ class ReplayedContestant:
         """Do nothing: a replayed contestant has no thread and no process group of its own."""
 
     def _burst(self, name: str, num_steps: int) -> Burst:
-        return replay_burst(self.steps[name], num_steps, self.stage.link, self.stage.heartbeat)
+        return replay_burst(
+            self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.scale
+        )
 
     def _choose_steps(self, name: str, burst: Burst) -> None:
-        real = self.stage.dilation * burst.slowest.train_seconds / burst.num_steps
+        real = self.stage.slowdown.dilation * burst.slowest.train_seconds / burst.num_steps
         # Replayed steps hardly vary, so that two are enough if they take long.
         self.num_steps[name] = max(_FEWEST_STEPS, math.ceil(BURST_SECONDS / real))
+
+
+def _with_slowdown(record: Timing, slowdown: Slowdown) -> Timing:
+    if slowdown.dilation > 1:
+        raw_seconds = record.seconds * slowdown.dilation
+        record = dataclasses.replace(record, dilation=slowdown.dilation, raw_seconds=raw_seconds)
+    return dataclasses.replace(record, scale=slowdown.scale)
 
 
 def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
-    watch, pauses = Stopwatch(), Pauses(stage.dilation)
-    path = slowest_path(cell.link.dilated(stage.dilation), cell.workers)
+    watch, pauses = Stopwatch(), Pauses(stage.slowdown.dilation)
+    path = slowest_path(cell.link.slowed(stage.slowdown), cell.workers)
     transport = GlooTransport(group, kind.schedule.server or "root", watch, stage.link.pacer, path)
     hops = 2 * (cell.workers - 1)
     return ReplayedStep(
@@ -143,14 +148,16 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
             pauses=pauses,
             watch=watch,
             # A message costs its sender one half, and its receiver the other.
-            extra_seconds=_undilated((stage.profile.message_seconds or 0.0) / 2, stage.dilation),
+            extra_seconds=_undilated((stage.profile.message_seconds or 0.0) / 2, stage.slowdown.dilation),
+            slowdown=stage.slowdown,
         ),
         all_reduces=ReplayedAllReduces(
             schedule=kind.schedule,
             group=group,
             watch=watch,
             pauses=pauses,
-            extra_seconds=_undilated(hops * (stage.profile.hop_seconds or 0.0), stage.dilation),
+            extra_seconds=_undilated(hops * (stage.profile.hop_seconds or 0.0), stage.slowdown.dilation),
+            slowdown=stage.slowdown,
         ),
         pauses=pauses,
         watch=watch,

@@ -1,8 +1,8 @@
-"""The pushes, pulls and gathers of a replayed step: true sizes over the true transport, without values."""
+"""The pushes, pulls and gathers of a replayed step: messages of their sizes over the true transport, without values."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from liecbench.algorithms.comm.partition import Shard, local_shard_of
@@ -11,6 +11,7 @@ from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport
 from liecbench.compressors.base import Message
 from liecbench.compressors.identity import Identity
+from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import CompressorTimes
 from liecbench.worker.replay.pauses import Pauses
 
@@ -31,6 +32,7 @@ class ReplayedExchange:
         watch: Counts and times what the exchange does.
         extra_seconds: A pause for each message that is sent or received: with dilated time, what this rank's own
             processor does for a message would otherwise take too small a part of the step.
+        slowdown: By how much real messages are smaller.
     """
 
     rank: int
@@ -39,6 +41,7 @@ class ReplayedExchange:
     pauses: Pauses
     watch: Stopwatch
     extra_seconds: float = 0.0
+    slowdown: Slowdown = field(default_factory=Slowdown)
 
     def make(self, call: Call, times: CompressorTimes) -> None:
         """Make a call, and return when this rank's part in it is done. Collective.
@@ -52,7 +55,7 @@ class ReplayedExchange:
         start = {"push": self._push, "pull": self._pull, "gather": self._gather}[call.direction]
         traffic = start(call, times, shards, own)
         traffic.is_dense = isinstance(call.compressor, Identity)
-        limit_bytes = _BYTES_PER_ELEMENT * sum(shard.numel for shard in shards)
+        limit_bytes = _BYTES_PER_ELEMENT * sum(self.slowdown.smaller(shard.numel) for shard in shards)
         received = {shard.owner: shard.numel for shard in shards}
         with self.watch.transfer():
             for sender, _ in self.transport.exchange(traffic, limit_bytes=limit_bytes):
@@ -107,7 +110,7 @@ class ReplayedExchange:
         return message
 
     def _buffer(self, call: Call, shard: Shard) -> Message:
-        return self.transport.recv_buffer(call.compressor, shard.numel)
+        return self.transport.recv_buffer(call.compressor, self.slowdown.smaller(shard.numel))
 
     def _work(self, span: Literal["compress", "decompress"], seconds: float) -> None:
         if seconds:

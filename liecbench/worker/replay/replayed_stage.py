@@ -1,4 +1,4 @@
-"""Creates contestants that replay a profile, over links on which time is dilated."""
+"""Creates contestants that replay a profile, over links that are slowed down as far as this machine needs."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -12,12 +12,14 @@ from liecbench.config.jobs import Contestant, Session
 from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.config.workload_sizes import sizes
 from liecbench.host import cgroups
+from liecbench.network.slowdown import Slowdown
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import ProfileError
-from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_dilation, raised
+from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_slowdown, raised
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
 from liecbench.worker.replay.session_profile import SessionProfile
-from liecbench.worker.replay.step_kinds import step_kinds
+from liecbench.worker.replay.step_kinds import StepKind, step_kinds
+from liecbench.worker.replay.work_seconds import compressor_times
 from liecbench.worker.session_stage import Timed
 
 
@@ -59,29 +61,34 @@ class ReplayedStage:
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the dilation and prepare the links for it; if the processors are then too busy, raise it once."""
+        """Choose the slowdown and prepare the links for it; if the processors are then too busy, dilate more, once."""
         cell = self._session.cell
         if not cell.link.shaped:
-            return self._with_dilation(1)
+            return self._slowed(Slowdown())
         if cell.dilation != "auto":
-            return self._with_dilation(cell.dilation)
-        chosen = max(map(self._estimate, self._session.contestants))
-        stage = self._with_dilation(chosen)
+            return self._slowed(Slowdown(dilation=cell.dilation))
+        chosen = estimated_slowdown(self._methods(), self._profile, cgroups.num_cpus())
+        stage = self._slowed(chosen)
         share = self._measured_share(stage)
-        return self._with_dilation(raised(chosen, share)) if share > MAX_CPU_SHARE else stage
+        return self._slowed(raised(chosen, share)) if share > MAX_CPU_SHARE else stage
 
-    def _estimate(self, contestant: Contestant) -> int:
-        kinds = step_kinds(contestant.cell, self._profile, num_steps=0)
-        try:
-            return estimated_dilation(contestant.cell, kinds.values(), self._profile, cgroups.num_cpus())
-        except ProfileError:  # ``create`` will raise it again
-            return 1
+    def _methods(self) -> list[tuple[Cell, list[StepKind]]]:
+        """Return the cells of the contestants whose compressors are in the profile, with their step kinds."""
+        methods = []
+        for contestant in self._session.contestants:
+            kinds = list(step_kinds(contestant.cell, self._profile, num_steps=0).values())
+            with contextlib.suppress(ProfileError):  # ``create`` will raise it again
+                for kind in kinds:
+                    for call in kind.schedule.calls:
+                        compressor_times(self._profile, call.compressor)
+                methods.append((contestant.cell, kinds))
+        return methods
 
-    def _with_dilation(self, dilation: int) -> Stage:
-        self._link.prepare(self._session.cell.link, self._session.cell.emulator, dilation=dilation)
+    def _slowed(self, slowdown: Slowdown) -> Stage:
+        self._link.prepare(self._session.cell.link, self._session.cell.emulator, slowdown)
         return Stage(
             profile=self._profile,
-            dilation=dilation,
+            slowdown=slowdown,
             link=self._link,
             heartbeat=self._heartbeat,
         )

@@ -3,8 +3,9 @@ import math
 import pytest
 
 from liecbench.config.cell import Cell
-from liecbench.profiles.profile import Duration
-from liecbench.worker.replay.dilation import estimated_dilation, raised
+from liecbench.network.slowdown import Slowdown
+from liecbench.profiles.profile import Duration, ParameterTimes, Profile
+from liecbench.worker.replay.dilation import estimated_dilation, estimated_slowdown, raised
 from liecbench.worker.replay.step_kinds import step_kinds
 from tests.worker.replay.test_replayed_contestant import profile
 from tests.worker.small_cells import cell
@@ -30,6 +31,47 @@ def test_what_the_machine_adds_to_messages_is_little_of_a_step() -> None:
     assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(40 / 14)
 
 
+def large_profile(numel: int) -> Profile:
+    parameters = (ParameterTimes(name="a", shape=(numel,), ready_seconds=0.0),)
+    return profile().model_copy(update={"parameters": parameters})
+
+
+def slowdown(algorithms: list[str], rate: str, workers: int, numel: int) -> Slowdown:
+    large, methods = large_profile(numel), []
+    for name in algorithms:
+        made = Cell.from_spec({**cell({"name": name}).spec(), "link": rate, "workers": workers})
+        methods.append((made, list(step_kinds(made, large, num_steps=0).values())))
+    return estimated_slowdown(methods, large, num_cpus=2)
+
+
+def test_messages_are_cut_where_full_ones_would_need_a_large_dilation() -> None:
+    assert slowdown(["ddp"], "100mbit", 8, 10**7) == Slowdown(dilation=slowdown(["ddp"], "100mbit", 8, 10**7).dilation)
+    full, cut = slowdown(["ddp"], "10gbit", 8, 10**4), slowdown(["ddp"], "10gbit", 8, 10**7)
+
+    # 10,000 float32 in 8 segments are 5 kB, which cannot be cut to half; 10 million can.
+    assert full.scale == 1
+    assert cut.scale > 1
+    assert cut.dilation < estimated(["ddp"], "10gbit", 8, 10**7)
+
+
+def estimated(algorithms: list[str], rate: str, workers: int, numel: int) -> int:
+    large, wanted = large_profile(numel), []
+    for name in algorithms:
+        made = Cell.from_spec({**cell({"name": name}).spec(), "link": rate, "workers": workers})
+        wanted.append(estimated_dilation(made, step_kinds(made, large, num_steps=0).values(), large, 2))
+    return max(wanted)
+
+
+@pytest.mark.parametrize("numel", [3 * 10**5, 10**6, 10**7])
+def test_no_message_is_cut_below_4_kb(numel: int) -> None:
+    found = slowdown(["ddp", "doublesqueeze"], "25gbit", 8, numel)
+    # The smallest messages are the signs of an eighth of the model, with 4 bytes of a scale.
+    signs = 4 + math.ceil(numel / 8 / 8)
+
+    assert found.scale & (found.scale - 1) == 0
+    assert found.scale == 1 or signs / found.scale >= 4096
+
+
 def test_steps_that_send_nothing_need_no_dilation() -> None:
     made = Cell.from_spec({**cell({"name": "local_sgd"}).spec(), "compressor": None, "link": "20mbit"})
     nothing = profile().model_copy(update=dict.fromkeys(("forward", "backward", "optimizer"), Duration(median=0)))
@@ -40,4 +82,4 @@ def test_steps_that_send_nothing_need_no_dilation() -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.6, 8), (0.31, 5), (100.0, 1000)])
 def test_a_raised_dilation_brings_the_share_down(share: float, expected: int) -> None:
-    assert raised(4, share) == expected
+    assert raised(Slowdown(dilation=4, scale=8), share) == Slowdown(dilation=expected, scale=8)

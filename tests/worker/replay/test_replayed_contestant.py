@@ -8,6 +8,7 @@ import torch.distributed as dist
 
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant
+from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, ParameterTimes, Profile
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
@@ -76,11 +77,11 @@ def cells(workers: int) -> dict[str, Cell]:
     }
 
 
-def replay(dilation: float) -> dict[tuple[str, str], tuple[int, int, int, float]]:
+def replay(slowdown: Slowdown) -> dict[tuple[str, str], tuple[int, int, int, float]]:
     """Bytes sent and received, messages, and seconds of one step of each kind of each method on this rank."""
     stage = Stage(
         profile=profile(),
-        dilation=dilation,
+        slowdown=slowdown,
         link=NoLink(),
         heartbeat=lambda: None,
     )
@@ -99,7 +100,7 @@ def replay(dilation: float) -> dict[tuple[str, str], tuple[int, int, int, float]
     return found
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[Slowdown(), Slowdown(dilation=3, scale=4)], ids=["full", "slowed down"])
 def replayed(request: pytest.FixtureRequest) -> list[dict[tuple[str, str], tuple[int, int, int, float]]]:
     return run_ranks(replay, 3, request.param)
 
@@ -144,6 +145,31 @@ def test_a_step_takes_at_least_what_is_recorded(
         ("dgc", "compressed"): compute + COMPRESS + DECOMPRESS + 2 * ACCUMULATE,
     }.items():
         assert 0.98 * least <= slowest[key] < 10 * least
+
+
+def wire_bytes(scale: int) -> dict[str, tuple[int, int]]:
+    """Return the bytes per step that a rank really sends, as its transport counts, and those that are recorded."""
+    stage = Stage(profile=profile(), slowdown=Slowdown(scale=scale), link=NoLink(), heartbeat=lambda: None)
+    found = {}
+    for name in ("ddp", "doublesqueeze", "root"):
+        timed = ReplayedContestant.create(Contestant(cell=cells(3)[name], jobs=()), stage, num_steps=0)
+        (step,) = timed.steps.values()
+        (burst,) = timed.probe()
+        counters = burst.ranks[dist.get_rank()].counters
+        found[name] = (step.watch.counters.sent_bytes // burst.ranks[0].num_steps, counters.sent_bytes // 3)
+    return found
+
+
+def test_scaled_messages_are_smaller_and_recorded_in_full() -> None:
+    full, scaled = (run_ranks(wire_bytes, 3, scale)[0] for scale in (1, 4))
+
+    assert {name: recorded for name, (_, recorded) in full.items()} == {
+        name: recorded for name, (_, recorded) in scaled.items()
+    }
+    for name, (moved, recorded) in full.items():
+        assert moved == recorded
+        # A message of signs has 4 bytes beside its elements, and lengths are rounded up.
+        assert recorded / 4 <= scaled[name][0] <= recorded / 4 + 4 * 16
 
 
 def test_a_message_costs_something_between_two_ranks_and_all_ranks_learn_it() -> None:
