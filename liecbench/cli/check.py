@@ -27,6 +27,7 @@ from liecbench.cli.check_reports import Reports
 from liecbench.cli.console import say
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
+from liecbench.cli.output_file import OutputKind, require_replaceable
 from liecbench.config.bundled_scenarios import scenario_path
 from liecbench.errors import LiecbenchError
 
@@ -58,6 +59,7 @@ def baseline(
     from liecbench.check.stored.baseline import Baseline, left_out
     from liecbench.results.directory import load
 
+    require_replaceable(output, OutputKind.BASELINE)
     cells = load([results])
     rest, count = left_out(cells), len(cells)
     stored = Baseline.of(_released(cells))

@@ -9,6 +9,7 @@ import typer
 
 from liecbench.cli.check_options import CheckFormat
 from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.output_file import OutputKind, require_replaceable
 from liecbench.errors import ExitCode, LiecbenchError
 from liecbench.untrusted import regular_files
 
@@ -38,14 +39,9 @@ class Reports:
     github: bool
 
     def __post_init__(self) -> None:
-        for path in (self.json_file, self.junit):
-            if path is None:
-                continue
-            try:
-                regular_files.require_writable(path)
-            except OSError as error:
-                message = f"{path}: it cannot be written ({error.strerror})"
-                raise LiecbenchError(message, "give a file in a directory that exists") from None
+        for path, kind in ((self.json_file, OutputKind.CHECK_JSON), (self.junit, OutputKind.JUNIT)):
+            if path is not None:
+                require_replaceable(path, kind)
 
     def publish(self, outcome: "Outcome") -> NoReturn:
         """Print the outcome, write the files, and exit with the outcome's exit code."""

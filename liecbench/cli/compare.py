@@ -8,6 +8,7 @@ import typer
 from liecbench.cli.completion import complete_methods
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.garbage import without_collections
+from liecbench.cli.output_file import OutputKind, require_replaceable
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
 from liecbench.untrusted import regular_files
@@ -61,6 +62,7 @@ def report(
     """Write one HTML page that works without a network: verdict, comparison, figures, what was run."""
     from liecbench.report import html
 
+    require_replaceable(output, OutputKind.REPORT)
     comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
     page = html.render(comparison)
     with ignore_broken_pipe():  # for -o /dev/stdout

@@ -1,6 +1,8 @@
 """Read, write and describe the JSON file of a profile, which another tool or a person may have written."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from liecbench.untrusted import regular_files
 from liecbench.untrusted.plain_text import one_line
 
 _MOST_BYTES: Final = 2**26
+_SEAL: Final = re.compile(r',\s*"sha256"\s*:\s*"([0-9a-f]{64})"\s*\}\s*$')
 _MEASURE: Final = "measure one with `liecbench profile`"
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "parameters": ParameterTimes,
@@ -44,8 +47,10 @@ def read_profile(path: Path) -> Profile:
 def parse_profile(text: str, source: str) -> Profile:
     """Return the profile in JSON text; ``source`` names the text in error messages.
 
-    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile.
+    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile, or if it ends with a
+    ``sha256`` (see ``sealed_text``) that is not that of the rest.
     """
+    text = _without_seal(text, source)
     try:
         content = json.loads(text, object_pairs_hook=_without_twice, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -70,8 +75,17 @@ def parse_profile(text: str, source: str) -> Profile:
 
 def write_profile(path: Path, profile: Profile) -> None:
     """Write a profile to a JSON file, as a whole or not at all. Raises LiecbenchError if it cannot be written."""
+    _write(path, profile_text(profile))
+
+
+def write_sealed(path: Path, profile: Profile) -> None:
+    """Write a profile as ``write_profile`` does, with ``sealed_text``."""
+    _write(path, sealed_text(profile))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        regular_files.write_text(path, profile_text(profile))
+        regular_files.write_text(path, text)
     except OSError as error:
         raise LiecbenchError(f"{path}: {error.strerror}", "give a file in a directory that you can write") from None
 
@@ -82,9 +96,33 @@ def profile_text(profile: Profile) -> str:
     return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_entry(value)}" for key, value in content.items()) + "\n}\n"
 
 
+def sealed_text(profile: Profile) -> str:
+    """Return the text of a profile's file with a last key ``sha256``, the hash of the text without this key.
+
+    Later runs replay the profiles that a run has measured. Reading refuses a sealed profile that somebody changed.
+    """
+    text = profile_text(profile)
+    return f'{text[:-3]},\n  "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
+
+
+def _without_seal(text: str, source: str) -> str:
+    seal = _SEAL.search(text)
+    if seal is None:
+        return text
+    rest = f"{text[: seal.start()]}\n}}\n"
+    if hashlib.sha256(rest.encode()).hexdigest() != seal[1]:
+        message = f"{source}: sha256: the profile was changed after liecbench had written it"
+        raise LiecbenchError(message, "restore it, or delete it; if the change is yours, remove the key")
+    return rest
+
+
 def profile_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a profile's file."""
     schema = Profile.model_json_schema()
+    schema["properties"]["sha256"] = {
+        "description": "Written by liecbench: the hash of the rest. Remove it if you change the profile.",
+        "type": "string",
+    }
     return {
         **schema,
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,13 @@ import pytest
 
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Duration, Line
-from liecbench.profiles.profile_file import parse_profile, profile_schema, read_profile, write_profile
+from liecbench.profiles.profile_file import (
+    parse_profile,
+    profile_schema,
+    read_profile,
+    write_profile,
+    write_sealed,
+)
 from tests.profiles.written import WRITTEN, written
 
 PARAMETER = WRITTEN["parameters"][0]
@@ -152,3 +159,24 @@ def test_the_json_schema_requires_what_reading_requires() -> None:
         without = {name: value for name, value in WRITTEN.items() if name != key}
         assert f"{key}: the key is missing" in refusal(without)
     assert "seconds" in schema["$defs"]["Duration"]["properties"]["median"]["description"]
+
+
+def test_a_sealed_profile_is_refused_after_a_change(tmp_path: Path) -> None:
+    path, plain = tmp_path / "sealed.json", tmp_path / "plain.json"
+    profile = parse_profile(json.dumps(WRITTEN), "p.json")
+    write_profile(plain, profile)
+    write_sealed(path, profile)
+
+    text = path.read_text(encoding="utf-8")
+    assert read_profile(path) == profile
+    assert set(json.loads(text)) - set(json.loads(plain.read_text(encoding="utf-8"))) == {"sha256"}
+    assert json.loads(text)["sha256"] == hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert set(json.loads(text)) <= set(profile_schema()["properties"])
+
+    changed = json.loads(text)
+    changed["forward"]["median"] *= 100
+    told = "sha256: the profile was changed after liecbench had written it; restore it, or delete it"
+    for edited in (json.dumps(changed), json.dumps(changed, indent=2) + "\n"):
+        assert told in refusal(edited)
+    del changed["sha256"]
+    assert parse_profile(json.dumps(changed), "p.json").forward.median == 100 * profile.forward.median

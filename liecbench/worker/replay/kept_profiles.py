@@ -28,7 +28,7 @@ from liecbench.host import machine, variables
 from liecbench.host.cpu_load import CpuLoad
 from liecbench.host.user_cache import expanded, user_cache
 from liecbench.profiles.profile import Profile
-from liecbench.profiles.profile_file import read_profile, write_profile
+from liecbench.profiles.profile_file import read_profile, write_sealed
 from liecbench.profiles.profile_store import DIRECTORY
 
 # A profile that was measured while other processes used more of the processors is not kept.
@@ -95,7 +95,7 @@ def keep(path: Path, profile: Profile) -> None:
     """Write a profile to ``path``; if that is impossible, as on a full disk, later runs measure their own."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_profile(path, profile)
+        write_sealed(path, profile)
     except (LiecbenchError, OSError):
         return
 

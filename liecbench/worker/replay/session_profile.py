@@ -11,7 +11,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Profile
-from liecbench.profiles.profile_file import profile_text, read_profile, write_profile
+from liecbench.profiles.profile_file import read_profile, sealed_text, write_sealed
 from liecbench.profiles.profile_store import load_stored, remember
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
@@ -99,7 +99,7 @@ def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> S
         before = _merged(before, _measured(session.cell, missing, heartbeat))
         is_quiet = is_quiet and load.share() <= MOST_OTHER_CPU
     path.parent.mkdir(exist_ok=True)
-    write_profile(path, before)
+    write_sealed(path, before)
     files = [path]
     if kept is not None and is_quiet:
         keep(kept, before)
@@ -108,7 +108,7 @@ def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> S
 
 
 def _sha256(profile: Profile) -> str:
-    return hashlib.sha256(profile_text(profile).encode()).hexdigest()
+    return hashlib.sha256(sealed_text(profile).encode()).hexdigest()
 
 
 def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], None]) -> Profile:

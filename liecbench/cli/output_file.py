@@ -1,0 +1,35 @@
+"""Files that a command writes: an earlier file of the same kind is replaced, any other file is not."""
+
+import enum
+from pathlib import Path
+from typing import Final
+
+from liecbench.errors import LiecbenchError
+from liecbench.untrusted import regular_files
+
+_HEAD_BYTES: Final = 400
+
+
+class OutputKind(enum.Enum):
+    """A kind of file that commands write: how messages call it, and a text that its first bytes contain."""
+
+    REPORT = ("a report of liecbench", b"<!DOCTYPE html>")
+    BASELINE = ("a baseline", b'"liecbench-baseline"')
+    CHECK_JSON = ("an outcome of liecbench check", b'"liecbench-check"')
+    JUNIT = ("JUnit XML", b"<testsuite")
+
+
+def require_replaceable(path: Path, kind: OutputKind) -> None:
+    """Raise LiecbenchError if ``path`` cannot be written, or is a file of another kind, such as a ledger."""
+    name, mark = kind.value
+    try:
+        regular_files.require_writable(path)
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        message = f"{path}: it cannot be written ({error.strerror})"
+        raise LiecbenchError(message, "give a file in a directory that you can write") from None
+    if head.strip() and mark not in head:
+        raise LiecbenchError(f"{path}: not overwritten, because it is not {name}", "give another name, or remove it")
