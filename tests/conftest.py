@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("liecbench")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=2, help="how often test_chaos.py kills a run at a random moment")
+    parser.addoption("--kills", type=int, help="how often each test of test_chaos.py kills a run at a random moment")
     parser.addoption("--long", action="store_true", help="also run the tests marked 'long', which take minutes each")
 
 

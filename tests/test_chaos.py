@@ -1,6 +1,6 @@
 """SIGKILL of any process at any moment: records are kept, and a repeated run ends with the same numbers.
 
-``--kills 50`` is the long form.
+By default one kill, with ``--long`` three more; ``--kills 50`` is as long as it says.
 """
 
 import contextlib
@@ -153,10 +153,11 @@ def test_timed_cells_are_their_trajectory_with_times_of_their_own(undisturbed: U
 
 
 @pytest.mark.timeout(7200)
+@pytest.mark.parametrize("num_kills", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_kills_change_no_number(
-    scenario: Path, undisturbed: Undisturbed, tmp_path: Path, request: pytest.FixtureRequest
+    num_kills: int, scenario: Path, undisturbed: Undisturbed, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    num_kills: int = request.config.getoption("--kills")
+    num_kills = request.config.getoption("--kills") or num_kills
     chance, directory = random.Random(num_kills), tmp_path / "results"
     while num_kills:
         if _disturb(scenario, directory, tmp_path, chance, undisturbed.seconds):

@@ -47,11 +47,13 @@ ONE_MODEL = ("psgd", "memsgd", "doublesqueeze", "neolithic", "ef21", "ef21_bc", 
 # The update is ±1 per element and step.
 LEARNING_RATES = {"signsgd": network.LEARNING_RATE / 100}
 UNCOMPRESSED = ("psgd", "local_sgd", "signsgd")
+# With --long also the fewest workers, and an even number of more.
+NUM_WORKERS = [3, *(pytest.param(number, marks=pytest.mark.long) for number in (2, 4))]
 SIZES = (7, 9, 6, 4)
 SEVERAL = 160
 # In float32 a value within a rounding error of 0 may get another sign than in the simulation. With this seed none is so
-# close: the closest of a million is 1.5e-6 of its scale away (``python -m tests.algorithms.margins`` finds such seeds).
-SEED = 0
+# close: the closest of a million is 8e-6 of its scale away (``python -m tests.algorithms.margins`` finds such seeds).
+SEED = 20
 BLOCK_BYTES: list[int | Literal["whole"]] = ["whole", SEVERAL]
 OF_THE_PAPER = ("psgd", "memsgd", "doublesqueeze", "neolithic", "cser", "liec")
 IDENTITY: tuple[str, Literal["whole"], str] = ("identity", "whole", "sharded")
@@ -141,7 +143,7 @@ def simulated(combination: Combination, num_workers: int) -> list[simulation.Vec
     return weights
 
 
-@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.long), 4], ids=["2 workers", "4 workers"])
+@pytest.fixture(scope="module", params=NUM_WORKERS, ids="{} workers".format)
 def trajectories(request: pytest.FixtureRequest) -> tuple[int, dict[Combination, list[torch.Tensor]]]:
     num_workers: int = request.param
     chosen = COMBINATIONS if request.config.getoption("--long") else [c for c in COMBINATIONS if not is_long(c)]

@@ -60,7 +60,7 @@ def cell(
             "task": {
                 "dataset": "digits",
                 "model": {"name": "mlp", "width": 48},
-                "batch_size": 32,
+                "batch_size": 64,
                 "epochs": epochs,
                 "learning_rate": learning_rate,
             },

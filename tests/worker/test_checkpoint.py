@@ -23,7 +23,10 @@ from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
-from tests.worker.small_cells import IMAGES, NoLink, cell, epochs_of, numbers
+from tests.worker import small_cells
+from tests.worker.small_cells import IMAGES, NoLink, epochs_of, numbers
+
+cell = partial(small_cells.cell, batch_size=64)  # half the usual steps
 
 
 def resume_from_old_file(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
