@@ -65,4 +65,6 @@ def value_text(value: object) -> str:
     """Return a field's value as text: a string as it is, None as ``none``, any other value as JSON."""
     if value is None:
         return _NONE
+    if type(value) is int:
+        return str(value)
     return value if isinstance(value, str) else json.dumps(value)

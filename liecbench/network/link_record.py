@@ -27,6 +27,11 @@ def _links(asked: str) -> LinkMap:
 
 
 @functools.cache
+def _quoted(asked: str) -> str:
+    return json.dumps(asked)
+
+
+@functools.cache
 def _default_emulator(asked: str) -> UsedEmulator | None:
     return used_emulator(_links(asked), "kernel")
 
@@ -65,7 +70,8 @@ class LinkRecord:
 
     @property
     def _asked_text(self) -> str:
-        return json.dumps("none" if self.asked is None else self.asked)
+        asked = "none" if self.asked is None else self.asked
+        return _quoted(asked) if isinstance(asked, str) else json.dumps(asked)
 
     @property
     def used_emulator(self) -> UsedEmulator | None:

@@ -74,7 +74,7 @@ class CellResult:
     @property
     def is_language_model(self) -> bool:
         """True if the cell trains a language model, which is judged by its test loss instead of its accuracy."""
-        return is_language_model(self.spec, (epoch.tokens for epoch in self.epochs))
+        return is_language_model(self.spec, [epoch.tokens for epoch in self.epochs])
 
     @property
     def is_replayed(self) -> bool:

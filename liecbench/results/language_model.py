@@ -1,7 +1,7 @@
 """Language models, which are judged by their test loss instead of their accuracy, and their perplexity."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 # Records of earlier versions do not count tokens, but they name the dataset.
@@ -9,7 +9,7 @@ _DATASETS: Final = frozenset({"text"})
 _MAX_LOSS: Final = 700.0  # e to the power of more is not a finite number
 
 
-def is_language_model(spec: Mapping[str, Any], tokens: Iterable[int | None]) -> bool:
+def is_language_model(spec: Mapping[str, Any], tokens: Sequence[int | None]) -> bool:
     """Return True if a cell trains a language model.
 
     Args:
@@ -17,7 +17,7 @@ def is_language_model(spec: Mapping[str, Any], tokens: Iterable[int | None]) -> 
         tokens: The number of tokens of each of its epochs; None where a record has none.
     """
     dataset = spec["task"].get("dataset") or {}
-    return dataset.get("name") in _DATASETS or any(count is not None for count in tokens)
+    return dataset.get("name") in _DATASETS or tokens.count(None) < len(tokens)
 
 
 def to_perplexity(test_loss: float) -> float:

@@ -104,12 +104,12 @@ class Row:
         dilated = f"replayed ×{self.dilation:g}" if self.dilation > 1 else "replayed"
         return f"{dilated}, scaled ÷{self.scale}" if self.scale > 1 else dilated
 
-    @property
+    @functools.cached_property
     def num_failed(self) -> int:
         """The number of failed and diverged cells."""
         return sum(cell.status in ("failed", "diverged") for cell in self.cells)
 
-    @property
+    @functools.cached_property
     def num_unfinished(self) -> int:
         """The number of cells that have begun but not ended."""
         return sum(cell.status == "unfinished" for cell in self.cells)

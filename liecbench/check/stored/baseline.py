@@ -89,7 +89,7 @@ class Baseline(Model):
     def _parse(cls, content: bytes) -> Self:
         rest, cells = baseline_text.unsealed(content)
         envelope = _Envelope.model_validate_json(rest)
-        return cls(liecbench=envelope.liecbench, cells=[BaselineCell.model_validate_json(cell) for cell in cells])
+        return cls(liecbench=envelope.liecbench, cells=[BaselineCell.parse(cell) for cell in cells])
 
 
 class _Envelope(Model):
@@ -109,5 +109,4 @@ def left_out(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _sort_key(entry: BaselineCell) -> tuple[str, int]:
-    others = {name: value for name, value in entry.spec.items() if name != "seed"}
-    return json.dumps(others, sort_keys=True), entry.seed
+    return entry.keys.without_seed, entry.seed

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -25,6 +27,7 @@ from liecbench.results.language_model import is_language_model
 from liecbench.results.ranges import Count, CpuShare, Fraction, Natural, NonNegative, Real, Seconds
 from liecbench.results.records import Epoch
 
+_MOST_ENVIRONMENTS: Final = 1000
 _STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
@@ -84,8 +87,9 @@ class StoredEpoch:
 
         Raises ValidationError if a value is out of bounds.
         """
-        first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
-        fields = {**_stored_fields(epoch), "first_steps": first}
+        fields = dict(zip(_STORED, _STORED_OF(epoch), strict=True))
+        if epoch.first_steps is not None:
+            fields["first_steps"] = dataclasses.asdict(epoch.first_steps)
         fields |= {} if is_trained else dict.fromkeys(_OF_TRAINING)
         found: Self = _epoch_adapter().validate_python(fields, strict=False)
         return found
@@ -114,9 +118,9 @@ _OF_TRAINING: Final = ("train_loss", "test_loss", "test_accuracy")
 _LATER: Final = ("first_steps", "tokens")
 _STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
 
-
-def _stored_fields(epoch: Epoch) -> dict[str, Any]:
-    return {name: getattr(epoch, name) for name in _STORED}
+_STORED_OF: Final[Callable[[Epoch], tuple[Any, ...]]] = operator.attrgetter(*_STORED)
+_ENVIRONMENT: Final = b'\n   "environment": '
+_EPOCHS: Final = b',\n   "epochs": '
 
 
 class BaselineCell(Model):
@@ -153,9 +157,9 @@ class BaselineCell(Model):
         return {"spec": self.spec, "environment": environment, "epochs": [epoch.as_dict() for epoch in self.epochs]}
 
     @functools.cached_property
-    def conditions(self) -> dict[str, Any]:
+    def conditions(self) -> Mapping[str, Any]:
         """The environment, and those of the settings that do not change the bytes sent, by name."""
-        return conditions(self.spec, self.environment)
+        return conditions(self.keys, self.environment)
 
     @functools.cached_property
     def keys(self) -> SpecKeys:
@@ -177,12 +181,33 @@ class BaselineCell(Model):
     @property
     def is_language_model(self) -> bool:
         """True if the cell trains a language model, which is judged by its test loss instead of its accuracy."""
-        return is_language_model(self.spec, (epoch.tokens for epoch in self.epochs))
+        return is_language_model(self.spec, [epoch.tokens for epoch in self.epochs])
 
     @property
     def seed(self) -> int:
         """The cell's seed."""
         return int(self.spec["seed"])
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        """Return the cell in a part of a baseline's file.
+
+        Thousands of cells share a few environments: each is parsed once, and its text cut out of the other cells'. What
+        remains of a text is valid JSON only if a whole value was cut out.
+
+        Raises:
+            ValidationError: If the text is no cell of a baseline.
+        """
+        begin = text.find(_ENVIRONMENT)
+        end = text.find(_EPOCHS, begin)
+        if 0 < begin < end:
+            try:
+                environment = _environment(text[begin + len(_ENVIRONMENT) : end])
+                rest = cls.model_validate_json(b"%b%b{}%b" % (text[:begin], _ENVIRONMENT, text[end:]))
+                return rest.model_copy(update={"environment": environment})
+            except ValidationError:
+                pass  # the error of the whole text tells more
+        return cls.model_validate_json(text)
 
     @classmethod
     def of(cls, cell: CellResult) -> Self:
@@ -198,6 +223,11 @@ class BaselineCell(Model):
         except ValidationError as error:
             remedy = "use the liecbench that wrote it, or run the cell again"
             raise LiecbenchError(f"cell {cell.id}: its records are invalid: {first_error(error)}", remedy) from None
+
+
+@functools.lru_cache(maxsize=_MOST_ENVIRONMENTS)
+def _environment(text: bytes) -> StoredEnvironment:
+    return StoredEnvironment.model_validate_json(text)
 
 
 def first_error(error: ValidationError) -> str:

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import from_json
@@ -51,20 +52,25 @@ class StoredEnvironment(Model):
         return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
 
 
-class SpecKeys(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SpecKeys:
     """Texts that are equal for specs with the same values.
 
     Attributes:
         without_seed: The key of all fields but the seed.
         of_bytes: The key of the fields, but the seed, that can change the bytes that a method sends.
+        settings: The fields that do not change these bytes, by name.
+        on_gpus: True if the cell runs on GPUs.
     """
 
     without_seed: str
     of_bytes: str
+    settings: Mapping[str, Any]
+    on_gpus: bool
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
-        """Return the keys of a spec. Specs that differ only in the seed share the texts."""
+        """Return the keys of a spec. Specs that differ only in the seed share one object."""
         return _spec_keys(alike_key(spec))
 
 
@@ -72,19 +78,48 @@ class SpecKeys(NamedTuple):
 def _spec_keys(alike: bytes) -> SpecKeys:
     spec = from_json(alike)
     relevant = {name: value for name, value in spec.items() if name not in IRRELEVANT_FOR_BYTES}
-    return SpecKeys(without_seed=_SORTED.encode(spec), of_bytes=_SORTED.encode(relevant))
+    settings = {name: spec.get(name, LATER_CELL_FIELDS.get(name)) for name in IRRELEVANT_FOR_BYTES}
+    return SpecKeys(
+        without_seed=_SORTED.encode(spec),
+        of_bytes=_SORTED.encode(relevant),
+        settings={**settings, "link": link_text(spec["link"])},
+        on_gpus=spec["device"] == "cuda",
+    )
 
 
-def conditions(spec: Mapping[str, Any], environment: StoredEnvironment) -> dict[str, Any]:
+def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
     """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
+    link, gpus = environment.link, environment.gpus if keys.on_gpus else None
+    return _conditions(
+        keys,
+        environment.torch,
+        environment.cpu,
+        None if gpus is None else tuple(gpus),
+        environment.nccl,
+        environment.data_sha256 and environment.data_sha256[:12],
+        None if link is None else link.emulator,
+        None if link is None else link.congestion_control,
+    )
+
+
+@functools.lru_cache(maxsize=_MOST_KEYS)
+def _conditions(
+    keys: SpecKeys,
+    torch: str | None,
+    cpu: str | None,
+    gpus: tuple[str, ...] | None,
+    nccl: NcclRecord | None,
+    data_sha256: str | None,
+    link_emulator: str | None,
+    congestion_control: str | None,
+) -> Mapping[str, Any]:
     return {
-        **{name: spec.get(name, LATER_CELL_FIELDS.get(name)) for name in IRRELEVANT_FOR_BYTES},
-        "link": link_text(spec["link"]),
-        "torch": environment.torch,
-        "cpu": environment.cpu,
-        "gpus": environment.gpus if spec["device"] == "cuda" else None,
-        "nccl": environment.nccl and dataclasses.asdict(environment.nccl),
-        "data_sha256": environment.data_sha256 and environment.data_sha256[:12],
-        "link_emulator": environment.link and environment.link.emulator,
-        "congestion_control": environment.link and environment.link.congestion_control,
+        **keys.settings,
+        "torch": torch,
+        "cpu": cpu,
+        "gpus": None if gpus is None else list(gpus),
+        "nccl": nccl and dataclasses.asdict(nccl),
+        "data_sha256": data_sha256,
+        "link_emulator": link_emulator,
+        "congestion_control": congestion_control,
     }
