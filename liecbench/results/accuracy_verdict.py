@@ -12,7 +12,8 @@ from typing import Final, Literal
 
 from liecbench.results.cells import CellResult
 from liecbench.results.rows import Row
-from liecbench.results.statistics import Estimate, holm, spread, t_quantile, two_sided_p_value
+from liecbench.results.statistics import Estimate, holm, spread
+from liecbench.results.student_t import near_t_quantile, two_sided_p_value
 from liecbench.results.tolerances import Tolerances
 
 AccuracyOutcome = Literal["kept", "lost", "not_shown"]
@@ -113,7 +114,7 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
     deviation = spread(differences, resolution)
 
     def is_enough(count: int) -> bool:
-        factor = t_quantile(count - 1, 1 - _TAIL) + t_quantile(count - 1, 0.8)
+        factor = near_t_quantile(count - 1, 1 - _TAIL) + near_t_quantile(count - 1, 0.8)
         return factor * deviation / math.sqrt(count) <= tolerance
 
     first = len(differences) + 1

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from liecbench.results.statistics import Estimate, sample_deviation, t_quantile, two_sided_p_value
+from liecbench.results.statistics import Estimate, sample_deviation
+from liecbench.results.student_t import t_quantile, two_sided_p_value
 
 # The standard deviation between placements that is assumed before any is measured. The same code, created again,
 # differed by a standard deviation of 1 % on an idle machine and 3 % on a busy one. The assumption weighs as much as two

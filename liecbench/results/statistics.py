@@ -1,10 +1,11 @@
-"""Statistics of results: means with confidence intervals by Student's t, p-values, and Holm's adjustment."""
+"""Statistics of results: means with confidence intervals by Student's t, and Holm's adjustment of p-values."""
 
-import functools
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from liecbench.results.student_t import t_quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,21 +79,6 @@ def _odd_root(numerator: int, denominator: int) -> int:
     """Return √(numerator ÷ denominator) rounded down, but to the next odd integer if it is not exact."""
     root = math.isqrt(numerator // denominator)
     return root | (root * root * denominator != numerator)
-
-
-@functools.cache
-def t_quantile(degrees_of_freedom: int, probability: float) -> float:
-    """Return the quantile, at a probability from 0 to 1, of Student's t with these degrees of freedom."""
-    from scipy.special import stdtrit  # scipy.stats would take half a second to import
-
-    return float(stdtrit(degrees_of_freedom, probability))
-
-
-def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
-    """Return the two-sided p-value: the probability that Student's t is at least as far from 0 as ``statistic``."""
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(degrees_of_freedom, -abs(statistic)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

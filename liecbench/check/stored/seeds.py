@@ -12,7 +12,8 @@ from typing import Final, Literal
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
 from liecbench.results.accuracy_verdict import LOSS_RESOLUTION
-from liecbench.results.statistics import Estimate, spread, t_quantile
+from liecbench.results.statistics import Estimate, spread
+from liecbench.results.student_t import t_quantile
 
 ENOUGH_SEEDS: Final = 5
 MOST_SEEDS: Final = 1000
