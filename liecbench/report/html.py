@@ -1,11 +1,7 @@
-"""The output of ``liecbench report``: an HTML page that needs no network, with verdict, table, figures and settings."""
+"""The output of ``liecbench report``: an HTML page that needs no network: the answer, then sections of details."""
 
-import importlib.util
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from importlib.resources import files
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
@@ -14,26 +10,37 @@ from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
+from liecbench.report.page_answers import headline, speed_charts, speed_map
+from liecbench.report.page_break_even import brackets
+from liecbench.report.page_facts import details, link_facts, machine_facts
+from liecbench.report.page_sections import figure_sections, is_a_line
 from liecbench.report.table_texts import caption, field_heading, field_text
 from liecbench.results.comparison import Comparison
-from liecbench.results.directory import SCENARIO_NAME
 from liecbench.results.link_rates import symmetric_rate
-from liecbench.untrusted import regular_files
 from liecbench.untrusted.plain_text import printable
 
-_MOST_SCENARIO_BYTES = 2**22
+_MOST_CHARTS = 12
 
 
 def render(comparison: Comparison) -> str:
-    """Return the page as HTML. The page's template escapes every text that comes from a scenario or a record."""
+    """Return the page as HTML. The page's templates escape every text that comes from a scenario or a record."""
     rows, metrics = comparison.rows, comparison.columns(page=True)
     figures, drawn = all_figures(comparison), drawn_rows(rows, comparison.labels)
+    lines = [figure for figure in figures if is_a_line(figure)]
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
     names = ", ".join(directory.resolve().name for directory in comparison.directories)
     return _template().render(
         title=f"{names}: does compression pay off?",
+        headline=headline(comparison),
         cells=_cells(comparison),
+        machine=machine_facts(comparison),
+        links=link_facts(comparison),
         comparison=comparison,
+        charts=list(speed_charts(comparison, palette))[:_MOST_CHARTS],
+        speed_map=speed_map(comparison, palette),
+        brackets=brackets(comparison, palette),
+        groups=list(comparison.settings.items()),
+        fields=_fields(comparison),
         metrics=metrics,
         best={metric.name: metric.best(row.metrics[metric.name] for row in rows) for metric in metrics},
         incomplete=any(row.state for row in rows),
@@ -42,11 +49,12 @@ def render(comparison: Comparison) -> str:
         gpus=gpu_table(comparison),
         settings=list(dict.fromkeys(comparison.labels.setting(row) for row in drawn)),
         left_out=sum(row.has_epochs for row in rows) - len(drawn),
-        figures=figures,
-        plots={figure.key: plotly_figure(figure, palette) for figure in figures},
-        details=list(_details(comparison)),
+        sections=list(figure_sections(lines)),
+        num_points=len(figures) - len(lines),
+        plots={figure.key: plotly_figure(figure, palette) for figure in lines},
+        details=list(details(comparison)),
         version=__version__,
-        plotly=_plotly_library(),
+        plotly=files("liecbench.report").joinpath("page/library/plotly-basic.min.js").read_text(encoding="utf-8"),
         field_heading=field_heading,
         field_text=field_text,
         symmetric_rate=symmetric_rate,
@@ -71,12 +79,16 @@ def _printable(value: object) -> object:
     return printable(value) if isinstance(value, str) and not is_markup else value
 
 
-def _plotly_library() -> str:
-    # Find Plotly's package without importing it, because the page needs only the JavaScript file in the package.
-    package = importlib.util.find_spec("plotly")
-    assert package is not None, "plotly is a dependency"
-    assert package.submodule_search_locations is not None, "plotly is a package"
-    return (Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+def _fields(comparison: Comparison) -> list[str]:
+    """Return the fields that are columns of the table: those in which rows of the same setting differ."""
+    if len(comparison.settings) < 2:
+        return list(comparison.fields)
+    groups = comparison.settings.values()
+    return [
+        name
+        for name in comparison.fields
+        if name == "algorithm" or any(len({field_text(row, name) for row in rows}) > 1 for rows in groups)
+    ]
 
 
 def _cells(comparison: Comparison) -> str:
@@ -88,20 +100,3 @@ def _cells(comparison: Comparison) -> str:
         "unfinished": sum(row.num_unfinished for row in rows),
     }
     return " · ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
-
-
-def _details(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield (heading, text) pairs that show what was run: each scenario, the environments, and each link."""
-    for directory in comparison.directories:
-        path = directory / SCENARIO_NAME
-        if path.exists():
-            text = regular_files.read_bytes(path, _MOST_SCENARIO_BYTES).decode(errors="replace")
-            yield f"{directory.resolve().name}: the scenario", text
-    found: dict[str, dict[str, None]] = {}
-    for cell in (cell for row in comparison.rows for cell in row.cells):
-        environment = cell.environment.as_dict()
-        link = environment.pop("link", {})
-        found.setdefault("environment", {})[json.dumps(environment)] = None
-        found.setdefault(f"link {cell.spec['link']}", {})[json.dumps(link)] = None
-    for name, texts in found.items():
-        yield name, "\n".join(yaml.safe_dump(json.loads(text), allow_unicode=True) for text in texts)

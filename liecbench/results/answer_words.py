@@ -12,8 +12,8 @@ from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import nothing_compared
 from liecbench.results.verdict_words import Words, difference_text, ratio_text, shortened
 
-# yes: compression pays. no: it does not. open: the results do not tell yet.
-Outcome = Literal["yes", "no", "open"]
+# yes: compression pays. no: it does not. timed: it is faster, and accuracy was not measured. open: not known yet.
+Outcome = Literal["yes", "no", "timed", "open"]
 _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's network"}
 
 
@@ -93,7 +93,7 @@ def _without_recommendation(
         case "seeds" | "spread":
             return "open", f"not known yet: {speed}{cost}", next_step
         case "not_trained":
-            return "open", f"{speed}, at an unknown cost: its accuracy was not measured", next_step
+            return "timed", f"{speed}; its accuracy was not measured", next_step
         case "rounds":
             return "open", f"no gain shown; the closest is {speed}", next_step
         case _:

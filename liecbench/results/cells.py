@@ -36,6 +36,8 @@ class CellResult:
     A cell with a profile for its task is only timed, too, but no other cell is trained for it: its only epoch is
     ``long_run``, a mean step without losses and accuracy.
 
+    ``at`` is the time at which the last attempt began, in ISO 8601; empty if it is unknown.
+
     ``origin`` is the path of the results directory that the cell was loaded from; empty if it was not loaded from one.
     """
 
@@ -50,6 +52,7 @@ class CellResult:
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
     link_tally: LinkTally | None = None
+    at: str = ""
     origin: str = ""
     directory: str | None = None  # a short name, set if several of the loaded directories completed the same cell
 
@@ -142,6 +145,7 @@ class Replay:
                     spec=record.spec,
                     environment=record.environment,
                     attempt=record.attempt,
+                    at=record.at,
                     epochs=[epoch for epoch in cell.epochs if epoch.epoch <= record.epochs_done] if cell else [],
                 )
             case Epoch() if cell:

@@ -1,11 +1,20 @@
 """Figures as Plotly's traces and layouts: plain JSON values, which the page's JavaScript draws."""
 
 import html
-from typing import Any
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Final
 
 from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Interval, Series
 from liecbench.untrusted.plain_text import one_line
+
+_LINE_WIDTH: Final = 2
+_WIDER: Final = 4
+_MOST_WIDER: Final = 3
+_CATEGORY_LETTERS: Final = 18
+_SI_PREFIXES: Final = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
 
 
 def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
@@ -16,13 +25,26 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
     """
     traces: list[dict[str, Any]] = []
     settings: list[str | None] = []
-    for series in figure.series:
+    for series, width in zip(figure.series, _line_widths(figure.series), strict=True):
         for trace in _traces(figure, series, palette):
+            if "line" in trace and trace["line"].get("width"):
+                trace["line"]["width"] = width
             traces.append(trace)
             settings.append(series.setting)
     if figure.stacked:
         _show_once_in_legend(traces, settings)
     return {"data": traces, "layout": _layout(figure), "settings": settings}
+
+
+def _line_widths(every: Sequence[Series]) -> list[float]:
+    """Return the width of each line: the more later lines cover it exactly, the wider, so that it shows below them."""
+    found: dict[tuple[object, ...], int] = {}
+    widths: list[float] = []
+    for series in reversed(every):
+        place = (series.setting, tuple(series.x), tuple(_rounded(series.y)))
+        widths.append(_LINE_WIDTH + _WIDER * min(found.get(place, 0), _MOST_WIDER))
+        found[place] = found.get(place, 0) + 1
+    return widths[::-1]
 
 
 def _plain(text: str) -> str:
@@ -49,6 +71,8 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
         trace["error_y"] = {"type": "data", "array": [h - y for h, y in zip(high, series.y, strict=True)]}
         return [trace]
     interval = _above_a_tenth(series.y, series.interval) if figure.log_y else series.interval
+    if figure.percent:
+        interval = [max(0.0, low) for low in interval[0]], [min(1.0, high) for high in interval[1]]
     return [_band(series.x, interval, _plain(series.name), colour), trace]
 
 
@@ -78,7 +102,7 @@ def _line(figure: Figure, series: Series, colour: str) -> dict[str, Any]:
         **common,
         "type": "scatter",
         "mode": _mode(figure, series),
-        "line": {"color": colour, "dash": dash, "width": 2},
+        "line": {"color": colour, "dash": dash, "width": _LINE_WIDTH},
         "marker": {"color": colour, "symbol": symbol, "size": 8, "maxdisplayed": 10},
     }
     if series.reference:
@@ -134,7 +158,12 @@ def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> d
 
 
 def _axis_values(values: list[Any]) -> list[Any]:
-    return [_plain(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
+    return [_wrapped(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
+
+
+def _wrapped(text: str) -> str:
+    """Return a category as lines, so that long names leave room for the bars."""
+    return "<br>".join(map(html.escape, textwrap.wrap(one_line(text), _CATEGORY_LETTERS))) or "–"
 
 
 def _rounded(values: list[float]) -> list[float]:
@@ -144,8 +173,8 @@ def _rounded(values: list[float]) -> list[float]:
 
 def _layout(figure: Figure) -> dict[str, Any]:
     layout: dict[str, Any] = {
-        "xaxis": _axis(figure.x_title, log=figure.log_x),
-        "yaxis": _axis(figure.y_title, log=figure.log_y),
+        "xaxis": _axis(figure.x_title, [x for series in figure.series for x in series.x], log=figure.log_x),
+        "yaxis": _axis(figure.y_title, [y for series in figure.series for y in series.y], log=figure.log_y),
         "margin": {"l": 64, "r": 12, "t": 8, "b": 48},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "closest",
@@ -156,12 +185,30 @@ def _layout(figure: Figure) -> dict[str, Any]:
     if figure.stacked:
         layout["barmode"] = "stack"
     if figure.ticks_at_values:
-        layout["xaxis"]["tickvals"] = sorted(
-            {x for series in figure.series for x in series.x if not isinstance(x, str)}
-        )
+        ticks = sorted({x for series in figure.series for x in series.x if not isinstance(x, str)})
+        layout["xaxis"] |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     return layout
 
 
-def _axis(title: str, *, log: bool) -> dict[str, Any]:
+def _axis(title: str, values: Sequence[float | str], *, log: bool) -> dict[str, Any]:
     axis: dict[str, Any] = {"title": {"text": _plain(title)}, "automargin": True}
-    return {**axis, "type": "log", "exponentformat": "SI", "dtick": "D2"} if log else {**axis, "rangemode": "tozero"}
+    if not log:
+        return {**axis, "rangemode": "tozero"}
+    ticks = _log_ticks([value for value in values if not isinstance(value, str) and value > 0])
+    return {**axis, "type": "log", "tickvals": ticks, "ticktext": [_si_text(tick) for tick in ticks]}
+
+
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Return the ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or the powers alone if it is long."""
+    if not values:
+        return []
+    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    factors = (1, 2, 5) if last - first < 4 else (1,)
+    return [float(f"{factor}e{power}") for power in range(first, last + 1) for factor in factors]
+
+
+def _si_text(value: float) -> str:
+    """Return a tick with its SI prefix, such as ``20M`` or ``50m``."""
+    power = math.floor(math.log10(value) / 3 + 1e-9)
+    prefix = _SI_PREFIXES.get(power)
+    return f"{value:g}" if prefix is None else f"{value / 1000.0**power:g}{prefix}"

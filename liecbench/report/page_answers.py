@@ -1,0 +1,165 @@
+"""What the top of the page shows: one headline, and a chart of the speed-ups of one setting or a map of several."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.report.figures.colours import Palette
+from liecbench.results.accuracy_verdict import AccuracyOutcome
+from liecbench.results.comparison import Comparison
+from liecbench.results.metrics import METRICS
+from liecbench.results.rows import Row
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.speed_verdict import SpeedOutcome
+
+# A speed-up from which a cell of the map has its class, if it is shown to differ from 1.
+_SHADES: Final = ((4.0, "faster-3"), (2.0, "faster-2"), (1.0, "faster-1"), (0.5, "slower-1"), (0.0, "slower-2"))
+_ACCURACY_WORDS: Final[dict[AccuracyOutcome | None, str]] = {
+    "kept": "kept",
+    "lost": "lost",
+    "not_shown": "not shown",
+    None: "",
+}
+_MOST_TICKS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedUp:
+    """The speed-up of one method in one setting, as a bar or as a cell of a map.
+
+    Attributes:
+        method: The method's name.
+        colour: The method's colour in all figures.
+        text: The speed-up with its interval.
+        short: The speed-up alone.
+        accuracy: The verdict on the accuracy in words; empty for none.
+        outcome: The verdict on the speed; None for the baseline and rows without times.
+        is_baseline: True for the baseline's row.
+        is_recommended: True if the verdict recommends the method for the setting.
+        mean: The speed-up; 0 if it is unknown.
+        low: The lower end of its interval; equal to ``mean`` without an interval.
+        high: The upper end of its interval; equal to ``mean`` without an interval.
+    """
+
+    method: str
+    colour: str
+    text: str
+    short: str
+    accuracy: str
+    outcome: SpeedOutcome | None
+    is_baseline: bool
+    is_recommended: bool
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def shade(self) -> str:
+        """The class of the method's cell in a map: how much faster or slower it is shown to be than the baseline."""
+        if self.outcome not in ("faster", "slower"):
+            return "level"
+        return next(shade for least, shade in _SHADES if self.mean >= least)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedChart:
+    """The speed-ups of the methods in one setting, fastest first, on an axis from 0 to ``longest``.
+
+    ``quality`` is what methods are judged by: accuracy or test loss.
+    """
+
+    setting: str
+    bars: tuple[SpeedUp, ...]
+    longest: float
+    quality: str
+
+    @property
+    def ticks(self) -> list[float]:
+        """The values on the axis that have a mark."""
+        step = next(step for step in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e9) if self.longest / step < _MOST_TICKS)
+        return [step * number for number in range(int(self.longest / step) + 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedMap:
+    """The speed-ups of methods (lines) in several settings (columns); None where a method was not measured."""
+
+    settings: tuple[str, ...]
+    lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the answer in one sentence: that of the only setting, or in how many of several compression pays."""
+    answers = comparison.answers
+    if len(answers) == 1:
+        return answers[0].line
+    if not answers:
+        return "No answer: nothing was compared with a baseline"
+    counts = Counter(answer.outcome for answer in answers)
+    places = "settings" if any("(" in answer.place for answer in answers) else "links"
+    every = f"both {places}" if len(answers) == 2 else f"all {len(answers)} {places}"
+    parts = [
+        ("Compression is shown to pay", counts["yes"]),
+        ("methods are faster, at an accuracy that was not measured,", counts["timed"]),
+        ("compression does not pay", counts["no"]),
+        ("it is not known yet whether compression pays", counts["open"]),
+    ]
+    texts = [f"{text} on {every if number == len(answers) else number}" for text, number in parts if number]
+    if len(texts) > 1:
+        texts[0] += f" of {len(answers)} {places}"
+    joined = "; ".join(texts)
+    return joined[0].upper() + joined[1:]
+
+
+def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChart]:
+    """Yield a chart for each setting in which a method was compared with the baseline."""
+    for verdict in comparison.setting_verdicts:
+        bars = tuple(_speed_ups(comparison, verdict, verdict.rows, palette))
+        if any(not bar.is_baseline for bar in bars):
+            yield SpeedChart(
+                setting=verdict.setting,
+                bars=bars,
+                longest=1.02 * max(min(bar.high, 2 * bar.mean) for bar in bars),
+                quality=comparison.words.quality(verdict.rows[0]),
+            )
+
+
+def speed_map(comparison: Comparison, palette: Palette) -> SpeedMap | None:
+    """Return the map of a comparison with several settings; None if there is only one, or nothing to compare."""
+    verdicts = [one for one in comparison.setting_verdicts if one.speed.against_baseline]
+    if len(verdicts) < 2:
+        return None
+    found: dict[str, dict[str, SpeedUp]] = {}
+    for verdict in verdicts:
+        for one in _speed_ups(comparison, verdict, verdict.rows, palette):
+            found.setdefault(one.method, {})[verdict.setting] = one
+    settings = tuple(verdict.setting for verdict in verdicts)
+    lines = [
+        (method, next(iter(by_setting.values())).colour, tuple(by_setting.get(setting) for setting in settings))
+        for method, by_setting in found.items()
+    ]
+    return SpeedMap(settings=settings, lines=tuple(lines))
+
+
+def _speed_ups(
+    comparison: Comparison, verdict: SettingVerdict, rows: Sequence[Row], palette: Palette
+) -> Iterator[SpeedUp]:
+    metric = METRICS["speedup"]
+    for row in rows:
+        value, accuracy = row.metrics["speedup"], verdict.accuracy_of(row)
+        if value is None:
+            continue
+        yield SpeedUp(
+            method=comparison.words.name(row),
+            colour=palette.colour(comparison.labels.colour_key(row)),
+            text=metric.text(value),
+            short=metric.unit.format(value.mean),
+            accuracy=_ACCURACY_WORDS[None if accuracy is None else accuracy.outcome],
+            outcome=verdict.speed_of(row),
+            is_baseline=row.is_baseline,
+            is_recommended=row is verdict.recommended,
+            mean=value.mean,
+            low=value.mean if value.low is None else value.low,
+            high=value.mean if value.high is None else value.high,
+        )

@@ -1,0 +1,70 @@
+"""Break-even brackets for the page: on an axis of link rates, where each method is faster than the baseline."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from liecbench.report.figures.colours import Palette
+from liecbench.results.break_even import BreakEven
+from liecbench.results.break_even_words import break_even_text, method_name
+from liecbench.results.comparison import Comparison
+from liecbench.results.row_labels import provenance
+
+Zone = Literal["faster", "open", "slower"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """The break-even of one method: zones of link rates, each with its start and width in percent of the axis."""
+
+    method: str
+    colour: str
+    text: str
+    zones: tuple[tuple[Zone, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brackets:
+    """The brackets of all methods, and the marks of their common axis: places in percent with rates as text."""
+
+    lines: tuple[Bracket, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
+    """Return the brackets of a comparison; None if no method was measured at two or more link rates."""
+    found = comparison.break_evens
+    if not found:
+        return None
+    low = min(one.lowest_bits_per_second for one in found)
+    high = max(one.highest_bits_per_second for one in found)
+
+    def place(rate: float) -> float:
+        return 100 * math.log(rate / low) / math.log(high / low)
+
+    rates = {rate: one for one in found for rate in (one.lowest_bits_per_second, one.highest_bits_per_second)}
+    return Brackets(
+        lines=tuple(
+            Bracket(
+                method=method_name(one, comparison.labels).removesuffix(provenance(one.rows)),
+                colour=palette.colour(comparison.labels.colour_key(one.rows[0])),
+                text=break_even_text(one, comparison.words.baseline),
+                zones=tuple((zone, place(start), place(end) - place(start)) for zone, start, end in _zones(one)),
+            )
+            for one in found
+        ),
+        ticks=tuple((place(rate), rates[rate].rate_text(rate)) for rate in sorted(rates)),
+    )
+
+
+def _zones(one: BreakEven) -> list[tuple[Zone, float, float]]:
+    first, last = one.lowest_bits_per_second, one.highest_bits_per_second
+    if one.outcome in ("always", "never"):
+        return [("faster" if one.outcome == "always" else "slower", first, last)]
+    if one.outcome not in ("below", "above"):
+        return [("open", first, last)]
+    low, high = one.bracket.low or first, one.bracket.high or last
+    below: Zone = "faster" if one.outcome == "below" else "slower"
+    above: Zone = "slower" if one.outcome == "below" else "faster"
+    zones: list[tuple[Zone, float, float]] = [(below, first, low), ("open", low, high), (above, high, last)]
+    return [(zone, start, end) for zone, start, end in zones if end > start]
