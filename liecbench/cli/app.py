@@ -17,6 +17,7 @@ from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
+from liecbench.cli.export import export
 from liecbench.cli.name_lists import list_names
 from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.predict import predict
@@ -62,6 +63,7 @@ app.command()(profile)
 app.command()(compare)
 app.command()(report)
 app.command()(predict)
+app.command()(export)
 app.command()(verify)
 app.command(name="list")(list_names)
 

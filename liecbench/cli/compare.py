@@ -42,7 +42,7 @@ def compare(
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
-    comparison = _load_comparison(results, by=by, metrics=metric or [], wide=wide, baseline=baseline, tuned_field=best)
+    comparison = load_for_command(results, by=by, metrics=metric or [], wide=wide, baseline=baseline, tuned_field=best)
     print_comparison(comparison, output)
     _exit_if_nothing_completed(comparison)
 
@@ -63,7 +63,7 @@ def report(
     from liecbench.report import html
 
     require_replaceable(output, OutputKind.REPORT)
-    comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
+    comparison = load_for_command(results, baseline=baseline, tuned_field=best)
     page = html.render(comparison)
     with ignore_broken_pipe():  # for -o /dev/stdout
         regular_files.write_text(output, page)
@@ -87,7 +87,7 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
             console().print(rendered, crop=False)
 
 
-def _load_comparison(directories: list[Path], **settings: Any) -> "Comparison":
+def load_for_command(directories: list[Path], **settings: Any) -> "Comparison":
     """Return the comparison of all cells in ``directories``; ``settings`` are those of ``load_comparison``."""
     from liecbench.results.stored_comparison import load_comparison
 

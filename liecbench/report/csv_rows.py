@@ -26,12 +26,12 @@ def render(comparison: Comparison) -> str:
     text = io.StringIO()
     headings = [*fields, "scale", "cells", "failed", "unfinished", "reached", *bounds]
     writer = csv.DictWriter(text, headings, lineterminator="\n")
-    writer.writerow({name: _safe(name) for name in headings})
+    writer.writerow({name: spreadsheet_value(name) for name in headings})
     for row in rows:
         values = {key: value for name in names for key, value in _bounds(name, row.metrics[name]).items()}
         writer.writerow(
             {
-                name: _safe(value)
+                name: spreadsheet_value(value)
                 for name, value in {
                     **row.fields,
                     "dilation": row.dilation,
@@ -44,7 +44,7 @@ def render(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _safe(value: object) -> object:
+def spreadsheet_value(value: object) -> object:
     """Return a number as it is, and anything else as a text that no spreadsheet takes for a formula."""
     if value is None or isinstance(value, bool | int | float):
         return value

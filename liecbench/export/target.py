@@ -1,0 +1,53 @@
+"""The values of ``liecbench export --to``: each is a module with a function ``write(comparison, directory)``."""
+
+import importlib
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, cast
+
+from liecbench.errors import LiecbenchError
+
+if TYPE_CHECKING:
+    from liecbench.results.comparison import Comparison
+
+
+class Writer(Protocol):
+    """The interface of a module that writes results for one tool."""
+
+    def write(self, comparison: "Comparison", directory: Path, /) -> str:
+        """Write the results to a new directory, and return the command that shows them there."""
+
+
+class Target(StrEnum):
+    """The tools that results can be written for, each with the name of the module that writes."""
+
+    module: str
+
+    def __new__(cls, name: str, module: str) -> Self:
+        """Create a member that equals the text ``name``; ``module`` is imported when it is used."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.module = module
+        return member
+
+    TENSORBOARD = "tensorboard", "liecbench.export.tensorboard_runs"
+    WANDB = "wandb", "liecbench.export.wandb_runs"
+    MLFLOW = "mlflow", "liecbench.export.mlflow_runs"
+    CSV = "csv", "liecbench.export.csv_files"
+
+    def write(self, comparison: "Comparison", directory: Path) -> str:
+        """Write the results to a directory that does not exist or is empty; return the command that shows them.
+
+        Raises:
+            LiecbenchError: If the directory is not empty, or the tool's package is not installed.
+            OSError: If the directory cannot be written.
+        """
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise LiecbenchError(f"{directory} exists and is not empty", "give a new directory with -o")
+        try:
+            writer = cast("Writer", importlib.import_module(self.module))
+        except ImportError as error:
+            message = f"--to {self} needs a package that cannot be imported ({error})"
+            raise LiecbenchError(message, "pip install 'liecbench[export]'") from None
+        directory.mkdir(parents=True, exist_ok=True)
+        return writer.write(comparison, directory)
