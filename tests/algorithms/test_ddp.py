@@ -161,11 +161,11 @@ def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(
     name = ["float32", "float16", "bfloat16"][case]
 
     for rank in ranks:
-        assert rank[value][case] == (f"step 3: the mean gradient is not finite in {name}", 3, True, True)
+        assert rank[value][case] == (f"step 1: the mean gradient is not finite in {name}", 1, True, True)
 
 
 def test_overflow_in_half_precision_stops_all(ranks: list[dict[str, Any]]) -> None:
-    half = "step 3: the mean gradient is not finite in float16"
+    half = "step 1: the mean gradient is not finite in float16"
 
     assert [rank["beyond_fp16"] for rank in ranks] == [["nothing was raised", half, "nothing was raised"]] * 4
 

@@ -259,7 +259,7 @@ def test_scheduled_payload_by_hand() -> None:
 
 def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
-        assert rank["stopped"] == [("step 3: the mean gradient is not finite in float32", 3, True, True)] * 4
+        assert rank["stopped"] == [("step 1: the mean gradient is not finite in float32", 1, True, True)] * 4
 
 
 def test_resumed_training_is_equal_to_the_bit(ranks: list[dict[str, Any]]) -> None:
