@@ -9,6 +9,7 @@ import typer
 
 from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.cli.options import Compressors, Methods, OptionalScenarioPath, ProfilePath
+from liecbench.cli.profiling import require_one_model
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
@@ -107,12 +108,14 @@ def predict(
         raise LiecbenchError(
             "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
         )
+    if ranks_per_node == 1 and inner_link is not None:
+        raise LiecbenchError("--inner-link: each worker is a node of its own", "add --ranks-per-node, such as 8")
     delay_seconds = seconds_of(delay) if delay is not None else None
     if link is None and cells:
         links = tuple(dict.fromkeys(with_delay(cell.link, delay_seconds) for cell in cells if cell.link.shaped))
         links = links or parse_links(_LINKS, delay_seconds)
     else:
-        links = parse_links(link or _LINKS, delay_seconds)
+        links = parse_links(_LINKS if link is None else link, delay_seconds)
     request = Request(
         profile=found,
         methods=methods,
@@ -174,6 +177,8 @@ def _profile(
     from liecbench.profiles.profile_file import read_profile
 
     cells = scenario.cells() if scenario is not None else []
+    if parameters is None:
+        require_one_model(cells, "give a scenario with one of them")
     if path is not None:
         found = read_profile(path)
         if cells:

@@ -104,8 +104,8 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
     return found.model_copy(update=per_message)
 
 
-def require_one_model(cells: "list[Cell]") -> None:
-    """Raise LiecbenchError if the cells differ in what a step computes."""
+def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
+    """Raise LiecbenchError if the cells differ in what a step computes; by default the remedy is an option."""
     for name in ("dataset", "model", "batch_size", "precision"):
         values = list(dict.fromkeys(str(getattr(cell.task, name)) for cell in cells))
         if len(values) > 1:
@@ -113,11 +113,13 @@ def require_one_model(cells: "list[Cell]") -> None:
             first = shown[0]
             raise LiecbenchError(
                 f"the cells have several values of {name}: {', '.join(dict.fromkeys(shown))}; a profile has one",
-                f"choose the cells with --only {name}={first}",
+                remedy or f"choose the cells with --only {name}={first}",
             )
     for name in ("device", "threads"):
         if len({getattr(cell, name) for cell in cells}) > 1:
-            raise LiecbenchError(f"the cells have several values of {name}; a profile has one", f"give --{name}")
+            raise LiecbenchError(
+                f"the cells have several values of {name}; a profile has one", remedy or f"give --{name}"
+            )
 
 
 def require_replaceable(out: Path) -> None:

@@ -1,6 +1,5 @@
 """Predicted rows, break-evens and needed bandwidths for methods, numbers of workers and links."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +8,7 @@ from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import format_rate
 from liecbench.prediction.node_links import NodeLinks
-from liecbench.prediction.predictor import HIGHEST_RATE, Predictor
+from liecbench.prediction.predictor import HIGHEST_RATE, LOWEST_RATE, Predictor
 from liecbench.prediction.recorded_method import Method, RecordedMethod
 from liecbench.prediction.step_time import Bottleneck, StepTime
 from liecbench.prediction.transport_costs import TransportCosts
@@ -23,6 +22,8 @@ from liecbench.results.whose_compute import StepCompute
 
 # Messages up to this many times the largest measured one are predicted.
 _MOST_TIMES_LARGEST: Final = 16
+# A break-even whose bounds are further apart, as a factor, is not told.
+_WIDEST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,9 @@ class PredictedRow:
 class PredictedBreakEven:
     """The link rate at which a method is as fast as the baseline.
 
-    ``link`` has the shape of the links. If ``outcome`` is neither ``below`` nor ``above``, there is no rate, and if it
-    is ``alternating``, there are several.
+    ``link`` has the shape of the links. If ``outcome`` is neither ``below`` nor ``above``, there is no rate, if it
+    is ``alternating``, there are several, and if it is ``unclear``, the inputs' errors allow rates far apart, or
+    (``is_equal``) both are equally fast at every rate.
     """
 
     method: Method
@@ -103,14 +105,19 @@ class PredictedBreakEven:
     link: LinkMap
     outcome: BreakEvenOutcome
     bits_per_second: Estimate | None
+    is_equal: bool = False
 
     @property
     def text(self) -> str:
         """The break-even in words, such as ``faster below 210mbit (190mbit to 230mbit)``."""
+        if self.is_equal:
+            return "as fast at every rate"
         if self.bits_per_second is None:
-            return {"always": "faster at every rate", "never": "slower at every rate"}.get(
-                self.outcome, "faster and slower at several ranges of rates"
-            )
+            return {
+                "unclear": "not known at which rates it is faster, because the times differ too little",
+                "always": "faster at every rate",
+                "never": "slower at every rate",
+            }.get(self.outcome, "faster and slower at several ranges of rates")
         rate, low, high = (
             _rate_text(value)
             for value in (self.bits_per_second.mean, self.bits_per_second.low, self.bits_per_second.high)
@@ -279,17 +286,28 @@ def _break_evens(
         if method is baseline:
             continue
         found = [one.crossings(other, links) for one, other in zip(ones, made[baseline], strict=True)]
-        (rates, is_faster), *_ = found
-        outcome: BreakEvenOutcome
-        rate = None
-        if not rates:
-            outcome = "always" if is_faster else "never"
-        elif len(rates) > 1:
-            outcome = "alternating"
-        else:
-            outcome = "below" if is_faster else "above"
-            rate = interval([variant[0][-1] if variant[0] else math.inf for variant in found])
-        yield PredictedBreakEven(method=method, workers=workers, link=links, outcome=outcome, bits_per_second=rate)
+        outcome, rate = _outcome(found)
+        is_equal = all(is_faster is None for _, is_faster in found)
+        yield PredictedBreakEven(
+            method=method, workers=workers, link=links, outcome=outcome, bits_per_second=rate, is_equal=is_equal
+        )
+
+
+def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
+    """Return the outcome of the crossings that the inputs, and then each changed input, give, and the break-even."""
+    (rates, is_faster), *_ = found
+    if is_faster is None:
+        return "unclear", None
+    if not rates:
+        return ("always" if is_faster else "never"), None
+    if len(rates) > 1:
+        return "alternating", None
+    if any((len(others), faster) != (1, is_faster) for others, faster in found):
+        return "unclear", None
+    rate = interval([others[0] for others, _ in found])
+    if rate.low is None or rate.high is None or rate.high > _WIDEST * rate.low:
+        return "unclear", None
+    return ("below" if is_faster else "above"), rate
 
 
 def _bandwidth(method: Method, ones: tuple[Predictor, ...], workers: int, links: LinkMap) -> BandwidthNeeded:
@@ -302,6 +320,8 @@ def _bandwidth(method: Method, ones: tuple[Predictor, ...], workers: int, links:
             known = [value for value in values if value is not None]
             estimate = interval(known)
             low, high = estimate.low, (estimate.high if len(known) == len(values) else None)
+            if found <= LOWEST_RATE:
+                low = None  # it is reached at every rate that is looked at
         rates.append(
             NeededRate(utilization=utilization, low_bits_per_second=low, high_bits_per_second=high, basis="predicted")
         )

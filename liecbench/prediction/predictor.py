@@ -1,5 +1,7 @@
 """The long-run step of a method at any link rate: every kind of step counts with its share in a long training."""
 
+import itertools
+import math
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -15,6 +17,8 @@ from liecbench.profiles.profile import Profile
 # Link rates between which needed rates are searched for.
 LOWEST_RATE, HIGHEST_RATE = 1e5, 1e13
 _NUM_RATES: Final = 33
+# Step times that differ by a smaller part are equal.
+_EQUAL: Final = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +96,21 @@ class Predictor:
             return None
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
-    def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool]:
-        """Return the rates at which this method is as fast as ``baseline``, and whether it is faster at low rates."""
+    def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
+        """Return the rates at which this method is as fast as ``baseline``, and whether it is faster at low rates.
+
+        The second value is None if both are equally fast at every rate.
+        """
 
         def slower(rate: float) -> float:
             at_rate = links.at_rate(round(rate))
-            return self.time(at_rate).seconds - baseline.time(at_rate).seconds
+            own, other = self.time(at_rate).seconds, baseline.time(at_rate).seconds
+            return 0.0 if math.isclose(own, other, rel_tol=_EQUAL) else own - other
 
         factor = (HIGHEST_RATE / LOWEST_RATE) ** (1 / (_NUM_RATES - 1))
         rates = [LOWEST_RATE * factor**index for index in range(_NUM_RATES)]
-        signs = [slower(rate) > 0 for rate in rates]
-        found = [
-            crossing(slower, low, high)
-            for low, high, before, after in zip(rates[:-1], rates[1:], signs[:-1], signs[1:], strict=True)
-            if before != after
+        signs = [(rate, found > 0) for rate in rates if (found := slower(rate))]
+        found_rates = [
+            crossing(slower, low, high) for (low, before), (high, after) in itertools.pairwise(signs) if before != after
         ]
-        return found, not signs[0]
+        return found_rates, not signs[0][1] if signs else None

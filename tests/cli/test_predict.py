@@ -73,6 +73,8 @@ def test_rows_are_printed_in_other_formats(output: str) -> None:
         ((*ASSUMED, "--profile", "x.json"), "--profile has parameters and times already"),
         (("--profile", "missing.json"), "missing.json"),
         ((*ASSUMED, "--ranks-per-node", "4"), "links inside nodes have no rate; add --inner-link"),
+        ((*ASSUMED, "--inner-link", "10gbit"), "each worker is a node of its own; add --ranks-per-node"),
+        ((*ASSUMED, "--link", ""), "--link"),
         ((*ASSUMED, "--link", "wan"), "lose frames are not predicted"),
         ((*ASSUMED, "--baseline", "psg"), "did you mean psgd?"),
         (("--validate", "missing"), "missing"),
@@ -101,3 +103,19 @@ def test_a_profile_of_another_model_than_the_scenarios_is_refused(tmp_path: Path
     assert done.returncode == 2
     assert "it is the profile of another model, with 100,000 parameters in 1 tensors" in done.stderr
     assert "mlp of the scenario has 610 in 4; measure one with liecbench profile" in done.stderr
+
+
+@pytest.mark.parametrize(("axis", "name"), [("batch_size: [8, 16]", "batch_size"), ("model: [mlp, cnn]", "model")])
+def test_a_scenario_with_several_models_is_refused(axis: str, name: str, tmp_path: Path) -> None:
+    task = {"dataset": "digits", "model": "mlp", "batch_size": 32, "epochs": 1, "learning_rate": 0.1}
+    del task[name]
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(
+        f"name: several\ntask: {json.dumps(task)}\nmatrix: {{algorithm: [ddp], workers: [2], link: [10mbit], {axis}}}\n"
+    )
+
+    done = run_in_process("predict", scenario)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"the cells have several values of {name}: " in done.stderr
+    assert "; a profile has one; give a scenario with one of them" in done.stderr

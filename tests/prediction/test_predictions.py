@@ -7,7 +7,7 @@ import pytest
 
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
-from liecbench.prediction import server_exchange
+from liecbench.prediction import predictor, server_exchange
 from liecbench.prediction.prediction_inputs import named_methods, parse_links
 from liecbench.prediction.predictions import Predictions, Request, predict
 from liecbench.prediction.transport_costs import TransportCosts
@@ -82,6 +82,37 @@ def test_a_method_that_only_saves_bytes_is_always_faster() -> None:
     (found,) = predicted(["ddp", "ddp_bf16"], link="1gbit", profile=profile).break_evens
 
     assert (found.outcome, found.bits_per_second) == ("always", None)
+
+
+def test_methods_that_are_equally_fast_at_every_rate_have_no_break_even() -> None:
+    # Inside one node nothing passes the link, and gradients are reduced uncompressed.
+    inside = predicted(["ddp", "ddp_bf16"], (4,), ranks_per_node=4, inner_bits_per_second=1e9)
+    (found,) = inside.break_evens
+
+    assert (found.outcome, found.bits_per_second, found.text) == ("unclear", None, "as fast at every rate")
+    (bandwidth, _) = predicted(["ddp", "ddp_bf16"], (1,)).bandwidths
+    assert {bandwidth.rate_text(needed) for needed in bandwidth.rates} == {"at most 100kbit"}
+
+
+@pytest.mark.parametrize(
+    ("varied", "outcome"),
+    [
+        ([[1e9], [1.1e9]], "below"),
+        ([[1e9], [1e11]], "unclear"),  # 1e9 · exp(±1.96 · ln 100)
+        ([[1e9], []], "unclear"),  # with a changed input there is no such rate
+        ([[1e9], [1e8, 1e9]], "unclear"),
+    ],
+)
+def test_a_break_even_is_told_only_if_the_inputs_errors_leave_one(
+    varied: list[list[float]], outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossings = iter([(rates, True) for rates in (*varied, *[varied[0]] * 3)])
+    monkeypatch.setattr(predictor.Predictor, "crossings", lambda *_: next(crossings))
+
+    (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
+
+    assert (found.outcome, found.bits_per_second is not None) == (outcome, outcome == "below")
+    assert found.text.startswith("faster below 1gbit" if outcome == "below" else "not known at which rates")
 
 
 def test_needed_bandwidth_gives_the_asked_utilization() -> None:
