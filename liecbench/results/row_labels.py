@@ -34,6 +34,7 @@ class Labels:
             if name not in setting_fields and (name not in of_task or _varies_within_method(rows, name, apart))
         ]
         self._setting_fields = [name for name in varying if name in setting_fields]
+        self._options = {row.algorithm: _differing_options(rows, row.algorithm) for row in rows}
         self._timing_varies = len({_timing(row) for row in rows}) > 1
         self._variants: dict[str, dict[str, int]] = {}
         for row in rows:
@@ -55,11 +56,12 @@ class Labels:
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
-        """Return the name of the row's method: the algorithm, and values of method fields that differ between rows."""
-        parts = [
-            field_label(row.fields[name], name) for name in self._method_fields if row.fields.get(name) is not None
-        ]
-        return " ".join([row.algorithm, *parts])
+        """Return the name of the row's method: the algorithm, and values of method fields that differ between rows.
+
+        An option of the algorithm is in the name only if it differs between rows of this algorithm.
+        """
+        alike = _algorithm_options(row) - self._options[row.algorithm]
+        return " ".join([row.algorithm, *_field_labels(row, [n for n in self._method_fields if n not in alike])])
 
     def variant(self, row: Row) -> int:
         """Return the position, from 0, of the row's method among the methods with the same algorithm."""
@@ -109,6 +111,18 @@ def _workload_options(row: Row) -> set[str]:
     task = row.cells[0].spec["task"]
     options = {(kind, option) for kind in ("dataset", "model") for option in task.get(kind, ()) if option != "name"}
     return {prefixed if (prefixed := f"{kind}_{option}") in row.fields else option for kind, option in options}
+
+
+def _algorithm_options(row: Row) -> set[str]:
+    return set(row.cells[0].spec["algorithm"]) - {"name"}
+
+
+def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
+    """Return the options of the algorithm in which its rows differ."""
+    found = [row for row in rows if row.algorithm == algorithm]
+    return {
+        option for option in _algorithm_options(found[0]) if len({repr(row.fields.get(option)) for row in found}) > 1
+    }
 
 
 def _task_fields(row: Row) -> set[str]:

@@ -1,10 +1,11 @@
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from liecbench.results.records import Record
+from liecbench.results.records import Record, Start
 from liecbench.results.row_labels import Labels, field_label
 from tests.ledgers import rows_of, run_of
 
@@ -48,6 +49,27 @@ def test_a_field_of_the_task_names_methods_only_if_one_method_has_several_values
         ("ddp learning rate 0.1", ""),
         ("psgd learning rate 0.3", ""),
         ("psgd learning rate 0.4", ""),
+    }
+
+
+def test_an_option_names_a_method_only_if_rows_of_this_algorithm_differ_in_it() -> None:
+    def method(cell: str, name: str, **options: object) -> list[Record]:
+        first, *others = run_of(cell, algorithm=name)
+        assert isinstance(first, Start)
+        return [dataclasses.replace(first, spec={**first.spec, "algorithm": {"name": name, **options}}), *others]
+
+    runs = [
+        run_of("a"),
+        method("b", "diloco", outer_lr=0.7, sync_every=16),
+        method("c", "diloco", outer_lr=0.7, sync_every=64),
+        method("d", "sparseloco", outer_lr=1.0, sync_every=16),
+    ]
+
+    assert named(runs) == {
+        ("ddp", ""),
+        ("diloco sync every 16", ""),
+        ("diloco sync every 64", ""),
+        ("sparseloco", ""),
     }
 
 
