@@ -44,10 +44,11 @@ def run(
     Raises:
         ScenarioError: If the scenario has a mistake; the message names the file, the line and what to do.
         MachineError: If a cell cannot run on this machine.
-        LiecbenchError: If the results directory cannot be used.
+        LiecbenchError: If the results directory cannot be used, or no cell has the values of ``only``.
+        TypeError: If an override is neither JSON nor a path.
         KeyboardInterrupt: If the run is interrupted; every finished epoch is kept.
     """
-    assignments = [f"{key}={json.dumps(value, default=str)}" for key, value in (overrides or {}).items()]
+    assignments = [f"{key}={json.dumps(value, default=fspath)}" for key, value in (overrides or {}).items()]
     if seeds is not None:
         assignments.append(f"matrix.seed={list(range(seeds))}")
     request = RunRequest(

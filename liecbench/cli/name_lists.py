@@ -9,6 +9,7 @@ import typer
 from liecbench.cli.console import ignore_broken_pipe
 from liecbench.cli.options import OutputFormat, TextOrJson
 from liecbench.config.bundled_scenarios import question, scenario_names
+from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
     from liecbench.config.registry import Kind
@@ -40,6 +41,9 @@ def list_names(
     output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
     """List the names that a scenario can use, one per line, with their options and defaults; or bundled scenarios."""
+    if python and (output == TextOrJson.JSON or what == Listing.SCENARIOS):
+        message = "list: --python prints calls of classes, which scenarios and JSON do not have"
+        raise LiecbenchError(message, "remove --python or --format json")
     lines = _scenarios(output) if what == Listing.SCENARIOS else _registered(_KINDS[what], output, python=python)
     with ignore_broken_pipe():
         print("\n".join(lines))

@@ -42,7 +42,7 @@ ProfilePath = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Of one device, or the name of a bundled one; default: measure the scenario's model.",
+        help="A profile: a file, or the name of a bundled one; default: measure the scenario's model on this device.",
         show_default=False,
         parser=profile_path,
         autocompletion=complete_profiles,

@@ -53,7 +53,7 @@ def question(name: str) -> str:
 
 def _found(given: str, directory: Path, suffix: str, kind: str, error: type[LiecbenchError]) -> Path:
     path = Path(given)
-    if path.exists() or path.suffix or path.is_absolute() or given.startswith("."):
+    if (path.exists() and not path.is_dir()) or path.suffix or path.is_absolute() or given.startswith("."):
         return path
     known = _names(directory, suffix)
     if given not in known:

@@ -111,7 +111,7 @@ def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
     without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{_duration(cost.seconds)}{without_gpu}"
     names = ", ".join(_method(contestant.cell) for contestant in session.contestants)
-    replayed = "" if cost.slowdown is None else f", {f'replayed {cost.slowdown}'.rstrip()}"
+    replayed = "" if cost.slowdown is None else f", {cost.slowdown}"
     yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"
 

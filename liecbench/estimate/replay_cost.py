@@ -111,7 +111,9 @@ def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSte
 def _cpu_share(kinds: Collection[ReplayedSteps], slowdown: Slowdown) -> float:
     """Return the share of the processors that a session will measure for one method at this slowdown."""
     times = [(one.kind, one.real_seconds(slowdown, num_cores())) for one in kinds]
-    used = sum(replay_cpu_seconds(kind.schedule, seconds, slowdown.scale) for kind, seconds in times if seconds)
+    used = sum(
+        replay_cpu_seconds(kind.schedule, seconds, slowdown.message_divisor) for kind, seconds in times if seconds
+    )
     return used / (num_cores() * sum(seconds for _, seconds in times)) if used else 0.0
 
 

@@ -18,17 +18,17 @@ _FRAMES_PER_SEGMENT, _FRAMES_PER_MESSAGE = 1.5, 2.5
 _FRAME_SECONDS, _WAKE_SECONDS, _SHARING_FRAMES = 10e-6, 140e-6, 6000.0
 
 
-def replay_cpu_seconds(schedule: "Schedule", real_seconds: float, scale: int = 1) -> float:
+def replay_cpu_seconds(schedule: "Schedule", real_seconds: float, divisor: int = 1) -> float:
     """Return the CPU seconds of all ranks, and of the delay line, for a step.
 
     Args:
         schedule: What all ranks send in the step.
         real_seconds: What the step takes.
-        scale: How many times smaller messages are in reality.
+        divisor: How many times smaller messages are in reality.
     """
     hops = schedule.num_ring_messages()
     messages = sum(schedule.num_messages()) - schedule.world_size * len(schedule.all_reduces)
-    segments = sum(sent for sent, _ in schedule.payload_bytes()) / scale / SEGMENT_BYTES
+    segments = sum(sent for sent, _ in schedule.payload_bytes()) / divisor / SEGMENT_BYTES
     frames = _FRAMES_PER_SEGMENT * segments + _FRAMES_PER_MESSAGE * (messages + hops)
     wake = _WAKE_SECONDS / (1 + frames / real_seconds / _SHARING_FRAMES)
     own = messages * _MESSAGE_SECONDS + hops * _HOP_SECONDS + segments * _SEGMENT_SECONDS

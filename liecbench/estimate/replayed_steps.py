@@ -52,7 +52,9 @@ class ReplayedSteps:
         """Return the real seconds of a step: never less than this machine's processors need."""
         from liecbench.worker.replay.dilation import cpu_seconds
 
-        return max(slowdown.dilation * self.seconds, cpu_seconds(self.kind.schedule, slowdown.scale) / num_cpus)
+        return max(
+            slowdown.dilation * self.seconds, cpu_seconds(self.kind.schedule, slowdown.message_divisor) / num_cpus
+        )
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:

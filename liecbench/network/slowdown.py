@@ -9,23 +9,28 @@ class Slowdown:
 
     Attributes:
         dilation: How many times as long everything takes in reality: rates are that much lower, delays longer.
-        scale: How many times smaller real messages are. Rates are that much lower, too, so that a message takes its
-            time, but a link carries fewer bytes in it.
+        message_divisor: How many times smaller real messages are. Rates are that much lower, too, so that a message
+            takes its time, but a link carries fewer bytes in it.
     """
 
     dilation: int = 1
-    scale: int = 1
+    message_divisor: int = 1
 
     @property
     def rates(self) -> int:
         """How many times lower real rates are than emulated ones."""
-        return self.dilation * self.scale
+        return self.dilation * self.message_divisor
 
     def smaller(self, count: int) -> int:
         """Return the number of elements or bytes that are sent in reality in the place of ``count``, rounded up."""
-        return -(-count // self.scale)
+        return -(-count // self.message_divisor)
 
     def __str__(self) -> str:
-        """Return for example ``×16, scaled ÷4``; empty if emulated and real steps are alike."""
-        parts = [f"×{self.dilation}"] if self.dilation > 1 else []
-        return ", ".join([*parts, *([f"scaled ÷{self.scale}"] if self.scale > 1 else [])])
+        """Return for example ``replayed ×16, scaled ÷4``, or ``replayed`` if emulated and real steps are alike."""
+        return replayed_text(self.dilation, self.message_divisor)
+
+
+def replayed_text(dilation: float, message_divisor: int) -> str:
+    """Return how a row or session says that it is replayed, for example ``replayed ×16, scaled ÷4``."""
+    dilated = f"replayed ×{dilation:g}" if dilation > 1 else "replayed"
+    return f"{dilated}, scaled ÷{message_divisor}" if message_divisor > 1 else dilated

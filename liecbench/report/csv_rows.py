@@ -24,7 +24,7 @@ def render(comparison: Comparison) -> str:
     names = exported_metrics(cell for row in rows for cell in row.per_seed.values())
     bounds = [f"{name}{suffix}" for name in names for suffix in ("", "_low", "_high")]
     text = io.StringIO()
-    headings = [*fields, "scale", "cells", "failed", "unfinished", "reached", *bounds]
+    headings = [*fields, "message_divisor", "cells", "failed", "unfinished", "reached", *bounds]
     writer = csv.DictWriter(text, headings, lineterminator="\n")
     writer.writerow({name: spreadsheet_value(name) for name in headings})
     for row in rows:
@@ -35,7 +35,7 @@ def render(comparison: Comparison) -> str:
                 for name, value in {
                     **row.fields,
                     "dilation": row.dilation,
-                    "scale": row.scale,
+                    "message_divisor": row.message_divisor,
                     **counts(row),
                     **values,
                 }.items()

@@ -29,8 +29,8 @@ def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """Yield one object per row: its fields, counts of cells, metrics, verdicts, errors and warnings.
 
     A metric is an object with the keys ``"mean"``, ``"low"`` and ``"high"``, or None if it is unknown. ``"dilation"``
-    is how many times slower everything ran while the row was timed, and ``"scale"`` how many times smaller its messages
-    were; both are 1 if its ranks computed.
+    is how many times slower everything ran while the row was timed, and ``"message_divisor"`` how many times smaller
+    its messages were; both are 1 if its ranks computed.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     for row in comparison.rows:
@@ -65,7 +65,7 @@ def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
     return {
         **row.fields,
         "dilation": row.dilation,
-        "scale": row.scale,
+        "message_divisor": row.message_divisor,
         **counts(row),
         **metrics,
         "task_differences": {

@@ -20,7 +20,7 @@ FIRST_SCHEMA: Final = 1
 _ABSENT: Final[dict[str, dict[str, object]]] = {
     "epoch": {"tokens": None, "optimizer_bytes": None},
     "end": {"link": None},
-    "timing": {"dilation": 1, "raw_seconds": None, "scale": 1, "late_seconds": None},
+    "timing": {"dilation": 1, "raw_seconds": None, "message_divisor": 1, "late_seconds": None},
 }
 _MOST_ENVIRONMENTS: Final = 1000
 _TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.network.slowdown import replayed_text
 from liecbench.results.cells import CellResult
 from liecbench.results.pace import Pace
 from liecbench.results.ratio_interval import LogRatio
@@ -92,17 +93,16 @@ class Row:
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
 
     @functools.cached_property
-    def scale(self) -> int:
+    def message_divisor(self) -> int:
         """The factor by which messages and rates were smaller while the row was timed; the largest if it differed."""
-        return max((burst.scale for cell in self.cells for burst in cell.timings), default=1)
+        return max((burst.message_divisor for cell in self.cells for burst in cell.timings), default=1)
 
     @property
     def compute_text(self) -> str:
         """``measured``, ``replayed`` or ``replayed ×16, scaled ÷4``: the dilation of time, and what cut messages."""
         if not self.is_replayed:
             return "measured"
-        dilated = f"replayed ×{self.dilation:g}" if self.dilation > 1 else "replayed"
-        return f"{dilated}, scaled ÷{self.scale}" if self.scale > 1 else dilated
+        return replayed_text(self.dilation, self.message_divisor)
 
     @functools.cached_property
     def num_failed(self) -> int:

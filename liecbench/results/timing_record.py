@@ -60,8 +60,8 @@ class Timing:
         dilation: How many times slower everything ran. All seconds are divided by it. It is 1, and absent in a ledger,
             unless the ranks replayed a profile in dilated time.
         raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, if this is 1.
-        scale: How many times smaller messages and rates were than emulated ones, whose bytes the record has. It is 1,
-            and absent in a ledger, unless this machine is too slow for full messages.
+        message_divisor: How many times smaller messages and rates were than emulated ones, whose bytes the record has.
+            It is 1, and absent in a ledger, unless this machine is too slow for full messages.
         late_seconds: The seconds by which sleeps of the latest rank ended late for want of a processor, all together.
             None, and absent in a ledger, if ranks computed, and in records of earlier versions.
         thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.
@@ -97,7 +97,7 @@ class Timing:
     thread_seconds: Seconds | None = None
     dilation: Dilation = 1
     raw_seconds: Positive | None = None
-    scale: Natural = 1
+    message_divisor: Natural = 1
     late_seconds: Seconds | None = None
 
     def __post_init__(self) -> None:

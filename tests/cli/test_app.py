@@ -181,6 +181,9 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
 
 
 def test_list_python_prints_calls_that_run() -> None:
+    for others in (("scenarios", "--python"), ("algorithms", "--python", "--format", "json")):
+        refused = run_in_process("list", *others)
+        assert (refused.returncode, "remove --python" in refused.stderr) == (2, True)
     done = run_in_process("list", "algorithms", "--python")
 
     calls = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())

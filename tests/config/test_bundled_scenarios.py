@@ -35,6 +35,12 @@ def test_a_path_stays_a_path(given: str) -> None:
     assert scenario_path(given) == Path(given)
 
 
+def test_a_directory_of_the_same_name_does_not() -> None:
+    Path("ci").mkdir()
+
+    assert scenario_path("ci") == DIRECTORY / "ci.yaml"
+
+
 def test_a_file_of_the_same_name_wins() -> None:
     Path("quickstart").write_text("name: mine\n")
 

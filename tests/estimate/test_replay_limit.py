@@ -17,8 +17,9 @@ def test_a_replay_that_dilation_makes_too_long_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(LiecbenchError, match="timing 1 method with 64 workers on 10gbit would take") as refused:
         refuse_long_replays([session(file, "psgd", workers=64, link="10gbit")], tmp_path)
-    assert "dilation: " in str(refused.value)
+    assert "can only replay it slowly (replayed ×1000)" in str(refused.value)
     assert "fewer workers" in str(refused.value)
+    assert "; or write dilation: 1000 to wait " in str(refused.value)
 
 
 def test_with_smaller_messages_it_does_not_take_too_long(tmp_path: Path) -> None:

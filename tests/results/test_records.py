@@ -211,10 +211,10 @@ def test_the_dilation_of_a_burst_in_real_time_is_left_out() -> None:
 
 
 def test_the_scale_of_full_messages_is_left_out() -> None:
-    usual, scaled = ledgers.timing(), ledgers.timing(scale=4)
+    usual, scaled = ledgers.timing(), ledgers.timing(message_divisor=4)
 
-    assert "scale" not in json.loads(to_json(usual))
-    assert json.loads(to_json(scaled))["scale"] == 4
+    assert "message_divisor" not in json.loads(to_json(usual))
+    assert json.loads(to_json(scaled))["message_divisor"] == 4
     assert [from_json(to_json(burst)) for burst in (usual, scaled)] == [usual, scaled]
 
 

@@ -50,9 +50,13 @@ def estimated_slowdown(
     """
     most = min((smallest_message(kind.schedule) for _, kinds in methods for kind in kinds), default=0) // _LEAST_BYTES
     best = Slowdown(dilation=MOST_DILATION + 1)
-    for scale in (1, *(2**power for power in range(1, max(1, most).bit_length()))):
-        wanted = (estimated_dilation(cell, kinds, profile, num_cpus, scale) for cell, kinds in methods)
-        best = min(best, Slowdown(dilation=max(wanted, default=1), scale=scale), key=lambda one: one.dilation)
+    for divisor in (1, *(2**power for power in range(1, max(1, most).bit_length()))):
+        wanted = (estimated_dilation(cell, kinds, profile, num_cpus, divisor) for cell, kinds in methods)
+        best = min(
+            best,
+            Slowdown(dilation=max(wanted, default=1), message_divisor=divisor),
+            key=lambda one: one.dilation,
+        )
         if best.dilation <= _ENOUGH_DILATION:
             break
     return best
@@ -65,7 +69,7 @@ def smallest_message(schedule: Schedule) -> int:
     return min([*sizes, *segments], default=2**63)
 
 
-def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int, scale: int = 1) -> int:
+def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int, divisor: int = 1) -> int:
     """Return the least whole dilation at which this machine is expected to keep up and to add little.
 
     Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2.5 % of
@@ -76,7 +80,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
         kinds: The step kinds of its method.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
-        scale: How many times smaller messages are.
+        divisor: How many times smaller messages are.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.
@@ -89,18 +93,18 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
         affordable = step * MAX_CPU_SHARE * num_cpus
-        wanted = max(wanted, cpu_seconds(kind.schedule, scale) / affordable, added / (step * _MAX_ADDED_SHARE))
+        wanted = max(wanted, cpu_seconds(kind.schedule, divisor) / affordable, added / (step * _MAX_ADDED_SHARE))
     return min(MOST_DILATION, math.ceil(wanted))
 
 
-def cpu_seconds(schedule: Schedule, scale: int = 1) -> float:
+def cpu_seconds(schedule: Schedule, divisor: int = 1) -> float:
     """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links.
 
     Args:
         schedule: What all ranks send.
-        scale: How many times smaller messages are in reality.
+        divisor: How many times smaller messages are in reality.
     """
-    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes()) / scale
+    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes()) / divisor
     messages = sum(schedule.num_messages()) + schedule.num_ring_messages()
     return messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
 

@@ -16,7 +16,7 @@ from liecbench.worker.step_timing import Burst
 
 
 def replay_burst(
-    step: ReplayedStep, num_steps: int, link: TrainingLink, heartbeat: Callable[[], None], scale: int
+    step: ReplayedStep, num_steps: int, link: TrainingLink, heartbeat: Callable[[], None], divisor: int
 ) -> Burst:
     """Replay a step without timing it, and time the next ``num_steps``. Collective.
 
@@ -27,11 +27,11 @@ def replay_burst(
         num_steps: Number of timed steps.
         link: This rank's link, slowed down.
         heartbeat: Called after each step to signal that this rank makes progress.
-        scale: How many times smaller real messages are than those of the schedule.
+        divisor: How many times smaller real messages are than those of the schedule.
 
     Returns:
         The measurements of all ranks, equal on every rank. Seconds are real seconds ÷ dilation, except CPU seconds.
-        Bytes are those of the schedule's messages; of smaller messages, those on the wire are multiplied by ``scale``.
+        Bytes are those of the schedule's messages; those on the wire are multiplied by ``divisor``.
 
     Raises:
         LinkError: If a network interface carried fewer bytes than the payload.
@@ -52,7 +52,7 @@ def replay_burst(
     dist.barrier()
     dilation, now, exposed = step.pauses.dilation, watch.counters, watch.exposure.totals.since(exposed_before)
     sent_bytes, received_bytes = now.sent_bytes - first.sent_bytes, now.received_bytes - first.received_bytes
-    if scale > 1:
+    if divisor > 1:
         planned = step.schedule.payload_bytes()[dist.get_rank()]
         sent_bytes, received_bytes = (one * (1 + num_steps) for one in planned)
     wire = difference(link.wire_bytes(), wire_before)
@@ -75,7 +75,7 @@ def replay_burst(
             compress_seconds=(now.compress_seconds - times.compress_seconds) / dilation,
             communicate_seconds=(now.communicate_seconds - times.communicate_seconds) / dilation,
         ),
-        wire_bytes=None if wire is None else (wire[0] * scale, wire[1] * scale),
+        wire_bytes=None if wire is None else (wire[0] * divisor, wire[1] * divisor),
         cpu_seconds=time.process_time() - cpu_before,
         machine_cpu_seconds=(used - (link.emulator_cpu_seconds() - emulator_before), available),
         peak_memory_bytes=peak_memory_bytes(),

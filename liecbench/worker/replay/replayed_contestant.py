@@ -114,7 +114,7 @@ class ReplayedContestant:
 
     def _burst(self, name: str, num_steps: int) -> Burst:
         return replay_burst(
-            self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.scale
+            self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor
         )
 
     def _choose_steps(self, name: str, burst: Burst) -> None:
@@ -127,7 +127,7 @@ def _with_slowdown(record: Timing, slowdown: Slowdown) -> Timing:
     if slowdown.dilation > 1:
         raw_seconds = record.seconds * slowdown.dilation
         record = dataclasses.replace(record, dilation=slowdown.dilation, raw_seconds=raw_seconds)
-    return dataclasses.replace(record, scale=slowdown.scale)
+    return dataclasses.replace(record, message_divisor=slowdown.message_divisor)
 
 
 def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:

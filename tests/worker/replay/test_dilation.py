@@ -49,8 +49,8 @@ def test_messages_are_cut_where_full_ones_would_need_a_large_dilation() -> None:
     full, cut = slowdown(["ddp"], "10gbit", 8, 10**4), slowdown(["ddp"], "10gbit", 8, 10**7)
 
     # 10,000 float32 in 8 segments are 5 kB, which cannot be cut to half; 10 million can.
-    assert full.scale == 1
-    assert cut.scale > 1
+    assert full.message_divisor == 1
+    assert cut.message_divisor > 1
     assert cut.dilation < estimated(["ddp"], "10gbit", 8, 10**7)
 
 
@@ -68,8 +68,8 @@ def test_no_message_is_cut_below_4_kb(numel: int) -> None:
     # The smallest messages are the signs of an eighth of the model, with 4 bytes of a scale.
     signs = 4 + math.ceil(numel / 8 / 8)
 
-    assert found.scale & (found.scale - 1) == 0
-    assert found.scale == 1 or signs / found.scale >= 4096
+    assert found.message_divisor & (found.message_divisor - 1) == 0
+    assert found.message_divisor == 1 or signs / found.message_divisor >= 4096
 
 
 def test_steps_that_send_nothing_need_no_dilation() -> None:
@@ -82,4 +82,4 @@ def test_steps_that_send_nothing_need_no_dilation() -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.6, 8), (0.31, 5), (100.0, 1000)])
 def test_a_raised_dilation_brings_the_share_down(share: float, expected: int) -> None:
-    assert raised(Slowdown(dilation=4, scale=8), share) == Slowdown(dilation=expected, scale=8)
+    assert raised(Slowdown(dilation=4, message_divisor=8), share) == Slowdown(dilation=expected, message_divisor=8)

@@ -100,7 +100,9 @@ def replay(slowdown: Slowdown) -> dict[tuple[str, str], tuple[int, int, int, flo
     return found
 
 
-@pytest.fixture(scope="module", params=[Slowdown(), Slowdown(dilation=3, scale=4)], ids=["full", "slowed down"])
+@pytest.fixture(
+    scope="module", params=[Slowdown(), Slowdown(dilation=3, message_divisor=4)], ids=["full", "slowed down"]
+)
 def replayed(request: pytest.FixtureRequest) -> list[dict[tuple[str, str], tuple[int, int, int, float]]]:
     return run_ranks(replay, 3, request.param)
 
@@ -147,9 +149,9 @@ def test_a_step_takes_at_least_what_is_recorded(
         assert 0.98 * least <= slowest[key] < 10 * least
 
 
-def wire_bytes(scale: int) -> dict[str, tuple[int, int]]:
+def wire_bytes(divisor: int) -> dict[str, tuple[int, int]]:
     """Return the bytes per step that a rank really sends, as its transport counts, and those that are recorded."""
-    stage = Stage(profile=profile(), slowdown=Slowdown(scale=scale), link=NoLink(), heartbeat=lambda: None)
+    stage = Stage(profile=profile(), slowdown=Slowdown(message_divisor=divisor), link=NoLink(), heartbeat=lambda: None)
     found = {}
     for name in ("ddp", "doublesqueeze", "root"):
         timed = ReplayedContestant.create(Contestant(cell=cells(3)[name], jobs=()), stage, num_steps=0)
@@ -161,7 +163,7 @@ def wire_bytes(scale: int) -> dict[str, tuple[int, int]]:
 
 
 def test_scaled_messages_are_smaller_and_recorded_in_full() -> None:
-    full, scaled = (run_ranks(wire_bytes, 3, scale)[0] for scale in (1, 4))
+    full, scaled = (run_ranks(wire_bytes, 3, divisor)[0] for divisor in (1, 4))
 
     assert {name: recorded for name, (_, recorded) in full.items()} == {
         name: recorded for name, (_, recorded) in scaled.items()
