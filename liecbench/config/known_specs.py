@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,54 @@ from liecbench.config.cell_keys import canonical, digest
 
 _MOST_SEED: Final = 2**63 - 1
 _MOST_SPECS: Final = 2**16
+_SEED: Final = re.compile(rb', "seed": (0|[1-9][0-9]{0,17})[,}]')
+_SEED_KEY: Final = b'"seed":'
+
+
+class KnownSpec(dict[str, Any]):
+    """A cell's spec whose ``alike_key`` is known. It shares nested mappings, which must not be changed, with others."""
+
+    __slots__ = ("alike",)
+    alike: bytes | None
+
+    @classmethod
+    def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
+        """Return a spec with the fields of ``others``, whose ``alike_key`` is ``alike``, and this seed."""
+        found = cls(others, seed=seed)
+        found.alike = alike
+        return found
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Set a field, and forget the key."""
+        self.alike = None
+        super().__setitem__(name, value)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Copy and pickle it as a plain mapping, which may be changed."""
+        return dict, (dict(self),)
+
+
+def spec_from_json(text: bytes) -> KnownSpec | None:
+    """Return a cell's spec in a ledger, given its JSON; None if the seed is not among its fields as usual.
+
+    Specs that differ only in the seed are parsed once. A text with one ``"seed": `` has one such key, because JSON
+    escapes quotes within texts.
+
+    Raises:
+        ValueError: If the text is not JSON.
+    """
+    found = _SEED.search(text)
+    if found is None or text.count(_SEED_KEY) != 1:
+        return None
+    template = _template(b"%b0%b" % (text[: found.start(1)], text[found.end(1) :]))
+    return None if template is None else KnownSpec.of(*template, int(found[1]))
+
+
+@functools.lru_cache(maxsize=_MOST_SPECS)
+def _template(text: bytes) -> tuple[dict[str, Any], bytes] | None:
+    spec = from_json(text)
+    is_usual = isinstance(spec, dict) and spec.get("seed") == 0
+    return (spec, alike_key(spec)) if is_usual else None
 
 
 def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +73,7 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not _has_usual_seed(spec):
         return Cell.from_spec(dict(spec)).spec()
-    return {**_completed(alike_key(spec)), "seed": spec["seed"]}
+    return KnownSpec.of(*_completed(alike_key(spec)), spec["seed"])
 
 
 def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
@@ -50,6 +99,9 @@ def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
 
 def alike_key(spec: Mapping[str, Any]) -> bytes:
     """Return a key that is equal for cells that differ only in the seed."""
+    known: bytes | None = getattr(spec, "alike", None)
+    if known is not None:
+        return known
     others = dict(spec)
     others.pop("seed", None)
     return to_json(others, inf_nan_mode="constants")
@@ -77,5 +129,6 @@ def _check(alike: bytes) -> None:
 
 
 @functools.lru_cache(maxsize=_MOST_SPECS)
-def _completed(alike: bytes) -> dict[str, Any]:
-    return Cell.from_spec({**from_json(alike), "seed": 0}).spec()
+def _completed(alike: bytes) -> tuple[dict[str, Any], bytes]:
+    spec = Cell.from_spec({**from_json(alike), "seed": 0}).spec()
+    return spec, alike_key(spec)

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
+from liecbench.config.known_specs import spec_from_json
 from liecbench.results.environment_record import Environment
 from liecbench.results.records import TIMED_SECONDS, Epoch, Record, Start
 
@@ -25,6 +26,7 @@ _ABSENT: Final[dict[str, dict[str, object]]] = {
 _MOST_ENVIRONMENTS: Final = 1000
 _TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}
 _HEAD: Final = re.compile(rb'\{"type": "(start|epoch|timing|end)", "schema": ([12]), ')
+_SPEC: Final = b', "spec": '
 _ENVIRONMENT: Final = b', "environment": '
 _SEAL: Final = re.compile(rb', "number": [1-9][0-9]*, "checksum": "[0-9a-f]{8}"\}')
 
@@ -78,21 +80,27 @@ def from_json(line: str | bytes) -> Record:
 
 
 def _start(line: bytes) -> Start | None:
-    """Return the Start record in a line, if the environment is its last field, and None if another error says more.
+    """Return the Start record in a line that ends in spec and environment, and None if another error says more.
 
-    Thousands of lines share a few environments, which take half of the time of parsing them. Each is parsed once, and
-    its text cut out of the other lines. What remains of a line is valid JSON only if a whole value was cut out.
+    Thousands of lines share a few environments, and all fields of a spec but the seed, which take most of the time of
+    parsing them. Each is parsed once, and its text cut out of the other lines. What remains of a line is valid JSON
+    only if whole values were cut out.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):
         end = len(line) - 1  # the first schema has no seal
-    if begin < 0 or not line.endswith(b"}"):
+    spec_begin = line.find(_SPEC, 0, begin)
+    if begin < 0 or spec_begin < 0 or not line.endswith(b"}"):
         return None
     try:
         environment = _environment(line[begin + len(_ENVIRONMENT) : end])
-        record: Start = _validator(Start.type)(b"%b%b{}}" % (line[:begin], _ENVIRONMENT))
-    except ValidationError:
+        spec = spec_from_json(line[spec_begin + len(_SPEC) : begin])
+        if spec is None:
+            return None
+        record: Start = _validator(Start.type)(b"%b%b{}%b{}}" % (line[:spec_begin], _SPEC, _ENVIRONMENT))
+    except ValueError:
         return None
+    object.__setattr__(record, "spec", spec)
     object.__setattr__(record, "environment", environment)
     return record
 

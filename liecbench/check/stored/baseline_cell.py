@@ -154,7 +154,11 @@ class BaselineCell(Model):
     def as_dict(self) -> dict[str, Any]:
         """Return the cell as plain JSON values."""
         environment = self.environment.model_dump(mode="json")
-        return {"spec": self.spec, "environment": environment, "epochs": [epoch.as_dict() for epoch in self.epochs]}
+        return {
+            "spec": dict(self.spec),
+            "environment": environment,
+            "epochs": [epoch.as_dict() for epoch in self.epochs],
+        }
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
