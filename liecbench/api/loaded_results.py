@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from plotly.graph_objects import Figure
 
+    from liecbench.report.figures.figure import Figure as Drawing
+
 
 class Results:
     """What runs have measured: the comparison of their cells, and every epoch of every cell.
@@ -96,9 +98,7 @@ class Results:
     @property
     def figures(self) -> list[str]:
         """The names of the figures that ``plot`` can draw from these results."""
-        from liecbench.report.figures.all_figures import all_figures
-
-        return [figure.key for figure in all_figures(self._comparison)]
+        return list(self._figures)
 
     def plot(self, figure: str) -> "Figure":
         """Return a figure of the report as a Plotly figure, which a notebook shows.
@@ -112,14 +112,23 @@ class Results:
             LiecbenchError: If these results have no such figure.
         """
         from liecbench.api.plotly_figure import plotly_figure_of
-        from liecbench.report.figures.all_figures import all_figures
         from liecbench.report.figures.colours import Palette
 
-        found = {one.key: one for one in all_figures(self._comparison)}
+        found = self._figures
         if figure not in found:
             raise LiecbenchError(f"plot({figure!r}): these results have no such figure", did_you_mean(figure, found))
         palette = Palette(self._comparison.labels.colour_keys, self._comparison.baseline)
         return plotly_figure_of(found[figure], palette)
+
+    @functools.cached_property
+    def _figures(self) -> "dict[str, Drawing]":
+        from liecbench.report.figures.all_figures import all_figures
+        from liecbench.report.figures.drawn_rows import drawn_rows
+        from liecbench.report.figures.speedups import speedup_by_method
+
+        labels = self._comparison.labels
+        speedup = speedup_by_method(drawn_rows(self._comparison.rows, labels), labels)
+        return {one.key: one for one in (speedup, *all_figures(self._comparison)) if one.series}
 
     def __repr__(self) -> str:
         names = ", ".join(str(directory) for directory in self.directories)

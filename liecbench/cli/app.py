@@ -2,8 +2,6 @@
 
 import gc
 import os
-import re
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -16,13 +14,16 @@ from liecbench import __version__
 from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
-from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
+from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors
 from liecbench.cli.export import export
 from liecbench.cli.name_lists import list_names
+from liecbench.cli.open_report import open_report
+from liecbench.cli.options import OutputFormat, TextOrJson
 from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.predict import predict
 from liecbench.cli.profiling import profile
 from liecbench.cli.run import run
+from liecbench.cli.starter import init
 from liecbench.cli.verify import verify
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
 from liecbench.untrusted.plain_text import shortened
@@ -65,6 +66,8 @@ app.command()(report)
 app.command()(predict)
 app.command()(export)
 app.command()(verify)
+app.command()(init)
+app.command(name="open")(open_report)
 app.command(name="list")(list_names)
 
 
@@ -84,35 +87,26 @@ def data_fetch(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(output: OutputFormat = TextOrJson.TABLE) -> None:
     """Show what this machine can do, with a remedy for each 'no'."""
+    import dataclasses
+    import json
+
     from rich.text import Text
 
     from liecbench.diagnostics.doctor import examine
 
+    if output == TextOrJson.JSON:
+        found = [{**dataclasses.asdict(one), "remedy": "" if one.works else one.remedy} for one in examine()]
+        with ignore_broken_pipe():
+            print(json.dumps(found, indent=2))
+        return
     screen = console()
     with ignore_broken_pipe():
         for diagnostic in examine():
             mark = Text("yes  ", style="green") if diagnostic.works else Text("no   ", style="yellow")
             remedy = "" if diagnostic.works else f"; {diagnostic.remedy}"
             screen.print(mark + Text(f"{diagnostic.name}: {diagnostic.seen}{remedy}", style=""), soft_wrap=True)
-
-
-@app.command()
-def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenario.yaml")) -> None:
-    """Write a commented starter scenario."""
-    from importlib.resources import files
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            starter = files("liecbench.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
-            name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:100] or "scenario"
-            file.write(starter.replace("my-network", name))
-    except FileExistsError:
-        raise LiecbenchError(f"{path} exists already", "give another name, or remove it") from None
-    except OSError as error:
-        raise LiecbenchError(f"{path}: {error.strerror}", "give a path that can be written") from None
-    say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
 
 
 @app.command()

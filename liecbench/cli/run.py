@@ -1,5 +1,6 @@
 """The command ``liecbench run``."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from liecbench.cli.console import ignore_broken_pipe
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.cli.run_request import RunRequest
 from liecbench.errors import ExitCode
+from liecbench.report.formats import Format
 
 
 def run(
@@ -43,6 +45,7 @@ def run(
     master: Annotated[
         str | None, typer.Option(metavar="ADDRESS[:PORT]", help="Address of machine 0.", show_default=False)
     ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the comparison.")] = Format.TABLE,
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
     seeds = [] if num_seeds is None else [f"matrix.seed={list(range(num_seeds))}"]
@@ -68,6 +71,9 @@ def run(
     matrix = MatrixRun(request)
     if dry_run:
         with ignore_broken_pipe():
+            if output == Format.JSON:
+                print(json.dumps({"dry_run": list(matrix.dry_run())}, indent=2))
+                return
             for line in matrix.dry_run():
                 print(line)
         return
@@ -75,6 +81,6 @@ def run(
     if matrix.nodes and matrix.nodes.rank:
         raise typer.Exit(ExitCode.DONE if matrix.follow() else ExitCode.CELL_FAILED)
     comparison = matrix.execute()
-    print_comparison(comparison)
+    print_comparison(comparison, output)
     failed = any(row.num_failed for row in comparison.rows) or matrix.added_rate_failed()
     raise typer.Exit(ExitCode.CELL_FAILED if failed else ExitCode.DONE)

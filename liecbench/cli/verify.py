@@ -1,13 +1,15 @@
 """The command ``liecbench verify``: check that a results directory is not damaged, or copy its whole cells."""
 
+import json
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from liecbench.cli.console import ignore_broken_pipe
+from liecbench.cli.options import OutputFormat, TextOrJson
 from liecbench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def verify(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Write the whole cells to the new directory RESULTS-salvaged.")
     ] = False,
+    output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
     """Check whether every line of a results directory's ledger is whole, and in its place.
 
@@ -29,6 +32,11 @@ def verify(
     from liecbench.results.salvage import Verification
 
     found = Verification.of(results)
+    if output == TextOrJson.JSON:
+        written = found.salvage() if salvage and found.damage else None
+        with ignore_broken_pipe():
+            print(json.dumps(_object(found, written), indent=2))
+        raise typer.Exit(ExitCode.USAGE if found.damage and written is None else ExitCode.DONE)
     with ignore_broken_pipe():
         for line in _report(found):
             print(line)
@@ -40,6 +48,19 @@ def verify(
             print(f"next: liecbench verify {shlex.quote(str(results))} --salvage writes the whole cells anew")
             raise typer.Exit(ExitCode.USAGE)
         print(f"wrote {found.salvage()}; whole cells: {len(found.whole)}; {results} is as it was")
+
+
+def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
+    return {
+        "ledger": str(found.path),
+        "lines": len(found.lines),
+        "damaged_lines": [{"line": line.number, "damage": line.damage} for line in found.damage],
+        "damaged_cells": dict(found.damaged),
+        "whole_cells": dict(Counter(found.states.values())),
+        "has_partial_line": found.has_partial_line,
+        "lines_without_checksum": found.num_unnumbered,
+        "salvaged": None if written is None else str(written),
+    }
 
 
 def _report(found: "Verification") -> list[str]:

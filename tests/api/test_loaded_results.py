@@ -132,6 +132,16 @@ def test_a_figure_is_that_of_the_report(results: liecbench.Results) -> None:
     assert {"ddp", "liec"} <= {trace["name"].split()[0] for trace in visible}
 
 
+def test_the_speedup_of_each_method_is_drawn_with_its_interval(results: liecbench.Results) -> None:
+    drawn = results.plot("speedup").to_plotly_json()
+    points = {(trace["name"], trace["visible"]): trace for trace in drawn["data"]}
+    (shown,) = [trace for (name, visible), trace in points.items() if name.startswith("liec") and visible]
+
+    assert "speedup" in results.figures
+    assert list(shown["y"]) == [4.0]
+    assert shown["error_y"]["array"][0] >= 0
+
+
 def test_an_unknown_figure_names_those_that_exist(results: liecbench.Results) -> None:
     with pytest.raises(LiecbenchError, match="did you mean accuracy-epochs"):
         results.plot("accuracy-epoch")

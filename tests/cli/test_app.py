@@ -314,3 +314,16 @@ def test_an_interruption_during_the_first_imports_prints_no_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_dry_run_and_lists_are_printed_as_json(tmp_path: Path) -> None:
+    lines = json.loads(run_in_process("run", "quickstart", "--dry-run", "--format", "json", directory=tmp_path).stdout)
+    methods = json.loads(run_in_process("list", "algorithms", "--format", "json").stdout)
+    scenarios = json.loads(run_in_process("list", "scenarios", "--format", "json").stdout)
+    diagnostics = json.loads(run_in_process("doctor", "--format", "json").stdout)
+
+    assert lines["dry_run"][0].startswith("50 cells")
+    (liec,) = [one for one in methods if one["name"] == "liec"]
+    assert (liec["options"]["average_period"], liec["required"]) == (32, [])
+    assert "quickstart" in [one["name"] for one in scenarios]
+    assert {"name", "works", "seen", "remedy"} == diagnostics[0].keys()

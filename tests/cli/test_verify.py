@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from liecbench.results.ledger import LEDGER_NAME
 from tests.cli.in_process import run_in_process
-from tests.ledgers import cell_id, lines_of, run_of
+from tests.ledgers import cell_id, lines_of, run_of, write_ledger
 
 LINES = lines_of(*(run_of(f"c{seed}", [{}, {}], seed=seed) for seed in range(3)))
 
@@ -80,3 +81,15 @@ def test_no_results_directory_exits_with_two(tmp_path: Path) -> None:
     done = run_in_process("verify", tmp_path)
 
     assert (done.returncode, "give a results directory that `run` wrote" in done.stderr) == (2, True)
+
+
+def test_as_json_it_names_damaged_lines_and_cells(tmp_path: Path) -> None:
+    directory = write_ledger(tmp_path / "results", run_of("d"), run_of("e", seed=1))
+    whole = json.loads(run_in_process("verify", directory, "--format", "json").stdout)
+    lines = (directory / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (directory / "records.jsonl").write_bytes(b"".join([*lines[:-1], b"{]\n"]))
+    done = run_in_process("verify", directory, "--format", "json")
+    damaged = json.loads(done.stdout)
+
+    assert (whole["lines"], whole["damaged_lines"], whole["whole_cells"]) == (6, [], {"completed": 2})
+    assert (done.returncode, [one["line"] for one in damaged["damaged_lines"]], damaged["salvaged"]) == (2, [6], None)

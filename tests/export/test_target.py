@@ -75,7 +75,7 @@ def test_mlflow_reads_every_epoch_and_metric(results: Path, tmp_path: Path) -> N
         "psgd": "FAILED",
         "csgd": "RUNNING",
     }
-    assert runs["psgd"].data.params["error"] == r"lost <b>\x1b[31m"
+    assert runs["psgd"].data.params["error"] == r"lost <b>\u001b[31m"
 
 
 def test_weights_and_biases_has_an_offline_run_of_every_cell(results: Path, tmp_path: Path) -> None:

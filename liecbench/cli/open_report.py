@@ -1,0 +1,26 @@
+"""The command ``liecbench open``."""
+
+import webbrowser
+
+from liecbench.cli.compare import BaselineName, ResultsPaths, TunedField, load_for_command
+from liecbench.cli.console import name_full_disk, say
+from liecbench.cli.garbage import without_collections
+from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.untrusted import regular_files
+
+
+@without_collections()
+def open_report(results: ResultsPaths, baseline: BaselineName = None, best: TunedField = None) -> None:
+    """Write the report to report.html in the first results directory, and open it in the browser."""
+    from liecbench.report import html
+
+    page = results[0] / "report.html"
+    comparison = load_for_command(results, baseline=baseline, tuned_field=best)
+    require_replaceable(page, OutputKind.REPORT)
+    with name_full_disk(page):
+        regular_files.write_text(page, html.render(comparison))
+    try:
+        opened = webbrowser.open(page.resolve().as_uri())
+    except webbrowser.Error:
+        opened = False
+    say(f"opened {page}" if opened else f"wrote {page}; this machine has no browser: open the file in one", quiet=False)
