@@ -12,7 +12,7 @@ from tests.documents.pages import ROOT, Block
 from tests.finished_run import FinishedRun
 
 # A command that reads results finds those of the shared run in their place.
-_READS_RESULTS = {"compare", "report", "verify", "baseline", "check", "predict"}
+_READS_RESULTS = {"compare", "report", "verify", "baseline", "check", "predict", "export"}
 
 
 def liecbench_commands(text: str) -> Iterator[list[str]]:
