@@ -41,26 +41,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked 'long', which take minutes each")
 
 
-# Files that take minutes, the slowest first: otherwise one worker runs the last of them alone.
+# Files that take longest, the slowest first: otherwise one worker runs the last of them alone.
 SLOWEST_FILES: Final = (
-    "test_crash.py",
-    "check/paired/test_session.py",
     "test_end_to_end.py",
-    "test_chaos.py",
-    "check/test_regressions.py",
-    "network/test_emulation.py",
-    "check/paired/test_paired_check.py",
-    "report/test_html.py",
-    "compressors/kernels/triton/test_compilation.py",
-    "algorithms/test_trajectories.py",
-    "launch/test_multinode.py",
-    "algorithms/test_server.py",
-    "test_sessions.py",
-    "test_link_runs.py",
+    "test_crash.py",
     "launch/test_template.py",
-    "bench/test_link_benchmark.py",
-    "network/test_delay_line.py",
+    "check/paired/test_session.py",
+    "compressors/kernels/triton/test_compilation.py",
+    "launch/test_multinode.py",
+    "algorithms/test_loop_variants.py",
+    "test_sessions.py",
+    "check/test_regressions.py",
+    "check/paired/test_paired_check.py",
+    "bench/test_exchange_benchmark.py",
+    "cli/test_check.py",
+    "report/test_html.py",
+    "compressors/kernels/triton/test_selection.py",
+    "algorithms/test_trajectories.py",
+    "test_chaos.py",
+    "test_contributing.py",
+    "algorithms/test_memory.py",
+    "report/figures/test_vector_files.py",
+    "network/test_emulation.py",
     "launch/test_supervisor.py",
+    "worker/test_checkpoint.py",
+    "network/test_delay_line.py",
+    "test_disk.py",
+    "test_layers.py",
+    "test_link_runs.py",
 )
 
 

@@ -46,7 +46,7 @@ def cell(
     *,
     algorithm: str = "memsgd",
     compressor: dict[str, Any] | None = None,
-    epochs: int = 3,
+    epochs: int = 2,
 ) -> Cell:
     return Cell.from_spec(
         {

@@ -33,7 +33,7 @@ def test_the_pages_own_model_is_trained(directory: Path) -> None:
     ran = liecbench(directory, "run", "s.yaml", "--out", "r", "--quiet")
     with (directory / "my_models.py").open("a") as file:
         file.write("# changed\n")
-    again = liecbench(directory, "run", "s.yaml", "--out", "r")
+    again = run_in_process("run", "s.yaml", "--out", "r", directory=directory)
     (row,) = json.loads(run_in_process("compare", directory / "r", "--format", "json").stdout)["rows"]
 
     assert ran.returncode == 0, ran.stderr
