@@ -99,15 +99,15 @@ def headline(comparison: Comparison) -> str:
     counts = Counter(answer.outcome for answer in answers)
     places = "settings" if any("(" in answer.place for answer in answers) else "links"
     every = f"both {places}" if len(answers) == 2 else f"all {len(answers)} {places}"
-    parts = [
-        ("Compression is shown to pay", counts["yes"]),
-        ("methods are faster, at an accuracy that was not measured,", counts["timed"]),
-        ("compression does not pay", counts["no"]),
-        ("it is not known yet whether compression pays", counts["open"]),
+    sentences = [
+        ("compression is shown to pay on {}", counts["yes"]),
+        ("faster on {}, but accuracy was not measured", counts["timed"]),
+        ("compression does not pay on {}", counts["no"]),
+        ("it is not known yet whether compression pays on {}", counts["open"]),
     ]
-    texts = [f"{text} on {every if number == len(answers) else number}" for text, number in parts if number]
-    if len(texts) > 1:
-        texts[0] += f" of {len(answers)} {places}"
+    known = [(text, number) for text, number in sentences if number]
+    first = every if len(known) == 1 else f"{known[0][1]} of {len(answers)} {places}"
+    texts = [text.format(number if place else first) for place, (text, number) in enumerate(known)]
     joined = "; ".join(texts)
     return joined[0].upper() + joined[1:]
 
@@ -115,11 +115,11 @@ def headline(comparison: Comparison) -> str:
 def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChart]:
     """Yield a chart for each setting in which a method was compared with the baseline."""
     for verdict in comparison.setting_verdicts:
-        bars = tuple(_speed_ups(comparison, verdict, verdict.rows, palette))
+        bars = sorted(_speed_ups(comparison, verdict, verdict.rows, palette), key=lambda bar: -bar.mean)
         if any(not bar.is_baseline for bar in bars):
             yield SpeedChart(
                 setting=verdict.setting,
-                bars=bars,
+                bars=tuple(bars),
                 longest=1.02 * max(min(bar.high, 2 * bar.mean) for bar in bars),
                 quality=comparison.words.quality(verdict.rows[0]),
             )

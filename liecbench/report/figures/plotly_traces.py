@@ -4,6 +4,7 @@ import html
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
@@ -13,7 +14,10 @@ from liecbench.untrusted.plain_text import one_line
 _LINE_WIDTH: Final = 2
 _WIDER: Final = 4
 _MOST_WIDER: Final = 3
+_SHORT_AXIS: Final = 2.5
 _CATEGORY_LETTERS: Final = 18
+# More categories than these are written upright, where lines of a name would cover each other.
+_MOST_WRAPPED: Final = 8
 _SI_PREFIXES: Final = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
 
 
@@ -23,6 +27,7 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
     ``"settings"`` has one item per trace: the name of the setting under which the page shows the trace, such as the
     link, or None to show it under every setting.
     """
+    figure = _with_short_categories(figure)
     traces: list[dict[str, Any]] = []
     settings: list[str | None] = []
     for series, width in zip(figure.series, _line_widths(figure.series), strict=True):
@@ -34,6 +39,21 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
     if figure.stacked:
         _show_once_in_legend(traces, settings)
     return {"data": traces, "layout": _layout(figure), "settings": settings}
+
+
+def _with_short_categories(figure: Figure) -> Figure:
+    """Return a figure with many categories with the middle of long names left out, if all names still differ then."""
+    names = {x for series in figure.series for x in series.x if isinstance(x, str)}
+    short = {name: _without_middle(name) for name in names}
+    if len(names) <= _MOST_WRAPPED or len(set(short.values())) < len(names):
+        return figure
+    shown = [replace(series, x=[short[x] if isinstance(x, str) else x for x in series.x]) for series in figure.series]
+    return replace(figure, series=shown)
+
+
+def _without_middle(text: str) -> str:
+    half = _CATEGORY_LETTERS // 2
+    return text if len(text) <= 2 * half else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _line_widths(every: Sequence[Series]) -> list[float]:
@@ -199,10 +219,18 @@ def _axis(title: str, values: Sequence[float | str], *, log: bool) -> dict[str, 
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Return the ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or the powers alone if it is long."""
+    """Return the ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or the powers alone if it is long.
+
+    If the axis is short, the ticks are equally spaced.
+    """
     if not values:
         return []
-    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low, high = min(values), max(values)
+    if high < _SHORT_AXIS * low:  # too few of the others would be on it
+        step = 10 ** math.floor(math.log10(max(high - low, 0.05 * low)))
+        numbers = range(max(1, math.ceil(low / step) - 1), math.floor(high / step) + 2)
+        return [float(f"{step * number:.6g}") for number in numbers]
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first < 4 else (1,)
     return [float(f"{factor}e{power}") for power in range(first, last + 1) for factor in factors]
 

@@ -181,3 +181,54 @@ def test_axes_are_as_the_figure_says() -> None:
         "type" in layout["yaxis"],
         layout["yaxis"]["tickformat"],
     ) == ("x &lt;y&gt;", "log", False, ".1~%")
+
+
+def test_a_line_under_another_is_wider_and_shows() -> None:
+    same = [Series(name=name, method=name, x=[1.0, 2.0], y=[0.5, 0.7]) for name in ("ddp", "psgd", "liec")]
+    other = Series(name="cser", method="cser", x=[1.0, 2.0], y=[0.5, 0.8])
+    elsewhere = Series(name="ef21", method="ef21", x=[1.0, 2.0], y=[0.5, 0.7], setting="10mbit")
+
+    assert [trace["line"]["width"] for trace in plotted(*same, other, elsewhere)] == [10, 6, 2, 2, 2]
+
+
+def test_intervals_of_accuracies_stay_between_0_and_100_percent() -> None:
+    series = Series(name="psgd", method="psgd", x=[1.0, 2.0], y=[0.1, 0.9], interval=([-0.5, 0.8], [0.3, 1.4]))
+    band, _ = plotted(series, percent=True)
+
+    assert band["y"] == [0.3, 1.0, 0.8, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.5e7, 3e8], ["10M", "20M", "50M", "100M", "200M", "500M", "1G", "2G", "5G"]),
+        ([0.02, 0.09], ["10m", "20m", "50m", "100m", "200m", "500m"]),
+        ([1.0, 2e6], ["1", "10", "100", "1k", "10k", "100k", "1M", "10M"]),
+        ([0.9, 1.45], ["800m", "900m", "1", "1.1", "1.2", "1.3", "1.4", "1.5"]),
+    ],
+)
+def test_ticks_of_a_log_axis_have_their_decade(values: list[float], expected: list[str]) -> None:
+    figure = Figure(
+        key="k",
+        title="t",
+        caption="c",
+        x_title="x",
+        y_title="y",
+        kind="lines",
+        series=[Series(name="a", method="a", x=[*values], y=[1.0] * len(values))],
+        log_x=True,
+    )
+
+    assert plotly_figure(figure, PALETTE)["layout"]["xaxis"]["ticktext"] == expected
+
+
+def test_many_long_categories_lose_their_middle_unless_they_would_be_equal() -> None:
+    names = [f"method {n} with a long name and learning rate {n / 10}" for n in range(9)]
+    bars = [Series(name="computing", method="computing", x=[name], y=[1.0]) for name in names]
+    alike = [Series(name="c", method="c", x=[f"begins the same {n} and ends the same"], y=[1.0]) for n in range(9)]
+
+    assert plotted(bars[0], kind="bars", stacked=True)[0]["x"] == [
+        "method 0 with a<br>long name and<br>learning rate 0.0"
+    ]
+    assert plotted(*bars, kind="bars", stacked=True)[3]["x"] == ["method 3… rate 0.3"]
+    assert plotted(*alike, kind="bars", stacked=True)[3]["x"] == ["begins the same 3<br>and ends the same"]
