@@ -173,6 +173,8 @@ class Replay:
                 cell.epochs = [cell.long_run]
             if cell.status == "completed" and len(cell.epochs) < num_epochs(cell.spec):
                 cell.status = "unfinished"  # some epochs of the trained cell or some timed steps are not in this ledger
+            if cell.status == "completed" and trained and trained.status in ("failed", "diverged"):
+                cell.status, cell.error = trained.status, trained.error
 
 
 def _emulator(environment: Environment) -> str | None:

@@ -38,6 +38,7 @@ class RecordOrder:
         self._cells: dict[str, _CellState] = {}
         self._num_workers: dict[tuple[str, str], int] = {}  # by setting and contestant
         self._bursts: set[tuple[str, str, str, int, int]] = set()
+        self._shares: dict[tuple[str, str], dict[str, float]] = {}  # of step kinds, by setting and contestant
         self._without_start: set[str] = set()
 
     def next(self, record: Record) -> str | None:
@@ -124,6 +125,8 @@ class RecordOrder:
             if cell.num_epochs != expected:
                 text = f"cell {record.cell} completed with {cell.num_epochs} of {expected} epochs"
                 raise ValueError(text)
+            if record.error is not None:
+                raise ValueError(f"cell {record.cell} completed, and its end has an error")
 
     def _check_timing(self, record: Timing) -> None:
         num_workers = self._num_workers.get((record.setting, record.contestant))
@@ -137,6 +140,13 @@ class RecordOrder:
             text = f"a second burst of contestant {record.contestant} in round {record.round}"
             raise ValueError(f"{text} of placement {record.placement}")
         self._bursts.add(place)
+        _check_timing_alone(record)
+        shares = self._shares.setdefault(place[:2], {})
+        if shares.setdefault(record.kind, record.kind_share) != record.kind_share:
+            known = shares[record.kind]
+            raise ValueError(f"kind_share of {record.kind!r} is {record.kind_share:g}, and {known:g} in earlier bursts")
+        if (total := sum(shares.values())) > 1 + TOLERATED_ROUNDING:
+            raise ValueError(f"kind_share of contestant {record.contestant}'s step kinds sums to {total:g}")
 
 
 def check_spec(record: Start) -> None:
@@ -165,6 +175,15 @@ def _check_epoch_alone(record: Epoch) -> None:
         total = record.compute_seconds + sum(part for part in parts if part is not None)
         if abs(total - record.train_seconds) > TOLERATED_ROUNDING * (total + record.train_seconds):
             raise ValueError(f"train_seconds is {record.train_seconds:g}, and its parts sum to {total:g}")
+
+
+def _check_timing_alone(record: Timing) -> None:
+    """Raise ValueError if fields of a burst contradict each other."""
+    total = record.compute_seconds + record.wire_seconds + record.compress_seconds + record.other_seconds
+    if abs(total - record.seconds) > TOLERATED_ROUNDING * (total + record.seconds):
+        raise ValueError(f"seconds is {record.seconds:g}, and its parts sum to {total:g}")
+    if record.step_quantiles != sorted(record.step_quantiles) or len(record.step_quantiles) > record.steps:
+        raise ValueError(f"step_quantiles of {record.steps} steps has {len(record.step_quantiles)} numbers, or falls")
 
 
 def _check_ranks(name: str, found: Mapping[str, Sequence[int]], num_workers: int) -> None:

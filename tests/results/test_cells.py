@@ -1,10 +1,14 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liecbench.config.cell import Cell
 from liecbench.results.cells import replay
 from liecbench.results.records import Record
-from tests.ledgers import end, epoch, run_of, start
+from tests import break_even_ledger
+from tests.ledgers import end, epoch, run_of, spec, start
 
 
 def test_replaying_keeps_cells_in_the_order_in_which_they_began() -> None:
@@ -57,3 +61,16 @@ def test_a_record_without_a_start_is_ignored(orphan: Record) -> None:
     actual = list(replay([orphan, *run_of("b")]))
 
     assert actual == ["b"]
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_timed_cell_whose_training_failed_did_not_complete(status: Any) -> None:
+    one = Cell.from_spec(spec(link="10mbit", timing="interleaved"))
+    made = list(break_even_ledger.ledger([one], placements=1))
+    assert replay(made)[one.id].status == "completed"
+    place = made.index(end(one.trajectory.id))
+    made[place] = end(one.trajectory.id, status=status, error="the loss is NaN")
+
+    found = replay(made)[one.id]
+
+    assert (found.status, found.error) == (status, "the loss is NaN")

@@ -36,7 +36,7 @@ def again(**fields: Any) -> Record:
         [*TIMED],
         [BEGUN, FIRST, SECOND, again(epochs_done=1), dataclasses.replace(SECOND, attempt=2)],
         [BEGUN, FIRST, again(epochs_done=0), dataclasses.replace(FIRST, attempt=2)],
-        [BEGUN, dataclasses.replace(ENDED, status="diverged"), again(epochs_done=0)],
+        [BEGUN, dataclasses.replace(ENDED, status="diverged", error="the loss is NaN"), again(epochs_done=0)],
     ],
 )
 def test_what_runs_write_is_whole(records: list[Record]) -> None:
@@ -59,6 +59,10 @@ def test_what_runs_write_is_whole(records: list[Record]) -> None:
             ],
         ),
         ([BEGUN, FIRST, ENDED], [f"cell {ID} completed with 1 of 2 epochs"]),
+        (
+            [BEGUN, FIRST, SECOND, dataclasses.replace(ENDED, error="out of memory")],
+            [f"cell {ID} completed, and its end has an error"],
+        ),
         ([BEGUN, FIRST, SECOND, ENDED, ENDED], [f"an end of cell {ID} after the end of its attempt 1"]),
         ([BEGUN, BEGUN], [f"attempt 1 of cell {ID} begins after attempt 1"]),
         ([again()], [f"attempt 2 of cell {ID} begins after attempt 0"]),
@@ -117,6 +121,28 @@ def test_a_repeated_burst_and_one_of_other_ranks_are_named() -> None:
         f"a second burst of contestant {burst.contestant} in round 0 of placement 0",
         "payload_bytes.sent has length 1, and the cell has 2 ranks",
     ]
+
+
+BURST: Any = next(record for record in TIMED if isinstance(record, Timing))
+OTHER_SHARE = BURST.kind_share / 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"compute_seconds": 10 * BURST.seconds}, f"seconds is {BURST.seconds:g}, and its parts sum to "),
+        ({"seconds": BURST.seconds / 1000}, f"seconds is {BURST.seconds / 1000:g}, and its parts sum to "),
+        ({"step_quantiles": [0.2, 0.1]}, f"step_quantiles of {BURST.steps} steps has 2 numbers, or falls"),
+        ({"steps": 1, "step_quantiles": [0.1, 0.2]}, "step_quantiles of 1 steps has 2 numbers, or falls"),
+        ({"kind_share": OTHER_SHARE}, f"kind_share of '{BURST.kind}' is {OTHER_SHARE:g}, and {BURST.kind_share:g} in"),
+        ({"kind": "other"}, f"kind_share of contestant {BURST.contestant}'s step kinds sums to "),
+    ],
+)
+def test_a_burst_that_contradicts_itself_or_others_is_named(changes: dict[str, Any], expected: str) -> None:
+    changed = dataclasses.replace(BURST, round=9, raw_seconds=None, dilation=1, **changes)
+
+    (found,) = problems([*TIMED, changed])
+    assert found.startswith(expected)
 
 
 def test_a_spec_that_is_not_that_of_the_id_is_named() -> None:
