@@ -94,6 +94,8 @@ def _without_recommendation(
             return "open", f"not known yet: {speed}{cost}", next_step
         case "not_trained":
             return "timed", f"{speed}; its accuracy was not measured", next_step
+        case "rounds" if fastest.speed is not None and fastest.speed.standard_error is None:
+            return "open", f"not known yet: {speed}", next_step
         case "rounds":
             return "open", f"no gain shown; the closest is {speed}", next_step
         case _:

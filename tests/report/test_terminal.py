@@ -39,8 +39,8 @@ def test_the_default_table_has_what_decides_and_a_bar_as_long_as_the_speed_up() 
 
     # The other columns take 50 characters. 4 times as fast is the longest bar, 20 eighths are a quarter of it.
     assert lines[:6] == [
-        "On 20mbit: no gain shown; the closest is psgd: 4.00× (one",
-        "measurement, error unknown) as fast as ddp",
+        "On 20mbit: not known yet: psgd: 4.00× (one measurement,",
+        "error unknown) as fast as ddp",
         "method  accuracy             speed-up",
         "psgd    80.0%     not shown  4.00× ±?  not shown  ██████████",
         "ddp *   90.0%                1.00×                ██▌",

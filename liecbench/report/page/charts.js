@@ -7,6 +7,7 @@ const hidden = new Map(); // by figure, the names that its legend hides
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const [ink, line] = ["--ink", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const title = { text: layout.xaxis.title.text.replace(", ", innerWidth < 600 ? ",<br>" : ", ") };
   const axis = { gridcolor: line, linecolor: line, zerolinecolor: line };
   return {
     ...layout,
@@ -17,7 +18,7 @@ function themed(layout) {
     plot_bgcolor: "transparent",
     showlegend: false, // the page has legends of its own, which take no room from the lines
     height: 380,
-    xaxis: { ...layout.xaxis, ...axis },
+    xaxis: { ...layout.xaxis, ...axis, title },
     yaxis: { ...layout.yaxis, ...axis },
   };
 }
