@@ -34,7 +34,8 @@ class Labels:
             if name not in setting_fields and (name not in of_task or _varies_within_method(rows, name, apart))
         ]
         self._setting_fields = [name for name in varying if name in setting_fields]
-        self._options = {row.algorithm: _differing_options(rows, row.algorithm) for row in rows}
+        algorithms = dict.fromkeys(row.algorithm for row in rows)
+        self._options = {algorithm: _differing_options(rows, algorithm) for algorithm in algorithms}
         self._timing_varies = len({_timing(row) for row in rows}) > 1
         self._variants: dict[str, dict[str, int]] = {}
         for row in rows:
