@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """What runs have measured: the comparison of their cells, and every epoch of every cell.
+    """The measurements of runs: the comparison of their cells, and every epoch of every cell.
 
     A row joins the cells that differ only in the seed. Durations are in seconds, sizes in bytes, rates in bits per
     second, accuracies from 0 to 1.

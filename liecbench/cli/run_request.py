@@ -1,4 +1,4 @@
-"""What a run is asked for, and an early start of the process that its ranks are forked from."""
+"""The request for a run, and an early start of the process that its ranks are forked from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

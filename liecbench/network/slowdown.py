@@ -1,4 +1,4 @@
-"""How much more slowly, and with how much smaller messages, a machine emulates ranks that it is too slow for."""
+"""Slower time and smaller messages, with which a machine emulates ranks that it is too slow for."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Slowdown:
 
     @property
     def rates(self) -> int:
-        """How many times lower real rates are than emulated ones."""
+        """The factor by which real rates are lower than emulated ones."""
         return self.dilation * self.message_divisor
 
     def smaller(self, count: int) -> int:

@@ -1,4 +1,4 @@
-"""What the top of the page shows: one headline, and a chart of the speed-ups of one setting or a map of several."""
+"""The top of the page: one headline, and a chart of the speed-ups of one setting or a map of several."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ _MOST_SCENARIO_BYTES = 2**22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFacts:
-    """What was asked of a link, the range of the rates that it was measured to carry, and how it was made."""
+    """The rate asked of a link, the range of the rates that it was measured to carry, and how it was made."""
 
     asked: str
     up: str

@@ -91,9 +91,12 @@ def test_a_report_that_cannot_be_written_is_named_and_the_others_are_written(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["scenarios", "a", "b", "--tolerance", "0.2", "--bound", "0.1"], "--tolerance 0.2"),
-        (["scenarios", "a", "b", "--env-b", "=1"], "NAME=VALUE"),
-        (["scenarios", "a", "b", "--pairs", "9", "--relaunches", "5"], "--pairs 9 is too few for --relaunches 5"),
+        (["scenarios", "a.yaml", "b.yaml", "--tolerance", "0.2", "--bound", "0.1"], "--tolerance 0.2"),
+        (["scenarios", "a.yaml", "b.yaml", "--env-b", "=1"], "NAME=VALUE"),
+        (
+            ["scenarios", "a.yaml", "b.yaml", "--pairs", "9", "--relaunches", "5"],
+            "--pairs 9 is too few for --relaunches 5",
+        ),
         (["self-test", "--junit", "no/such/directory/x.xml"], "cannot be written"),
         (["self-test", "--junit", "."], "cannot be written"),
         (["self-test", "--json", f"{__file__}/x.json"], "cannot be written"),

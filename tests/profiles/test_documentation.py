@@ -30,13 +30,16 @@ def test_every_key_is_named() -> None:
 
 
 def test_the_shipped_profiles_were_measured_and_name_their_machine() -> None:
-    assert [path.stem for path in SHIPPED] == ["cnn", "gpt", "mlp", "resnet18"]
+    gpus = ["h100-gpt-bf16", "h100-resnet18-bf16", "h100-resnet18"]
+    assert [path.stem for path in SHIPPED] == ["cnn", "gpt", *gpus, "mlp", "resnet18"]
     for path in SHIPPED:
         profile = read_profile(path)
-        assert (profile.origin, profile.device, profile.threads) == ("measured", "cpu", 1), path
-        assert profile.device_name, path
+        device = "cuda" if path.stem in gpus else "cpu"
+        assert (profile.origin, profile.device, profile.threads) == ("measured", device, 1), path
+        assert ("H100" in profile.device_name) == path.stem.startswith("h100-"), path
         assert profile.versions["torch"], path
         assert profile.task is not None, path
-        assert profile.task["model"]["name"] == path.stem, path
-        assert {"ddp", "psgd", "liec", "powersgd"} <= {one.algorithm["name"] for one in profile.methods}, path
+        assert profile.task["model"]["name"] == path.stem.removeprefix("h100-").removesuffix("-bf16"), path
+        assert profile.precision == ("bf16" if path.stem.endswith("-bf16") else "fp32"), path
+        assert {"ddp", "psgd", "liec"} <= {one.algorithm["name"] for one in profile.methods}, path
         assert path.stat().st_size < 30_000, path
