@@ -89,7 +89,7 @@ def _without_recommendation(
         case "lost":
             return "no", f"no: every faster method loses {quality}; the fastest is {speed}{cost}"
         case "dense":
-            return "no", f"no: {speed}, but not shown to beat the fastest method without compression"
+            return "open", f"no gain shown: {speed}{cost}, but not shown to beat the fastest method without compression"
         case "seeds" | "spread":
             return "open", f"not known yet: {speed}{cost}", next_step
         case "not_trained":

@@ -9,8 +9,10 @@ from liecbench.results.verdict_words import shortened
 
 # The deviations that a warning on a link lists; see network.measurement.deviations.
 _RATE: Final = re.compile(r"rank \d+ (?:up|down): asked (\S+), measured (\S+) \([^)]*\)")
+_MORE: Final = re.compile(r" and \d+ more$")
 _ROUND_TRIP: Final = re.compile(r"rank \d+ round trip to the hub: asked (\S+), measured (\S+) \([^)]*\)")
-_NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?")
+# No part of a name such as 5mbit, and no comma after the number.
+_NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 
 def merged_warnings(warnings: Sequence[str]) -> list[str]:
@@ -22,7 +24,9 @@ def merged_warnings(warnings: Sequence[str]) -> list[str]:
     Args:
         warnings: Texts that begin with a method's name and a colon.
     """
-    links = [text for text in warnings if _RATE.search(text) or _ROUND_TRIP.search(text)]
+    # A text that leaves deviations out cannot be merged, because the worst may be among them.
+    whole = [text for text in warnings if not _MORE.search(text)]
+    links = [text for text in whole if _RATE.search(text) or _ROUND_TRIP.search(text)]
     others = [text for text in warnings if text not in links]
     rates = _missed(_RATE.findall("\n".join(links)), RATE)
     trips = _missed(_ROUND_TRIP.findall("\n".join(links)), DELAY)
