@@ -13,6 +13,8 @@ from tests.cli.in_process import run_in_process
 from tests.recorded import records
 from tests.waiting import wait_for
 
+# So many that the run does not end before it is interrupted after its first epoch.
+EPOCHS: Final = 100
 SCENARIO: Final = """
 name: from-python
 timing: end_to_end
@@ -33,7 +35,7 @@ def test_a_run_is_that_of_the_command_and_goes_on_after_an_interruption(scenario
     wanted: dict[str, Any] = {
         "out": str(out),
         "only": {"algorithm": ["ddp", "csgd"], "workers": 2},
-        "overrides": {"task.epochs": 20, "task.momentum": 0.5},
+        "overrides": {"task.epochs": EPOCHS, "task.momentum": 0.5},
         "seeds": 1,
         "quiet": True,
     }
@@ -53,13 +55,13 @@ def test_a_run_is_that_of_the_command_and_goes_on_after_an_interruption(scenario
     results = liecbench.run(str(scenario), **wanted)
     after = records(out)
 
-    assert 0 < len(before) < 20
+    assert 0 < len(before) < EPOCHS
     assert [one for one in after if isinstance(one, Epoch)][: len(before)] == before
     assert [one.status for one in after if isinstance(one, End)] == ["completed"]
     assert {(row["algorithm"], row["workers"], row["momentum"], row["failed"]) for row in results.rows} == {
         ("ddp", 2, 0.5, 0),
     }
-    assert len(results.epochs) == 20
+    assert len(results.epochs) == EPOCHS
     printed = json.loads(run_in_process("compare", out, "--format", "json").stdout)
     assert printed["rows"] == json.loads(json.dumps(results.rows))
     with pytest.raises(LiecbenchError, match="holds results already"):

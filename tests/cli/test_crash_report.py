@@ -10,11 +10,11 @@ import pytest
 # Runs the command with a fault put where no user's mistake can be its cause.
 PROGRAM = """
 import sys
-from liecbench.cli import app
+from liecbench.cli import starter
 def fail(*_, **__):
     password_of_a_local = "local-" + "secret"
     raise {error}
-app.say = fail
+starter.say = fail
 import liecbench.__main__
 sys.argv = ["liecbench", "init", *sys.argv[1:]]
 liecbench.__main__.main()

@@ -69,6 +69,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("repository")
     root = Path(liecbench.__file__).parents[1]
     shutil.copytree(root / "liecbench", directory / "liecbench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "scenarios", directory / "scenarios")  # part of the wheel
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, directory / name)
     git(directory, "init", "-q")
