@@ -66,9 +66,7 @@ def run(
     request.prepare_ranks()
     from liecbench.cli.matrix_run import MatrixRun
 
-    matrix = MatrixRun(request)
-    matrix.check_gpus()
-    return Results(matrix.execute())
+    return Results(MatrixRun(request).execute())
 
 
 def _alternatives(values: object) -> list[object] | tuple[object, ...]:

@@ -32,7 +32,15 @@ from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Sn
 class MatrixRun:
     """The cells of a scenario, and what is left to run of them in a results directory.
 
-    Raises LiecbenchError if the scenario has a mistake, or if a cell cannot run on this machine.
+    Args:
+        request: The request for the run.
+
+    Attributes:
+        directory: The results directory.
+        nodes: The machines of the run; None if it is this one alone.
+
+    Raises:
+        LiecbenchError: If the scenario has a mistake, or if a cell cannot run on this machine.
     """
 
     def __init__(self, request: RunRequest) -> None:
@@ -59,22 +67,32 @@ class MatrixRun:
             share_gpus=self._request.share_gpus,
         )
         try:
-            self.check_gpus()
+            self._check_gpus()
         except MachineError as error:
             yield f"not on this machine: {error}"
 
-    def check_gpus(self) -> None:
+    def _check_gpus(self) -> None:
         """Raise MachineError if a cell that is left needs GPUs that this machine does not have."""
         left = (cell for cell in self._cells if cell.id in self._pending.cells)
         require_cuda(left, num_nodes=self._request.num_nodes, share_gpus=self._request.share_gpus)
 
     def follow(self) -> bool:
-        """Launch this machine's ranks whenever machine 0 orders it, and return True if all succeeded."""
+        """Launch this machine's ranks whenever machine 0 orders it, and return True if all succeeded.
+
+        Raises:
+            MachineError: If a cell that is left needs GPUs that this machine does not have.
+        """
+        self._check_gpus()
         assert self.nodes is not None, "only other machines than machine 0 follow"
         return follow(self.nodes, self.directory, lambda line: say(line, self._request.quiet))
 
     def execute(self) -> Comparison:
-        """Run the cells that have neither completed nor diverged, and return the comparison of all the run's cells."""
+        """Run the cells that have neither completed nor diverged, and return the comparison of all the run's cells.
+
+        Raises:
+            MachineError: If a cell that is left needs GPUs that this machine does not have.
+        """
+        self._check_gpus()
         with name_full_disk(self.directory), ResultsDirectory(self._snapshot) as results:
             results.write_scenario(self._scenario)
             self._run_rest(results)

@@ -18,26 +18,15 @@ class TextOrJson(StrEnum):
 
 
 OutputFormat = Annotated[TextOrJson, typer.Option("--format", help="How to print it.")]
-ScenarioPath = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SCENARIO",
-        help="A scenario file, or the name of a bundled scenario, such as quickstart.",
-        show_default=False,
-        parser=scenario_path,
-        autocompletion=complete_scenarios,
-    ),
-]
-OptionalScenarioPath = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="SCENARIO",
-        help="A scenario file, or the name of a bundled scenario.",
-        show_default=False,
-        parser=scenario_path,
-        autocompletion=complete_scenarios,
-    ),
-]
+_SCENARIO = typer.Argument(
+    metavar="SCENARIO",
+    help="A scenario file, or the name of a bundled scenario, such as quickstart.",
+    show_default=False,
+    parser=scenario_path,
+    autocompletion=complete_scenarios,
+)
+ScenarioPath = Annotated[Path, _SCENARIO]
+OptionalScenarioPath = Annotated[Path | None, _SCENARIO]
 ProfilePath = Annotated[
     Path | None,
     typer.Option(

@@ -77,7 +77,6 @@ def run(
             for line in matrix.dry_run():
                 print(line)
         return
-    matrix.check_gpus()
     if matrix.nodes and matrix.nodes.rank:
         raise typer.Exit(ExitCode.DONE if matrix.follow() else ExitCode.CELL_FAILED)
     comparison = matrix.execute()

@@ -1,11 +1,11 @@
 """The values of ``liecbench export --to``: each is a module with a function ``write(comparison, directory)``."""
 
 import importlib
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from liecbench.errors import LiecbenchError
+from liecbench.report.formats import NamedModule
 
 if TYPE_CHECKING:
     from liecbench.results.comparison import Comparison
@@ -18,17 +18,8 @@ class Writer(Protocol):
         """Write the results to a new directory, and return the command that shows them there."""
 
 
-class Target(StrEnum):
+class Target(NamedModule):
     """The tools that results can be written for, each with the name of the module that writes."""
-
-    module: str
-
-    def __new__(cls, name: str, module: str) -> Self:
-        """Create a member that equals the text ``name``; ``module`` is imported when it is used."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.module = module
-        return member
 
     TENSORBOARD = "tensorboard", "liecbench.export.tensorboard_runs"
     WANDB = "wandb", "liecbench.export.wandb_runs"

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from liecbench.algorithms.comm.exposure import LinkRates
@@ -88,10 +87,6 @@ class CallSizes:
         if rank >= self.num_shards:
             return 0, 0
         return (self.last_numel, self.last_bytes) if rank == self.num_shards - 1 else (self.numel, self.num_bytes)
-
-    def of_all(self, seconds: Callable[[int], float]) -> float:
-        """Return the sum of ``seconds`` of the number of elements over all shards."""
-        return (self.num_shards - 1) * seconds(self.numel) + seconds(self.last_numel)
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -17,22 +17,27 @@ class Renderer(Protocol):
         """Return the comparison as a text to print unchanged, or as an object for Rich to print."""
 
 
-class Format(StrEnum):
-    """The values of ``liecbench compare --format``.
+class NamedModule(StrEnum):
+    """Values of an option that each stand for a module. A module is imported only when it is used.
 
-    To add a format, write a module for it and add a member here, with the names of the format and of the module.
-
-    The module is imported only when ``render`` is called, because `--help` needs only the names.
+    `--help` needs only the names.
     """
 
     module: str
 
     def __new__(cls, name: str, module: str) -> Self:
-        """Create a member that equals the text ``name``; the module ``module`` renders comparisons in this format."""
+        """Create a member that equals the text ``name`` and stands for the module ``module``."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.module = module
         return member
+
+
+class Format(NamedModule):
+    """The values of ``liecbench compare --format``.
+
+    To add a format, write a module for it and add a member here, with the names of the format and of the module.
+    """
 
     TABLE = "table", "liecbench.report.terminal"
     MARKDOWN = "markdown", "liecbench.report.markdown"

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.text import Text
 
-from liecbench.report.column_lines import row_line
+from liecbench.report.column_lines import GAP, row_line, rule_line
 from liecbench.report.table_texts import field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
@@ -18,6 +18,7 @@ from liecbench.results.rows import Row
 
 _VERDICT_STYLES: Final = {"faster": "green", "kept": "green", "slower": "red", "lost": "red", "not shown": "yellow"}
 _EIGHTHS: Final = "▏▎▍▌▋▊▉█"
+# In characters. A shorter name would break within words, a shorter bar says nothing, and a longer one adds nothing.
 _LEAST_METHOD, _LEAST_BAR, _MOST_BAR = 13, 6, 30
 # The columns that follow the method's; each metric's verdict stands behind it.
 _DECIDING: Final = ("test_accuracy", "test_loss", "speedup", "seconds_per_epoch")
@@ -74,7 +75,7 @@ def _layout(comparison: Comparison, rows: Sequence[Row], width: int) -> _Layout:
     longest = max((value.mean for row in rows if (value := row.metrics["speedup"])), default=0.0)
     longest_name = widths["method"]
     least = min(_LEAST_METHOD, longest_name)
-    rest = width - sum(widths.values()) + longest_name - 2 * len(widths)
+    rest = width - sum(widths.values()) + longest_name - GAP * len(widths)
     if "speedup" in widths:
         widths["bar"] = min(_MOST_BAR, max(_LEAST_BAR, rest - max(least, min(longest_name, rest - _LEAST_BAR))))
         rest -= widths["bar"]
@@ -100,8 +101,7 @@ def _metrics(rows: Sequence[Row]) -> tuple[Metric, ...]:
 def _heading(layout: _Layout, console: Console) -> Iterator[Segment]:
     texts = {name: Text(_heading_text(name)) for name in layout.widths}
     yield from row_line(texts, layout.widths, console, (), "bold")
-    yield Segment("─" * (sum(layout.widths.values()) + 2 * len(layout.widths) - 2))
-    yield Segment.line()
+    yield from rule_line(layout.widths)
 
 
 def _heading_text(name: str) -> str:

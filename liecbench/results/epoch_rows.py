@@ -7,10 +7,9 @@ from typing import Any, Final
 from liecbench.config.cell_fields import flat_fields
 from liecbench.results.cells import CellResult
 from liecbench.results.pace import Pace
-from liecbench.results.records import TIMED_SECONDS, Epoch
+from liecbench.results.records import EXPOSED_PARTS, TIMED_SECONDS, Epoch
 
 _LEARNED: Final = ("train_loss", "test_loss", "test_accuracy")
-_PARTS: Final = ("exposed_wire_seconds", "exposed_compress_seconds", "other_seconds")
 _REST: Final = (
     *("compression_error", "residual_norm", "divergence", "peak_memory_bytes", "memory_bytes", "optimizer_bytes"),
     "tokens",
@@ -58,7 +57,7 @@ def _times(epoch: Epoch, low: float | None, high: float | None) -> dict[str, flo
     seconds = epoch.train_seconds
     steps = epoch.step_seconds or {}
     return {
-        **{name: getattr(epoch, name) if timed else None for name in (*TIMED_SECONDS, *_PARTS)},
+        **{name: getattr(epoch, name) if timed else None for name in (*TIMED_SECONDS, *EXPOSED_PARTS)},
         "train_seconds_low": seconds * low if timed and low is not None else None,
         "train_seconds_high": seconds * high if timed and high is not None else None,
         "step_seconds_median": steps.get("median"),

@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from liecbench.results.records import Epoch
+from liecbench.results.records import EXPOSED_PARTS, TIMED_SECONDS, Epoch
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import Unit
 
 # The fields of an epoch whose seconds cover only timed steps.
-_SECONDS: Final = (
-    *("train_seconds", "compute_seconds", "exposed_seconds", "compress_seconds", "communicate_seconds"),
-    *("exposed_wire_seconds", "exposed_compress_seconds", "other_seconds"),
-)
+_SECONDS: Final = (*TIMED_SECONDS, *EXPOSED_PARTS)
 _SECONDS_OF: Final[Callable[[Epoch], tuple[float | None, ...]]] = operator.attrgetter(*_SECONDS)
 
 
@@ -74,9 +71,12 @@ class CompletedCell:
         return cls(epochs=epochs, epochs_to_target=reached, long_run=long_run, is_language_model=is_language_model)
 
     def seconds_per_epoch(self, name: str) -> float | None:
-        """Return the mean seconds per epoch in the ``Epoch`` field ``name``, one of those of ``train_seconds``' parts.
+        """Return the mean seconds per epoch in a field of ``Epoch`` that covers only timed steps.
 
-        The field covers only timed steps. Warm-up steps, which are not timed, count as if they took as long. None if no
+        Args:
+            name: A field of ``TIMED_SECONDS`` or ``EXPOSED_PARTS``, such as ``train_seconds``.
+
+         Warm-up steps, which are not timed, count as if they took as long. None if no
         step is timed, or if an epoch lacks the field.
         """
         return self._seconds[name]

@@ -36,6 +36,8 @@ TIMED_SECONDS: Final = (
     *("train_seconds", "compute_seconds", "exposed_seconds", "compress_seconds", "communicate_seconds"),
     *("cpu_seconds", "data_seconds"),
 )
+# The parts of an epoch's timed seconds that computing did not hide; records of earlier versions lack them.
+EXPOSED_PARTS: Final = ("exposed_wire_seconds", "exposed_compress_seconds", "other_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def test_data_frames_have_a_column_per_number(results: liecbench.Results) -> Non
     assert pandas.isna(rows[rows.algorithm == "psgd"].iloc[0].speedup_low)
     assert total["10mbit"] == pytest.approx(2 + 4 + 3 + 4)
     assert (len(rows), len(epochs)) == (5, 16)
-    assert str(epochs.wire_bytes.dtype) in ("object", "float64")
+    assert epochs.wire_bytes.isna().all()
     assert not math.isnan(epochs.train_loss.sum())
 
 
@@ -184,7 +184,8 @@ def test_several_directories_are_compared_with_the_settings_of_the_first(directo
     with pytest.warns(UserWarning, match="asks for another baseline"):
         both = liecbench.load_results([directory, other])
     assert {row["algorithm"] for row in both.rows} == {"ddp", "liec", "psgd", "csgd"}
-    assert liecbench.load_results(directory, baseline="liec").rows[0]["algorithm"] in ("ddp", "liec", "psgd")
+    rows = liecbench.load_results(directory, baseline="liec").rows
+    assert {row["speedup"]["mean"] for row in rows if row["algorithm"] == "liec"} == {1.0}
     with pytest.raises(LiecbenchError, match="no cell has this algorithm"):
         liecbench.load_results(directory, baseline="cser")
 

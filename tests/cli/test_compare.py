@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.in_process import run_in_process
+from tests.cli.on_terminal import run_on_terminal
 from tests.ledgers import end, run_of, start, write_ledger
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
@@ -19,21 +19,10 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
 
 def on_a_terminal(arguments: Sequence[object], **environment: str) -> str:
     """Return what a command prints on a terminal."""
-    shown, terminal = pty.openpty()
-    command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
     inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    env = {**inherited, "TERM": "xterm-256color", "COLUMNS": "200", **environment}
-    child = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=env)
-    os.close(terminal)
-    text = b""
-    while True:
-        try:
-            text += os.read(shown, 4096)
-        except OSError:  # the terminal's other end is closed
-            break
-    os.close(shown)
-    assert child.wait() == 0
-    return text.decode()
+    return run_on_terminal(
+        arguments, environment={**inherited, "TERM": "xterm-256color", "COLUMNS": "200", **environment}
+    )
 
 
 @pytest.fixture(scope="module")

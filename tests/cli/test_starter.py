@@ -1,7 +1,3 @@
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,26 +5,16 @@ import pytest
 from liecbench.cli.starter import answered
 from liecbench.config.loader import check
 from liecbench.config.yaml_source import load, parse
+from tests.cli.on_terminal import run_on_terminal
 
 STARTER = Path(__file__).parents[2] / "liecbench" / "cli" / "starter.yaml"
 
 
 def test_on_a_terminal_three_answers_make_the_scenario(tmp_path: Path) -> None:
-    shown, terminal = pty.openpty()
-    command = [sys.executable, "-m", "liecbench", "init", "mine.yaml"]
-    child = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
-    os.close(terminal)
-    os.write(shown, b"gtp\ngpt\n5 bananas\n1gbit\n0\n8\n")  # each question has a wrong answer first
-    text = b""
-    while True:
-        try:
-            text += os.read(shown, 4096)
-        except OSError:  # the terminal's other end is closed
-            break
-    os.close(shown)
+    answers = b"gtp\ngpt\n5 bananas\n1gbit\n0\n8\n"  # each question has a wrong answer first
+    text = run_on_terminal(["init", "mine.yaml"], typed=answers, directory=tmp_path)
 
-    assert child.wait() == 0, text
-    assert b"did you mean gpt" in text
+    assert "did you mean gpt" in text
     found = load(tmp_path / "mine.yaml").data
     assert (found["name"], found["task"]["model"], found["task"]["dataset"]) == ("mine", "gpt", "text")
     assert (found["matrix"]["link"], found["matrix"]["workers"]) == (["1gbit"], [8])
