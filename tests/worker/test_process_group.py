@@ -15,8 +15,6 @@ from tests.namespace_support import skip_without_namespaces
 
 WORKERS = 2
 several_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two GPUs")
-# NCCL's maintainers do not support ranks that share a GPU. On an H100 with NCCL 2.28 two of them trained with `ddp`.
-unsupported = pytest.mark.xfail(reason="NCCL does not support ranks that share a GPU", strict=False)
 
 
 def plan(backend: Literal["gloo", "nccl"], device: Literal["cpu", "cuda"], share_gpus: bool) -> TrainingPlan:
@@ -41,12 +39,23 @@ def met(directory: Path, plan: TrainingPlan, *, shaped: bool) -> list[dict[str, 
         ("gloo", "cpu", False),
         pytest.param("gloo", "cuda", False, marks=pytest.mark.gpu),
         pytest.param("nccl", "cuda", False, marks=[pytest.mark.gpu, several_gpus]),
-        pytest.param("nccl", "cuda", True, marks=[pytest.mark.gpu, unsupported]),
+        pytest.param("nccl", "cuda", True, marks=pytest.mark.gpu),
     ],
 )
 def test_ranks_meet_and_send_over_their_links(
-    tmp_path: Path, backend: Literal["gloo", "nccl"], device: Literal["cpu", "cuda"], share_gpus: bool, shaped: bool
+    tmp_path: Path,
+    backend: Literal["gloo", "nccl"],
+    device: Literal["cpu", "cuda"],
+    share_gpus: bool,
+    shaped: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if share_gpus and shaped:
+        # NCCL's maintainers do not support ranks that share a GPU. On an H100 with NCCL 2.28 two of them trained over
+        # unshaped links; whether they can over shaped ones, nobody has seen.
+        request.applymarker(
+            pytest.mark.xfail(reason="not known to work: NCCL, a shared GPU, a shaped link", strict=False)
+        )
     ranks = met(tmp_path, plan(backend, device, share_gpus), shaped=shaped)
 
     same = {"ranks": [0, 1], "total": float(WORKERS * NUMEL), "control_bytes": 0}
@@ -57,7 +66,6 @@ def test_ranks_meet_and_send_over_their_links(
 
 
 @pytest.mark.gpu
-@unsupported
 def test_the_record_describes_nccl(tmp_path: Path) -> None:
     ranks = met(tmp_path, plan("nccl", "cuda", share_gpus=True), shaped=False)
 
