@@ -1,6 +1,7 @@
 import json
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,15 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt: who starts tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_is_that_of_the_command_and_goes_on_after_an_interruption(scenario: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     wanted: dict[str, Any] = {
