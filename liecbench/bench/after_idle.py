@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import torch
 import torch.distributed as dist
 
+from liecbench.host.punctuality import punctual
 from liecbench.launch.plans import TransferCase
 from liecbench.worker.cell_link import CellLink
 
@@ -38,15 +39,16 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
     link.shape()  # counts bytes from now on
     unshaped, shaped, answers = list[_Exchange](), list[_Exchange](), list[_Exchange]()
     num_turns = min(_TURNS, case.repeats)
-    for turn in range(num_turns):
-        repeats = range(turn, case.repeats, num_turns)
+    with punctual():
+        for turn in range(num_turns):
+            repeats = range(turn, case.repeats, num_turns)
+            link.unshape()
+            unshaped += [exchange(single, link) for _ in repeats]
+            link.shape()
+            exchange(case, link)
+            shaped += [exchange(case, link) for _ in repeats]
+            answers += [exchange(answer, link) for _ in range(_ANSWERS)]
         link.unshape()
-        unshaped += [exchange(single, link) for _ in repeats]
-        link.shape()
-        exchange(case, link)
-        shaped += [exchange(case, link) for _ in repeats]
-        answers += [exchange(answer, link) for _ in range(_ANSWERS)]
-    link.unshape()
     num_bytes, answer_bytes = (statistics.median(one.num_bytes for one in some) for some in (shaped, answers))
     figures = [
         {

@@ -20,6 +20,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.jobs import Contestant, Session
+from liecbench.host.punctuality import punctual
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start, Status, utc_now
@@ -31,7 +32,6 @@ from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import DataError, LinkError, ProfileError
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.label_facts import describe_test_set
-from liecbench.worker.replay.punctuality import punctual
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, RoundPlan
 from liecbench.worker.session_stage import Stage, Timed, TrainedStage
 

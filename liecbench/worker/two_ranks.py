@@ -10,8 +10,8 @@ from typing import Final
 import torch
 import torch.distributed as dist
 
+from liecbench.host.punctuality import punctual
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
-from liecbench.worker.replay.punctuality import punctual
 
 _TIMEOUT_SECONDS: Final = 60.0
 

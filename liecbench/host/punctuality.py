@@ -1,4 +1,4 @@
-"""Waking up on time: replayed ranks sleep most of the time, and must not wait for a processor afterwards."""
+"""Waking up on time: a process that sleeps most of the time must not wait for a processor afterwards."""
 
 import contextlib
 import os
