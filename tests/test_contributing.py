@@ -1,19 +1,17 @@
 """The worked examples of CONTRIBUTING.md, used as it says."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.commands import command_line
-from tests.short_sessions import SHORT_SESSIONS
+from tests.one_process import run_in_one_process
 
 ROOT: Final = Path(__file__).parents[1]
 TEXT: Final = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -23,21 +21,6 @@ def example(name: str) -> str:
     """Return the code block whose first line is the comment ``name``, without that line."""
     (block,) = re.findall(rf"^```\w+\n# {re.escape(name)}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
     return str(block)
-
-
-def liecbench(
-    directory: Path, path: Path, *arguments: str, prefix: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
-    """Run liecbench in ``directory``, as the installed command does, with ``path`` among its imports."""
-    return subprocess.run(
-        [*prefix, *command_line(*arguments)],
-        env={**os.environ, "PYTHONPATH": str(path), "COLUMNS": "200", "NO_COLOR": "1"},
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +35,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
+Done = Mapping[str, subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="module")
-def directory(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the scenario in a directory that holds the dataset, and return it."""
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the dataset and the scenario, and a scenario with a mistake."""
     directory = tmp_path_factory.mktemp("mine")
     (directory / "my_data.py").write_text(example("my_data.py"))
     (directory / "mine.yaml").write_text(example("mine.yaml"))
-    ran = liecbench(directory, site, "run", "mine.yaml", "--quiet", prefix=SHORT_SESSIONS)
-    assert ran.returncode == 0, ran.stderr
+    (directory / "mistaken.yaml").write_text(example("mine.yaml").replace("fading: 0.8", "fading: 1.8"))
     return directory
+
+
+@pytest.fixture(scope="module")
+def done(site: Path, directory: Path) -> Done:
+    """Run commands with the installed package among their imports; those of the scenario in its directory."""
+    commands = {
+        "run": ["run", "mine.yaml", "--quiet"],
+        "compare": ["compare", "results/mine", "--format", "json"],
+        "mistaken": ["run", "mistaken.yaml", "--dry-run"],
+        "algorithms": ["list", "algorithms"],
+        "compressors": ["list", "compressors"],
+    }
+    return dict(zip(commands, run_in_one_process([*commands.values()], directory, site), strict=True))
+
+
+@pytest.fixture(scope="module")
+def results(done: Done, directory: Path) -> Path:
+    """Return the results of the finished run."""
+    assert done["run"].returncode == 0, done["run"].stderr
+    return directory / "results" / "mine"
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +87,26 @@ def insert_before(file: Path, line: str, text: str) -> None:
     file.write_text(source.replace(line, text + line))
 
 
-def test_the_package_shows_in_the_lists(site: Path, tmp_path: Path) -> None:
-    algorithms = liecbench(tmp_path, site, "list", "algorithms").stdout
-    compressors = liecbench(tmp_path, site, "list", "compressors").stdout
+@pytest.fixture(scope="module")
+def done_by_changed(changed: Path, results: Path) -> Done:
+    """Run commands of the changed copy on the finished run."""
+    metric = ["compare", str(results), "--metric", "slowest_epoch_seconds"]
+    commands = {
+        "rows": [*metric, "--format", "json"],
+        "table": metric,
+        "speedups": ["compare", str(results), "--format", "speedups"],
+    }
+    return dict(zip(commands, run_in_one_process([*commands.values()], results, changed), strict=True))
 
-    assert re.search(r"fading_sgd .*fading=0.9", algorithms)
-    assert "every_other" in compressors
+
+def test_the_package_shows_in_the_lists(done: Done) -> None:
+    assert re.search(r"fading_sgd .*fading=0.9", done["algorithms"].stdout)
+    assert "every_other" in done["compressors"].stdout
 
 
-def test_method_compressor_and_dataset_are_trained_and_compared(directory: Path, site: Path) -> None:
-    compared = liecbench(directory, site, "compare", "results/mine", "--format", "json")
-    rows = {row["algorithm"]: row for row in json.loads(compared.stdout)["rows"]}
+def test_method_compressor_and_dataset_are_trained_and_compared(done: Done) -> None:
+    assert done["run"].returncode == 0, done["run"].stderr
+    rows = {row["algorithm"]: row for row in json.loads(done["compare"].stdout)["rows"]}
 
     assert rows.keys() == {"fading_sgd", "memsgd"}
     assert {row["dataset"] for row in rows.values()} == {"my_data:stripes"}
@@ -102,31 +116,27 @@ def test_method_compressor_and_dataset_are_trained_and_compared(directory: Path,
     assert len(sent) == 1
 
 
-def test_an_option_out_of_its_range_is_an_error_with_its_place(directory: Path, site: Path, tmp_path: Path) -> None:
-    shutil.copy(directory / "my_data.py", tmp_path)
-    (tmp_path / "mine.yaml").write_text(example("mine.yaml").replace("fading: 0.8", "fading: 1.8"))
-    refused = liecbench(tmp_path, site, "run", "mine.yaml", "--dry-run")
+def test_an_option_out_of_its_range_is_an_error_with_its_place(done: Done) -> None:
+    refused = done["mistaken"]
 
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
-    assert re.match(r"liecbench: mine.yaml:\d+:\d+: .*fading", refused.stderr)
+    assert re.match(r"liecbench: mistaken.yaml:\d+:\d+: .*fading", refused.stderr)
 
 
-def test_a_metric_is_one_row(directory: Path, changed: Path) -> None:
-    arguments = ("compare", "results/mine", "--metric", "slowest_epoch_seconds")
-    (row, _) = json.loads(liecbench(directory, changed, *arguments, "--format", "json").stdout)["rows"]
-    table = liecbench(directory, changed, *arguments).stdout
-    records = [json.loads(line) for line in (directory / "results" / "mine" / "records.jsonl").read_text().splitlines()]
+def test_a_metric_is_one_row(results: Path, done_by_changed: Done) -> None:
+    (row, _) = json.loads(done_by_changed["rows"].stdout)["rows"]
+    records = [json.loads(line) for line in (results / "records.jsonl").read_text().splitlines()]
     slowest = {
         max(r["train_seconds"] for r in records if r["type"] == "epoch" and r["cell"] == cell)
         for cell in {r["cell"] for r in records}
     }
 
     assert row["slowest_epoch_seconds"]["mean"] in slowest
-    assert "slowest" in table.splitlines()[0]
+    assert "slowest" in done_by_changed["table"].stdout.splitlines()[0]
 
 
-def test_a_format_is_one_file_and_a_line(directory: Path, changed: Path) -> None:
-    printed = liecbench(directory, changed, "compare", "results/mine", "--format", "speedups").stdout.splitlines()
+def test_a_format_is_one_file_and_a_line(done_by_changed: Done) -> None:
+    printed = done_by_changed["speedups"].stdout.splitlines()
 
     assert {line.partition(":")[0] for line in printed} == {"fading_sgd", "memsgd"}
     assert "memsgd: 1.00×" in printed

@@ -41,6 +41,12 @@ SCENARIO = {
 }
 
 
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of a template that several tests share, with an empty directory for temporary files."""
+    return {"OPENBLAS_NUM_THREADS": "3", "TMPDIR": str(tmp_path_factory.mktemp("temporary"))}
+
+
 def run(
     directory: Path, variables: dict[str, str] | None = None, threads: int = 1
 ) -> tuple[LaunchOutcome, dict[str, Any]]:
@@ -61,14 +67,6 @@ def template() -> Iterator[Template]:
     template.close()
 
 
-def test_a_template_has_one_thread_and_no_open_gpu(template: Template) -> None:
-    wait_for(template.is_ready, "the template has imported torch")
-    process = Path(f"/proc/{template.pid}")
-
-    assert len(list((process / "task").iterdir())) == 1
-    assert not [path for path in (process / "fd").iterdir() if "nvidia" in str(path.readlink())]
-
-
 def test_a_rank_is_a_fork_that_has_imported_torch(tmp_path: Path) -> None:
     outcome, found = run(tmp_path)
 
@@ -76,9 +74,18 @@ def test_a_rank_is_a_fork_that_has_imported_torch(tmp_path: Path) -> None:
     assert ("liecbench.launch.template" in found["command_line"], True) == (True, found["had_torch"])
 
 
-def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_template_has_one_thread_and_no_open_gpu() -> None:
+    template = template_of(sys.executable, Torchrun(module="m", workers=1, threads=1, shaped=False).environment, ())
+    wait_for(template.is_ready, "the template has imported torch")
+    process = Path(f"/proc/{template.pid}")
+
+    assert len(list((process / "task").iterdir())) == 1
+    assert not [path for path in (process / "fd").iterdir() if "nvidia" in str(path.readlink())]
+
+
+def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path, variables: dict[str, str]) -> None:
     """With OMP_PROC_BIND OpenMP binds a process when torch is imported: a shared template would ignore it."""
-    _, plain = run(tmp_path, {"OPENBLAS_NUM_THREADS": "3"})
+    _, plain = run(tmp_path, variables)
     _, other = run(tmp_path, {"LIECBENCH_TEST": "b", "OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"}, threads=2)
 
     assert (
@@ -93,6 +100,33 @@ def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
     ) == ("b", "2", 2)
     assert "OPENBLAS_NUM_THREADS" not in other["environment"] or "OPENBLAS_NUM_THREADS" in os.environ
     assert (os.sched_getaffinity(0), {0}) == (set(plain["affinity"]), set(other["affinity"]))
+
+
+def test_launches_leave_no_temporary_files(tmp_path: Path, variables: dict[str, str]) -> None:
+    """Torch's agent would leave a directory of logs, and a file with the traceback of a rank that fails."""
+    statuses = []
+    for module in ("tests.describing_rank", "tests.no_such_module"):
+        torchrun = Torchrun(module=module, workers=2, threads=1, shaped=False, variables=variables)
+        outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", lambda _: None)
+        statuses.append(outcome.status)
+
+    # Torch's compiler makes the directory of its cache when it is imported, as torch's log of a failed rank imports it.
+    left = [path for path in Path(variables["TMPDIR"]).iterdir() if not path.name.startswith("torchinductor_")]
+    assert (statuses, left) == ([0, 1], [])
+
+
+def test_a_template_that_dies_is_reported_in_a_line(tmp_path: Path, variables: dict[str, str]) -> None:
+    torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False, variables=variables)
+
+    def kill(_: Event) -> None:
+        os.kill(template_of(sys.executable, torchrun.environment, ()).pid, signal.SIGKILL)
+
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", kill)
+
+    assert (outcome.status, log_tail(outcome.log, 1)) == (
+        1,
+        f"the process that ranks are forked from ({sys.executable}) ended with status -9",
+    )
 
 
 def test_torchs_checks_of_collectives_are_not_inherited_and_logs_are_utf_8() -> None:
@@ -115,20 +149,6 @@ def test_launches_of_one_environment_share_a_template() -> None:
 
     assert first is same
     assert first is not other
-
-
-def test_a_template_that_dies_is_reported_in_a_line(tmp_path: Path) -> None:
-    torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False)
-
-    def kill(_: Event) -> None:
-        os.kill(template_of(sys.executable, torchrun.environment, ()).pid, signal.SIGKILL)
-
-    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", kill)
-
-    assert (outcome.status, log_tail(outcome.log, 1)) == (
-        1,
-        f"the process that ranks are forked from ({sys.executable}) ended with status -9",
-    )
 
 
 def test_a_template_that_died_before_it_received_its_order_is_not_ready(template: Template) -> None:
@@ -231,18 +251,3 @@ def test_a_rank_imports_nothing_for_its_first_step(tmp_path: Path) -> None:
     # Some versions of torch import a small module for each backward pass's profiler.
     imported = [name for name in figures["imported"] if not name.startswith("torch.profiler.")]
     assert (outcome.status, imported) == (0, []), log_tail(outcome.log)
-
-
-def test_launches_leave_no_temporary_files(tmp_path: Path) -> None:
-    """Torch's agent would leave a directory of logs, and a file with the traceback of a rank that fails."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    statuses = []
-    for module in ("tests.describing_rank", "tests.no_such_module"):
-        torchrun = Torchrun(module=module, workers=2, threads=1, shaped=False, variables={"TMPDIR": str(temporary)})
-        outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", lambda _: None)
-        statuses.append(outcome.status)
-
-    # Torch's compiler makes the directory of its cache when it is imported, as torch's log of a failed rank imports it.
-    left = [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
-    assert (statuses, left) == ([0, 1], [])
