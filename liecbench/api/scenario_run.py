@@ -6,8 +6,8 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from liecbench.api.loaded_results import Results
-from liecbench.cli.run_request import RunRequest
 from liecbench.config.bundled_scenarios import scenario_path
+from liecbench.matrix.run_request import RunRequest
 
 
 def run(
@@ -64,7 +64,7 @@ def run(
         quiet=quiet,
     )
     request.prepare_ranks()
-    from liecbench.cli.matrix_run import MatrixRun
+    from liecbench.matrix.matrix_run import MatrixRun
 
     return Results(MatrixRun(request).execute())
 

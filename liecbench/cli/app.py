@@ -14,17 +14,17 @@ from liecbench import __version__
 from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
-from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors
 from liecbench.cli.export import export
 from liecbench.cli.name_lists import list_names
 from liecbench.cli.open_report import open_report
 from liecbench.cli.options import OutputFormat, TextOrJson
-from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.predict import predict
 from liecbench.cli.profiling import profile
 from liecbench.cli.run import run
 from liecbench.cli.starter import init
 from liecbench.cli.verify import verify
+from liecbench.console.console import console, ignore_broken_pipe, ignore_unwritable_errors
+from liecbench.console.plain_streams import make_streams_plain
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
 from liecbench.untrusted.plain_text import shortened
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from liecbench.cli.check_options import (
     variables,
 )
 from liecbench.cli.check_reports import Reports
-from liecbench.cli.console import say
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.cli.output_file import OutputKind, require_replaceable
 from liecbench.config.bundled_scenarios import scenario_path
+from liecbench.console.console import say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from liecbench.cli.check_options import CheckFormat
-from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode, LiecbenchError
 from liecbench.untrusted import regular_files
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from liecbench.cli.completion import complete_methods
-from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.console.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
 from liecbench.untrusted import regular_files

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from liecbench import __version__
-from liecbench.cli.console import ignore_unwritable_errors
+from liecbench.console.console import ignore_unwritable_errors
 from liecbench.errors import ExitCode
 from liecbench.untrusted.plain_text import one_line, printable, shortened
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from liecbench.cli.compare import BaselineName, ResultsPaths, load_for_command
-from liecbench.cli.console import name_full_disk, say
 from liecbench.cli.garbage import without_collections
+from liecbench.console.console import name_full_disk, say
 from liecbench.export.target import Target
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from liecbench.cli.console import ignore_broken_pipe
 from liecbench.cli.options import OutputFormat, TextOrJson
 from liecbench.config.bundled_scenarios import question, scenario_names
+from liecbench.console.console import ignore_broken_pipe
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:

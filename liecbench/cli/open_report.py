@@ -3,9 +3,9 @@
 import webbrowser
 
 from liecbench.cli.compare import BaselineName, ResultsPaths, TunedField, load_for_command
-from liecbench.cli.console import name_full_disk, say
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.console.console import name_full_disk, say
 from liecbench.untrusted import regular_files
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.cli.options import Compressors, Methods, OptionalScenarioPath, ProfilePath
 from liecbench.cli.profiling import require_one_model
+from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liecbench.cli.console import ignore_broken_pipe
+from liecbench.console.console import ignore_broken_pipe
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:

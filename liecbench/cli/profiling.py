@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath
+from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from liecbench.cli.compare import print_comparison
-from liecbench.cli.console import ignore_broken_pipe
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
-from liecbench.cli.run_request import RunRequest
+from liecbench.console.console import ignore_broken_pipe
 from liecbench.errors import ExitCode
+from liecbench.matrix.run_request import RunRequest
 from liecbench.report.formats import Format
 
 
@@ -66,7 +66,7 @@ def run(
     )
     if not dry_run:
         request.prepare_ranks()
-    from liecbench.cli.matrix_run import MatrixRun
+    from liecbench.matrix.matrix_run import MatrixRun
 
     matrix = MatrixRun(request)
     if dry_run:

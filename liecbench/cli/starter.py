@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from liecbench.cli.console import say
+from liecbench.console.console import say
 from liecbench.errors import LiecbenchError
 
 # What the starter has for the built-in models whose input is no vector.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from liecbench.cli.console import ignore_broken_pipe
 from liecbench.cli.options import OutputFormat, TextOrJson
+from liecbench.console.console import ignore_broken_pipe
 from liecbench.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from liecbench.cli.plain_streams import PlainStream
+from liecbench.console.plain_streams import PlainStream
 from liecbench.errors import is_disk_error
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
         stderr: True for a console on standard error instead of standard output.
         quiet: True for a console that prints nothing.
     """
-    from liecbench.cli.plain_console import PlainConsole
+    from liecbench.console.plain_console import PlainConsole
 
     stream: Any = sys.stderr if stderr else sys.stdout
     is_terminal = stream.isatty()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk
+from liecbench.console.console import console, ignore_broken_pipe, name_full_disk
 
 
 def test_the_error_of_a_full_disk_names_what_was_written() -> None:

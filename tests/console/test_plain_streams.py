@@ -5,8 +5,8 @@ import sys
 import pytest
 from rich.text import Text
 
-from liecbench.cli.console import console
-from liecbench.cli.plain_streams import make_streams_plain
+from liecbench.console.console import console
+from liecbench.console.plain_streams import make_streams_plain
 
 # A title, a colour, a clipboard write, C1's CSI, a right-to-left override, a tag, DEL, a lone surrogate.
 HOSTILE = "a\x1b]0;t\x07\x1b[31m\x1b]52;c;AA\x07\x9b2J\u202eb\U000e0041\x7f\udc9b\r"

@@ -6,11 +6,9 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from liecbench.cli.console import console, name_full_disk, say
-from liecbench.cli.progress import ConsoleProgress
-from liecbench.cli.run_request import RunRequest
 from liecbench.config.loader import load_scenario
 from liecbench.config.selection import select
+from liecbench.console.console import console, name_full_disk, say
 from liecbench.diagnostics.link_support import require_emulator
 from liecbench.errors import Interruption, MachineError
 from liecbench.estimate.cost import stall_timeout
@@ -24,6 +22,8 @@ from liecbench.launch.pending import Pending, jobs_left
 from liecbench.launch.recorded_launch import RunSettings
 from liecbench.launch.runner import check_nodes, check_sharing, run_jobs
 from liecbench.launch.template_client import not_inherited
+from liecbench.matrix.progress import ConsoleProgress
+from liecbench.matrix.run_request import RunRequest
 from liecbench.results.changed_models import changed_models
 from liecbench.results.comparison import Comparison, compare
 from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Snapshot, refuse_existing

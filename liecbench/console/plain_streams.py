@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from liecbench.cli import plain_characters
+from liecbench.console import plain_characters
 from liecbench.untrusted.plain_text import printable
 
 

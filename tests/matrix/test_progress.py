@@ -4,12 +4,12 @@ import io
 import pytest
 from rich.console import Console
 
-from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.launch.events import StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
 from liecbench.launch.pending import Pending
+from liecbench.matrix.progress import ConsoleProgress, achieved_rate
 from liecbench.results.records import CellRecord
 from tests.ledgers import end, epoch, spec, start
 
