@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 from pydantic import AfterValidator
 
+from liecbench.network.deviation import Deviation, deviations
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import WARNING, MeasuredLink, Tolerance, deviations
+from liecbench.network.measurement import WARNING, MeasuredLink, Tolerance
 from liecbench.network.mechanism import UsedEmulator, used_emulator
 from liecbench.network.quantity import SIZE, format_rate
 
@@ -37,7 +38,7 @@ def _default_emulator(asked: str) -> UsedEmulator | None:
 
 
 @functools.lru_cache(maxsize=1000)
-def _deviations(link: "LinkRecord", tolerance: Tolerance) -> tuple[str, ...]:
+def _deviations(link: "LinkRecord", tolerance: Tolerance) -> tuple[Deviation, ...]:
     return tuple(deviations(link.links, link.measured, tolerance)) if link.measured else ()
 
 
@@ -83,9 +84,9 @@ class LinkRecord:
             return None
         return self.emulator or _default_emulator(self._asked_text)
 
-    def deviations(self, tolerance: Tolerance = WARNING) -> list[str]:
-        """Return a line of text for each measured rate or round trip that deviates from what was asked for."""
-        return list(_deviations(self, tolerance))
+    def deviations(self, tolerance: Tolerance = WARNING) -> tuple[Deviation, ...]:
+        """Return each measured rate and round trip that deviates from what was asked for."""
+        return _deviations(self, tolerance)
 
     def window_limit(self) -> str | None:
         """Return a warning if TCP's window kept a stream below the link's rate; None if it did not, or is unknown."""

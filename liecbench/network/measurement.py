@@ -1,14 +1,11 @@
-"""Measured links, and how much their rates and round trips deviate from those that a scenario asks for."""
+"""Measured links, and how much their rates and round trips may differ from those that a scenario asks for."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
 
 from liecbench.network.link import Link
-from liecbench.network.link_map import LinkMap
-from liecbench.network.quantity import DELAY, format_rate
 from liecbench.network.slowdown import Slowdown
 
 # A frame that carries one byte.
@@ -92,19 +89,6 @@ class MeasuredLink:
         return asdict(self)
 
 
-def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tolerance) -> list[str]:
-    """Return a line of text for each rate and each round trip that deviates from what was asked for.
-
-    A round trip is compared only if the link has a delay: without one, it depends on the machine alone.
-
-    Args:
-        asked: The links that the scenario asks for.
-        measured: The measured link of each rank.
-        tolerance: The largest deviations that are not reported.
-    """
-    return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
-
-
 def hub_round_trip_seconds(link: Link) -> float:
     """Return the seconds that one byte takes over ``link`` to its far end and back: two delays and the transmission.
 
@@ -112,24 +96,3 @@ def hub_round_trip_seconds(link: Link) -> float:
     """
     frames = 8 * _SMALLEST_FRAME_BYTES * (1 / link.up_bits_per_second + 1 / link.down_bits_per_second)
     return 2 * link.delay_seconds + frames
-
-
-def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[str]:
-    for direction in ("up", "down"):
-        deviation = measured.deviation(asked, direction)
-        if abs(deviation) > tolerance.rate:
-            name = f"{direction}_bits_per_second"
-            wanted, found = (format_rate(round(getattr(link, name), -4)) for link in (asked, measured))
-            yield f"rank {rank} {direction}: asked {wanted}, measured {found} ({deviation:+.0%})"
-    # Records of earlier versions have no round trip.
-    if asked.delay_seconds and measured.round_trip_seconds:
-        yield from _round_trip_deviation(rank, asked, measured, tolerance)
-
-
-def _round_trip_deviation(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[str]:
-    wanted = hub_round_trip_seconds(asked)
-    late = measured.round_trip_seconds - wanted
-    tolerated = max(tolerance.round_trip * wanted, tolerance.round_trip_seconds) + 2 * asked.jitter_seconds
-    if abs(late) > tolerated:
-        texts = (DELAY.format(round(seconds, 5)) for seconds in (wanted, measured.round_trip_seconds))
-        yield "rank {} round trip to the hub: asked {}, measured {} ({:+.0%})".format(rank, *texts, late / wanted)

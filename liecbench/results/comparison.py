@@ -13,7 +13,7 @@ from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.fields import varying_fields
 from liecbench.results.measured_bandwidth import measured_bandwidth
-from liecbench.results.merged_warnings import merged_warnings
+from liecbench.results.merged_warnings import merged_deviations, merged_warnings
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
@@ -53,6 +53,7 @@ class Comparison:
         notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
+        merged_warnings: The warnings, of which those that differ only in the method or in numbers are one sentence.
         labels: Short names of methods and settings.
         directories: The results directories that the cells come from.
     """
@@ -76,6 +77,7 @@ class Comparison:
     notes: tuple[str, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
+    merged_warnings: tuple[str, ...]
     labels: Labels
     directories: tuple[Path, ...]
 
@@ -156,6 +158,10 @@ class Comparison:
                 for error in row.errors
             ),
             warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
+            merged_warnings=(
+                *merged_deviations([found for row in ordered for found in row.link_deviations]),
+                *merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
+            ),
             labels=labels,
             directories=tuple(directories),
         )
@@ -175,11 +181,6 @@ class Comparison:
     def lines_beside_answers(self) -> tuple[str, ...]:
         """The lines that a reader needs beside the answers: notes, break-even rates, and facts about the times."""
         return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
-
-    @functools.cached_property
-    def merged_warnings(self) -> tuple[str, ...]:
-        """The warnings, of which those that differ only in the method or in numbers are one sentence."""
-        return tuple(merged_warnings(self.warnings))
 
     def verdict_of(self, row: Row) -> SettingVerdict:
         """Return the verdict on the setting, such as a link, to which a row belongs."""

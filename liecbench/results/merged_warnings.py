@@ -4,47 +4,44 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from liecbench.network.quantity import DELAY, RATE, Quantity
+from liecbench.network.deviation import Deviation
 from liecbench.results.verdict_words import shortened
 
-# The deviations that a warning on a link lists; see network.measurement.deviations.
-_RATE: Final = re.compile(r"rank \d+ (?:up|down): asked (\S+), measured (\S+) \([^)]*\)")
-_MORE: Final = re.compile(r" and \d+ more$")
-_ROUND_TRIP: Final = re.compile(r"rank \d+ round trip to the hub: asked (\S+), measured (\S+) \([^)]*\)")
 # No part of a name such as 5mbit, and no comma after the number.
 _NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 
-def merged_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return fewer sentences that say the same as ``warnings``.
+def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
+    """Return a sentence per requested rate and per requested round trip that says what was measured.
 
-    Rates that links miss are told once per requested rate, as in ``links of 500mbit carried 443mbit to 470mbit``. Other
-    warnings that differ only in their numbers are one sentence, with the range of each number, after the methods.
+    For example ``links of 500mbit carried 443mbit to 470mbit``, with the lowest and the highest measured rate.
+    """
+    rates = [one for one in deviations if one.of != "round trip"]
+    trips = [one for one in deviations if one.of == "round trip"]
+    return [
+        *(f"links of {asked} carried {measured}" for asked, measured in _measured_ranges(rates)),
+        *(f"round trips of {asked} to the hub took {measured}" for asked, measured in _measured_ranges(trips)),
+    ]
+
+
+def merged_warnings(warnings: Sequence[str]) -> list[str]:
+    """Return fewer sentences that say the same: one for those that differ only in the method or in numbers.
+
+    A sentence has the methods, and the range of each number.
 
     Args:
         warnings: Texts that begin with a method's name and a colon.
     """
-    # A text that leaves deviations out cannot be merged, because the worst may be among them.
-    whole = [text for text in warnings if not _MORE.search(text)]
-    links = [text for text in whole if _RATE.search(text) or _ROUND_TRIP.search(text)]
-    others = [text for text in warnings if text not in links]
-    rates = _missed(_RATE.findall("\n".join(links)), RATE)
-    trips = _missed(_ROUND_TRIP.findall("\n".join(links)), DELAY)
-    return [
-        *(f"links of {asked} carried {found}" for asked, found in rates),
-        *(f"round trips of {asked} to the hub took {found}" for asked, found in trips),
-        *_by_template(others),
-    ]
+    return list(_by_template(warnings))
 
 
-def _missed(pairs: Iterable[tuple[str, str]], quantity: Quantity) -> Iterator[tuple[str, str]]:
-    found: dict[str, list[str]] = {}
-    for asked, measured in pairs:
-        found.setdefault(asked, []).append(measured)
-    for asked, texts in found.items():
-        texts.sort(key=lambda text: quantity.parse(text) or 0.0)
-        low, high = texts[0], texts[-1]
-        yield asked, low if low == high else f"{low} to {high}"
+def _measured_ranges(deviations: Iterable[Deviation]) -> Iterator[tuple[str, str]]:
+    found: dict[str, list[Deviation]] = {}
+    for one in deviations:
+        found.setdefault(one.asked_text, []).append(one)
+    for asked, alike in found.items():
+        ends = [pick(one.measured for one in alike) for pick in (min, max)]
+        yield asked, " to ".join(dict.fromkeys(alike[0].text(value) for value in ends))
 
 
 def _by_template(warnings: Iterable[str]) -> Iterator[str]:

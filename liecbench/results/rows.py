@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.network.deviation import Deviation
 from liecbench.network.slowdown import replayed_text
 from liecbench.results.cells import CellResult
+from liecbench.results.link_warnings import deviation_warning
 from liecbench.results.pace import Pace
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.statistics import Estimate
@@ -35,7 +37,8 @@ class Row:
         reached: The number of cells that reached the target and of all cells, such as ``2/3``; None without a target.
         metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
-        warnings: Facts that a reader must know before trusting the row.
+        link_deviations: The measured rates and round trips of the cells' links that are not as the scenario asks.
+        other_warnings: The other facts that a reader must know before trusting the row.
         task_differences: The row's and the baseline's value of each field in which their tasks differ, by name.
     """
 
@@ -52,8 +55,14 @@ class Row:
     reached: str | None
     metrics: dict[str, Estimate | None]
     errors: list[str]
-    warnings: list[str]
+    link_deviations: tuple[Deviation, ...]
+    other_warnings: list[str]
     task_differences: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """The facts that a reader must know before trusting the row."""
+        return [*([deviation_warning(self.link_deviations)] if self.link_deviations else []), *self.other_warnings]
 
     @property
     def mean_log_speed(self) -> float:

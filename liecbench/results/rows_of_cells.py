@@ -21,6 +21,7 @@ from liecbench.results.cell_groups import (
 from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, derive_metrics
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
+from liecbench.results.link_warnings import link_deviations
 from liecbench.results.metric_row import CompletedCell, Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.ratio_interval import LogRatio
@@ -128,7 +129,8 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         metrics=metrics,
         task_differences=task_differences(group.cells[0].spec, baseline.cells[0].spec) if baseline else {},
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
-        warnings=[
+        link_deviations=link_deviations(group.cells),
+        other_warnings=[
             *_pairing_warnings(group, baseline),
             *_session_warnings(group, baseline),
             *cell_warnings(group.cells),

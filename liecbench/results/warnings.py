@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
-from liecbench.network.link_tally import tally_warnings
-from liecbench.network.measurement import WARNING
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
+from liecbench.results.link_warnings import link_warnings
 from liecbench.results.statistics import Estimate
 
 # Timing aims at an interval whose half-width is 0.02 of the mean. Readers are warned if it is above this fraction.
@@ -16,12 +15,12 @@ IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return warnings on the cells of a row.
+    """Return warnings on the cells of a row, without those on links that miss their rate.
 
     They are about:
 
     - a user's model whose file has changed;
-    - links that miss their rate, are limited by TCP's window, drop frames or send them late;
+    - links that are limited by TCP's window, drop frames or send them late;
     - links whose rate the ranks' processes limit, and not the kernel;
     - GPUs that ranks shared, or that were throttled;
     - a training that is too short for any averaging step;
@@ -30,7 +29,7 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [
         *version_warnings(cells),
-        *_link_warnings(cells),
+        *link_warnings(cells),
         *on_gpus,
         *_averaging_warnings(cells),
         *_timing_warnings(cells),
@@ -84,23 +83,6 @@ def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
         for name, width in relative_widths.items()
         if width > IMPRECISE
     ]
-
-
-def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    recorded = list({id(link): link for cell in cells if (link := cell.environment.link)}.values())
-    misses = list(dict.fromkeys(text for link in recorded for text in link.deviations()))
-    more = f" and {len(misses) - 3} more" if len(misses) > 3 else ""
-    warnings = []
-    if misses:
-        warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
-    warnings += dict.fromkeys(limit for link in recorded if (limit := link.window_limit()))
-    tallies = [cell.link_tally for cell in cells if cell.link_tally]
-    if cells[0].is_interleaved:  # one session times all seeds: each of their cells has the session's tally
-        tallies = [tally for number, tally in enumerate(tallies) if tally not in tallies[:number]]
-    warnings += tally_warnings(tallies, LinkMap.parse(cells[0].spec["link"]), int(cells[0].spec["workers"]))
-    if cells[0].spec.get("enforcement") == "process" and LinkMap.parse(cells[0].spec["link"]).shaped:
-        warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
-    return warnings
 
 
 def _averaging_warnings(cells: Sequence[CellResult]) -> list[str]:

@@ -11,10 +11,11 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
+from liecbench.network.deviation import Deviation, deviations
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
-from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
+from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance
 from liecbench.network.mechanism import Emulator, UsedEmulator
 from liecbench.network.slowdown import Slowdown
 from liecbench.network.tcp_window import window_bytes
@@ -137,7 +138,7 @@ class CellLink:
         """
         if wrong := self._deviations(FAILING):
             more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
-            named = "; ".join(wrong[:_MAX_NAMED])
+            named = "; ".join(map(str, wrong[:_MAX_NAMED]))
             raise LinkError(f"the link is off by more than {FAILING}: {named}{more}")
 
     def shape(self) -> None:
@@ -204,7 +205,7 @@ class CellLink:
     def _tally(self) -> LinkTally | None:
         return self._shaper.tally() if self._used_emulator == "delay_line" else None
 
-    def _deviations(self, tolerance: Tolerance) -> list[str]:
+    def _deviations(self, tolerance: Tolerance) -> list[Deviation]:
         return deviations(self._links, self.measured, tolerance) if self.measured else []
 
     def _measure(self) -> list[MeasuredLink] | None:

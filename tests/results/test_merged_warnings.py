@@ -1,30 +1,28 @@
-from liecbench.results.merged_warnings import merged_warnings
+from liecbench.network.deviation import Deviation
+from liecbench.results.merged_warnings import merged_deviations, merged_warnings
 
-MISSES = "its link is off by more than 5% of its rate or 10% of its round trip: "
+
+def missed_rate(asked: float, measured: float) -> Deviation:
+    return Deviation(rank=0, of="up", asked=asked, measured=measured)
 
 
 def test_rates_that_links_miss_are_told_once_per_requested_rate() -> None:
-    warnings = [
-        f"liec: {MISSES}rank 0 up: asked 500mbit, measured 443mbit (-11%); rank 1 down: asked 500mbit, measured 95mbit",
-        f"ddp: {MISSES}rank 0 up: asked 500mbit, measured 470mbit (-6%)",
-        f"ddp: {MISSES}rank 0 up: asked 1gbit, measured 0.9gbit (-10%)",
-        f"ddp: {MISSES}rank 0 up: asked 1gbit, measured 950mbit (-5%)",
-        f"ddp: {MISSES}rank 2 round trip to the hub: asked 20ms, measured 31ms (+55%)",
-        f"ddp: {MISSES}rank 0 up: asked 1mbit, measured nothing (-100%)",
+    found = [
+        missed_rate(5e8, 4.43e8),
+        Deviation(rank=1, of="down", asked=5e8, measured=0.95e8),
+        missed_rate(5e8, 4.7e8),
+        missed_rate(1e9, 0.9e9),
+        missed_rate(1e9, 0.95e9),
+        missed_rate(1e6, 0.5e6),
+        Deviation(rank=2, of="round trip", asked=0.02, measured=0.031),
     ]
 
-    assert merged_warnings(warnings) == [
-        "links of 500mbit carried 443mbit to 470mbit",
-        "links of 1gbit carried 0.9gbit to 950mbit",
-        "links of 1mbit carried nothing",
+    assert merged_deviations(found) == [
+        "links of 500mbit carried 95mbit to 470mbit",
+        "links of 1gbit carried 900mbit to 950mbit",
+        "links of 1mbit carried 500kbit",
         "round trips of 20ms to the hub took 31ms",
     ]
-
-
-def test_misses_beside_others_that_are_left_out_stay_as_they_are() -> None:
-    some = f"ddp: {MISSES}rank 0 up: asked 500mbit, measured 470mbit (-6%) and 1 more"
-
-    assert merged_warnings([some]) == [some]
 
 
 def test_rates_are_no_numbers_and_commas_no_part_of_them() -> None:

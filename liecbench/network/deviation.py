@@ -1,0 +1,67 @@
+"""Deviations of measured links from the links that a scenario asks for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+from liecbench.network.measurement import MeasuredLink, Tolerance, hub_round_trip_seconds
+from liecbench.network.quantity import DELAY, RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """A rate or a round trip of one worker's link that is not as asked for; ``str`` describes it.
+
+    Attributes:
+        rank: The worker's rank.
+        of: The direction of the rate, or ``round trip`` to the hub.
+        asked: The rate asked for, in bits per second, or the round trip that the asked delay demands, in seconds.
+        measured: The measured rate or round trip, in the same unit.
+    """
+
+    rank: int
+    of: Literal["up", "down", "round trip"]
+    asked: float
+    measured: float
+
+    @property
+    def asked_text(self) -> str:
+        """The rate or round trip asked for, with its unit."""
+        return self.text(self.asked)
+
+    def text(self, value: float) -> str:
+        """Return a rate, rounded to 10 kbit/s, or a round trip, rounded to 10 µs, with its unit."""
+        return DELAY.format(round(value, 5)) if self.of == "round trip" else RATE.format(round(value, -4))
+
+    def __str__(self) -> str:
+        where = f"{self.of} to the hub" if self.of == "round trip" else self.of
+        asked, measured = self.asked_text, self.text(self.measured)
+        return f"rank {self.rank} {where}: asked {asked}, measured {measured} ({self.measured / self.asked - 1:+.0%})"
+
+
+def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tolerance) -> list[Deviation]:
+    """Return each rate and each round trip that deviates from what was asked for.
+
+    A round trip is compared only if the link has a delay: without one, it depends on the machine alone.
+
+    Args:
+        asked: The links that the scenario asks for.
+        measured: The measured link of each rank.
+        tolerance: The largest deviations that are not reported.
+    """
+    return [found for rank, one in enumerate(measured) for found in _of_rank(rank, asked.of(rank), one, tolerance)]
+
+
+def _of_rank(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[Deviation]:
+    for direction in ("up", "down"):
+        if abs(measured.deviation(asked, direction)) > tolerance.rate:
+            wanted, found = (getattr(link, f"{direction}_bits_per_second") for link in (asked, measured))
+            yield Deviation(rank=rank, of=direction, asked=wanted, measured=found)
+    # Records of earlier versions have no round trip.
+    if asked.delay_seconds and measured.round_trip_seconds:
+        trip, found = hub_round_trip_seconds(asked), measured.round_trip_seconds
+        tolerated = max(tolerance.round_trip * trip, tolerance.round_trip_seconds) + 2 * asked.jitter_seconds
+        if abs(found - trip) > tolerated:
+            yield Deviation(rank=rank, of="round trip", asked=trip, measured=found)
