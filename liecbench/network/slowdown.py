@@ -1,5 +1,6 @@
 """Slower time and smaller messages, with which a machine emulates ranks that it is too slow for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -32,5 +33,14 @@ class Slowdown:
 
 def replayed_text(dilation: float, message_divisor: int) -> str:
     """Return how a row or session says that it is replayed, for example ``replayed ×16, scaled ÷4``."""
-    dilated = f"replayed ×{dilation:g}" if dilation > 1 else "replayed"
-    return f"{dilated}, scaled ÷{message_divisor}" if message_divisor > 1 else dilated
+    return replays_text([dilation], [message_divisor])
+
+
+def replays_text(dilations: Collection[float], message_divisors: Collection[float]) -> str:
+    """Return the same for several rows, with the ranges of their factors, for example ``replayed ×1–16, scaled ÷4``."""
+    dilated = f"replayed ×{_range(dilations)}" if max(dilations) > 1 else "replayed"
+    return f"{dilated}, scaled ÷{_range(message_divisors)}" if max(message_divisors) > 1 else dilated
+
+
+def _range(factors: Collection[float]) -> str:
+    return "–".join(dict.fromkeys(f"{factor:g}" for factor in (min(factors), max(factors))))

@@ -8,7 +8,6 @@ from liecbench.report.figures.colours import Palette
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
-from liecbench.results.row_labels import provenance
 
 Zone = Literal["faster", "open", "slower"]
 
@@ -46,7 +45,7 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
     return Brackets(
         lines=tuple(
             Bracket(
-                method=method_name(one, comparison.labels).removesuffix(provenance(one.rows)),
+                method=method_name(one, comparison.labels),
                 colour=palette.colour(comparison.labels.colour_key(one.rows[0])),
                 text=break_even_text(one, comparison.words.baseline),
                 zones=tuple((zone, place(start), place(end) - place(start)) for zone, start, end in _zones(one)),

@@ -1,5 +1,6 @@
 """Texts that the tables of a comparison share, whether on a terminal, in Markdown or on the HTML page."""
 
+from liecbench.network.slowdown import replays_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
 from liecbench.results.row_labels import SHOWN_DIGITS
@@ -71,8 +72,8 @@ def _shared_fields(comparison: Comparison) -> list[str]:
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
     parts += [f"up to {ranks_per_gpu} ranks per GPU"] if ranks_per_gpu > 1 else []
     if rows and all(row.is_replayed for row in rows) and "compute" in shared:
-        texts = dict.fromkeys(row.compute_text for row in rows if row.num_completed)
-        parts.append(f"times {' and '.join(texts) or 'replayed'}")
+        timed = [row for row in rows if row.num_completed] or rows
+        parts.append(f"times {replays_text([row.dilation for row in timed], [row.message_divisor for row in timed])}")
     parts += ["not trained"] if rows and not any(row.is_trained for row in rows) else []
     parts += ["times composed"] if shared.get("timing") == "composed" else []
     shown = {**shared, "profile": str(shared.get("profile"))[:SHOWN_DIGITS]}

@@ -8,6 +8,7 @@ from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
 from liecbench.results.recommendation_words import why
 from liecbench.results.row_flags import row_flags
+from liecbench.results.row_labels import provenance
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import setting_text
@@ -54,7 +55,7 @@ def _break_even_object(comparison: Comparison, found: BreakEven) -> dict[str, An
     compute, words = step_compute(found.rows), whose_compute(found.rows, comparison.labels)
     sentence = break_even_text(found, comparison.words.baseline)
     return {
-        "method": method_name(found, comparison.labels),
+        "method": method_name(found, comparison.labels) + provenance(found.rows),
         "outcome": found.outcome,
         "low_bits_per_second": found.bracket.low,
         "high_bits_per_second": found.bracket.high,

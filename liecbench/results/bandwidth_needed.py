@@ -49,6 +49,7 @@ class BandwidthNeeded:
 
     Attributes:
         name: The name of the method, and of its setting without the link rate and the number of workers.
+        provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
         workers: The number of workers.
         link: The links at any rate. Links at other rates are these with all rates multiplied by one factor.
         compute: The compute seconds of a step, to which all rates refer.
@@ -60,6 +61,7 @@ class BandwidthNeeded:
     """
 
     name: str
+    provenance: str = ""
     workers: int
     link: LinkMap
     compute: StepCompute
@@ -119,6 +121,8 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
     by_workers: dict[str, list[StepCompute]] = {}
     for one in found:
         by_workers.setdefault(f"{one.workers} workers", []).append(one.compute)
+    suffixes = {one.provenance for one in found}
+    shared = min(suffixes) if len(suffixes) == 1 else ""
     notes = [note for basis, note in _NOTES.items() if basis in bases]
     texts = {one.rate_text(needed) for one in found for needed in one.rates}
     if "not known" in texts:
@@ -126,10 +130,15 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
     if "not reached" in texts:
         notes.append("not reached: at no rate; the last column has the compute utilization on links without rate limit")
     return BandwidthTable(
-        title=f"link rate from which computing takes 50 % to 99 % of each step, {compute_text(by_workers)}",
+        title=f"link rate from which computing takes 50 % to 99 % of each step{shared}, {compute_text(by_workers)}",
         headings=("method", "workers", *shares, "at most"),
         lines=tuple(
-            (one.name, str(one.workers), *(one.rate_text(needed) for needed in one.rates), one.highest_text)
+            (
+                one.name + ("" if shared else one.provenance),
+                str(one.workers),
+                *(one.rate_text(needed) for needed in one.rates),
+                one.highest_text,
+            )
             for one in found
         ),
         notes=tuple(notes),
@@ -143,7 +152,7 @@ def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object
     """
     return [
         {
-            "method": one.name,
+            "method": one.name + one.provenance,
             "workers": one.workers,
             **one.compute.as_json(),
             "highest_utilization": one.highest_utilization,

@@ -1,14 +1,16 @@
 """Sentences on break-even rates, the link rates at which methods are as fast as the baseline, for a verdict."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.break_even import BreakEven
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.row_labels import Labels, provenance, shared_provenance
 from liecbench.results.whose_compute import whose_compute
 
 # The search for a break-even stops at a range of rates whose high ÷ low is at most this: ±10 %.
 _NARROW = 1.23
+_EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
@@ -17,36 +19,42 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
     with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no
     scenario asked for, but that a run added to find a break-even more precisely, come last if they gave no speed-up.
+    A suffix such as ``(estimated)``, if times are not measured, is only in the first line if all methods share it.
     """
-    if found and (compute := whose_compute((row for one in found for row in one.rows), labels)):
-        yield f"break-even rates, {compute}:"
-    at_every_rate = {"always": "faster", "never": "slower"}
-    for outcome, comparative in at_every_rate.items():
-        names_by_range: dict[str, list[str]] = {}
-        for one in found:
-            if one.outcome == outcome:
-                names_by_range.setdefault(_shown_range(one), []).append(method_name(one, labels))
-        for rates, names in names_by_range.items():
-            yield f"shown to be {comparative} than {baseline} {rates}: {', '.join(names)}"
-    for one in found:
-        if one.outcome not in at_every_rate:
-            yield f"{method_name(one, labels)}: {break_even_text(one, baseline)}"
-    for one in found:
+    shared = shared_provenance([one.rows for one in found])
+    compute = whose_compute((row for one in found for row in one.rows), labels)
+    if compute or shared:
+        yield f"break-even rates{shared}{', ' if compute else ''}{compute}:"
+    names = [method_name(one, labels) + ("" if shared else provenance(one.rows)) for one in found]
+    yield from _at_every_rate(found, names, baseline)
+    for one, name in zip(found, names, strict=True):
+        if one.outcome not in _EVERY_RATE:
+            yield f"{name}: {break_even_text(one, baseline)}"
+    for one, name in zip(found, names, strict=True):
         if one.untimed:
             rates = ", ".join(str(LinkMap.parse(row.cells[0].spec["link"])) for row in one.untimed)
-            yield f"{method_name(one, labels)}: added rates that gave no speed-up: {rates}"
+            yield f"{name}: added rates that gave no speed-up: {rates}"
+
+
+def _at_every_rate(found: Sequence[BreakEven], names: Sequence[str], baseline: str) -> Iterator[str]:
+    for outcome, comparative in _EVERY_RATE.items():
+        names_by_range: dict[str, list[str]] = {}
+        for one, name in zip(found, names, strict=True):
+            if one.outcome == outcome:
+                names_by_range.setdefault(_shown_range(one), []).append(name)
+        for rates, alike in names_by_range.items():
+            yield f"shown to be {comparative} than {baseline} {rates}: {', '.join(alike)}"
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
     """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
     The name has the method, its setting without the link rate, and what all its links have in common. If the links were
-    emulated in several ways, it names the emulators, those of the slowest links first. A suffix such as
-    ``(estimated)`` follows if times are not measured.
+    emulated in several ways, it names the emulators, those of the slowest links first.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
-    return labels.whole(found.rows[0], without=("link",)) + shape + several + provenance(found.rows)
+    return labels.whole(found.rows[0], without=("link",)) + shape + several
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:

@@ -17,7 +17,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, Basis, LimitingPart, NeededRate
 from liecbench.results.link_rates import rate_and_shape, without_link
 from liecbench.results.row_flags import CPU_BOUND, row_flags
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.row_labels import Labels, provenance, shared_provenance
 from liecbench.results.rows import Row
 from liecbench.results.whose_compute import step_compute
 
@@ -69,7 +69,8 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
         link = rate_and_shape(row.cells[0].spec["link"])
         if link is not None and row.metrics["compute_utilization"] is not None and _seconds(row, "compute"):
             groups.setdefault((without_link(row), link[1]), {}).setdefault(link[0], row)
-    return [_bandwidth(dict(sorted(group.items())), labels) for group in groups.values()]
+    shared = shared_provenance([list(group.values()) for group in groups.values()])
+    return [_bandwidth(dict(sorted(group.items())), labels, shared) for group in groups.values()]
 
 
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
@@ -154,8 +155,11 @@ def _slope(slow: Wait, fast: Wait) -> float:
     return (slow.mean - fast.mean) / (1 / slow.rate - 1 / fast.rate)
 
 
-def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels) -> BandwidthNeeded:
-    """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first."""
+def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
+    """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first.
+
+    ``shared`` is the provenance that all methods share; empty if each has its own.
+    """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)
     waits = _falling([_wait(row, rate, compute_seconds) for rate, row in rows_by_rate.items()])
@@ -164,7 +168,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels) -> BandwidthNeed
     link = LinkMap.parse(fastest.cells[0].spec["link"])
     shape = f" · links with {link.shape}" if link.shape else ""
     return BandwidthNeeded(
-        name=labels.whole(fastest, without=("link", "workers")) + shape + provenance(rows),
+        name=labels.whole(fastest, without=("link", "workers")) + shape,
+        provenance=shared or provenance(rows),
         workers=int(fastest.fields["workers"]),
         link=link,
         compute=compute,

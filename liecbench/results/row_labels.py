@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.network.slowdown import replays_text
 from liecbench.results.fields import varying_fields
 from liecbench.results.rows import Row
 
@@ -86,25 +87,44 @@ def provenance(rows: Sequence[Row]) -> str:
 
     Times are composed if an earlier version computed them from a sample of timed steps. Times are estimated if the
     ranks' processes, and not the kernel, limit the rate of messages. They are replayed if the ranks slept as long as a
-    profile says, instead of computing; ``replayed ×16`` if everything ran 16 times slower. The suffix is
+    profile says, instead of computing; ``replayed ×1–16`` if everything ran up to 16 times slower. The suffix is
     empty if all times are measured.
     """
-    kinds = [_kinds(row) for row in rows]
-    found = dict.fromkeys(kind for words in kinds for kind in words)
-    if not found:
-        return ""
-    return f" ({', '.join(found)}{'' if all(kinds) else ' in part'})"
+    replayed = [row for row in rows if row.is_replayed]
+    words = list(_kinds(rows))
+    if replayed:
+        found = replays_text([row.dilation for row in replayed], [row.message_divisor for row in replayed])
+        words = [found if word == "replayed" else word for word in words]
+    return f" ({', '.join(words[:-1])}{words[-1]})" if words else ""
 
 
-def _kinds(row: Row) -> list[str]:
-    paced = row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
-    composed = row.fields["timing"] == "composed"
-    return (
-        ["composed"] * composed
-        + [row.compute_text] * row.is_replayed
-        + ["not trained"] * (not row.is_trained)
-        + ["estimated"] * paced
+def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
+    """Return the suffix of all rows together if every group needs one that differs at most in its numbers; else ``""``.
+
+    What all have in common need not be repeated after the name of each.
+    """
+    return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
+
+
+def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return words for how the times of the rows came about, and last `` in part`` if it holds for some; else empty."""
+    by_row = [
+        {
+            "composed": row.fields["timing"] == "composed",
+            "replayed": row.is_replayed,
+            "not trained": not row.is_trained,
+            "estimated": _is_paced(row),
+        }
+        for row in rows
+    ]
+    found = tuple(
+        kind for kind in ("composed", "replayed", "not trained", "estimated") if any(of[kind] for of in by_row)
     )
+    return (*found, "" if all(any(of.values()) for of in by_row) else " in part") if found else ()
+
+
+def _is_paced(row: Row) -> bool:
+    return row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
 
 
 def _workload_options(row: Row) -> set[str]:

@@ -8,7 +8,8 @@ import pytest
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.results.comparison import Comparison
 from liecbench.results.records import Composed, KindTime, Record
-from liecbench.results.row_labels import provenance
+from liecbench.results.row_labels import provenance, shared_provenance
+from tests import replayed_results
 from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 
 KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)
@@ -24,15 +25,18 @@ def trained(cell: str, seconds: float, **fields: Any) -> list[Record]:
     return run_of(cell, [{"seconds": seconds}], timing="composed", **fields)
 
 
-def comparison() -> Comparison:
-    """Return the comparison of DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
-    records = [
+def records() -> list[Record]:
+    """Return the records of DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
+    return [
         *trained("a", 1.0, link="100mbit"),
         *composed("b", 8.0, link="10mbit"),
         *trained("c", 0.5, algorithm="liec", link="100mbit"),
         *composed("d", 1.0, algorithm="liec", link="10mbit"),
     ]
-    return comparison_of(records)
+
+
+def comparison() -> Comparison:
+    return comparison_of(records())
 
 
 def test_composed_times_say_so() -> None:
@@ -56,9 +60,26 @@ def test_the_verdict_says_that_times_are_composed() -> None:
     assert list(dict.fromkeys(line.partition(":")[0] for line in text)) == [
         "10mbit (composed)",
         "100mbit",
-        "break-even rates, for steps that compute 17 ms, as measured here",
-        "liec (composed in part)",
+        "break-even rates (composed in part), for steps that compute 17 ms, as measured here",
+        "liec",
     ]
+
+
+def test_what_all_methods_share_is_told_once_with_the_range_of_dilations() -> None:
+    slow = replayed_results.comparison(replayed_results.records(4.0, compute="replayed")).rows
+    fast = replayed_results.comparison(replayed_results.records(1.0, compute="replayed")).rows
+
+    assert (provenance(slow), provenance(fast)) == (" (replayed ×4)", " (replayed)")
+    assert shared_provenance([slow, fast]) == " (replayed ×1–4)"
+    assert shared_provenance([slow, comparison().rows]) == ""
+
+
+def test_a_method_whose_times_came_about_otherwise_says_so_itself() -> None:
+    whole = [trained(f"p{link}", 0.7, algorithm="psgd", link=link) for link in ("100mbit", "10mbit")]
+    lines = comparison_of(records(), *whole).verdict
+
+    assert any(line.startswith("liec (composed in part): ") for line in lines)
+    assert not any(line.startswith("break-even rates (") for line in lines)
 
 
 @pytest.mark.parametrize(
