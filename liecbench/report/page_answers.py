@@ -15,12 +15,6 @@ from liecbench.results.speed_verdict import SpeedOutcome
 
 # A speed-up from which a cell of the map has its class, if it is shown to differ from 1.
 _SHADES: Final = ((4.0, "faster-3"), (2.0, "faster-2"), (1.0, "faster-1"), (0.5, "slower-1"), (0.0, "slower-2"))
-_ACCURACY_WORDS: Final[dict[AccuracyOutcome | None, str]] = {
-    "kept": "kept",
-    "lost": "lost",
-    "not_shown": "not shown",
-    None: "",
-}
 _MOST_TICKS: Final = 6
 
 
@@ -33,7 +27,8 @@ class SpeedUp:
         colour: The method's colour in all figures.
         text: The speed-up with its interval.
         short: The speed-up alone.
-        accuracy: The verdict on the accuracy in words; empty for none.
+        accuracy: The verdict on the accuracy or, for a language model, on the test loss; None for none.
+        quality: This verdict in words, such as ``accuracy kept`` or ``test loss raised``; empty for none.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
@@ -46,13 +41,21 @@ class SpeedUp:
     colour: str
     text: str
     short: str
-    accuracy: str
+    accuracy: AccuracyOutcome | None
+    quality: str
     outcome: SpeedOutcome | None
     is_baseline: bool
     is_recommended: bool
     mean: float
     low: float
     high: float
+
+    @property
+    def mark(self) -> str:
+        """The mark of the method's cell in a map: ``?`` if its accuracy is not shown to be kept, or ``lost``."""
+        if self.accuracy in (None, "kept"):
+            return ""
+        return "?" if self.accuracy == "not_shown" else self.quality.rpartition(" ")[2]
 
     @property
     def shade(self) -> str:
@@ -64,15 +67,11 @@ class SpeedUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedChart:
-    """The speed-ups of the methods in one setting, fastest first, on an axis from 0 to ``longest``.
-
-    ``quality`` is what methods are judged by: accuracy or test loss.
-    """
+    """The speed-ups of the methods in one setting, fastest first, on an axis from 0 to ``longest``."""
 
     setting: str
     bars: tuple[SpeedUp, ...]
     longest: float
-    quality: str
 
     @property
     def ticks(self) -> list[float]:
@@ -87,6 +86,12 @@ class SpeedMap:
 
     settings: tuple[str, ...]
     lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """The marks in the map, each with its meaning."""
+        cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None and cell.mark]
+        return {cell.mark: f"{cell.quality} to be kept" if cell.mark == "?" else cell.quality for cell in cells}
 
 
 def headline(comparison: Comparison) -> str:
@@ -121,7 +126,6 @@ def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChar
                 setting=verdict.setting,
                 bars=tuple(bars),
                 longest=1.02 * max(min(bar.high, 2 * bar.mean) for bar in bars),
-                quality=comparison.words.quality(verdict.rows[0]),
             )
 
 
@@ -155,7 +159,8 @@ def _speed_ups(
             colour=palette.colour(comparison.labels.colour_key(row)),
             text=metric.text(value),
             short=metric.unit.format(value.mean),
-            accuracy=_ACCURACY_WORDS[None if accuracy is None else accuracy.outcome],
+            accuracy=None if accuracy is None else accuracy.outcome,
+            quality="" if accuracy is None else f"{comparison.words.quality(row)} {accuracy.word}",
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
             is_recommended=row is verdict.recommended,

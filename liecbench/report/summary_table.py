@@ -16,7 +16,11 @@ from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
 
-_VERDICT_STYLES: Final = {"faster": "green", "kept": "green", "slower": "red", "lost": "red", "not shown": "yellow"}
+_VERDICT_STYLES: Final = {
+    **dict.fromkeys(("faster", "kept"), "green"),
+    **dict.fromkeys(("slower", "lost", "raised"), "red"),
+    "not shown": "yellow",
+}
 _EIGHTHS: Final = "▏▎▍▌▋▊▉█"
 # In characters. A shorter name would break within words, a shorter bar says nothing, and a longer one adds nothing.
 _LEAST_METHOD, _LEAST_BAR, _MOST_BAR = 13, 6, 30
@@ -113,9 +117,9 @@ def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[
     verdict = comparison.verdict_of(row)
     accuracy, speed = verdict.accuracy_of(row), verdict.speed_of(row)
     words = {
-        "test_accuracy": None if accuracy is None or accuracy.by_loss else accuracy.outcome,
-        "test_loss": accuracy.outcome if accuracy is not None and accuracy.by_loss else None,
-        "speedup": speed,
+        "test_accuracy": None if accuracy is None or accuracy.by_loss else accuracy.word,
+        "test_loss": accuracy.word if accuracy is not None and accuracy.by_loss else None,
+        "speedup": speed and speed.replace("_", " "),
     }
     without = (comparison.by,) if comparison.by != "algorithm" else ()
     name = comparison.labels.whole(row, without) if without else comparison.labels.method(row)
@@ -124,8 +128,7 @@ def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[
     for metric in metrics:
         texts[metric.name] = Text(metric.text(row.metrics[metric.name]))
         if word := words.get(metric.name):
-            shown = word.replace("_", " ")
-            texts[f"{metric.name} verdict"] = Text(shown, style=_VERDICT_STYLES[shown])
+            texts[f"{metric.name} verdict"] = Text(word, style=_VERDICT_STYLES[word])
     return texts
 
 

@@ -50,6 +50,11 @@ class AccuracyVerdict:
     seeds_needed: int | None
     one_seed_error: float | None
 
+    @property
+    def word(self) -> str:
+        """The outcome in a word for people: ``kept``, ``lost``, or ``raised`` for a test loss, or ``not shown``."""
+        return "raised" if self.by_loss and self.outcome == "lost" else self.outcome.replace("_", " ")
+
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
     """Return the verdict on each row; None for the baseline and for rows that share no seed with the baseline.

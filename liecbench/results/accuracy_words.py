@@ -17,9 +17,9 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     if not judged:
         return
     parts = [
-        f"{word} {_named([pair for pair in judged if pair[1].outcome == outcome], words)}"
-        for outcome, word in (("kept", "kept by"), ("lost", "lost by"), ("not_shown", "not shown for"))
-        if any(found.outcome == outcome for _, found in judged)
+        f"{alike[0][1].word} {'for' if outcome == 'not_shown' else 'by'} {_named(alike, words)}"
+        for outcome in ("kept", "lost", "not_shown")
+        if (alike := [pair for pair in judged if pair[1].outcome == outcome])
     ]
     first = judged[0][1]
     what = "test loss" if first.by_loss else "accuracy"

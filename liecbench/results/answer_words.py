@@ -81,13 +81,13 @@ def _without_recommendation(
 ) -> tuple[Outcome, str, *tuple[str, ...]]:
     waiting = [verdict.rows[index] for index in found.waiting]
     fastest = max(waiting, key=lambda row: row.mean_log_speed) if waiting else None
-    next_step, quality = why(verdict, found, words), words.quality(verdict.rows[0])
+    next_step = why(verdict, found, words)
     if fastest is None:
         return "open", f"not known yet: {next_step}"
     speed, cost = _speed(fastest, words), _accuracy(verdict, fastest, words)
     match found.reason:
         case "lost":
-            return "no", f"no: every faster method loses {quality}; the fastest is {speed}{cost}"
+            return "no", f"no: every faster method {words.loses(verdict.rows[0])}; the fastest is {speed}{cost}"
         case "dense":
             return "open", f"no gain shown: {speed}{cost}, but not shown to beat the fastest method without compression"
         case "seeds" | "spread":
@@ -126,5 +126,5 @@ def _accuracy(verdict: SettingVerdict, row: Row, words: Words) -> str:
     found = verdict.accuracy_of(row)
     if found is None:
         return ""
-    word = {"kept": "kept", "lost": "lost", "not_shown": "not shown to be kept"}[found.outcome]
+    word = "not shown to be kept" if found.outcome == "not_shown" else found.word
     return f", {words.quality(row)} {word}: {difference_text(found)}"

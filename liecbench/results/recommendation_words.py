@@ -44,8 +44,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
         case "spread":
             return f"the {quality} of {names} varies so much that it would take over 100 seeds; train longer"
         case "lost":
-            worse = "raises the test loss" if verdict.rows[0].is_language_model else "loses accuracy"
-            return f"every faster method ({names}) {worse}"
+            return f"every faster method ({names}) {words.loses(verdict.rows[0])}"
         case "dense":
             verb = "is" if len(found.waiting) == 1 else "are"
             return f"{names} {verb} not shown to be faster than the fastest method without compression"

@@ -65,6 +65,10 @@ class Words:
         """Return what a row is judged by: ``test loss`` for language models, ``accuracy`` for all other models."""
         return "test loss" if row.is_language_model else "accuracy"
 
+    def loses(self, row: Row) -> str:
+        """Return what a row does that does not keep the baseline's quality: ``loses accuracy``."""
+        return "raises the test loss" if row.is_language_model else "loses accuracy"
+
     def tolerance(self, verdict: AccuracyVerdict) -> str:
         """Return as text the tolerance to which a verdict refers, in points of accuracy or nats of loss."""
         if verdict.by_loss:
