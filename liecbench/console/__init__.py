@@ -1,1 +1,1 @@
-"""What is printed on standard output and standard error, whatever the terminal can show."""
+"""Printing on standard output and standard error, on any terminal and in any encoding."""

@@ -1,1 +1,1 @@
-"""Runs of a scenario's matrix: what the command ``liecbench run`` and the function ``liecbench.run`` do."""
+"""Runs of a scenario's matrix, for the command ``liecbench run`` and the function ``liecbench.run``."""
