@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
-from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
+from liecbench.algorithms.comm.partition import Block, BlockOrder, ServerPlace, plan_blocks
 from liecbench.algorithms.comm.recording import RecordingExchange
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
@@ -43,11 +43,14 @@ class BlockAlgorithm(Algorithm):
     the subclass of methods that average through a server; a method without a server calls ``exchange.gather``.
 
     Attributes:
+        block_order: Whether blocks are filled from the model's last parameter to its first (``backward``, so that the
+            block whose gradients are ready first is full) or from the first to the last (``forward``).
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
+    block_order: BlockOrder = "backward"
     supports_pacing: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -261,8 +264,8 @@ class BlockAlgorithm(Algorithm):
         self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Assign tensors with these numbers of elements to blocks, from the last tensor to the first."""
-        return plan_blocks(numels, self.largest_block)
+        """Assign tensors with these numbers of elements to blocks."""
+        return plan_blocks(numels, self.largest_block, self.block_order)
 
     def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
         """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""

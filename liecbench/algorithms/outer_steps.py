@@ -165,12 +165,12 @@ class OuterSteps(OuterModel):
         self._fragments = [[block for block in self.blocks if block.parameters[0] in own] for own in members]
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Assign tensors to blocks, each within one fragment, from the last tensor to the first."""
+        """Assign tensors to blocks, each within one fragment; the last fragment's blocks come first."""
         cut = cut_fragments(numels, self.fragments)
         planned = [
             [
                 [fragment[place] for place in block]
-                for block in plan_blocks([numels[i] for i in fragment], self.largest_block)
+                for block in plan_blocks([numels[i] for i in fragment], self.largest_block, self.block_order)
             ]
             for fragment in reversed(cut)
         ]

@@ -1,6 +1,6 @@
 """P-SGD: the workers average their gradients in full precision, through a server."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,16 +15,32 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PSGD(ServerAlgorithm):
-    """Parallel SGD through a server, nothing compressed: u = mean(g_i)."""
+    """Parallel SGD through a server, nothing compressed: u = mean(g_i).
+
+    Attributes:
+        per_tensor: Whether each parameter's gradient is a block of its own, and nothing is sent before the backward
+            pass has ended, as in the LIEC-SGD authors' code. ``block_bytes`` then has no effect.
+    """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends="the gradient, dense, to the server, and the mean back",
         remembers="nothing",
         source="the baseline of LIEC-SGD (arXiv 2402.11857)",
-        differs="in nothing",
+        differs="in nothing; the authors' own runs are `per_tensor: true`",
     )
 
+    per_tensor: bool = False
     is_exact: ClassVar[bool] = True
+
+    @property
+    def largest_block(self) -> int | Literal["whole"]:
+        """The largest size of a block in bytes; 1 if each parameter has a block of its own."""
+        return 1 if self.per_tensor else self.block_bytes
+
+    @property
+    def bucket_bytes(self) -> int | Literal["whole"]:
+        """The best size of DDP's buckets: one bucket if nothing may be sent before the backward pass has ended."""
+        return "whole" if self.per_tensor else super().bucket_bytes
 
     def push_compressor(self, step: int) -> Compressor:
         """Return the identity, because the method does not compress."""

@@ -30,6 +30,10 @@ TunedField = Annotated[
     str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
 ]
 
+WithLoading = Annotated[
+    bool, typer.Option("--with-loading", help="Count the loading of batches in the seconds per epoch.")
+]
+
 
 @without_collections()
 def compare(
@@ -39,10 +43,19 @@ def compare(
     baseline: BaselineName = None,
     best: TunedField = None,
     wide: Annotated[bool, typer.Option("--wide", help="Show more metrics, in lines as long as needed.")] = False,
+    with_loading: WithLoading = False,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
-    comparison = load_for_command(results, by=by, metrics=metric or [], wide=wide, baseline=baseline, tuned_field=best)
+    comparison = load_for_command(
+        results,
+        by=by,
+        metrics=metric or [],
+        wide=wide,
+        baseline=baseline,
+        tuned_field=best,
+        includes_loading=with_loading,
+    )
     print_comparison(comparison, output)
     _exit_if_nothing_completed(comparison)
 
@@ -58,12 +71,13 @@ def report(
     ] = None,
     baseline: BaselineName = None,
     best: TunedField = None,
+    with_loading: WithLoading = False,
 ) -> None:
     """Write one HTML page that works without a network: verdict, comparison, figures, what was run."""
     from liecbench.report import html
 
     require_replaceable(output, OutputKind.REPORT)
-    comparison = load_for_command(results, baseline=baseline, tuned_field=best)
+    comparison = load_for_command(results, baseline=baseline, tuned_field=best, includes_loading=with_loading)
     page = html.render(comparison)
     with ignore_broken_pipe():  # for -o /dev/stdout
         regular_files.write_text(output, page)

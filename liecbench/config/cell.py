@@ -22,6 +22,7 @@ Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge cannot join many mor
 Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Server = Literal["root", "sharded"]
+BlockOrder = Literal["backward", "forward"]
 Enforcement = Literal["kernel", "process"]
 # ``measured`` and ``composed`` occur in results of earlier versions, ``trajectory`` in cells that are only trained.
 Timing = Literal["interleaved", "end_to_end", "trajectory", "measured", "composed"]
@@ -34,6 +35,7 @@ class Cell(Model):
     compressor: Choice | None
     server: Server | None
     block_bytes: BlockBytes | None = Field(description="null: the default buckets of DistributedDataParallel")
+    block_order: BlockOrder = Field("backward", description="the order in which tensors fill the blocks")
     workers: Workers
     link: LinkMap
     seed: Seed

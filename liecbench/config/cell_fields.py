@@ -15,9 +15,16 @@ LATER_FIELDS: Final[Mapping[str, Any]] = {
     "optimizer": {"name": "sgd"},
     "clip_grad_norm": None,
     "accumulate": 1,
+    "last_batch": "drop",
 }
 # Likewise fields of the cell itself.
-LATER_CELL_FIELDS: Final = {"emulator": "auto", "compute": "measured", "profile": None, "dilation": "auto"}
+LATER_CELL_FIELDS: Final = {
+    "emulator": "auto",
+    "compute": "measured",
+    "profile": None,
+    "dilation": "auto",
+    "block_order": "backward",
+}
 _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.parse, "block_bytes": parse_size}
 
 

@@ -9,7 +9,11 @@ from liecbench.config.installed_choices import Installed
 
 # Options that the first versions did not have, by name and option, each with the value that a choice without it stands
 # for. They are left out where they have this value, so that the ids of earlier cells stay the same.
-_LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {("int8", "values_per_scale"): None}
+_LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
+    ("int8", "values_per_scale"): None,
+    ("psgd", "per_tensor"): False,
+    ("tiny_imagenet", "normalisation"): "cifar10",
+}
 
 
 class Model(BaseModel):

@@ -25,6 +25,8 @@ def make_algorithm(cell: Cell, num_samples: int | None = None) -> "Algorithm":
     parts: dict[str, object] = {"block_bytes": cell.block_bytes}
     if cell.compressor is not None:
         parts["compressor"] = make_compressor(cell.compressor, cell.seed)
+    if cell.block_order != "backward":
+        parts["block_order"] = cell.block_order
     if cell.server is not None:
         parts["server"] = cell.server
     cls = registry.load("algorithm", cell.algorithm.name)

@@ -26,7 +26,7 @@ _GROUPS: dict[Kind, str] = {
 }
 # The optimizers of tasks are liecbench's own.
 _OPTIMIZERS = {name.lower(): f"liecbench.tasks.task_optimizers:{name}" for name in ("SGD", "AdamW", "Muon")}
-_SHARED_FIELDS = {"compressor", "server", "block_bytes"}
+_SHARED_FIELDS = {"compressor", "server", "block_bytes", "block_order"}
 
 
 class OptionError(ValueError):
@@ -133,7 +133,7 @@ def option_description(cls: type, option: str) -> str | None:
     return next((one.replace("``", "") for one in sentences if f"``{option}``" in one), None)
 
 
-def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
+def takes(cls: type, field: Literal["compressor", "server", "block_order"]) -> bool:
     """Return whether ``cls``, the class of an algorithm, has a dataclass field of this name."""
     return any(f.name == field for f in dataclasses.fields(cls))
 
@@ -152,8 +152,8 @@ def needs_compressor(algorithm: type) -> bool:
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """Return a pydantic model of the options of the class registered as ``name``, or of a function ``module:function``.
 
-    The model has no fields compressor, server and block_bytes, because a scenario does not give these as options.
-    Raises OptionError if there is no such class or function.
+    The model has no fields compressor, server, block_bytes and block_order, because a scenario does not give these as
+    options. Raises OptionError if there is no such class or function.
     """
     if user_functions.is_reference(name):
         return _reference_options(kind, name)

@@ -14,7 +14,7 @@ from liecbench.config.auto_compute import auto_compute
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
-from liecbench.config.cell import Cell, Enforcement, Server, Threads
+from liecbench.config.cell import BlockOrder, Cell, Enforcement, Server, Threads
 from liecbench.config.cell_keys import measured_setting_key
 from liecbench.config.choice import Choice, Model
 from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
@@ -55,6 +55,11 @@ class Scenario(Model):
         None,
         description="default: the compressor's preferred size, else 26214400; for ddp and its kin DDP's own buckets",
     )
+    block_order: BlockOrder = Field(
+        "backward",
+        description="backward: blocks are filled from the last parameter, whose gradient is ready first; forward: from "
+        "the first, as in the LIEC-SGD authors' code",
+    )
     threads: Threads = Field(1, description="CPU threads per rank")
     backend: Literal["gloo", "nccl"] = Field("gloo", description="nccl: with device: cuda and a GPU per rank")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the ranks compute")
@@ -91,7 +96,7 @@ class Scenario(Model):
         description="with replayed compute, everything runs this many times slower, and times are divided by it, so "
         "that few cores emulate fast links; auto: the smallest number at which the cores keep up",
     )
-    baseline: str | dict[str, str | int | float] = Field(
+    baseline: str | dict[str, str | bool | int | float] = Field(
         "ddp", description="the algorithm to compare with, or fields such as {algorithm: liec, workers: 2}"
     )
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = Field(
@@ -223,6 +228,7 @@ class Scenario(Model):
                 compressor=None if compressor is None else resolve("compressor", compressor),
                 server=point.value("server") if registry.takes(cls, "server") else None,
                 block_bytes=self.block_bytes or _preferred_block_bytes(cls, compressor),
+                block_order=self.block_order if registry.takes(cls, "block_order") else "backward",
                 workers=point.value("workers"),
                 link=point.value("link"),
                 seed=point.value("seed"),

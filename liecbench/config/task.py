@@ -72,6 +72,9 @@ class Task(Model):
         None, description="the largest norm of the gradient that the optimizer sees, after the method averaged it"
     )
     accumulate: Positive = Field(1, description="minibatches per step, whose gradients are averaged")
+    last_batch: Literal["drop", "keep"] = Field(
+        "drop", description="keep: train also on the samples left at an epoch's end, in one smaller step"
+    )
     partition: Partition = Field("iid", description="how the training data are divided among the workers")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="fp32, or bf16 with autocast")
     warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")

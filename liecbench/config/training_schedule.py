@@ -19,9 +19,11 @@ def minibatches_per_step(cell: Cell, algorithm: "Algorithm") -> int:
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
     """Return the number of steps per epoch, given the number of training samples.
 
-    If the samples left at the end are too few for a step of all workers, they are not trained on in this epoch.
+    Samples left at the end, too few for a full step of all workers, are not trained on in this epoch, unless the task
+    keeps its last batch: then they are one more, smaller step.
     """
-    return num_samples // (cell.task.batch_size * minibatches_per_step(cell, algorithm) * cell.workers)
+    per_worker, full_step = num_samples // cell.workers, cell.task.batch_size * minibatches_per_step(cell, algorithm)
+    return -(-per_worker // full_step) if cell.task.last_batch == "keep" else per_worker // full_step
 
 
 def learning_rate_factor(task: Task, *, step: int, steps_per_epoch: int) -> float:

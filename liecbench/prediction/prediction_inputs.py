@@ -86,7 +86,7 @@ def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
     found: dict[str, Method] = {}
     for cell in cells:
         method = method_of(cell)
-        key = f"{method.algorithm} {method.compressor} {method.server} {method.block_bytes}"
+        key = f"{method.algorithm} {method.compressor} {method.server} {method.block_bytes} {method.block_order}"
         found.setdefault(key, method)
     return tuple(found.values())
 
@@ -98,6 +98,7 @@ def method_of(cell: Cell) -> Method:
         compressor=cell.compressor,
         server=cell.server,
         block_bytes=cell.block_bytes,
+        block_order=cell.block_order,
         accumulate=cell.task.accumulate,
         update=update_of(cell.task) if cell.is_trained else None,
     )

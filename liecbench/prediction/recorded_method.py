@@ -15,7 +15,7 @@ from liecbench.worker.step_shares import shares_of
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
-    from liecbench.algorithms.comm.partition import ServerPlace
+    from liecbench.algorithms.comm.partition import BlockOrder, ServerPlace
     from liecbench.algorithms.comm.schedule import Schedule
     from liecbench.compressors.base import Compressor
 
@@ -38,6 +38,7 @@ class Method:
         compressor: The compressor's name and options; None if the algorithm takes none.
         server: The place of the server; None if the algorithm has none.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
+        block_order: The order in which tensors fill the blocks.
         accumulate: The minibatches per step that its task accumulates.
         update: The optimizer's fields of its task; None for the optimizer of the profile's task.
     """
@@ -46,6 +47,7 @@ class Method:
     compressor: Choice | None = None
     server: "ServerPlace | None" = None
     block_bytes: int | Literal["whole"] | None = None
+    block_order: "BlockOrder" = "backward"
     accumulate: int = 1
     update: dict[str, Any] | None = None
 
@@ -58,6 +60,8 @@ class Method:
     def make(self) -> "Algorithm":
         """Return a new instance of the algorithm."""
         parts: dict[str, Any] = {} if self.block_bytes is None else {"block_bytes": self.block_bytes}
+        if self.block_order != "backward":
+            parts["block_order"] = self.block_order
         if self.compressor is not None:
             parts["compressor"] = make_compressor(self.compressor, seed=0)
         if self.server is not None:

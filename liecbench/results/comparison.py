@@ -234,14 +234,14 @@ def compare(
     wide: bool = False,
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Return the comparison of cells. The other arguments are those of ``Comparison.of_rows``.
 
     If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
     """
-    notes = []
     if tuned_field is not None:
-        notes.append(tuning_note(cells, tuned_field))
+        notes = [tuning_note(cells, tuned_field), *notes]
         cells = at_best(cells, tuned_field)
     return Comparison.of_rows(
         summarise(cells, baseline=baseline, target_accuracy=target_accuracy, target_loss=target_loss),

@@ -6,6 +6,7 @@ from pathlib import Path
 from liecbench.results.cell_groups import check_baseline
 from liecbench.results.comparison import Comparison, compare
 from liecbench.results.directory import comparison_settings, load
+from liecbench.results.loading_times import loading_notes, with_loading
 
 
 def load_comparison(
@@ -17,6 +18,7 @@ def load_comparison(
     by: str = "algorithm",
     metrics: Sequence[str] = (),
     wide: bool = False,
+    includes_loading: bool = False,
 ) -> Comparison:
     """Return the comparison of all cells in ``directories``.
 
@@ -30,6 +32,7 @@ def load_comparison(
         by: The name of the field that rows are grouped by.
         metrics: The names of the metrics to show as columns; empty for the default ones.
         wide: True to show more metrics.
+        includes_loading: True to count the loading of batches in all times.
 
     Raises:
         LiecbenchError: If a directory has no ledger, its ledger is damaged, or no cell has the asked-for baseline.
@@ -41,8 +44,9 @@ def load_comparison(
     cells = load(directories, with_added=True)
     if baseline is not None:
         check_baseline(cells, baseline)
+    notes = loading_notes(cells) if includes_loading else []
     return compare(
-        cells,
+        list(map(with_loading, cells)) if includes_loading else cells,
         baseline=baseline or settings.baseline,
         target_accuracy=settings.target_accuracy,
         target_loss=settings.target_loss,
@@ -52,4 +56,5 @@ def load_comparison(
         wide=wide,
         tuned_field=tuned_field,
         directories=directories,
+        notes=notes,
     )

@@ -1,6 +1,7 @@
 """Turn stored images into batches for networks: normalise images and, for training, crop and mirror them at random."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,10 +10,6 @@ from torch.nn.functional import pad
 
 from liecbench.tasks.base import Examples
 from liecbench.tasks.prepared import Parts
-
-# Mean and standard deviation of each channel in CIFAR-10's training images. They are customary for other datasets, too.
-_MEAN = (0.491, 0.482, 0.447)
-_STD = (0.247, 0.243, 0.262)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +60,32 @@ def _normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...])
     return images.to(torch.float32, copy=True).mul_(scale).add_(shift)
 
 
-def image_examples(parts: Parts, augment: bool) -> tuple[Examples, Examples]:
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """The mean and the standard deviation of each channel of training images, whose pixels are from 0 to 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+# CIFAR-10's are customary for other datasets, too. Tiny ImageNet's are those of the LIEC-SGD authors' runs.
+CIFAR10: Final = ChannelStatistics(mean=(0.491, 0.482, 0.447), std=(0.247, 0.243, 0.262))
+TINY_IMAGENET: Final = ChannelStatistics(mean=(0.4169, 0.3874, 0.3430), std=(0.2862, 0.2728, 0.2751))
+
+
+def image_examples(parts: Parts, augment: bool, statistics: ChannelStatistics = CIFAR10) -> tuple[Examples, Examples]:
     """Return training and test examples. If ``augment``, training images are cropped and mirrored at random.
 
-    ``parts`` are the training and the test images. Batches of both are normalised.
+    ``parts`` are the training and the test images. Batches of both are normalised by ``statistics``.
     """
     train, test = parts
-    normalise = Normalise(_MEAN, _STD)
+    mean, std = statistics.mean, statistics.std
+    normalise = Normalise(mean, std)
     return (
         Examples(
             inputs=torch.from_numpy(train.images),
             labels=torch.from_numpy(train.labels),
-            transform=CropAndFlip(_MEAN, _STD) if augment else normalise,
+            transform=CropAndFlip(mean, std) if augment else normalise,
         ),
         Examples(inputs=torch.from_numpy(test.images), labels=torch.from_numpy(test.labels), transform=normalise),
     )

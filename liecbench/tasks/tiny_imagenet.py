@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from liecbench.tasks.archives import Files, Source, find
 from liecbench.tasks.base import Dataset, Examples
-from liecbench.tasks.images import image_examples
+from liecbench.tasks.images import CIFAR10, TINY_IMAGENET, ChannelStatistics, image_examples
 from liecbench.tasks.official_archives import OFFICIAL, Archive
 from liecbench.tasks.prepared import Labelled, Parts, prepared
 
@@ -41,21 +41,29 @@ class TinyImageNet(Dataset):
             the data directory.
         augment: Whether to crop and mirror training images at random.
         size: The side in pixels to which the images of 64×64 pixels are scaled (bilinear, antialiased).
+        normalisation: The training images whose channel means and standard deviations normalise the images: those of
+            ``cifar10``, as for other datasets, or those of ``tiny_imagenet``, as in the LIEC-SGD authors' runs.
     """
 
     path: str | None = None
     augment: bool = True
     size: Annotated[int, Ge(8), Le(64)] = 32
+    normalisation: Literal["cifar10", "tiny_imagenet"] = "cifar10"
 
     num_classes: ClassVar[int] = _NUM_CLASSES
 
     def load(self) -> tuple[Examples, Examples]:
         """Return training and test images, uint8 ``[n, 3, size, size]``. ``Examples.batch`` normalises them."""
-        return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"])
+        statistics = CIFAR10 if self.normalisation == "cifar10" else TINY_IMAGENET
+        return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"], statistics)
 
 
 def load_tiny_imagenet(
-    path: str | None, augment: bool, size: int, archives: Sequence[Archive]
+    path: str | None,
+    augment: bool,
+    size: int,
+    archives: Sequence[Archive],
+    statistics: ChannelStatistics = CIFAR10,
 ) -> tuple[Examples, Examples]:
     """Return training and validation images, scaled to ``size`` × ``size`` pixels.
 
@@ -64,13 +72,14 @@ def load_tiny_imagenet(
         augment: Whether to crop and mirror training images at random.
         size: The side of an image in pixels.
         archives: The official archives of the dataset.
+        statistics: What normalises the images.
 
     Raises:
         LiecbenchError: If no archive is found.
     """
     source = find("tiny_imagenet", path, archives)
     stem = f"tiny_imagenet-{source.fingerprint(_STAMPED, size)}"
-    return image_examples(prepared(stem, (3, size, size), lambda: _read(source, size)), augment)
+    return image_examples(prepared(stem, (3, size, size), lambda: _read(source, size)), augment, statistics)
 
 
 def _read(source: Source, size: int) -> Parts:

@@ -31,7 +31,8 @@ class Batches:
     def of_epoch(self, epoch: int) -> list[Tensor]:
         """Return one tensor per step of ``epoch`` (from 0): the indices of the examples that this rank trains on.
 
-        The indices depend only on the cell, the epoch, the rank and the number of ranks.
+        The indices depend only on the cell, the epoch, the rank and the number of ranks. All ranks have equally many in
+        a step.
         """
         own = epoch_order(
             self._cell.task,
@@ -42,7 +43,8 @@ class Batches:
             world_size=dist.get_world_size(),
         )
         size = self._cell.task.batch_size * self.per_step
-        return list(own[: self.steps_per_epoch * size].split(size))
+        per_rank = len(self._examples) // dist.get_world_size()
+        return list(own[: min(self.steps_per_epoch * size, per_rank)].split(size))
 
     def augmentation_rng(self, number: int) -> np.random.Generator:
         """Return this rank's RNG for data augmentation.
@@ -53,8 +55,11 @@ class Batches:
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
-        """Return the examples ``indices`` of a step as augmented minibatches on the rank's device."""
-        parts = indices.tensor_split(self.per_step)
+        """Return the examples ``indices`` of a step as augmented minibatches on the rank's device.
+
+        A smaller last step may have fewer examples than other steps have minibatches.
+        """
+        parts = indices.tensor_split(min(self.per_step, len(indices)))
         return [on_device(self._examples.batch(part, rng), self._device) for part in parts]
 
     def evaluation_batch(self, indices: Tensor) -> Batch:

@@ -88,14 +88,14 @@ def make(method: str, compressor: Compressor, **parts: Any) -> Algorithm:
     return METHODS[method](**parts, **({} if method in UNCOMPRESSED else {"compressor": compressor}))
 
 
-def trained(combination: Combination, device: str = "cpu") -> torch.Tensor:
+def trained(combination: Combination, device: str = "cpu", **options: Any) -> torch.Tensor:
     """Return this rank's final parameters, trained by the package."""
     method, compressor, block_bytes, server = combination
     model = network.build(SIZES, SEED).to(device)
     # Buckets are far smaller than blocks and hold other parameters: blocks must not depend on them.
     ddp = DistributedDataParallel(model, bucket_cap_mb=0.0002)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate_of(method), weight_decay=network.WEIGHT_DECAY)
-    algorithm = make(method, COMPRESSORS[compressor][0], block_bytes=block_bytes, server=server)
+    algorithm = make(method, COMPRESSORS[compressor][0], block_bytes=block_bytes, server=server, **options)
     algorithm.attach(ddp, optimizer)
     for step in range(network.NUM_STEPS):
         optimizer.zero_grad()
@@ -113,14 +113,16 @@ def train_all(combinations: list[Combination]) -> list[torch.Tensor]:
     return [trained(combination) for combination in combinations]
 
 
-def simulated(combination: Combination, num_workers: int) -> list[simulation.Vector]:
-    """Return every worker's final parameters, from the simulation."""
+def simulated(
+    combination: Combination, num_workers: int, blocks: list[list[int]] | None = None
+) -> list[simulation.Vector]:
+    """Return every worker's final parameters, from the simulation; ``blocks`` are indices of tensors."""
     method, compressor, block_bytes, server = combination
     models = [network.build(SIZES, SEED) for _ in range(num_workers)]
     sizes = [parameter.numel() for parameter in models[0].parameters()]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     layout = []
-    for indices in simulation.blocks_of(sizes, block_bytes):
+    for indices in blocks or simulation.blocks_of(sizes, block_bytes):
         places = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in indices])
         pieces = simulation.shards_of(len(places), num_workers, server)
         zeros = np.zeros(len(places))

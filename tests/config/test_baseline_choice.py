@@ -3,6 +3,7 @@ import pytest
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.errors import LiecbenchError
 from tests.ledgers import spec
+from tests.scenarios import edited, scenario
 
 
 def test_a_name_matches_every_cell_of_the_algorithm() -> None:
@@ -51,3 +52,10 @@ def test_a_value_that_cannot_be_parsed_matches_nothing() -> None:
 def test_fields_without_an_algorithm_are_refused() -> None:
     with pytest.raises(LiecbenchError, match="no algorithm"):
         BaselineChoice.parse({"workers": 2})
+
+
+def test_an_option_may_be_true_or_false() -> None:
+    text = edited("[ddp, liec]", "[{name: psgd, per_tensor: true}, psgd]")
+    loaded = scenario(text + "baseline: {algorithm: psgd, per_tensor: true}\n")
+
+    assert [loaded.baseline_choice.matches(cell.spec()) for cell in loaded.cells()] == [True, False]

@@ -164,6 +164,17 @@ def test_block_sign_uses_the_papers_blocks_by_default() -> None:
     assert block_sizes == {"whole"}
 
 
+def test_the_order_of_blocks_is_a_field_of_cells_with_blocks_of_gradient_unless_it_is_the_default() -> None:
+    specs = [cell.spec() for cell in scenario(BASE + "block_order: forward\n").cells()]
+    defaults = [cell.spec() for cell in scenario(BASE + "block_order: backward\n").cells()]
+
+    assert [(spec["algorithm"]["name"], spec.get("block_order")) for spec in specs] == [
+        ("ddp", None),
+        ("liec", "forward"),
+    ]
+    assert defaults == [cell.spec() for cell in scenario(BASE).cells()]
+
+
 def test_a_scenario_whose_model_stands_in_the_matrix_is_stored_without_one_in_the_task() -> None:
     stored = scenario(BASE.replace("  model: mlp\n", "") + "  model: [mlp, cnn]\n").stored()
 

@@ -93,3 +93,23 @@ def test_an_epoch_has_full_steps_only(algorithm: Algorithm, accumulate: int, exp
     cell = scenario(edited("epochs: 2", f"epochs: 2\n  accumulate: {accumulate}")).cells()[0]
 
     assert (minibatches_per_step(cell, algorithm), steps_per_epoch(cell, algorithm, 1437)) == expected
+
+
+@pytest.mark.parametrize(
+    ("workers", "batch_size", "accumulate", "num_samples", "expected"),
+    [
+        (8, 128, 1, 50_000, 49),  # CIFAR-10: 6250 per worker are 48 full batches and 106 samples
+        (8, 128, 1, 100_000, 98),  # Tiny ImageNet: 12,500 per worker
+        (8, 128, 4, 50_000, 13),  # of 512 samples
+        (2, 32, 1, 1437, 23),  # 718 per worker, and one sample of 1437 is left out
+        (2, 359, 1, 1437, 2),  # no smaller step is left
+    ],
+)
+def test_a_kept_last_batch_is_one_more_step(
+    workers: int, batch_size: int, accumulate: int, num_samples: int, expected: int
+) -> None:
+    cell = scenario(edited("batch_size: 32", "batch_size: 32\n  last_batch: keep")).cells()[0]
+    task = cell.task.model_copy(update={"batch_size": batch_size, "accumulate": accumulate})
+    other = cell.model_copy(update={"workers": workers, "task": task})
+
+    assert steps_per_epoch(other, AllReduce(), num_samples) == expected

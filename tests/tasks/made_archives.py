@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from liecbench.tasks.official_archives import Archive
 
@@ -52,3 +53,17 @@ def in_folder(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
 def pixels(seed: int, num_images: int) -> NDArray[np.uint8]:
     """Return images of 3 × 32 × 32, flat."""
     return np.random.default_rng(seed).integers(0, 256, size=(num_images, 3072), dtype=np.uint8)
+
+
+def tiny_imagenet(*, images_per_class: int) -> dict[str, bytes]:
+    """Return the files of Tiny ImageNet's archive with one grey picture in the place of all images, ten held out."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(out, "JPEG")
+    wnids = [f"n{number:08}" for number in range(200)]
+    lines = [f"val_{number}.JPEG\t{wnids[number]}\t0\t0\t63\t63\n" for number in range(10)]
+    return {
+        "wnids.txt": "\n".join(wnids).encode(),
+        "val/val_annotations.txt": "".join(lines).encode(),
+        **{f"val/images/val_{number}.JPEG": out.getvalue() for number in range(10)},
+        **{f"train/{w}/images/{w}_{n}.JPEG": out.getvalue() for w in wnids for n in range(images_per_class)},
+    }

@@ -1,6 +1,7 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,25 @@ def test_the_size_is_part_of_what_is_prepared(tmp_path: Path, files: dict[str, b
     shapes = [tuple(TinyImageNet(path=str(tmp_path), size=size).load()[0].inputs.shape[1:]) for size in (32, 16, 32)]
 
     assert shapes == [(3, 32, 32), (3, 16, 16), (3, 32, 32)]
+
+
+@pytest.mark.parametrize(
+    ("options", "black"),
+    [
+        ({}, [-0.491 / 0.247, -0.482 / 0.243, -0.447 / 0.262]),
+        ({"normalisation": "tiny_imagenet"}, [-0.4169 / 0.2862, -0.3874 / 0.2728, -0.3430 / 0.2751]),
+    ],
+)
+def test_images_are_normalised_by_the_chosen_statistics(
+    options: dict[str, Any], black: list[float], tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "JPEG")
+    unpack(tmp_path, in_folder(FOLDER, {**files, "val/images/val_0.JPEG": out.getvalue()}))
+    _, test = TinyImageNet(path=str(tmp_path), **options).load()
+    inputs, _ = test.batch(torch.arange(1), np.random.default_rng(0))
+
+    torch.testing.assert_close(inputs[0, :, 3, 5], torch.tensor(black), rtol=1e-5, atol=1e-5)
 
 
 def test_scaling_is_antialiased(tmp_path: Path, files: dict[str, bytes]) -> None:

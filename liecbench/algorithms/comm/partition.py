@@ -1,7 +1,7 @@
 """Partition of the gradient: into blocks, which are exchanged one by one, and each block into one shard per server."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,25 +13,38 @@ BYTES_PER_ELEMENT = 4
 # ``root``: rank 0 is the server of whole blocks. ``sharded``: every rank is the server of one shard of each block. With
 # world size n every rank then sends 2(n − 1)/n times the bytes of a compressed gradient, and receives as many.
 ServerPlace = Literal["root", "sharded"]
+# Where the filling of blocks begins: at the last tensor, whose gradient is ready first, or at the first tensor.
+BlockOrder = Literal["backward", "forward"]
 _SHARD_ALIGNMENT = 8
 # The default sizes of DDP's buckets: of the one that the backward pass fills first, and of the others.
 _FIRST_BUCKET_BYTES, _BUCKET_BYTES = 2**20, 25 * 2**20
 
 
-def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> list[list[int]]:
-    """Assign tensors to blocks, from the last tensor to the first.
+def plan_blocks(
+    numels: Sequence[int], block_bytes: int | Literal["whole"], order: BlockOrder = "backward"
+) -> list[list[int]]:
+    """Assign tensors to blocks.
 
     Args:
         numels: The number of elements of each tensor.
         block_bytes: The largest size of a block, in bytes of float32; a larger tensor gets a block of its own.
             ``whole``: all tensors are in one block.
+        order: Whether blocks are filled from the last tensor to the first (``backward``) or from the first to the last.
+            It decides only where a block ends.
 
     Returns:
-        For each block the indices of its tensors, from the last tensor to the first.
+        For each block the indices of its tensors. In both orders, blocks and indices are from the last tensor to the
+        first, because the backward pass computes the gradients in this order.
     """
+    if order == "forward":
+        return [block[::-1] for block in _filled(range(len(numels)), numels, block_bytes)][::-1]
+    return _filled(reversed(range(len(numels))), numels, block_bytes)
+
+
+def _filled(indices: Iterable[int], numels: Sequence[int], block_bytes: int | Literal["whole"]) -> list[list[int]]:
     blocks: list[list[int]] = []
     free_bytes = 0.0
-    for index in reversed(range(len(numels))):
+    for index in indices:
         size = numels[index] * BYTES_PER_ELEMENT
         if not blocks or size > free_bytes:
             blocks.append([])

@@ -41,6 +41,22 @@ def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
     assert plan_blocks([9, 7, 3, 8], block_bytes) == expected
 
 
+@pytest.mark.parametrize(
+    ("block_bytes", "expected"),
+    [(40, [[3], [2, 1], [0]]), (64, [[3, 2], [1, 0]]), (76, [[3], [2, 1, 0]]), (4, [[3], [2], [1], [0]])],
+)
+def test_in_forward_order_a_block_takes_the_first_tensors_that_fit(block_bytes: int, expected: list[list[int]]) -> None:
+    assert plan_blocks([9, 7, 3, 8], block_bytes, "forward") == expected
+
+
+@given(sizes, st.integers(1, 20_000))
+def test_forward_order_fills_as_backward_order_does_from_the_other_end(numels: list[int], block_bytes: int) -> None:
+    last = len(numels) - 1
+    mirrored = [[last - i for i in block] for block in plan_blocks(numels[::-1], block_bytes)]
+
+    assert plan_blocks(numels, block_bytes, "forward") == [block[::-1] for block in mirrored[::-1]]
+
+
 def buckets_of_ddp(numels: list[int], dtypes: list[torch.dtype], limits: list[int]) -> list[list[int]]:
     """Return the buckets that DDP makes when gradients have arrived from the last tensor to the first."""
     order = list(reversed(range(len(numels))))
