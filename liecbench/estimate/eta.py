@@ -3,10 +3,13 @@
 import statistics
 from collections import defaultdict
 
-from liecbench.config.jobs import Job
+from liecbench.config.jobs import Job, Session
+from liecbench.estimate.expected_profile import ExpectedProfile
+from liecbench.estimate.replay_cost import replayed_session
 from liecbench.estimate.session_cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
+from liecbench.profiles.profile_store import known_profile
 
 
 class TimeLeft:
@@ -15,7 +18,8 @@ class TimeLeft:
     The time of an epoch is estimated as the time that its bytes need on the links, plus the mean time that finished
     epochs took beyond the time of their own bytes. The mean is over epochs with the same algorithm, number of workers
     and task or, if none is finished, over all epochs. For a timing session, its time limit counts until its second
-    round begins, and from then on the number of rounds left × the mean time of its finished rounds.
+    round begins, or what the replay of the scenario's profile is expected to take if that is more. From then on, the
+    number of rounds left × the mean time of its finished rounds counts.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -26,7 +30,7 @@ class TimeLeft:
         self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in pending.jobs}
         self._remainders: dict[str, list[float]] = defaultdict(list)
         self._current: str | None = None
-        self._sessions = {session.cell.setting: session_limit(session) for session in pending.sessions}
+        self._sessions = {session.cell.setting: _session_seconds(session) for session in pending.sessions}
         self._settings = {c.cell.id: s.cell.setting for s in pending.sessions for c in s.contestants}
         self._waiting = {s.cell.setting: {job.cell.id for job in s.jobs} for s in pending.sessions}
         self._session_begins: dict[str, float] = {}
@@ -93,6 +97,16 @@ class TimeLeft:
         for cell_id, epochs_left in training.items():
             total += epochs_left * (self._wire_seconds[cell_id] + known.get(self._kinds[cell_id], everyone))
         return total
+
+
+def _session_seconds(session: Session) -> float:
+    """Return the seconds that a session takes at most, as far as they are known without measuring anything."""
+    path = session.cell.profile
+    profile = known_profile(path) if path is not None and session.cell.compute == "replayed" else None
+    if profile is None:
+        return session_limit(session)
+    expected = ExpectedProfile(profile=profile, source="the scenario's profile")
+    return max(session_limit(session), replayed_session(session, expected).seconds)
 
 
 def _kind(job: Job) -> str:

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from liecbench.estimate.eta import TimeLeft
 from liecbench.estimate.session_cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
+from tests.estimate.replayed_sessions import NUM_BYTES, profile_file, session
 from tests.ledgers import spec
 
 
@@ -80,6 +82,16 @@ def test_a_session_is_estimated_before_it_begins_and_then_by_its_rounds() -> Non
     assert left.seconds() == pytest.approx(40.0)
     left.end_cell(one.id)
     assert left.seconds() == 0.0
+
+
+def test_a_dilated_session_may_take_longer_than_the_limit(tmp_path: Path) -> None:
+    dilated = session(profile_file(tmp_path), "ddp", workers=2, link="10mbit", dilation=10)
+    left = TimeLeft(Pending(sessions=(dilated,)))
+
+    # At least four rounds, and a burst that probes before every second one: each has a step before the two it times.
+    wire_seconds = 10 * (4 + 2) * 3 * 8 * NUM_BYTES / 10e6
+    assert left.seconds() == pytest.approx(wire_seconds, rel=0.1)
+    assert wire_seconds > 2 * session_limit(dilated)
 
 
 def test_nobody_knows_how_long_link_rates_are_added() -> None:
