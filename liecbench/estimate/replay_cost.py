@@ -18,7 +18,7 @@ from liecbench.worker.session_rounds import BURST_SECONDS
 
 # The number of rounds that a session usually takes until its speed-ups are precise enough: 12 to 20 of seven sessions.
 _USUAL_ROUNDS: Final = 14
-# A burst has one step before the timed ones. The first burst in a placement comes after one that probes.
+# A burst has one step before the timed ones. The first burst of a session comes after one that probes.
 _UNTIMED, _PROBED, _FEWEST_TIMED = 1, 2, 2
 # Seconds, measured on 2 cores: of a burst besides its steps, and to measure the cost of messages.
 _BURST_SECONDS, _MESSAGE_SECONDS = 0.015, 0.3
@@ -42,8 +42,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     # What a GPU will compute is not known, and with it the slowdown.
     is_unknown = expected.profile.origin == "assumed" and session.cell.device == "cuda"
     slowdown = Slowdown() if is_unknown else expected_slowdown(cells, expected.profile, steps)
-    tries_links = session.cell.link.shaped and session.cell.dilation == "auto"
-    return slowed_session(session, expected, steps, slowdown, tries_links=tries_links)
+    return slowed_session(session, expected, steps, slowdown)
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
@@ -55,9 +54,7 @@ def session_steps(session: Session, profile: Profile) -> SessionSteps:
     return {contestant.cell.id: replayed_steps(contestant.cell, profile) for contestant in session.contestants}
 
 
-def slowed_session(
-    session: Session, expected: ExpectedProfile, steps: SessionSteps, slowdown: Slowdown, *, tries_links: bool = False
-) -> SessionCost:
+def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSteps, slowdown: Slowdown) -> SessionCost:
     """Return what a session takes at a slowdown.
 
     Args:
@@ -65,7 +62,6 @@ def slowed_session(
         expected: The profile that its ranks replay.
         steps: The steps of its methods.
         slowdown: By how much its ranks replay more slowly, and with smaller messages.
-        tries_links: True if it first tries its methods on the links to find the slowdown.
     """
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, slowdown) for kind in kinds)
@@ -74,13 +70,9 @@ def slowed_session(
         _burst(kind, timed[id_][name], slowdown) for id_, found in steps.items() for name, kind in found.items()
     )
     return SessionCost(
-        rounds=rounds_within_limit(session, _USUAL_ROUNDS, probes, round_seconds),
-        setup_seconds=(
-            _profile_seconds(expected)
-            + (LINK_SECONDS if session.cell.link.shaped else 0.0)
-            + (probes if tries_links else 0.0)
-        ),
-        placement_seconds=probes,
+        rounds=rounds_within_limit(session, _USUAL_ROUNDS, 0.0, round_seconds),
+        setup_seconds=_profile_seconds(expected) + (LINK_SECONDS if session.cell.link.shaped else 0.0) + probes,
+        placement_seconds=0.0,
         round_seconds=round_seconds,
         steps={id_: {name: steps + _UNTIMED for name, steps in found.items()} for id_, found in timed.items()},
         slowdown=slowdown,

@@ -88,8 +88,8 @@ def test_a_dilated_session_may_take_longer_than_the_limit(tmp_path: Path) -> Non
     dilated = session(profile_file(tmp_path), "ddp", workers=2, link="10mbit", dilation=10)
     left = TimeLeft(Pending(sessions=(dilated,)))
 
-    # At least four rounds, and a burst that probes before every second one: each has a step before the two it times.
-    wire_seconds = 10 * (4 + 2) * 3 * 8 * NUM_BYTES / 10e6
+    # At least four rounds, and a burst that probes before the first: each has a step before the two that it times.
+    wire_seconds = 10 * (4 + 1) * 3 * 8 * NUM_BYTES / 10e6
     assert left.seconds() == pytest.approx(wire_seconds, rel=0.1)
     assert wire_seconds > 2 * session_limit(dilated)
 

@@ -40,12 +40,15 @@ class Stage:
         slowdown: By how much everything is slower, and messages are smaller.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
+        num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. It
+            outlives the placements, so that only the first one needs a burst to find it.
     """
 
     profile: Profile
     slowdown: Slowdown
     link: TrainingLink
     heartbeat: Callable[[], None]
+    num_steps: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,14 +60,12 @@ class ReplayedContestant:
         stage: What it shares with the others.
         kinds: The method's step kinds, by name.
         steps: For each kind, a step to replay.
-        num_steps: For each kind, the number of timed steps in the next burst.
     """
 
     contestant: Contestant
     stage: Stage
     kinds: dict[str, StepKind]
     steps: dict[str, ReplayedStep]
-    num_steps: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def create(cls, contestant: Contestant, stage: Stage, *, num_steps: int) -> "ReplayedContestant":
@@ -94,10 +95,9 @@ class ReplayedContestant:
             LinkError: If a network interface carried fewer bytes than the payload.
         """
         for name, kind in self.kinds.items():
-            if name not in self.num_steps:
-                self._choose_steps(name, self._burst(name, _PROBE_STEPS))
-            burst = self._burst(name, self.num_steps[name])
-            self._choose_steps(name, burst)
+            if name not in self._num_steps:
+                self._burst(name, _PROBE_STEPS)
+            burst = self._burst(name, self._num_steps[name])
             record = burst_record(burst, place, name, kind.share.share)
             yield _with_slowdown(record, self.stage.slowdown)
 
@@ -112,15 +112,19 @@ class ReplayedContestant:
     def close(self) -> None:
         """Do nothing: a replayed contestant has no thread and no process group of its own."""
 
+    @property
+    def _num_steps(self) -> dict[str, int]:
+        return self.stage.num_steps.setdefault(self.contestant.cell.id, {})
+
     def _burst(self, name: str, num_steps: int) -> Burst:
-        return replay_burst(
+        """Time a burst of a step kind, and note how many steps the next one needs."""
+        burst = replay_burst(
             self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor
         )
-
-    def _choose_steps(self, name: str, burst: Burst) -> None:
         real = self.stage.slowdown.dilation * burst.slowest.train_seconds / burst.num_steps
         # Replayed steps hardly vary, so that two are enough if they take long.
-        self.num_steps[name] = max(_FEWEST_STEPS, math.ceil(BURST_SECONDS / real))
+        self._num_steps[name] = max(_FEWEST_STEPS, math.ceil(BURST_SECONDS / real))
+        return burst
 
 
 def _with_slowdown(record: Timing, slowdown: Slowdown) -> Timing:
