@@ -1,11 +1,11 @@
-"""Variants of modules compiled by inductor, torch's default, which needs a C++ compiler and some seconds."""
+"""Variants of modules compiled by inductor, torch's default, which needs a C++ compiler and some seconds.
+
+Its own import takes seconds, too: it is left to the tests that compile.
+"""
 
 from typing import Any, Final
 
 import torch
-from torch._inductor import config
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
 
 from tests.algorithms.loop_variants.loop import Loop, Variants, two_layers
 
@@ -14,6 +14,9 @@ INDUCTOR: Final = Variants()
 
 def missing() -> str | None:
     """Return why inductor cannot compile here, or None if it can."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
@@ -22,6 +25,8 @@ def missing() -> str | None:
 
 
 def _compiled(module: Any) -> Any:
+    from torch._inductor import config
+
     config.compile_threads = 1  # a pool of processes would outlive the rank
     return torch.compile(module)
 
