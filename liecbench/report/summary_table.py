@@ -135,7 +135,9 @@ def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[
 def _row(row: Row, layout: _Layout, console: Console) -> Iterator[Segment | Text]:
     texts = layout.texts[id(row)]
     method = texts["method"]
-    names = list(method.wrap(console, layout.widths["method"])) or [method]
+    width = layout.widths["method"]
+    fits = method.cell_len <= width and method.plain.isprintable()
+    names = [method] if fits else list(method.wrap(console, width)) or [method]
     line = {name: texts.get(name, Text()) for name in layout.widths}
     line["method"] = Text(names[0].plain, style=method.style)
     if "bar" in layout.widths:

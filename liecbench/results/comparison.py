@@ -49,7 +49,6 @@ class Comparison:
         bandwidth_needed: The bandwidth that each method needs in each setting.
         setting_verdicts: The verdict on each setting.
         words: The names and tolerances that the sentences of the verdict use.
-        verdict: The lines of the conclusions in words.
         notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
@@ -73,7 +72,6 @@ class Comparison:
     bandwidth_needed: tuple[BandwidthNeeded, ...]
     setting_verdicts: tuple[SettingVerdict, ...]
     words: Words
-    verdict: tuple[str, ...]
     notes: tuple[str, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -131,7 +129,6 @@ class Comparison:
             directories=tuple(directories),
         )
         verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
-        verdict = verdict_lines(verdicts, found, words)
         ordered = grouped(rows, by) if rows else []
         fields = list(dict.fromkeys(["algorithm", by, *varying_fields([row.fields for row in ordered])]))
         return cls(
@@ -150,7 +147,6 @@ class Comparison:
             bandwidth_needed=tuple(measured_bandwidth(every_row, labels)),
             setting_verdicts=tuple(verdicts),
             words=words,
-            verdict=(*notes, *verdict),
             notes=tuple(notes),
             errors=_once(
                 f"{row.algorithm}: {error}".partition("\n")[0]
@@ -170,6 +166,11 @@ class Comparison:
     def baseline(self) -> str:
         """The algorithm that the others are compared with."""
         return self.baseline_choice.algorithm
+
+    @functools.cached_property
+    def verdict(self) -> tuple[str, ...]:
+        """The lines of the conclusions in words."""
+        return (*self.notes, *verdict_lines(self.setting_verdicts, self.break_evens, self.words))
 
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:

@@ -15,7 +15,9 @@ METRICS = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedu
 
 def table_of(*runs: list[Record]) -> str:
     """Return the rendered comparison without the verdict, which has tests of its own."""
-    return markdown.render(dataclasses.replace(comparison_of(*runs, metrics=METRICS), verdict=()))
+    comparison = comparison_of(*runs, metrics=METRICS)
+    vars(comparison)["verdict"] = ()
+    return markdown.render(comparison)
 
 
 def test_a_table_reads_as_by_hand() -> None:
