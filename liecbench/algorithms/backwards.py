@@ -26,6 +26,7 @@ class Backwards:
     def __init__(self, ddp: DistributedDataParallel, parameters: Sequence[Parameter]) -> None:
         self._ddp, self._parameters = ddp, parameters
         self._number, self._has_warned = 0, False
+        self._has_exchanged = self._has_warned_of_none = False
         self._gradients: dict[Tensor, Tensor] = {}
 
     def begin_forward(self, method: str, *, warn: bool) -> None:
@@ -50,10 +51,12 @@ class Backwards:
             )
 
     def keep(self, bucket: GradBucket) -> None:
-        """Copy the gradients that are views of ``bucket``, to restore those of parameters that turn out to be unused.
+        """Count ``bucket`` as exchanged, and copy the gradients that are views of it.
 
-        If ``ddp`` does not look for unused parameters, do nothing.
+        The copies restore the gradients of parameters that turn out to be unused. If ``ddp`` does not look for unused
+        parameters, nothing is copied.
         """
+        self._has_exchanged = True
         if self._ddp.gradient_as_bucket_view and finds_unused(self._ddp):
             for parameter in bucket.parameters():
                 if parameter.grad is not None:
@@ -74,6 +77,22 @@ class Backwards:
         self._gradients.clear()
         return unused
 
+    def warn_if_none(self, method: str) -> None:
+        """Warn, once, if an optimizer made a step with gradients although none was ever exchanged.
+
+        Args:
+            method: The method's name.
+        """
+        if self._has_exchanged or self._has_warned_of_none or not self._has_gradients():
+            return
+        self._has_warned_of_none = True
+        warnings.warn(
+            f"optimizer.step used gradients that {method} never exchanged, because no backward pass went through the "
+            "DistributedDataParallel module to which it is attached; attach it to the module that the training loop "
+            "calls, and call that module instead of its .module",
+            stacklevel=2,
+        )
+
     def clear(self) -> None:
         """Forget the backward passes, because an optimizer has made a step."""
         self._number = 0
@@ -81,4 +100,7 @@ class Backwards:
     def _accumulates(self) -> bool:
         if not (self._ddp.training and self._ddp.require_backward_grad_sync):
             return False
+        return self._has_gradients()
+
+    def _has_gradients(self) -> bool:
         return any(p.grad is not None and bool(torch.any(p.grad)) for p in self._parameters)

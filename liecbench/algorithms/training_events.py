@@ -139,6 +139,7 @@ class TrainingEvents(ABC):
             is_last: Whether all optimizers have now made their step.
         """
         self._is_stepping = False
+        self._backwards.warn_if_none(type(self).__name__)
         self._backwards.clear()
         if is_last:
             self._end_step()

@@ -156,6 +156,28 @@ def unused_memories() -> dict[str, Any]:
     return {"seen": seen, "gradient": model.other.weight.grad}
 
 
+def unexchanged() -> list[list[str]]:
+    """Return the warnings of loops that call another module than the attached one, its .module, and the attached one.
+
+    The last loop begins with a step whose gradients are zero, as to make an optimizer's states.
+    """
+    texts = []
+    for called in ("another", "module", "attached"):
+        model, ddp, optimizer = made(MemSGD(compressor=Sign()))
+        modules = {"another": DistributedDataParallel(model), "module": model, "attached": ddp}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for parameter in model.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            optimizer.step()
+            for step in range(2):
+                optimizer.zero_grad()
+                network.loss(modules[called], step, dist.get_rank()).backward()
+                optimizer.step()
+        texts.append([str(warning.message) for warning in caught])
+    return texts
+
+
 def warned() -> list[list[str]]:
     """Return the warnings of a loop that forgets no_sync, of the same loop with it, and of P-SGD.
 
@@ -227,6 +249,7 @@ def observe() -> dict[str, Any]:
         "refused": refused(),
         "unused": unused_memories(),
         "warned": warned(),
+        "unexchanged": unexchanged(),
         "clipped": clipped(),
         "closure": in_closure(),
         "silent": silent_peer(),
@@ -287,6 +310,15 @@ def test_a_forgotten_no_sync_is_told_once(ranks: list[dict[str, Any]]) -> None:
         )
         assert "under ddp.no_sync()" in text
         assert (with_no_sync, of_psgd) == ([], [])
+
+
+def test_a_loop_that_does_not_call_the_attached_module_is_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (of_another,), (of_module,), of_attached = rank["unexchanged"]
+        assert of_another.startswith("optimizer.step used gradients that MemSGD never exchanged")
+        assert "attach it to the module that the training loop calls" in of_another
+        assert of_module == of_another
+        assert of_attached == []
 
 
 def test_clipping_by_the_method_takes_one_factor_on_all_ranks(ranks: list[dict[str, Any]]) -> None:
