@@ -90,8 +90,17 @@ def _with_environment(record: Record) -> Record:
 
 
 def first_schema(lines: list[str]) -> list[str]:
-    """Return the lines as the first version wrote them: without number and checksum."""
-    return [json.dumps({**_fields(line), "schema": 1}) + "\n" for line in lines]
+    """Return the lines as the first version wrote them: without number, checksum and later fields."""
+    return [json.dumps({**_in_first_schema(_fields(line)), "schema": 1}) + "\n" for line in lines]
+
+
+def _in_first_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    found = {name: value for name, value in fields.items() if name not in ("dilation", "raw_seconds")}
+    if "environment" in found:
+        environment = found["environment"].items()
+        kept = {name: value for name, value in environment if name != "profile_sha256"}
+        found["environment"] = {"cpu_quota": None, **kept}
+    return found
 
 
 def _fields(line: str) -> dict[str, Any]:

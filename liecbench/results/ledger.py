@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from liecbench.errors import LiecbenchError
 from liecbench.results.ledger_line import LineNumbers, check_unsealed, seal, unseal
-from liecbench.results.record_json import from_json, to_json
+from liecbench.results.record_json import check_first_schema, from_json, to_json
 from liecbench.results.record_order import RecordOrder
 from liecbench.results.records import Record
 from liecbench.untrusted.regular_files import require_regular
@@ -136,6 +136,7 @@ class LedgerReader:
             record = from_json(text)
             if number is None:
                 check_unsealed(text)
+                check_first_schema(text, record)
         except (ValueError, RecursionError) as error:
             self._numbers.skip()
             return Line(number=line_number, text=text, damage=str(error))

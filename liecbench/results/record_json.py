@@ -23,6 +23,12 @@ _ABSENT: Final[dict[str, dict[str, object]]] = {
     "end": {"link": None},
     "timing": {"dilation": 1, "raw_seconds": None, "message_divisor": 1, "late_seconds": None},
 }
+# By type, fields that no version wrote before it numbered the lines; of a start, those of its environment.
+_NOT_IN_FIRST_SCHEMA: Final[dict[str, tuple[str, ...]]] = {
+    "start": ("profile_sha256",),
+    "epoch": ("tokens", "optimizer_bytes"),
+    "timing": ("raw_seconds", "late_seconds"),
+}
 _MOST_ENVIRONMENTS: Final = 1000
 _TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}
 _HEAD: Final = re.compile(rb'\{"type": "(start|epoch|timing|end)", "schema": ([12]), ')
@@ -77,6 +83,22 @@ def from_json(line: str | bytes) -> Record:
             raise ValueError(f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}") from None
         where = ".".join(map(str, first["loc"]))
         raise ValueError(": ".join(filter(None, [f"{record_type} record", where, first["msg"]]))) from None
+
+
+def check_first_schema(line: bytes, record: Record) -> None:
+    """Raise ValueError if a line that says the first schema cannot have been written by a version of that schema.
+
+    Such a line was of a later schema, and lost its number and checksum by an edit.
+    """
+    fields = record.environment if isinstance(record, Start) else record
+    later = [name for name in _NOT_IN_FIRST_SCHEMA.get(record.type, ()) if getattr(fields, name) is not None]
+    found = [f"has {name}, which came with schema {SCHEMA}" for name in later]
+    # Versions that recorded variables wrote cpu_quota, too, as null if there was none, until schema 2 left null out.
+    if isinstance(record, Start) and record.environment.variables is not None and b'"cpu_quota": ' not in line:
+        found.append("has no cpu_quota beside its variables")
+    if found:
+        message = f"it says schema {FIRST_SCHEMA}, and {found[0]}"
+        raise ValueError(f"{message}: its schema was changed, and its number and checksum are missing")
 
 
 def _start(line: bytes) -> Start | None:

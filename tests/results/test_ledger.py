@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from liecbench.errors import LiecbenchError
 from liecbench.results import ledger
+from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import LEDGER_NAME, Ledger, read
 from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import SCHEMA, to_json
+from liecbench.results.records import Record, Start
 from tests import ledgers
 
 
@@ -88,6 +90,47 @@ def test_a_ledger_of_the_first_schema_goes_on_with_numbers(tmp_path: Path) -> No
 
     assert list(read(tmp_path)) == RECORDS_OF_A
     assert (tmp_path / LEDGER_NAME).read_text().splitlines()[2:] == [line.rstrip() for line in REST[1:]]
+
+
+def downgraded(record: Record) -> str:
+    return to_json(record).replace('"schema": 2', '"schema": 1') + "\n"
+
+
+def started_in(**environment: Any) -> Start:
+    begun = RECORDS_OF_A[0]
+    assert isinstance(begun, Start)
+    return dataclasses.replace(begun, environment=Environment.of(environment))
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({"variables": {}, "num_cpus": 2}, "has no cpu_quota beside its variables"),
+        ({"profile_sha256": "0" * 64}, "has profile_sha256, which came with schema 2"),
+    ],
+)
+def test_a_start_of_the_second_schema_is_not_taken_for_one_of_the_first(
+    environment: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    ledger_of(tmp_path, downgraded(started_in(**environment)))
+
+    assert f"1: it says schema 1, and {why}: its schema was changed" in message(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["tokens", "optimizer_bytes"])
+def test_an_epoch_of_the_second_schema_is_not_taken_for_one_of_the_first(field: str, tmp_path: Path) -> None:
+    begun, first, *_ = RECORDS_OF_A
+    later: dict[str, Any] = {field: 64}
+    ledger_of(tmp_path, downgraded(begun) + downgraded(dataclasses.replace(first, **later)))
+
+    assert f"2: it says schema 1, and has {field}, which came with schema 2" in message(tmp_path)
+
+
+def test_a_start_that_the_first_schema_wrote_is_read(tmp_path: Path) -> None:
+    begun = started_in(variables={})
+    ledger_of(tmp_path, downgraded(begun).replace('"variables": {}', '"cpu_quota": null, "variables": {}'))
+
+    assert list(read(tmp_path)) == [begun]
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 100, 10_000])
