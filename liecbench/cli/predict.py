@@ -33,6 +33,7 @@ class PredictionFormat(StrEnum):
 
 
 def predict(
+    context: typer.Context,
     scenario: OptionalScenarioPath = None,
     profile: ProfilePath = None,
     workers: Annotated[
@@ -86,9 +87,10 @@ def predict(
 ) -> None:
     """Predict step times, break-evens and the bandwidth that methods need, for networks that are not here."""
     if validate is not None:
-        from liecbench.cli.predict_validation import validate_results
+        from liecbench.cli.predict_validation import refuse_other_options, validate_results
         from liecbench.profiles.profile_file import read_profile
 
+        refuse_other_options(context)
         given = read_profile(profile) if profile is not None else None
         validate_results(validate, profile, _costs(transport, given), output.value)
         return

@@ -1,13 +1,35 @@
 """The option ``--validate`` of ``liecbench predict``: predict every measured row of results, and print the errors."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import typer
 
 from liecbench.console.console import ignore_broken_pipe
 from liecbench.errors import LiecbenchError
 
+# The parameters of the command that have an effect together with --validate.
+_USED: Final = frozenset({"validate", "profile", "transport", "output"})
+
 if TYPE_CHECKING:
     from liecbench.prediction.transport_costs import TransportCosts
+
+
+def refuse_other_options(context: typer.Context) -> None:
+    """Raise LiecbenchError if the command line has an option that has no effect beside ``--validate``."""
+    given = [
+        parameter.opts[0] if parameter.opts[0].startswith("-") else str(parameter.metavar or parameter.name)
+        for parameter in context.command.params
+        if parameter.name not in _USED and _is_given(context, parameter.name)
+    ]
+    if given:
+        message = f"{', '.join(given)}: --validate predicts what was measured, with the settings of the run"
+        raise LiecbenchError(message, f"remove {'it' if len(given) == 1 else 'them'}, or --validate")
+
+
+def _is_given(context: typer.Context, name: str | None) -> bool:
+    source = context.get_parameter_source(name or "")
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def validate_results(results: Path, profile: Path | None, costs: "TransportCosts", output: str) -> None:

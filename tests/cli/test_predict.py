@@ -78,6 +78,10 @@ def test_rows_are_printed_in_other_formats(output: str) -> None:
         ((*ASSUMED, "--link", "wan"), "lose frames are not predicted"),
         ((*ASSUMED, "--baseline", "psg"), "did you mean psgd?"),
         (("--validate", "missing"), "missing"),
+        (("--validate", "r", "--link", "1gbit"), "--link: --validate predicts what was measured"),
+        (("--validate", "r", "--baseline", "ddp", "--workers", "2"), "--workers, --baseline: --validate predicts"),
+        (("--validate", "r", "--ranks-per-node", "1"), "with the settings of the run; remove it, or --validate"),
+        (("quickstart", "--validate", "r"), "SCENARIO: --validate predicts what was measured"),
     ],
 )
 def test_mistakes_are_named_with_what_to_do(arguments: tuple[str, ...], message: str) -> None:
