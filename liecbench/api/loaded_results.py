@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.report.json_rows import row_objects, verdict_objects
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from plotly.graph_objects import Figure
 
+    from liecbench.report.figures.colours import Palette
     from liecbench.report.figures.figure import Figure as Drawing
+    from liecbench.report.page_answers import SpeedChart
+
+# The report's first chart, which is no figure of its sections.
+_SPEED_UP: Final = "speedup"
 
 
 class Results:
@@ -98,7 +103,7 @@ class Results:
     @property
     def figures(self) -> list[str]:
         """The names of the figures that ``plot`` can draw from these results."""
-        return list(self._figures)
+        return [*([_SPEED_UP] if self._speed_charts else []), *self._figures]
 
     def plot(self, figure: str) -> "Figure":
         """Return a figure of the report as a Plotly figure, which a notebook shows.
@@ -111,24 +116,32 @@ class Results:
         Raises:
             LiecbenchError: If these results have no such figure.
         """
-        from liecbench.api.plotly_figure import plotly_figure_of
+        from liecbench.api.plotly_figure import plotly_figure_of, plotly_speed_chart
+
+        if figure not in self.figures:
+            message = f"plot({figure!r}): these results have no such figure"
+            raise LiecbenchError(message, did_you_mean(figure, self.figures))
+        if figure == _SPEED_UP:
+            return plotly_speed_chart(self._speed_charts, self._comparison.baseline)
+        return plotly_figure_of(self._figures[figure], self._palette)
+
+    @functools.cached_property
+    def _palette(self) -> "Palette":
         from liecbench.report.figures.colours import Palette
 
-        found = self._figures
-        if figure not in found:
-            raise LiecbenchError(f"plot({figure!r}): these results have no such figure", did_you_mean(figure, found))
-        palette = Palette(self._comparison.labels.colour_keys, self._comparison.baseline)
-        return plotly_figure_of(found[figure], palette)
+        return Palette(self._comparison.labels.colour_keys, self._comparison.baseline)
+
+    @functools.cached_property
+    def _speed_charts(self) -> "list[SpeedChart]":
+        from liecbench.report.page_answers import speed_charts
+
+        return list(speed_charts(self._comparison, self._palette))
 
     @functools.cached_property
     def _figures(self) -> "dict[str, Drawing]":
         from liecbench.report.figures.all_figures import all_figures
-        from liecbench.report.figures.drawn_rows import drawn_rows
-        from liecbench.report.figures.speedups import speedup_by_method
 
-        labels = self._comparison.labels
-        speedup = speedup_by_method(drawn_rows(self._comparison.rows, labels), labels)
-        return {one.key: one for one in (speedup, *all_figures(self._comparison)) if one.series}
+        return {one.key: one for one in all_figures(self._comparison) if one.series}
 
     def __repr__(self) -> str:
         names = ", ".join(str(directory) for directory in self.directories)

@@ -1,31 +1,80 @@
-"""A figure of the report as an object of Plotly, for notebooks."""
+"""Figures of the report as objects of Plotly, for notebooks."""
 
-from typing import TYPE_CHECKING
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.figure import Figure
 from liecbench.report.figures.plotly_traces import plotly_figure
+from liecbench.report.page_answers import SpeedChart, SpeedUp
+from liecbench.untrusted.plain_text import one_line
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as Drawn
 
+_BAR_HEIGHT, _AXIS_HEIGHT = 44, 110
+
 
 def plotly_figure_of(figure: Figure, palette: Palette) -> "Drawn":
-    """Return the traces and the layout that the report has for ``figure``.
+    """Return the traces and the layout that the report has for ``figure``."""
+    drawn = plotly_figure(figure, palette)
+    return _drawn(drawn["data"], drawn["settings"], {**drawn["layout"], "title": {"text": figure.title}})
 
-    If the traces belong to several settings, such as links, only those of the first are visible, and a menu chooses
-    another.
+
+def plotly_speed_chart(charts: Sequence[SpeedChart], baseline: str) -> "Drawn":
+    """Return the report's chart of speed-ups: a bar with its interval per method, fastest first, and a line at 1."""
+    line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 2, "dash": "dot"}}
+    layout = {
+        "title": {"text": html.escape(one_line(f"Speed-up over {baseline}"))},
+        "xaxis": {"rangemode": "tozero", "ticksuffix": "×"},
+        "yaxis": {"autorange": "reversed", "automargin": True},
+        "margin": {"l": 12, "r": 12, "t": 48, "b": 48},
+        "height": _AXIS_HEIGHT + _BAR_HEIGHT * max(len(chart.bars) for chart in charts),
+        "shapes": [line],
+    }
+    return _drawn([_bars(chart.bars) for chart in charts], [chart.setting or None for chart in charts], layout)
+
+
+def _bars(bars: Sequence[SpeedUp]) -> dict[str, Any]:
+    words = [", ".join(filter(None, (bar.speed_words, bar.quality, "use this" * bar.is_recommended))) for bar in bars]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": "",
+        "y": [f"{html.escape(one_line(bar.method))}<br>{bar.text}" for bar in bars],
+        "x": [bar.mean for bar in bars],
+        "error_x": {
+            "type": "data",
+            "array": [bar.high - bar.mean for bar in bars],
+            "arrayminus": [bar.mean - bar.low for bar in bars],
+        },
+        "marker": {"color": [bar.colour for bar in bars]},
+        "text": words,
+        "textposition": "none",
+        "hovertemplate": "%{y}<br>%{text}",
+        "showlegend": False,
+    }
+
+
+def _drawn(traces: list[dict[str, Any]], settings: Sequence[str | None], layout: dict[str, Any]) -> "Drawn":
+    """Return a figure; if the traces belong to several settings, only the first's are visible, and a menu has all.
+
+    Args:
+        traces: Plotly's traces.
+        settings: The setting of each trace, such as its link; None to show it under every setting.
+        layout: Plotly's layout.
     """
     from plotly.graph_objects import Figure as Drawn
 
-    drawn = plotly_figure(figure, palette)
-    layout = {**drawn["layout"], "title": {"text": figure.title}}
-    settings = list(dict.fromkeys(one for one in drawn["settings"] if one is not None))
-    traces = drawn["data"]
-    if len(settings) > 1:
-        shown = {one: [of in (None, one) for of in drawn["settings"]] for one in settings}
-        traces = [{**trace, "visible": visible} for trace, visible in zip(traces, shown[settings[0]], strict=True)]
-        buttons = [{"label": one, "method": "restyle", "args": [{"visible": shown[one]}]} for one in settings]
-        layout["updatemenus"] = [{"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.15, "yanchor": "bottom"}]
-        layout["margin"] = {**layout["margin"], "t": 90}
+    names = list(dict.fromkeys(one for one in settings if one is not None))
+    if len(names) > 1:
+        shown = {name: [of in (None, name) for of in settings] for name in names}
+        traces = [{**trace, "visible": visible} for trace, visible in zip(traces, shown[names[0]], strict=True)]
+        buttons = [{"label": name, "method": "restyle", "args": [{"visible": shown[name]}]} for name in names]
+        layout = {
+            **layout,
+            "updatemenus": [{"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.15, "yanchor": "bottom"}],
+            "margin": {**layout["margin"], "t": 90},
+        }
     return Drawn(data=traces, layout=layout)

@@ -51,6 +51,13 @@ class SpeedUp:
     high: float
 
     @property
+    def speed_words(self) -> str:
+        """The verdict on the speed in words; empty for none."""
+        if self.is_baseline:
+            return "baseline"
+        return "no difference shown" if self.outcome == "not_shown" else self.outcome or ""
+
+    @property
     def mark(self) -> str:
         """The mark of the method's cell in a map: ``?`` if its accuracy is not shown to be kept, or ``lost``."""
         if self.accuracy in (None, "kept"):
@@ -104,11 +111,13 @@ def headline(comparison: Comparison) -> str:
     counts = Counter(answer.outcome for answer in answers)
     places = "settings" if any("(" in answer.place for answer in answers) else "links"
     every = f"both {places}" if len(answers) == 2 else f"all {len(answers)} {places}"
+    quality = comparison.words.quality(comparison.rows[0])
     sentences = [
         ("compression is shown to pay on {}", counts["yes"]),
+        (f"faster on {{}}, but not shown yet to keep the {quality}", counts["faster"]),
         ("faster on {}, but accuracy was not measured", counts["timed"]),
-        ("compression does not pay on {}", counts["no"]),
-        ("it is not known yet whether compression pays on {}", counts["open"]),
+        ("on {} compression does not pay", counts["no"]),
+        ("on {} it is not known yet whether compression pays", counts["open"]),
     ]
     known = [(text, number) for text, number in sentences if number]
     first = every if len(known) == 1 else f"{known[0][1]} of {len(answers)} {places}"

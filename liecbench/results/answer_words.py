@@ -12,8 +12,9 @@ from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import nothing_compared
 from liecbench.results.verdict_words import Words, difference_text, ratio_text, shortened
 
-# yes: compression pays. no: it does not. timed: it is faster, and accuracy was not measured. open: not known yet.
-Outcome = Literal["yes", "no", "timed", "open"]
+# yes: compression pays. no: it does not. faster: it is faster, and not shown to keep accuracy yet. timed: it is faster,
+# and accuracy was not measured. open: not known yet.
+Outcome = Literal["yes", "no", "faster", "timed", "open"]
 _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's network"}
 
 
@@ -91,7 +92,7 @@ def _without_recommendation(
         case "dense":
             return "open", f"no gain shown: {speed}{cost}, but not shown to beat the fastest method without compression"
         case "seeds" | "spread":
-            return "open", f"not known yet: {speed}{cost}", next_step
+            return "faster", f"{speed}{cost}", next_step
         case "not_trained":
             return "timed", f"{speed}; its accuracy was not measured", next_step
         case "rounds" if fastest.speed is not None and fastest.speed.standard_error is None:

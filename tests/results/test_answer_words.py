@@ -50,6 +50,18 @@ def test_without_evidence_the_answer_is_open_and_says_what_to_do() -> None:
     assert "--seeds 5" in one_seed[2][0]
 
 
+def test_a_gain_is_told_before_the_accuracy_is_known() -> None:
+    varying = [
+        run_of(f"l{seed}", [{"seconds": 1.0, "accuracy": accuracy}], algorithm="liec", seed=seed)
+        for seed, accuracy in enumerate((0.9, 0.8, 0.95, 0.85))
+    ]
+    (found,) = answers(runs("ddp", 4.0), varying)
+
+    assert found[0] == "faster"
+    assert found[1].startswith("On 20mbit: liec: 4.00× as fast as ddp, accuracy not shown to be kept: -2.5 points (")
+    assert found[2][0].startswith("the accuracy of liec varies so much")
+
+
 def test_a_missing_or_failed_baseline_is_the_answer() -> None:
     failed: list[Record] = [start("d"), end("d", status="failed", error="no")]
     (found,) = answers([failed], runs("liec", 1.0))
