@@ -33,6 +33,7 @@ KEYS = {
     "paper/figure-4.yaml": (9, "3a907ef262bf", "da69d7987fb0", "99de9c7b721a", "dc6a76dc9c5f"),
     "paper/figure-5-small.yaml": (28, "a3d36d7c7411", "1db999000837", "48f390338899", "e58cd215f6c8"),
     "paper/figure-5.yaml": (28, "3f8d5abf784b", "781f314d03d6", "b8f12755b9d9", "f846b4398f96"),
+    "paper/speed-up-small.yaml": (5, "57fe68378762", "b67d04ad72a4", "d55defff4ab5", "bfeda4997146"),
     "paper/tiny-imagenet.yaml": (21, "05024e5bbee2", "29596d87bce0", "791c4549dcc1", "1e3bf9c1fdbb"),
     "quickstart.yaml": (50, "0a1843969470", "d1b5b7171b2f", "3274d2178a4e", "8bfb5a2ccecd"),
     "transformer.yaml": (9, "b8b06841d46f", "e1212280d1f7", "f11e13ce9fe3", "77aa18fef315"),
