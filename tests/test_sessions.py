@@ -149,11 +149,11 @@ def test_an_added_rate_whose_link_fails_its_check_fails_the_run(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorten(monkeypatch)
-    monkeypatch.setattr("tests.break_even_ledger.CROSSING", 28e9)  # links of such rates miss them
+    monkeypatch.setattr("tests.break_even_ledger.CROSSING", 28e9)  # no delay line reaches such rates
     directory = tmp_path / "results"
     scenario.write_text(
         SCENARIO.replace("link: [20mbit]", "link: [24gbit, 32gbit]").replace("precision: 1", "precision: 0.02")
-        + "compute: measured\n"  # in dilated time, links would reach these rates
+        + "compute: measured\nemulator: delay_line\n"  # in dilated time, links would reach these rates
     )
     write_ledger(directory, ledger(load_scenario(scenario).cells()))
     done = run_in_process("run", str(scenario), "--out", str(directory))
