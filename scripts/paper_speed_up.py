@@ -1,0 +1,81 @@
+"""Print how a speed-up over the LIEC-SGD authors' P-SGD divides into two factors, from results of ``paper/speed-up``.
+
+``python scripts/paper_speed_up.py results/speed-up-small`` prints a table of ``docs/paper.md``. The first factor is
+what that P-SGD's implementation costs, a message per tensor after the backward pass: the speed-up of ``psgd`` over it.
+The second is what the algorithm gives: the speed-up over ``psgd``.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+from typing import Final
+
+from liecbench.errors import LiecbenchError
+from liecbench.results.rows import Row
+from liecbench.results.stored_comparison import load_comparison
+
+HEADINGS: Final = (
+    *("method", "ms/step", "over the authors' P-SGD", "= its implementation", "× the algorithm", "over `ddp`"),
+)
+
+
+def split(directory: Path) -> str:
+    """Return the Markdown tables of one results directory, one for each link.
+
+    Raises:
+        LiecbenchError: If the results lack ddp, or P-SGD with or without ``per_tensor``.
+    """
+    found = load_comparison([directory], notify=lambda _: None)
+    tables = []
+    for verdict in found.setting_verdicts:
+        rows = sorted(verdict.rows, key=_step_seconds, reverse=True)
+        authors = _the(rows, "psgd", per_tensor=True)
+        psgd, ddp = _the(rows, "psgd", per_tensor=False), _the(rows, "ddp")
+        lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
+        for row in rows:
+            factors = [
+                "–" if row is authors else _ratio(row, authors),
+                "–" if row.algorithm == "ddp" or row is authors else _ratio(psgd, authors),
+                "–" if row is psgd or row is authors or row is ddp else _ratio(row, psgd),
+                "–" if row is ddp else _ratio(row, ddp),
+            ]
+            lines.append(f"| {' | '.join([found.labels.method(row), f'{1000 * _step_seconds(row):.3g}', *factors])} |")
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
+
+
+def _the(rows: list[Row], algorithm: str, **options: object) -> Row:
+    alike = [row for row in rows if row.algorithm == algorithm]
+    chosen = [row for row in alike if all(row.fields.get(name) == value for name, value in options.items())]
+    if not chosen:
+        raise LiecbenchError(f"no row of {algorithm} {options or ''}", "give results of the scenario paper/speed-up")
+    return chosen[0]
+
+
+def _step_seconds(row: Row) -> float:
+    steps = statistics.fmean(epoch.steps for cell in row.cells for epoch in cell.epochs)
+    return statistics.fmean(row.pace.by_seed.values()) / steps
+
+
+def _ratio(row: Row, other: Row) -> str:
+    """Return how many times faster ``row`` is than ``other``, with the 95 % interval."""
+    ratio = row.pace.speed_over(other.pace)
+    if ratio is None:
+        return "–"
+    found = ratio.estimate()
+    interval = "" if found.low is None else f" ({found.low:.3g} to {found.high:.3g})"
+    return f"{found.mean:.3g}×{interval}"
+
+
+def main() -> None:
+    """Print the tables of the results directory that the command line names."""
+    parser = argparse.ArgumentParser(description="Divide a speed-up over the authors' P-SGD into two factors.")
+    parser.add_argument("results", type=Path, help="results directory of the scenario paper/speed-up")
+    try:
+        print(split(parser.parse_args().results), end="")
+    except LiecbenchError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
