@@ -165,7 +165,8 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
         if with_bandwidths:
             for links in _shapes(request.links):
                 break_evens += _break_evens(made, baseline, workers, links)
-                bandwidths += [_bandwidth(method, ones, workers, links) for method, ones in made.items()]
+                labels = {method: method.label(request.methods) for method in made}
+                bandwidths += [_bandwidth(labels[method], ones, workers, links) for method, ones in made.items()]
     return Predictions(
         request=request,
         baseline=baseline,
@@ -310,7 +311,7 @@ def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEve
     return ("below" if is_faster else "above"), rate
 
 
-def _bandwidth(method: Method, ones: tuple[Predictor, ...], workers: int, links: LinkMap) -> BandwidthNeeded:
+def _bandwidth(label: str, ones: tuple[Predictor, ...], workers: int, links: LinkMap) -> BandwidthNeeded:
     rates = []
     for utilization in UTILIZATIONS:
         found = ones[0].rate_for(utilization, links)
@@ -332,7 +333,7 @@ def _bandwidth(method: Method, ones: tuple[Predictor, ...], workers: int, links:
         limited = "compression" if time.compress_seconds > time.latency_seconds else "latency"
     setting = "" if links.shape == "" else f" {links.shape}"
     return BandwidthNeeded(
-        name=f"{method.name}{setting}",
+        name=f"{label}{setting}",
         workers=workers,
         link=links,
         compute=StepCompute(seconds=ones[0].compute_seconds, source="predicted"),

@@ -57,6 +57,12 @@ class Method:
         compressed = "" if self.compressor is None else f"({self.compressor.name})"
         return f"{self.algorithm.name}{compressed}"
 
+    def label(self, methods: Sequence["Method"]) -> str:
+        """Return the name and the options in which methods of this name differ: ``liec(sign) average period 32``."""
+        alike, own = [one.algorithm.options for one in methods if one.name == self.name], self.algorithm.options
+        differing = [name for name, value in own.items() if any(other.get(name) != value for other in alike)]
+        return " ".join([self.name, *(f"{name.replace('_', ' ')} {own[name]}" for name in differing)])
+
     def make(self) -> "Algorithm":
         """Return a new instance of the algorithm."""
         parts: dict[str, Any] = {} if self.block_bytes is None else {"block_bytes": self.block_bytes}

@@ -206,7 +206,8 @@ def _common_flags(found: Predictions) -> tuple[str, ...]:
 def _method(found: Predictions, row: Any) -> str:
     method = getattr(row, "method", row)
     servers = {one.server for one in found.request.methods if one.server is not None}
-    return f"{method.name} {method.server}" if method.server is not None and len(servers) > 1 else method.name
+    name: str = method.label(found.request.methods)
+    return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
 
 
 def _seconds(value: Estimate) -> str:

@@ -30,6 +30,16 @@ def test_a_number_of_parameters_and_a_step_answer_with_assumptions() -> None:
         assert text in done.stdout, text
 
 
+def test_rows_of_one_algorithm_have_the_options_in_which_they_differ() -> None:
+    methods = ("--algorithm", "psgd:per_tensor=true", "--algorithm", "psgd", "--algorithm", "liec")
+    done = run_in_process("predict", *ASSUMED, "--workers", "8", "--link", "1gbit", *methods)
+    first_words = [line.split("  ")[0] for line in done.stdout.splitlines()]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("psgd per tensor True", "psgd per tensor False", "liec(sign)"):
+        assert first_words.count(name) == 2, name  # in the table of steps, and in that of bandwidths
+
+
 def test_json_has_rows_break_evens_and_needed_bandwidths(tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     write_profile(path, made_profile([100_000]))
