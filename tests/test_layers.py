@@ -34,6 +34,7 @@ SEVERAL_MODULES = {
     "documents/pages",
     "documents/python_blocks",
     "documents/records_page",
+    "documents/scenarios_page",
     "documents/shell_blocks",
     "documents/yaml_blocks",
     "host/recorded_nvml",

@@ -22,11 +22,12 @@ from liecbench.config.compute_checks import (
     check_timing_only,
 )
 from liecbench.config.compute_choice import DIRECTORY_KEY
+from liecbench.config.exclusion import matches
 from liecbench.config.factory import make_algorithm
 from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.optimizer_checks import check_optimizers, check_training
-from liecbench.config.scenario import MATRIX, Scenario, matches
+from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.structure_errors import structure_error
 from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task

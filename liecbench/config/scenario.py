@@ -2,25 +2,24 @@
 
 import functools
 import itertools
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from liecbench.config import registry
-from liecbench.config.auto_compute import auto_compute
-from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
+from liecbench.config.auto_compute import with_compute
+from liecbench.config.axes import AXES, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
 from liecbench.config.cell import BlockOrder, Cell, Enforcement, Server, Threads
 from liecbench.config.cell_keys import measured_setting_key
-from liecbench.config.choice import Choice, Model
+from liecbench.config.choice import Model
 from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
-from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
-from liecbench.config.optimizer_fields import optimizer_fields
-from liecbench.config.task import Task
+from liecbench.config.exclusion import matches
+from liecbench.config.matrix_point import MatrixPoint, Placed, placed_axes, placed_fields
+from liecbench.config.option_defaults import Resolve, preferred_block_bytes, resolved, resolved_task, unresolved
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
@@ -34,7 +33,6 @@ def _current_timing(value: object) -> object:
     return value
 
 
-Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
 # Keys that have no meaning if nothing is trained.
 OF_TRAINING: Final = ("target_accuracy", "target_loss", "accuracy_tolerance", "loss_tolerance")
@@ -210,7 +208,7 @@ class Scenario(Model):
         The defaults of other options are missing in the cells, because they may differ between versions of liecbench.
         But each id is that of the cell with all options, defaults included.
         """
-        return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
+        return {cell.id: self.cell(point, unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
         """Return the cell of one combination of the matrix, or of one entry of ``include``.
@@ -218,94 +216,26 @@ class Scenario(Model):
         ``resolve`` completes the options of every algorithm, compressor, dataset and model. If it is None, an option
         that the scenario does not give gets its default.
         """
-        resolve = resolve or _resolved
+        resolve = resolve or resolved
         algorithm: AlgorithmChoice = point.value("algorithm")
         cls = registry.load("algorithm", algorithm.name)
         compressor = point.value("compressor") if registry.takes(cls, "compressor") else None
-        return self._with_compute(
-            Cell(
-                algorithm=resolve("algorithm", algorithm),
-                compressor=None if compressor is None else resolve("compressor", compressor),
-                server=point.value("server") if registry.takes(cls, "server") else None,
-                block_bytes=self.block_bytes or _preferred_block_bytes(cls, compressor),
-                block_order=self.block_order if registry.takes(cls, "block_order") else "backward",
-                workers=point.value("workers"),
-                link=point.value("link"),
-                seed=point.value("seed"),
-                task=_task(point, resolve),
-                threads=self.threads,
-                backend=self.backend,
-                device=self.device,
-                enforcement=self.enforcement,
-                emulator=self.emulator,
-                timing=self.timing,
-            )
+        cell = Cell(
+            algorithm=resolve("algorithm", algorithm),
+            compressor=None if compressor is None else resolve("compressor", compressor),
+            server=point.value("server") if registry.takes(cls, "server") else None,
+            block_bytes=self.block_bytes or preferred_block_bytes(cls, compressor),
+            block_order=self.block_order if registry.takes(cls, "block_order") else "backward",
+            workers=point.value("workers"),
+            link=point.value("link"),
+            seed=point.value("seed"),
+            task=resolved_task(point, resolve),
+            threads=self.threads,
+            backend=self.backend,
+            device=self.device,
+            enforcement=self.enforcement,
+            emulator=self.emulator,
+            timing=self.timing,
         )
-
-    def _with_compute(self, cell: Cell) -> Cell:
-        """Return a cell whose ranks compute, or replay a profile, as the scenario says."""
-        profile = self.compute.sha256 if isinstance(self.compute, ProfileFile) else cell.task.profile
-        if not cell.is_trained:
-            compute: Compute = "replayed"
-        elif self.compute == "auto":
-            begun = self._begun.get(cell.setting) if self._begun else None
-            compute = begun or auto_compute(cell)
-        else:
-            compute = "measured" if self.compute == "measured" else "replayed"
-        if compute == "measured":
-            return cell
-        return cell.model_copy(update={"compute": compute, "profile": profile, "dilation": self.dilation})
-
-
-def _task(point: MatrixPoint, resolve: Resolve) -> Task:
-    profile: ProfileFile | None = point.value("profile")
-    if profile is not None:
-        return Task.of_profile(profile.sha256)
-    task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
-    model = resolve("model", task.model)
-    dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
-    optimizer = optimizer_fields(_resolved("optimizer", task.optimizer), point.fields)
-    return task.model_copy(update={"dataset": dataset, "model": model, **optimizer})
-
-
-def _resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    return _resolve(kind, choice.name, json.dumps(choice.options, default=str))
-
-
-def _unresolved(_kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    return Choice(name=choice.name, **choice.options)
-
-
-@functools.cache
-def _resolve(kind: registry.Kind, name: str, options: str) -> Choice:
-    return Choice(name=name, **registry.resolve(kind, name, json.loads(options)))
-
-
-def _preferred_block_bytes(algorithm: type, compressor: Choice | None) -> int | None:
-    """Return the block size that the compressor prefers or, if it has none, the algorithm's default.
-
-    None means DDP's default buckets.
-    """
-    preferred: int | None = None
-    if compressor is not None:
-        preferred = registry.load("compressor", compressor.name).preferred_block_bytes
-    return preferred or registry.default(algorithm, "block_bytes")
-
-
-def matches(cell: Cell, entry: BaseModel) -> bool:
-    """Return whether a cell has every value that an entry of ``exclude`` gives."""
-    fields = given(entry)
-    if isinstance(algorithm := fields.get("algorithm"), AlgorithmChoice):
-        fields = {**fields, **given(algorithm.task)}
-    if isinstance(optimizer := fields.get("optimizer"), Choice):
-        fields = {**fields, **optimizer_fields(optimizer, fields)}
-    return all(_has(getattr(cell.task if name in TASK_FIELDS else cell, name), v) for name, v in fields.items())
-
-
-def _has(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, ProfileFile):
-        return bool(value == wanted.sha256)
-    if isinstance(wanted, Choice | AlgorithmChoice):
-        same_name = value is not None and value.name == wanted.name
-        return same_name and all(value.options.get(k) == v for k, v in wanted.options.items())
-    return bool(value == wanted)
+        begun = self._begun.get(cell.setting) if self._begun else None
+        return with_compute(cell, self.compute, self.dilation, begun)

@@ -1,0 +1,53 @@
+"""The options of a scenario's algorithms, compressors, datasets and models, completed with their defaults."""
+
+import functools
+import json
+from collections.abc import Callable
+
+from liecbench.config import registry
+from liecbench.config.axes import TASK_FIELDS, AlgorithmChoice
+from liecbench.config.choice import Choice
+from liecbench.config.matrix_point import MatrixPoint
+from liecbench.config.optimizer_fields import optimizer_fields
+from liecbench.config.task import Task
+from liecbench.profiles.profile_store import ProfileFile
+
+Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
+
+
+def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
+    """Return the task of one combination of the matrix, with the options of dataset and model as ``resolve`` does."""
+    profile: ProfileFile | None = point.value("profile")
+    if profile is not None:
+        return Task.of_profile(profile.sha256)
+    task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
+    model = resolve("model", task.model)
+    dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
+    optimizer = optimizer_fields(resolved("optimizer", task.optimizer), point.fields)
+    return task.model_copy(update={"dataset": dataset, "model": model, **optimizer})
+
+
+def resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
+    """Return a choice with all of its options: those that it does not give get their defaults."""
+    return _resolve(kind, choice.name, json.dumps(choice.options, default=str))
+
+
+def unresolved(_kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
+    """Return a choice with only the options that it gives."""
+    return Choice(name=choice.name, **choice.options)
+
+
+@functools.cache
+def _resolve(kind: registry.Kind, name: str, options: str) -> Choice:
+    return Choice(name=name, **registry.resolve(kind, name, json.loads(options)))
+
+
+def preferred_block_bytes(algorithm: type, compressor: Choice | None) -> int | None:
+    """Return the block size that the compressor prefers or, if it has none, the algorithm's default.
+
+    None means DDP's default buckets.
+    """
+    preferred: int | None = None
+    if compressor is not None:
+        preferred = registry.load("compressor", compressor.name).preferred_block_bytes
+    return preferred or registry.default(algorithm, "block_bytes")
