@@ -14,3 +14,19 @@ def test_a_field_that_one_algorithm_has_set_and_null_varies() -> None:
     rows = [row.fields for row in rows_of(*runs)]
 
     assert varying_fields(rows) == ["algorithm", "schedule"]
+
+
+def test_an_option_that_one_of_two_equal_rows_lacks_varies() -> None:
+    rows = [
+        {"algorithm": "ddp", "schedule": "cosine", "schedule_warmup_steps": 20},
+        {"algorithm": "ddp", "schedule": "cosine"},
+        {"algorithm": "liec", "schedule": "cosine", "average_period": 8},
+    ]
+
+    assert varying_fields(rows) == ["algorithm", "schedule_warmup_steps"]
+
+
+def test_an_option_that_only_another_value_has_does_not_vary() -> None:
+    rows = [{"algorithm": "ddp", "optimizer": "sgd"}, {"algorithm": "ddp", "optimizer": "adamw", "eps": 1e-8}]
+
+    assert varying_fields(rows) == ["optimizer"]
