@@ -73,7 +73,7 @@ class Scenario(Model):
         "end_to_end: train on the links",
     )
     timing_precision: Annotated[float, Ge(0.001), Le(1)] = Field(
-        0.02, description="to which every speed-up is to be known, as a fraction"
+        0.02, description="the precision to which every speed-up is to be known, as a fraction"
     )
     break_even_rates: Annotated[int, Ge(0), Le(20)] = Field(
         4,
