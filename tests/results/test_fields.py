@@ -1,3 +1,5 @@
+from typing import Any
+
 from liecbench.results.fields import varying_fields
 from tests.ledgers import rows_of, run_of
 
@@ -17,7 +19,7 @@ def test_a_field_that_one_algorithm_has_set_and_null_varies() -> None:
 
 
 def test_an_option_that_one_of_two_equal_rows_lacks_varies() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"algorithm": "ddp", "schedule": "cosine", "schedule_warmup_steps": 20},
         {"algorithm": "ddp", "schedule": "cosine"},
         {"algorithm": "liec", "schedule": "cosine", "average_period": 8},
@@ -27,6 +29,9 @@ def test_an_option_that_one_of_two_equal_rows_lacks_varies() -> None:
 
 
 def test_an_option_that_only_another_value_has_does_not_vary() -> None:
-    rows = [{"algorithm": "ddp", "optimizer": "sgd"}, {"algorithm": "ddp", "optimizer": "adamw", "eps": 1e-8}]
+    rows: list[dict[str, Any]] = [
+        {"algorithm": "ddp", "optimizer": "sgd"},
+        {"algorithm": "ddp", "optimizer": "adamw", "eps": 1e-8},
+    ]
 
     assert varying_fields(rows) == ["optimizer"]
