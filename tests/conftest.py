@@ -61,7 +61,7 @@ SLOWEST_FILES: Final = (
     "compressors/kernels/triton/test_selection.py",
     "algorithms/test_trajectories.py",
     "test_chaos.py",
-    "test_contributing.py",
+    "test_link_runs.py",
     "algorithms/test_memory.py",
     "report/figures/test_vector_files.py",
     "network/test_emulation.py",
@@ -69,8 +69,8 @@ SLOWEST_FILES: Final = (
     "worker/test_checkpoint.py",
     "network/test_delay_line.py",
     "test_disk.py",
+    "test_contributing.py",
     "test_layers.py",
-    "test_link_runs.py",
 )
 
 
