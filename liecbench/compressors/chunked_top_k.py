@@ -61,7 +61,7 @@ class ChunkedTopK(Compressor):
         bits: The bits of a kept value: 2 with a codebook, or 32.
     """
 
-    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("chunked_largest", "magnitude")
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("chunk_positions", "chunked_largest", "codebook")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.chunked_top_k:ChunkedTopKOnGpu"
 
     chunk: Annotated[int, Ge(1), Le(chunk_positions.LONGEST_CHUNK)] = 4096
@@ -101,7 +101,7 @@ class ChunkedTopK(Compressor):
         positions = torch.empty(self.layout(vector.numel()).num_kept, dtype=torch.int64)
         bits = vector.numpy().view(np.int32)
         cpu.chunked_largest.largest_of_chunks(bits, self.chunk, self.kept, positions.numpy())
-        self.write(vector, positions, payload, residual, _write_mean_magnitude)
+        self.write(vector, positions, payload, residual, self._pack, _quantize)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0.
@@ -111,7 +111,7 @@ class ChunkedTopK(Compressor):
         positions, values = self.entries(payload, out.numel())
         if not accumulate:
             out.zero_()
-        out.index_add_(0, positions, values * weight)
+        _add_at(positions, values, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether the codebook, or every kept value, is finite.
@@ -127,7 +127,8 @@ class ChunkedTopK(Compressor):
         positions: Tensor,
         payload: Tensor,
         residual: Tensor | None,
-        write_mean_magnitude: Callable[[Tensor, Tensor], None],
+        pack: Callable[[Tensor, Tensor], None],
+        quantize: Callable[[Tensor, Tensor, Tensor], Tensor],
     ) -> None:
         """Write a message and a residual as ``encode`` does, on any device and without making the host wait.
 
@@ -136,21 +137,23 @@ class ChunkedTopK(Compressor):
             positions: The positions of the kept entries, ascending, int64.
             payload: Receives the message.
             residual: Unless it is None, receives v − C(v). It may be ``vector``.
-            write_mean_magnitude: Writes the mean magnitude of its first argument to its second, float32 of shape [1].
+            pack: Packs its first argument, positions in the vector, and writes the bytes to its second.
+            quantize: Returns what a receiver gets of its first argument, the kept values. Writes the codebook and the
+                codes to the other two.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)
         kept = vector.index_select(0, positions)
-        chunk_positions.pack(positions[: layout.num_indexed] % self.chunk, packed_positions)
+        pack(positions[: layout.num_indexed], packed_positions)
         if self.bits == codebook.BITS:
-            decoded = codebook.quantize(kept, values, codes, write_mean_magnitude)
+            decoded = quantize(kept, values, codes)
         else:
             values.copy_(kept)
             decoded = kept
         if residual is not None:
             if residual.data_ptr() != vector.data_ptr():
                 residual.copy_(vector)
-            residual.index_add_(0, positions, decoded.neg_())
+            _add_at(positions, decoded, -1.0, residual)
 
     def entries(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
         """Return the positions (int64) and the values (float32) of a message's kept entries, on any device.
@@ -161,17 +164,28 @@ class ChunkedTopK(Compressor):
         """
         layout = self.layout(numel)
         values, packed_positions, codes = layout.split(payload)
+        sizes = (layout.num_indexed, layout.num_kept, self.chunk, self.kept)
+        if payload.is_cuda:
+            if self.bits == codebook.BITS:
+                values = values.index_select(0, codebook.unpack(codes, layout.num_kept))
+            return chunk_positions.unpack(packed_positions, *sizes), values
+        positions = cpu.chunk_positions.unpack(packed_positions.numpy(), *sizes)
         if self.bits == codebook.BITS:
-            values = values.index_select(0, codebook.unpack(codes, layout.num_kept))
-        return self._positions(packed_positions, layout), values
+            values = torch.from_numpy(cpu.codebook.unpack(codes.numpy(), values.numpy(), layout.num_kept))
+        return torch.from_numpy(positions), values
 
-    def _positions(self, packed: Tensor, layout: Layout) -> Tensor:
-        """Return the positions of all kept entries in the vector. Entries without an index are the last ones."""
-        number = torch.arange(layout.num_kept, device=packed.device)
-        within = number % self.kept
-        within[: layout.num_indexed] = chunk_positions.unpack(packed, layout.num_indexed)
-        return number // self.kept * self.chunk + within
+    def _pack(self, positions: Tensor, packed: Tensor) -> None:
+        cpu.chunk_positions.pack(positions.numpy(), self.chunk, self.kept, packed.numpy())
 
 
-def _write_mean_magnitude(values: Tensor, mean: Tensor) -> None:
-    mean.fill_(float(cpu.magnitude.mean_magnitude(values.numpy())))
+def _quantize(kept: Tensor, values: Tensor, codes: Tensor) -> Tensor:
+    cpu.codebook.quantize(kept.numpy(), values.numpy(), codes.numpy())
+    return kept
+
+
+def _add_at(positions: Tensor, values: Tensor, weight: float, out: Tensor) -> None:
+    """Add ``weight`` times each of ``values`` to ``out`` at its position, on any device."""
+    if out.is_cuda:
+        out.index_add_(0, positions, values * weight)
+    else:
+        cpu.chunk_positions.add_at(positions.numpy(), values.numpy(), weight, out.numpy())

@@ -16,21 +16,33 @@ def packed_bytes(count: int) -> int:
     return count + (count + 1) // 2
 
 
-def pack(positions: Tensor, packed: Tensor) -> None:
-    """Pack positions.
+def pack(positions: Tensor, chunk: int, packed: Tensor) -> None:
+    """Pack positions, on any device.
 
     Args:
-        positions: The positions, each below 4096, int64 of shape ``[count]``.
+        positions: The positions in the vector, int64 of shape ``[count]``.
+        chunk: The number of elements of a chunk, at most 4096.
         packed: Receives the bytes, uint8 of shape ``[packed_bytes(count)]``.
     """
-    count = positions.numel()
-    packed[:count] = (positions & 0xFF).to(torch.uint8)
-    upper = pad((positions >> 8).to(torch.uint8), (0, count % 2))
+    count, within = positions.numel(), positions % chunk
+    packed[:count] = (within & 0xFF).to(torch.uint8)
+    upper = pad((within >> 8).to(torch.uint8), (0, count % 2))
     packed[count:] = upper[::2] | upper[1::2] << 4
 
 
-def unpack(packed: Tensor, count: int) -> Tensor:
-    """Return ``count`` positions, int64 of shape ``[count]``, from the bytes that ``pack`` wrote."""
-    pairs = packed[count:].to(torch.int64)
-    upper = torch.stack([pairs & 0xF, pairs >> 4], dim=1).view(-1)[:count]
-    return packed[:count] | upper << 8
+def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: int) -> Tensor:
+    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``, on any device.
+
+    Args:
+        packed: The bytes that ``pack`` wrote.
+        num_indexed: The number of packed positions. The entries that follow are those of chunks kept whole.
+        num_kept: The number of entries that all chunks keep.
+        chunk: The number of elements of a chunk.
+        kept: The number of entries that a chunk keeps.
+    """
+    pairs = packed[num_indexed:].to(torch.int64)
+    upper = torch.stack([pairs & 0xF, pairs >> 4], dim=1).view(-1)[:num_indexed]
+    number = torch.arange(num_kept, device=packed.device)
+    within = number % kept
+    within[:num_indexed] = packed[:num_indexed] | upper << 8
+    return number // kept * chunk + within

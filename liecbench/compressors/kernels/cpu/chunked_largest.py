@@ -1,9 +1,9 @@
 """Find the exact k largest magnitudes of every chunk of a vector.
 
 A float32 vector is passed as its bits, int32. Without their sign bits, these integers are in the order of the
-magnitudes, and NaN and infinity are the largest. A chunk stays in the cache while it is searched: k maxima of disjoint
-parts of the chunk bound its k-th largest magnitude from below, one pass collects the candidates that reach the bound,
-and a bisection finds the k-th largest of these few.
+magnitudes, and NaN and infinity are the largest. A chunk stays in the cache while it is searched: of the maxima of
+disjoint parts of the chunk, a number that k of them reach bounds the chunk's k-th largest magnitude from below. The
+candidates that reach the bound are few, and a bisection finds the k largest of them.
 """
 
 import numpy as np
@@ -12,55 +12,76 @@ from numba import njit
 from liecbench.compressors.kernels.cpu.jit import compiled
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
+# More parts per kept entry give a closer bound, and take longer to search.
+_PARTS_PER_KEPT = 4
+_FEWEST_PARTS = 256
+# The flags of this many elements are read as one integer.
+_WORD = 8
+# The maxima that may reach the bound beyond those that are needed. Fewer take more bisections.
+_SURPLUS = 8
 
 
 @njit(nogil=True)
-def _lower_bound(bits, k, maxima):  # type: ignore[no-untyped-def]
-    """Return a number that at least ``k`` of the magnitudes reach: the smallest of ``k`` maxima of disjoint parts."""
-    for j in range(k):
+def _part_maxima(bits, maxima):  # type: ignore[no-untyped-def]
+    """Write the largest magnitude of every part: element i is in part i % ``maxima.size``. Skip an incomplete row."""
+    num_parts = maxima.size
+    for j in range(num_parts):
         maxima[j] = bits[j] & _MAGNITUDE
-    for row in range(1, bits.size // k):
-        part = bits[row * k : (row + 1) * k]
-        for j in range(k):
-            maxima[j] = max(maxima[j], np.int32(part[j] & _MAGNITUDE))
-    smallest = _MAGNITUDE
-    for j in range(k):
-        smallest = min(smallest, maxima[j])
-    return smallest
+    for row in range(1, bits.size // num_parts):
+        elements = bits[row * num_parts : (row + 1) * num_parts]
+        for j in range(num_parts):
+            maxima[j] = max(maxima[j], np.int32(elements[j] & _MAGNITUDE))
 
 
 @njit(nogil=True)
-def _collect(bits, bound, places, magnitudes):  # type: ignore[no-untyped-def]
-    count = 0
-    for i in range(bits.size):
-        # Write every place, and let the next one overwrite it unless its magnitude reaches the bound. A branch would
-        # often be mispredicted.
-        magnitude = np.int32(bits[i] & _MAGNITUDE)
-        places[count] = i
-        magnitudes[count] = magnitude
-        count += magnitude >= bound
-    return count
-
-
-@njit(nogil=True)
-def _num_above(magnitudes, bound):  # type: ignore[no-untyped-def]
+def _num_from(magnitudes, bound):  # type: ignore[no-untyped-def]
     count = np.int32(0)
     for i in range(magnitudes.size):
-        count += np.int32(magnitudes[i] > bound)
+        count += np.int32(magnitudes[i] >= bound)
     return count
 
 
 @njit(nogil=True)
-def _kth_largest(magnitudes, k, bound):  # type: ignore[no-untyped-def]
-    """Return the ``k``-th largest of ``magnitudes``, which all are at least ``bound``."""
-    low, high = np.int64(bound), np.int64(_MAGNITUDE) + 1
-    while high - low > 1:
+def _bound(magnitudes, k, surplus):  # type: ignore[no-untyped-def]
+    """Return a bound that at least ``k`` of ``magnitudes`` reach, and at most ``k + surplus`` unless it has ties."""
+    smallest, largest = magnitudes[0], magnitudes[0]
+    for i in range(magnitudes.size):
+        smallest, largest = min(smallest, magnitudes[i]), max(largest, magnitudes[i])
+    low, high, reached = np.int64(smallest), np.int64(largest) + 1, np.int64(magnitudes.size)
+    while high - low > 1 and reached > k + surplus:
         middle = (low + high) // 2
-        if _num_above(magnitudes, np.int32(middle - 1)) >= k:
-            low = middle
+        count = np.int64(_num_from(magnitudes, np.int32(middle)))
+        if count >= k:
+            low, reached = middle, count
         else:
             high = middle
     return np.int32(low)
+
+
+@njit(nogil=True)
+def _nonzero_words(words, found):  # type: ignore[no-untyped-def]
+    # Write every number, and let the next one overwrite it unless its word has a flag. A branch would often be
+    # mispredicted.
+    count = 0
+    for number in range(words.size):
+        found[count] = number
+        count += words[number] != 0
+    return count
+
+
+@njit(nogil=True)
+def _collect(bits, bound, flags, found, places, magnitudes):  # type: ignore[no-untyped-def]
+    """Write the places and magnitudes of the elements that reach ``bound``, by place, and return their number."""
+    for i in range(bits.size):
+        flags[i] = np.uint8(np.int32(bits[i] & _MAGNITUDE) >= bound)
+    flags[bits.size :] = 0
+    count = 0
+    for number in found[: _nonzero_words(flags.view(np.uint64), found)]:
+        for i in range(number * _WORD, min((number + 1) * _WORD, bits.size)):
+            places[count] = i  # overwritten as in _nonzero_words
+            magnitudes[count] = bits[i] & _MAGNITUDE
+            count += flags[i]
+    return count
 
 
 @compiled("void(i4[::1], i8, i8, i8[::1])")
@@ -70,8 +91,10 @@ def largest_of_chunks(bits, chunk, kept, positions):  # type: ignore[no-untyped-
     Of equal magnitudes, those at lower positions are preferred. The last chunk may be shorter; a chunk of at most
     ``kept`` elements has all its positions written.
     """
-    places, magnitudes = np.empty(chunk, np.int32), np.empty(chunk, np.int32)
-    maxima = np.empty(kept, np.int32)
+    num_words = (chunk + _WORD - 1) // _WORD
+    flags, found = np.empty(num_words * _WORD, np.uint8), np.empty(num_words, np.int64)
+    places, magnitudes, maxima = np.empty(chunk, np.int32), np.empty(chunk, np.int32), np.empty(chunk, np.int32)
+    num_parts = max(_PARTS_PER_KEPT * kept, _FEWEST_PARTS)
     written = 0
     for start in range(0, bits.size, chunk):
         part = bits[start : start + chunk]
@@ -80,13 +103,15 @@ def largest_of_chunks(bits, chunk, kept, positions):  # type: ignore[no-untyped-
                 positions[written + i] = start + i
             written += part.size
             continue
-        bound = _lower_bound(part, kept, maxima)
-        count = _collect(part, bound, places, magnitudes)
-        threshold = _kth_largest(magnitudes[:count], kept, bound)
-        num_ties = kept - _num_above(magnitudes[:count], threshold)
+        part_maxima = maxima[: min(num_parts, part.size)]
+        _part_maxima(part, part_maxima)
+        count = _collect(part, _bound(part_maxima, kept, _SURPLUS), flags, found, places, magnitudes)
+        candidates = magnitudes[:count]
+        smallest = _bound(candidates, kept, 0)
+        num_ties = kept - _num_from(candidates, smallest + 1)
         for j in range(count):
-            tie = magnitudes[j] == threshold and num_ties > 0
+            tie = candidates[j] == smallest and num_ties > 0
             num_ties -= tie
-            if tie or magnitudes[j] > threshold:
+            if tie or candidates[j] > smallest:
                 positions[written] = start + places[j]
                 written += 1

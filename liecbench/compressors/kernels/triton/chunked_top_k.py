@@ -12,6 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from liecbench.compressors.chunked_top_k import ChunkedTopK
+from liecbench.compressors.codecs import chunk_positions, codebook
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude
 
@@ -33,7 +34,7 @@ class ChunkedTopKOnGpu(Operations):
         size = max(triton.next_power_of_2(chunk), 16)
         options = {"chunk": chunk, "kept": kept, "block_size": size, "num_warps": 8 if size >= 2048 else 4}
         _largest_of_chunks[(triton.cdiv(numel, chunk),)](vector.view(torch.int32), numel, positions, **options)
-        self.compressor.write(vector, positions, payload, residual, mean_magnitude)
+        self.compressor.write(vector, positions, payload, residual, self._pack, _quantize)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Add ``weight`` times the kept values of each payload to ``out`` at the payload's positions.
@@ -46,6 +47,13 @@ class ChunkedTopKOnGpu(Operations):
         """Return whether the codebook, or every kept value, is finite."""
         values, _, _ = self.compressor.layout(numel).split(payload)
         return all_values_finite(values)
+
+    def _pack(self, positions: Tensor, packed: Tensor) -> None:
+        chunk_positions.pack(positions, self.compressor.chunk, packed)
+
+
+def _quantize(kept: Tensor, values: Tensor, codes: Tensor) -> Tensor:
+    return codebook.quantize(kept, values, codes, mean_magnitude)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
