@@ -20,6 +20,7 @@ KEYS = {
     "bandwidth-sweep.yaml": (30, "2b53eb3e8ef0", "0629f06be118", "8b8746aa9a18", "83cc1e3dfefb"),
     "ci.yaml": (15, "e8bab79ab975", "71ec5cc7502e", "ea9cc126be85", "6a730c4640f0"),
     "compressors.yaml": (57, "0dc61774310a", "90709f29e5d8", "5eacaf5ff8e2", "e5469ad76a7e"),
+    "error-feedback-adamw.yaml": (24, "99fcc879a568", "70d689e0bbf0", "337e7694ea0c", "470c54704a26"),
     "gpu.yaml": (18, "cba66d231a78", "8e702dacf75d", "aab5e69ee5be", "b7692dce11bc"),
     "heterogeneous.yaml": (54, "231f5b49cf6f", "6f216ed425cd", "acc88c077a42", "396382fe9655"),
     "language-model-tuning.yaml": (44, "e768848dde33", "f95ab00aa38a", "a346d839b2fd", "47d4f38004dd"),
