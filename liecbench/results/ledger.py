@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.ledger_line import LineNumbers, check_unsealed, seal, unseal
+from liecbench.results.ledger_line import LineNumbers, check_unsealed, is_cut_off, seal, unseal
 from liecbench.results.record_json import check_first_schema, from_json, to_json
 from liecbench.results.record_order import RecordOrder
 from liecbench.results.records import Record
@@ -20,6 +20,8 @@ from liecbench.untrusted.regular_files import require_regular
 LEDGER_NAME: Final = "records.jsonl"
 NOT_RESULTS: Final = "give a results directory that `run` wrote"
 _BLOCK_BYTES: Final = 2**20
+# Lines of a thousand ranks have 100 kB. A file of zeros has one line, of any size.
+_MOST_LINE_BYTES: Final = 2**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +96,26 @@ class LedgerReader:
             require_regular(self.path)
             with self.path.open("rb") as file:
                 file.seek(self._offset)
-                is_partial = False
-                while not is_partial and (lines := file.readlines(_BLOCK_BYTES)):
-                    if is_partial := not lines[-1].endswith(b"\n"):
-                        del lines[-1]
-                    texts = [line[:-1] for line in lines]
+                rest = b""
+                while block := file.read(_BLOCK_BYTES):
+                    *texts, rest = (rest + block).split(b"\n")
                     parsed = self._parse_block(texts)
-                    self._offset += sum(map(len, lines))
-                    self._num_lines += len(lines)
+                    self._offset += sum(map(len, texts)) + len(texts)
+                    self._num_lines += len(texts)
                     yield texts, parsed
+                    if len(rest) > _MOST_LINE_BYTES:
+                        raise self._refused(f"it is longer than {_MOST_LINE_BYTES // 2**20} MiB, as no record is")
+                if not is_cut_off(rest):
+                    raise self._refused("it has no line end, and is no record that a crash cut off")
         except OSError as error:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
+
+    def _refused(self, damage: str) -> LiecbenchError:
+        """Return the error about the rest of the file after the last line that was read."""
+        remedy = (
+            f"restore the file, or keep only its {self._num_lines} lines before" if self._num_lines else NOT_RESULTS
+        )
+        return LiecbenchError(f"{self.path}:{self._num_lines + 1}: {damage}", remedy)
 
     def _parse_block(self, texts: list[bytes]) -> list[Record | Line]:
         # One check of all lines after the other takes two thirds of the time of all checks of one line after the other.

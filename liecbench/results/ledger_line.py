@@ -16,6 +16,8 @@ _SEAL: Final = re.compile(rb', "number": ([1-9][0-9]{0,17}), "checksum": "([0-9a
 _LENGTH: Final = len(', "checksum": "00000000"}')
 # Not a method's option of that name: it stands in a start's spec, before the brackets of the environment.
 _LOST_SEAL: Final = re.compile(rb'"(?:number|checksum)": [^][{}]*\}\Z')
+_BEGIN: Final = b'{"type": "'
+_HEAD: Final = re.compile(rb'\{"type": "(?:start|epoch|timing|end)", "schema": ')
 _FIRST: Final = re.compile(rf'"schema": ?{FIRST_SCHEMA}[,}}]'.encode())
 
 
@@ -43,6 +45,17 @@ def check_unsealed(line: bytes) -> None:
     """Raise ValueError if a line without number and checksum is not of the first schema, whose lines have neither."""
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
+
+
+def is_cut_off(text: bytes) -> bool:
+    """Return True if the bytes after the last line end are what a crash left of one record, or nothing.
+
+    A file system may have filled them up with zeros. Commands skip such a rest, and a run cuts it off. Bytes of another
+    kind are not a run's, such as a whole ledger whose line ends were changed.
+    """
+    text = text.rstrip(b"\0")
+    begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)
+    return begins_as_record and len(_HEAD.findall(text)) <= 1
 
 
 def renumbered(line: bytes, number: int) -> bytes:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,29 @@ def test_zeros_that_a_power_cut_left_are_skipped(tmp_path: Path) -> None:
     ledger_of(tmp_path, START.encode() + bytes(100))
 
     assert RECORDS_OF_A[:1] == list(read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("".join([START, *REST]).replace("\n", "\r"), 1),
+        (START + "[1, 2]", 2),
+        (START + REST[0].rstrip("\n") + REST[1].rstrip("\n"), 2),
+        ('{"step": 1, "loss": 2.0}', 1),
+    ],
+)
+def test_an_end_without_a_line_end_that_no_crash_left_is_refused(content: str, line: int, tmp_path: Path) -> None:
+    """A run would cut it off, and a ledger with other line ends would be empty."""
+    ledger_of(tmp_path, content)
+
+    assert f"{LEDGER_NAME}:{line}: it has no line end, and is no record that a crash cut off" in message(tmp_path)
+
+
+def test_a_line_that_is_longer_than_records_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = ledger_of(tmp_path, START)
+    os.truncate(path, 2**40)
+
+    assert f"{LEDGER_NAME}:2: it is longer than 16 MiB" in message(tmp_path)
 
 
 def changed(**fields: Any) -> str:
