@@ -24,6 +24,7 @@ SCENARIO_NAME: Final = "scenario.yaml"
 _MOST_SCENARIO_BYTES: Final = 2**22
 DEFAULT_BASELINE: Final = "ddp"
 _DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
+_MOST_LOSS: Final = 1e100  # as in records
 _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -43,15 +44,24 @@ class ComparisonSettings:
     def of(cls, scenario: Mapping[str, Any]) -> Self:
         """Return the settings in a scenario's fields. Old scenarios have no tolerances and get the default ones."""
         usual = DEFAULT_TOLERANCES
-        numbers = {name: scenario.get(name) for name in ("target_accuracy", "target_loss")}
+        accuracy, loss = scenario.get("target_accuracy"), scenario.get("target_loss")
         return cls(
             baseline=BaselineChoice.parse(scenario["baseline"]),
-            **{name: None if value is None else float(value) for name, value in numbers.items()},
+            target_accuracy=None if accuracy is None else _from_zero_to(1, accuracy),
+            target_loss=None if loss is None else _from_zero_to(_MOST_LOSS, loss),
             tolerances=Tolerances(
-                accuracy=float(scenario.get("accuracy_tolerance", usual.accuracy)),
-                loss=float(scenario.get("loss_tolerance", usual.loss)),
+                accuracy=_from_zero_to(1, scenario.get("accuracy_tolerance", usual.accuracy)),
+                loss=_from_zero_to(_MOST_LOSS, scenario.get("loss_tolerance", usual.loss)),
             ),
         )
+
+
+def _from_zero_to(most: float, value: Any) -> float:
+    """Return a number; raise ValueError if it is negative, larger than ``most`` or no number."""
+    number = float(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"{value} is not from 0 to {most:g}")
+    return number
 
 
 class Snapshot:

@@ -243,7 +243,15 @@ def test_settings_come_from_the_scenario(tmp_path: Path, text: str | None, expec
     assert expected == comparison_settings(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "- [", "name: a\n", "3\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "- [", "name: a\n", "3\n"),
+        *("baseline: ddp\naccuracy_tolerance: -.inf\n", "baseline: ddp\naccuracy_tolerance: .nan\n"),
+        *("baseline: ddp\nloss_tolerance: .inf\n", "baseline: ddp\nloss_tolerance: -1\n"),
+        *("baseline: ddp\ntarget_accuracy: 9\n", "baseline: ddp\ntarget_loss: .nan\n"),
+    ],
+)
 def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(text)
