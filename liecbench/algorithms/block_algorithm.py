@@ -45,6 +45,8 @@ class BlockAlgorithm(Algorithm):
     Attributes:
         block_order: Whether blocks are filled from the model's last parameter to its first (``backward``, so that the
             block whose gradients are ready first is full) or from the first to the last (``forward``).
+        is_elementwise: Whether ``reduce`` and ``after_step`` compute every element of a vector for itself, apart from
+            the calls of ``exchange``. Only such a method works with ``SimulatedWorkers``.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
     """
@@ -52,6 +54,7 @@ class BlockAlgorithm(Algorithm):
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
     block_order: BlockOrder = "backward"
     supports_pacing: ClassVar[bool] = True
+    is_elementwise: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -165,6 +168,23 @@ class BlockAlgorithm(Algorithm):
             overlapped_steps=self.overlapped_steps,
         )
 
+    def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        """Plan the blocks and allocate the memories; the method then communicates on the calling thread.
+
+        Args:
+            named: The names and parameters whose gradients the method averages.
+            exchange: The exchange that it uses.
+        """
+        self._thread: CommunicationThread | CallingThread = CallingThread()
+        self.exchange = exchange
+        named = [(name, parameter) for name, parameter in named if parameter.numel()]
+        self.blocks = [
+            Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
+            for i, indices in enumerate(self._plan([p.numel() for _, p in named]))
+        ]
+        declared = declared_memories(type(self))
+        self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
+
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Plan the blocks, allocate the memories and start the communication thread."""
         self._ddp = ddp
@@ -178,12 +198,12 @@ class BlockAlgorithm(Algorithm):
             device=self.device,
             on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
         )
-        self._set_up(self._managed, exchange)
+        self.set_up(self._managed, exchange)
         self._block_of: dict[Tensor, Block] = {
             parameter: block for block in self.blocks for parameter in block.parameters
         }
         self._stream = stream_for(self.device)
-        self._thread: CommunicationThread | CallingThread = CommunicationThread(self._stream)
+        self._thread = CommunicationThread(self._stream)
         self._buckets = PendingBuckets()
         self._num_reduced = 0
         # The memories before a step, by name and block; only if a backward pass may leave parameters unused.
@@ -253,16 +273,6 @@ class BlockAlgorithm(Algorithm):
         """Stop the communication thread."""
         self._thread.close()
 
-    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        self.exchange = exchange
-        named = [(name, parameter) for name, parameter in named if parameter.numel()]
-        self.blocks = [
-            Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
-            for i, indices in enumerate(self._plan([p.numel() for _, p in named]))
-        ]
-        declared = declared_memories(type(self))
-        self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
-
     def _plan(self, numels: list[int]) -> list[list[int]]:
         """Assign tensors with these numbers of elements to blocks."""
         return plan_blocks(numels, self.largest_block, self.block_order)
@@ -270,9 +280,9 @@ class BlockAlgorithm(Algorithm):
     def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
         """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""
         other = copy.copy(self)
-        other.device, other._scratch, other._thread = torch.device("meta"), torch.empty(0), CallingThread()
+        other.device, other._scratch = torch.device("meta"), torch.empty(0)
         parameters = [Parameter(torch.empty(shape, device="meta")) for shape in shapes]
-        other._set_up([(str(i), parameter) for i, parameter in enumerate(parameters)], exchange)
+        other.set_up([(str(i), parameter) for i, parameter in enumerate(parameters)], exchange)
         other.set_step(step)
         return other
 

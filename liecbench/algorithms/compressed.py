@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-import torch.distributed as dist
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn import Parameter
 
 from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.comm.exchange import Exchange
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.optimizers import learning_rates
 from liecbench.algorithms.server import ServerAlgorithm
@@ -66,9 +66,9 @@ class ErrorFeedback(CompressedAlgorithm):
         super().__post_init__()
         self._learning_rates: list[list[float]] = []
 
-    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Prepare as ``ServerAlgorithm`` does, and record the learning rate of every parameter."""
-        super().on_attach(ddp, group)
+    def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        """Set up as ``ServerAlgorithm`` does, and record the learning rate of every parameter."""
+        super().set_up(named, exchange)
         self._learning_rates = [self._rates_of(block) for block in self.blocks]
 
     def before_reduce(self, block: Block) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -34,6 +34,7 @@ class OuterModel(BlockAlgorithm):
         error: e_i.
     """
 
+    is_elementwise: ClassVar[bool] = False  # no test checks outer steps with SimulatedWorkers
     outer_lr: Annotated[float, Gt(0)] = 0.7
     outer_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     mix: Annotated[float, Ge(0), Lt(1)] = 0.0
@@ -118,8 +119,9 @@ class OuterModel(BlockAlgorithm):
         super().load_own_state(state)
         self._has_outer_model = state["has_outer_model"]
 
-    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        super()._set_up(named, exchange)
+    def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        """Set up as ``BlockAlgorithm`` does, but allocate only the memories that the options need."""
+        super().set_up(named, exchange)
         self._has_outer_model = False  # also when it is attached a second time
         if not self.outer_momentum:
             del self.allocated["momentum"]

@@ -156,9 +156,10 @@ class OuterSteps(OuterModel):
         super().set_step(step)
         self._steps_seen = step
 
-    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+    def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        """Set up as ``OuterModel`` does, and divide the blocks into fragments."""
         self._under_way = None
-        super()._set_up(named, exchange)
+        super().set_up(named, exchange)
         parameters = [parameter for _, parameter in named if parameter.numel()]
         cut = cut_fragments([parameter.numel() for parameter in parameters], self.fragments)
         members = [{parameters[index] for index in fragment} for fragment in cut]

@@ -1,0 +1,143 @@
+"""The exchange of workers that one process simulates: one vector holds the vectors of all workers."""
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from liecbench.algorithms.comm.exchange import Combine, Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.partition import ServerPlace, Shard
+from liecbench.compressors.base import Compressor, Message, RngKey
+from liecbench.compressors.identity import Identity
+
+
+class SimulatedExchange(Exchange):
+    """Computes what the exchange of ``world_size`` ranks computes, in one process and without sending anything.
+
+    Where a rank has its own vector of shape ``[numel]``, a vector has the shape ``[world_size · numel]`` here: worker
+    0's vector, then worker 1's, and so on. A vector of the servers has the shape ``[numel]``: the shards of all
+    servers. Each worker's vector and each server's mean goes through the compressor, with the random numbers that the
+    rank would use. A method whose other operations are element by element does not notice the difference.
+    """
+
+    def __init__(self, world_size: int, server: ServerPlace) -> None:
+        super().__init__(0, world_size, server)
+        self.begin(step=0, block=0)
+
+    def local_shard(self, numel: int) -> Shard:
+        """Return the part that the servers' memories have of a vector of all workers: as much as one worker's."""
+        return Shard(self.rank, 0, numel // self.world_size)
+
+    def begin(self, step: int, block: int) -> None:
+        """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
+        self._rng_key, self._stages = RngKey(step=step, block=block), count()
+
+    def push(
+        self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean of all workers' C(v), of shape ``[numel]``, where v is a worker's part of ``vector``.
+
+        The arguments are those of ``Exchange.push``; ``out`` receives the mean in its first elements.
+        """
+        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        vectors, residuals = self._of_workers(vector), self._residuals(residual)
+        mean = torch.empty(vector.numel() // self.world_size)
+        for shard in self.shards(mean.numel()):
+            piece = slice(shard.start, shard.stop)
+            compressors = [self._with_rng(compressor, shard.owner, rank) for rank in range(self.world_size)]
+            messages = [
+                one.compress(v[piece], None if r is None else r[piece])
+                for one, v, r in zip(compressors, vectors, residuals, strict=True)
+            ]
+            self._average(compressors, messages, mean[piece])
+        return mean if out is None else out[: mean.numel()].copy_(mean)
+
+    def pull(
+        self,
+        compressor: Compressor,
+        mean: Tensor,
+        *,
+        out: Tensor | None = None,
+        add_to: Tensor | None = None,
+        weight: float = 1.0,
+        error: Tensor | None = None,
+    ) -> Tensor:
+        """Write q = C(``mean`` + ``error``) to every worker's part of ``out``, or add it to every part of ``add_to``.
+
+        The arguments are those of ``Exchange.pull``.
+        """
+        self._rng_key = dataclasses.replace(self._rng_key, from_server=True)
+        is_exact = isinstance(compressor, Identity)
+        wanted = mean.clone() if error is None else mean + error
+        q = torch.empty_like(wanted)
+        for shard in self.shards(q.numel()):
+            place, one = slice(shard.start, shard.stop), self._with_rng(compressor, shard.owner, shard.owner)
+            message = one.compress(wanted[place], None if is_exact or error is None else wanted[place])
+            self._require_finite([one], [message])
+            one.decompress(message, q[place])
+        if error is not None:
+            error.zero_() if is_exact else error.copy_(wanted)
+        target = out if add_to is None else add_to
+        assert target is not None, "a pull needs either out or add_to"
+        rows = target.view(self.world_size, -1)
+        rows.copy_(q.expand_as(rows)) if add_to is None else rows.add_(q, alpha=weight)
+        return target
+
+    def gather(
+        self,
+        compressor: Compressor,
+        vector: Tensor,
+        *,
+        out: Tensor,
+        residual: Tensor | None = None,
+        combine: Combine | None = None,
+    ) -> Tensor:
+        """Compute one result from all workers' C(v), and write it to every worker's part of ``out``.
+
+        The arguments are those of ``Exchange.gather``.
+        """
+        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        vectors, residuals = self._of_workers(vector), self._residuals(residual)
+        compressors = [self._with_rng(compressor, rank, rank) for rank in range(self.world_size)]
+        messages = [one.compress(v, r) for one, v, r in zip(compressors, vectors, residuals, strict=True)]
+        self._require_finite(compressors, messages)
+        result = torch.empty(vector.numel() // self.world_size)
+        if combine is None:
+            self._average(compressors, messages, result)
+        else:
+            combine(messages, result)
+        rows = out.view(self.world_size, -1)
+        rows.copy_(result.expand_as(rows))
+        return out
+
+    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace every worker's part v of ``vector`` by v − C(v), shard by shard."""
+        for rank, v in enumerate(self._of_workers(vector)):
+            for shard in self.shards(v.numel()):
+                piece = v[shard.start : shard.stop]
+                self._with_rng(compressor, shard.owner, rank).compress(piece, residual=piece)
+
+    def _of_workers(self, vector: Tensor) -> list[Tensor]:
+        """Return every worker's part of a vector."""
+        return list(vector.view(self.world_size, -1))
+
+    def _residuals(self, residual: Tensor | None) -> Sequence[Tensor | None]:
+        """Return every worker's part of a residual, or as many times None if there is none."""
+        return [None] * self.world_size if residual is None else self._of_workers(residual)
+
+    def _with_rng(self, compressor: Compressor, shard: int, sender: int) -> Compressor:
+        return compressor.with_rng(dataclasses.replace(self._rng_key, shard=shard, sender=sender))
+
+    def _average(self, compressors: Sequence[Compressor], messages: Sequence[Message], out: Tensor) -> None:
+        weight = 1 / self.world_size
+        if not compressors[0].decodes_by_sender:
+            compressors[0].sum_messages(messages, out, weight=weight)
+            return
+        for rank, (compressor, message) in enumerate(zip(compressors, messages, strict=True)):
+            compressor.decompress(message, out, accumulate=rank > 0, weight=weight)
+
+    def _require_finite(self, compressors: Sequence[Compressor], messages: Sequence[Message]) -> None:
+        if not all(one.is_finite(message) for one, message in zip(compressors, messages, strict=True)):
+            raise NonFiniteMessageError
