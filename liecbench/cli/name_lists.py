@@ -23,6 +23,7 @@ class Listing(StrEnum):
     MODELS = "models"
     DATASETS = "datasets"
     OPTIMIZERS = "optimizers"
+    PROBLEMS = "problems"
     SCENARIOS = "scenarios"
 
 
@@ -32,6 +33,7 @@ _KINDS: Final[dict[Listing, "Kind"]] = {
     Listing.MODELS: "model",
     Listing.DATASETS: "dataset",
     Listing.OPTIMIZERS: "optimizer",
+    Listing.PROBLEMS: "problem",
 }
 
 

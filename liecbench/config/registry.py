@@ -1,6 +1,6 @@
-"""The registry of algorithms, compressors, datasets, models and optimizers, whose classes are loaded on demand.
+"""The registry of algorithms, compressors, datasets, models, optimizers and problems: classes loaded on demand.
 
-All but optimizers are entry points of installed packages.
+All but optimizers and problems are entry points of installed packages.
 """
 
 import dataclasses
@@ -17,15 +17,18 @@ from liecbench.config import user_functions
 from liecbench.config.nearest_value import nearest_boolean, nearest_number
 from liecbench.errors import LiecbenchError, did_you_mean
 
-Kind = Literal["algorithm", "compressor", "dataset", "model", "optimizer"]
+Kind = Literal["algorithm", "compressor", "dataset", "model", "optimizer", "problem"]
 _GROUPS: dict[Kind, str] = {
     "algorithm": "liecbench.algorithms",
     "compressor": "liecbench.compressors",
     "dataset": "liecbench.tasks",
     "model": "liecbench.tasks",
 }
-# The optimizers of tasks are liecbench's own.
-_OPTIMIZERS = {name.lower(): f"liecbench.tasks.task_optimizers:{name}" for name in ("SGD", "AdamW", "Muon")}
+# The optimizers of tasks, and the functions of theory's studies, are liecbench's own.
+_OWN: dict[Kind, dict[str, str]] = {
+    "optimizer": {name.lower(): f"liecbench.tasks.task_optimizers:{name}" for name in ("SGD", "AdamW", "Muon")},
+    "problem": {name.lower(): f"liecbench.tasks.{name.lower()}:{name}" for name in ("Quadratic", "Logistic")},
+}
 _SHARED_FIELDS = {"compressor", "server", "block_bytes", "block_order"}
 
 
@@ -41,8 +44,8 @@ class OptionError(ValueError):
 
 
 def _entries(kind: Kind) -> dict[str, EntryPoint]:
-    if kind == "optimizer":
-        return {name: EntryPoint(name, value, "liecbench.optimizers") for name, value in _OPTIMIZERS.items()}
+    if kind in _OWN:
+        return {name: EntryPoint(name, value, f"liecbench.{kind}s") for name, value in _OWN[kind].items()}
     return _installed(_GROUPS[kind])
 
 
@@ -63,6 +66,7 @@ def _base(kind: Kind) -> type:
     from liecbench.algorithms.base import Algorithm
     from liecbench.compressors.base import Compressor
     from liecbench.tasks.base import Dataset, Model
+    from liecbench.tasks.problem import Problem
     from liecbench.tasks.task_optimizers import TaskOptimizer
 
     bases: dict[Kind, type] = {
@@ -71,12 +75,13 @@ def _base(kind: Kind) -> type:
         "dataset": Dataset,
         "model": Model,
         "optimizer": TaskOptimizer,
+        "problem": Problem,
     }
     return bases[kind]
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all algorithms, compressors, datasets, models or optimizers, as ``kind`` says.
+    """Return the sorted names of all algorithms, compressors, datasets, models, optimizers or problems.
 
     Datasets and models share an entry-point group, so that each class must be loaded to tell which of the two it is.
     """
@@ -193,7 +198,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
         if user_functions.is_reference(name):
             return model(**options).model_dump(mode="json")
         resolved = model(**options).model_dump()
-        if kind in ("dataset", "model") or (kind == "algorithm" and not needs_compressor(load(kind, name))):
+        if kind in ("dataset", "model", "problem") or (kind == "algorithm" and not needs_compressor(load(kind, name))):
             load(kind, name)(**resolved)  # raises ValueError if options contradict each other
         return resolved
     except ValidationError as error:

@@ -1,0 +1,80 @@
+"""The problem Quadratic: a parabola with given curvatures and noise."""
+
+import functools
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from pydantic.dataclasses import dataclass
+from torch import Generator, Tensor
+
+from liecbench.tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class Quadratic(Problem):
+    """f(x) = Σ λ_j x_j² / 2; a stochastic gradient is ∇f(x) plus noise of variance σ².
+
+    Attributes:
+        dimension: The number of elements of x.
+        smallest: The smallest eigenvalue λ.
+        largest: The largest eigenvalue λ, which is the smoothness L.
+        spectrum: Whether the eigenvalues grow by equal differences (linear) or by equal factors (geometric).
+        noise: The standard deviation σ: the noise of each element has the variance σ² / ``dimension``.
+        distribution: The distribution of the noise: gaussian, or exponential, moved to the mean 0. Exponential noise is
+            skewed, as that of minibatches often is: its median is not 0.
+    """
+
+    dimension: Annotated[int, Ge(2)] = 256
+    smallest: Annotated[float, Gt(0)] = 0.05
+    largest: Annotated[float, Gt(0)] = 1.0
+    spectrum: Literal["linear", "geometric"] = "linear"
+    noise: Annotated[float, Ge(0)] = 1.0
+    distribution: Literal["gaussian", "exponential"] = "gaussian"
+
+    def __post_init__(self) -> None:
+        if self.smallest > self.largest:
+            raise ValueError(f"smallest {self.smallest:g} exceeds largest {self.largest:g}; exchange them")
+
+    @property
+    def num_dimensions(self) -> int:
+        """The option ``dimension``."""
+        return self.dimension
+
+    @property
+    def smoothness(self) -> float:
+        """The largest eigenvalue."""
+        return self.largest
+
+    @property
+    def noise_variance(self) -> float:
+        """The square of the option ``noise``."""
+        return self.noise**2
+
+    def minimum(self) -> Tensor:
+        """Return zeros."""
+        return torch.zeros(self.dimension)
+
+    def gradient(self, model: Tensor) -> Tensor:
+        """Return λ_j x_j."""
+        return self._eigenvalues * model
+
+    def stochastic_gradients(self, models: Tensor, random: Generator) -> Tensor:
+        """Return λ_j x_j plus noise, independent for each model."""
+        noise = torch.empty(models.shape)
+        if self.distribution == "gaussian":
+            noise.normal_(generator=random)
+        else:
+            noise.exponential_(generator=random).sub_(1)
+        return torch.addcmul(noise.mul_(self.noise / self.dimension**0.5), self._eigenvalues, models)
+
+    @functools.cached_property
+    def _eigenvalues(self) -> Tensor:
+        if self.spectrum == "linear":
+            return torch.linspace(self.smallest, self.largest, self.dimension)
+        return (
+            torch.tensor(self.smallest)
+            .log()
+            .lerp(torch.tensor(self.largest).log(), torch.linspace(0, 1, self.dimension))
+            .exp()
+        )
