@@ -1,5 +1,7 @@
 """A valid scenario, and functions that change it for a test."""
 
+from pathlib import Path
+
 import pytest
 
 from liecbench.config.loader import check
@@ -7,6 +9,9 @@ from liecbench.config.scenario import Scenario
 from liecbench.config.yaml_source import override, parse
 from liecbench.errors import ScenarioError
 
+DIRECTORY = Path(__file__).parents[1] / "scenarios"
+# Those that train; a file with studies is for `liecbench theory`.
+BUNDLED = [path for path in sorted(DIRECTORY.rglob("*.yaml")) if "\nstudies:" not in path.read_text(encoding="utf-8")]
 BASE = """\
 name: example
 task:

@@ -7,10 +7,9 @@ import pytest
 
 from liecbench.config.loader import load_scenario
 from liecbench.config.scenario import Scenario
+from tests.scenarios import BUNDLED, DIRECTORY
 from tests.tasks.made_archives import in_folder, pixels, tiny_imagenet, unpack
 
-DIRECTORY = Path(__file__).parents[1] / "scenarios"
-SCENARIOS = sorted(DIRECTORY.rglob("*.yaml"))
 TWINS = sorted((DIRECTORY / "paper").glob("*-small.yaml"))
 
 
@@ -65,7 +64,7 @@ def with_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("with_data")
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
 def test_it_has_cells_and_a_name_of_its_own(path: Path) -> None:
     scenario = load_scenario(path)
 
@@ -74,7 +73,7 @@ def test_it_has_cells_and_a_name_of_its_own(path: Path) -> None:
 
 def test_cells_that_compute_keep_the_keys_that_they_had_before_ranks_could_replay() -> None:
     found = {}
-    for path in SCENARIOS:
+    for path in BUNDLED:
         scenario = load_scenario(path, chosen=lambda _: [])
         if not scenario.is_trained:
             continue
@@ -90,7 +89,7 @@ def _hash(keys: list[str]) -> str:
     return hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:12]
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(DIRECTORY.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_it_starts_with_question_cost_and_how_to_read_the_answer(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     starts = [line.partition(":")[0] for line in text.splitlines() if line.startswith("# ")]

@@ -44,7 +44,7 @@ SEVERAL_MODULES = {
     "simulations/gate_decisions",
     "worker/own_models",
 }
-TORCH_BELOW = {"worker", "integrations", "algorithms", "compressors", "tasks", "bench"}
+TORCH_BELOW = {"worker", "integrations", "algorithms", "compressors", "tasks", "bench", "theory"}
 
 
 def module(path: Path) -> str:

@@ -22,6 +22,7 @@ from liecbench.cli.predict import predict
 from liecbench.cli.profiling import profile
 from liecbench.cli.run import run
 from liecbench.cli.starter import init
+from liecbench.cli.theory import theory
 from liecbench.cli.verify import verify
 from liecbench.console.console import console, ignore_broken_pipe, ignore_unwritable_errors
 from liecbench.console.plain_streams import make_streams_plain
@@ -64,6 +65,7 @@ app.command()(profile)
 app.command()(compare)
 app.command()(report)
 app.command()(predict)
+app.command()(theory)
 app.command()(export)
 app.command()(verify)
 app.command()(init)

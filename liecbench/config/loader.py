@@ -65,6 +65,9 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
     Checked are all names, options and combinations, and the data and models of the cells that ``chosen`` returns.
     Raises ScenarioError, with the place in the file, at the first mistake.
     """
+    if "studies" in document.data:
+        message = "simulated studies, not a scenario to train; run `liecbench theory` with this file"
+        raise document.error(("studies",), message, at_key=True)
     try:
         scenario = Scenario.model_validate(document.data, context={DIRECTORY_KEY: Path(document.source).parent})
     except ValidationError as error:

@@ -12,9 +12,8 @@ from liecbench.config.json_schema import scenario_schema
 from liecbench.config.loader import check
 from liecbench.config.yaml_source import load, parse
 from liecbench.errors import ScenarioError
-from tests.scenarios import BASE, edited
+from tests.scenarios import BASE, BUNDLED, edited
 
-SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").rglob("*.yaml"))
 FULL = """\
 name: everything
 task:
@@ -156,7 +155,7 @@ def test_it_is_small_and_says_nothing_twice(validator: jsonschema.Draft202012Val
     assert printed.count('"const": "liec"') == 1
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.name)
 def test_the_bundled_scenarios_conform(validator: jsonschema.Draft202012Validator, path: Path) -> None:
     actual = mistakes(validator, load(path).data)
 

@@ -1,0 +1,95 @@
+"""One simulation of a study: a method with a number of workers and a seed, on a function whose gradient is known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Generator, Tensor
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
+from liecbench.algorithms.comm.simulated_exchange import SimulatedExchange
+from liecbench.algorithms.simulated_workers import SimulatedWorkers
+from liecbench.config import registry
+from liecbench.config.cell import Server
+from liecbench.config.choice import Choice
+from liecbench.config.factory import make_compressor
+from liecbench.tasks.problem import Problem
+
+_BOUND_DIVISOR: Final = 10  # of the paper's theorem 1: η < δ/(10 L)
+_NUM_SAMPLED: Final = 256
+_STEPS_PER_SAMPLE: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedCell:
+    """A simulation. All workers start at the minimum of f, from where only noise moves them."""
+
+    task: Choice
+    algorithm: Choice
+    compressor: Choice | None
+    workers: int
+    seed: int
+    server: Server
+
+    def make_algorithm(self) -> BlockAlgorithm:
+        """Return a new instance of the method."""
+        cls = registry.load("algorithm", self.algorithm.name)
+        parts: dict[str, object] = {"server": self.server} if registry.takes(cls, "server") else {}
+        if self.compressor is not None:
+            parts["compressor"] = make_compressor(self.compressor, self.seed)
+        algorithm: BlockAlgorithm = cls(**self.algorithm.options, **parts)
+        return algorithm
+
+    def contraction(self, problem: Problem) -> float | None:
+        """Return δ = 1 − E‖v − C(v)‖²/E‖v‖² for stochastic gradients v at the minimum, or None if there is no C.
+
+        C is what workers send of a vector in the first step. The mean is over 256 gradients.
+        """
+        algorithm = self.make_algorithm()
+        compressor = algorithm.push_compressor(0)
+        if compressor is None:
+            return None
+        vectors = problem.stochastic_gradients(problem.minimum().repeat(_NUM_SAMPLED, 1), self._random())
+        square = float(vectors.square().sum())
+        one_by_one = SimulatedExchange(1, self.server)
+        for vector in vectors:
+            one_by_one.keep_residual(compressor, vector)
+        return 1 - float(vectors.square().sum()) / square if square else None
+
+    def bound(self, problem: Problem) -> float | None:
+        """Return δ/(10 L), below which the paper's theorem 1 holds; None if δ is undefined."""
+        contraction = self.contraction(problem)
+        return None if contraction is None else contraction / (_BOUND_DIVISOR * problem.smoothness)
+
+    def train(self, problem: Problem, *, learning_rate: float, steps: int) -> Iterator[float]:
+        """Train, and yield ‖∇f(x̄)‖² after every fifth step, where x̄ is the mean model; infinity at the end if it fails.
+
+        It fails if a gradient is not finite.
+        """
+        random, algorithm = self._random(), self.make_algorithm()
+        workers = SimulatedWorkers(algorithm, problem.minimum(), num_workers=self.workers, learning_rate=learning_rate)
+        for step in range(1, steps + 1):
+            try:
+                workers.step(problem.stochastic_gradients(workers.models, random))
+            except NonFiniteError:
+                yield float("inf")
+                return
+            if step % _STEPS_PER_SAMPLE == 0:
+                yield _square(problem.gradient(workers.models.mean(dim=0)))
+
+    def _random(self) -> Generator:
+        return torch.Generator().manual_seed(self.seed)
+
+
+def _square(vector: Tensor) -> float:
+    square = float(vector.square().sum())
+    return square if square == square else float("inf")
+
+
+def make_problem(task: Choice) -> Problem:
+    """Return the function that a study names."""
+    made: Any = registry.load("problem", task.name)(**registry.resolve("problem", task.name, task.options))
+    assert isinstance(made, Problem), "the registry checks the base class"
+    return made

@@ -1,0 +1,45 @@
+"""Search for the largest learning rate at which a method is stable."""
+
+from typing import Final
+
+from liecbench.tasks.problem import Problem
+from liecbench.theory.simulated_cell import SimulatedCell
+
+# A run is unstable if ‖∇f(x̄)‖² exceeds this many times the variance σ² of a stochastic gradient.
+_LIMIT: Final = 1000.0
+# In units of 1/L. Plain gradient descent is unstable above 2.
+_LARGEST: Final = 8.0
+_PRECISION: Final = 1.05
+
+
+def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
+    """Return the largest learning rate at which a simulation is stable, to 5 %, or 0 if none above 1/(8192 L) is.
+
+    The search halves the rate from 8/L until a run is stable, and then narrows the interval by its geometric middle. A
+    run is unstable if ‖∇f(x̄)‖² exceeds 1000 σ² in one of its steps.
+
+    Args:
+        cell: The method, workers and seed.
+        problem: The cell's function.
+        steps: The number of steps of a run. In more steps, a slower growth is found.
+    """
+    high = low = _LARGEST / problem.smoothness
+    for _ in range(16):
+        if is_stable(cell, problem, learning_rate=low, steps=steps):
+            break
+        high, low = low, low / 2
+    else:
+        return 0.0
+    while high / low > _PRECISION:
+        middle = (low * high) ** 0.5
+        if is_stable(cell, problem, learning_rate=middle, steps=steps):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def is_stable(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> bool:
+    """Return whether ‖∇f(x̄)‖² stays at most 1000 σ² in a run of ``steps`` steps."""
+    limit = _LIMIT * problem.noise_variance
+    return all(square <= limit for square in cell.train(problem, learning_rate=learning_rate, steps=steps))

@@ -1,0 +1,16 @@
+"""The gradient that noise leaves: ‖∇f(x̄)‖² once it no longer falls or grows."""
+
+import math
+
+from liecbench.tasks.problem import Problem
+from liecbench.theory.simulated_cell import SimulatedCell
+
+
+def stationary_gradient(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> float:
+    """Return the mean of ‖∇f(x̄)‖² over the second half of a run's steps; infinity if the run diverges.
+
+    Workers start at the minimum. A direction of curvature λ is stationary after about 1/(λ · learning_rate) steps.
+    """
+    squares = list(cell.train(problem, learning_rate=learning_rate, steps=steps))
+    late = squares[len(squares) // 2 :]
+    return math.fsum(late) / len(late)

@@ -1,0 +1,95 @@
+"""The contents of a theory file: studies, each with a function to minimise and a matrix of methods."""
+
+import itertools
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BeforeValidator, Field, model_validator
+
+from liecbench.config import registry
+from liecbench.config.cell import Seed, Server
+from liecbench.config.choice import Choice, CompressorChoice, Model
+from liecbench.config.installed_choices import Installed
+from liecbench.theory.simulated_cell import SimulatedCell
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Workers = Annotated[int, Ge(1), Le(1024)]
+
+
+class OfBound(Model):
+    """A learning rate relative to the theorem's bound: ``of_bound`` · δ/(10 L)."""
+
+    of_bound: Annotated[float, Gt(0)] = Field(description="the learning rate, divided by δ/(10 L)")
+
+
+class StudyMatrix(Model):
+    """The combinations that a study simulates. A method that takes no compressor appears once."""
+
+    algorithm: Annotated[list[Annotated[Choice, Installed("algorithm")]], MinLen(1), BeforeValidator(_as_list)]
+    compressor: Annotated[list[CompressorChoice], BeforeValidator(_as_list)] = []
+    workers: Annotated[list[Workers], MinLen(1), BeforeValidator(_as_list)]
+    seed: Annotated[list[Seed], MinLen(1), BeforeValidator(_as_list)] = [0]
+
+
+class Study(Model):
+    """A question about some methods, with its function f.
+
+    Attributes:
+        measure: ``stationary_gradient``: ‖∇f(x̄)‖², averaged over the second half of the steps, where x̄ is the mean of
+            the workers' models. ``largest_stable_rate``: the largest learning rate at which ‖∇f(x̄)‖² stays bounded.
+        task: The function.
+        steps: The number of steps of a simulation.
+        learning_rate: The learning rate η. None for ``largest_stable_rate``, which looks for it.
+    """
+
+    measure: Literal["stationary_gradient", "largest_stable_rate"]
+    task: Annotated[Choice, Installed("problem")]
+    steps: Annotated[int, Ge(20), Le(10**7)]
+    learning_rate: Annotated[float, Gt(0)] | OfBound | None = None
+    matrix: StudyMatrix
+
+    @model_validator(mode="after")
+    def _check_learning_rate(self) -> Self:
+        if (self.learning_rate is None) != (self.measure == "largest_stable_rate"):
+            if self.learning_rate is None:
+                raise ValueError("learning_rate is missing; write a number, or {of_bound: 1} for δ/(10 L)")
+            raise ValueError("largest_stable_rate looks for the learning rate; remove learning_rate")
+        return self
+
+    def methods(self) -> list[tuple[Choice, Choice | None]]:
+        """Return every pair of an algorithm and a compressor, which is None if the algorithm takes none."""
+        pairs: list[tuple[Choice, Choice | None]] = []
+        for algorithm in self.matrix.algorithm:
+            takes = registry.takes(registry.load("algorithm", algorithm.name), "compressor")
+            pairs += itertools.product([algorithm], self.matrix.compressor if takes else [None])
+        return pairs
+
+    def cells(self, server: Server) -> list[SimulatedCell]:
+        """Return the simulations, those of one method one after the other."""
+        matrix = self.matrix
+        return [
+            SimulatedCell(
+                task=self.task, algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server
+            )
+            for (method, compressor), workers, seed in itertools.product(self.methods(), matrix.workers, matrix.seed)
+        ]
+
+
+class TheoryFile(Model):
+    """The contents of a theory file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    server: Server = "root"
+    studies: Annotated[list[Study], MinLen(1)]
+
+    def with_seeds(self, number: int) -> Self:
+        """Return the same studies with the seeds 0 to ``number`` − 1."""
+        fields: dict[str, Any] = {"seed": list(range(number))}
+        studies = [
+            study.model_copy(update={"matrix": study.matrix.model_copy(update=fields)}) for study in self.studies
+        ]
+        return self.model_copy(update={"studies": studies})

@@ -1,0 +1,112 @@
+"""The results of studies: what every method's simulations measured, as means over seeds with intervals."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from liecbench.config.choice import Choice
+from liecbench.results.statistics import Estimate
+from liecbench.theory.simulated_cell import SimulatedCell, make_problem
+from liecbench.theory.stable_rate import largest_stable_rate
+from liecbench.theory.stationary import stationary_gradient
+from liecbench.theory.study import OfBound, Study, TheoryFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodResult:
+    """The result of one method with one compressor.
+
+    Attributes:
+        algorithm: The method.
+        compressor: The compressor; None if the method takes none.
+        contraction: δ of the compressor on stochastic gradients at the minimum; None if it is undefined.
+        bound: δ/(10 L); None if δ is undefined.
+        measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
+        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. Only of
+            stationary gradients, with several numbers of workers.
+    """
+
+    algorithm: Choice
+    compressor: Choice | None
+    contraction: float | None
+    bound: float | None
+    measured: Mapping[int, Estimate | None]
+    speed_up_exponent: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """The result of a study, with the smoothness L and the noise σ² of its function."""
+
+    study: Study
+    smoothness: float
+    noise_variance: float
+    methods: Sequence[MethodResult]
+
+
+def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = lambda: None) -> StudyResult:
+    """Simulate a study, and call ``on_method`` after every method."""
+    problem = make_problem(study.task)
+    methods = []
+    for algorithm, compressor in study.methods():
+        cells = [c for c in study.cells(file.server) if (c.algorithm, c.compressor) == (algorithm, compressor)]
+        contraction = cells[0].contraction(problem)
+        values: dict[int, list[float]] = {cell.workers: [] for cell in cells}
+        for cell in cells:
+            values[cell.workers].append(_measure(study, cell))
+        methods.append(
+            MethodResult(
+                algorithm=algorithm,
+                compressor=compressor,
+                contraction=contraction,
+                bound=cells[0].bound(problem),
+                measured={workers: _estimate(of_seeds) for workers, of_seeds in values.items()},
+                speed_up_exponent=speed_up_exponent(values) if study.measure == "stationary_gradient" else None,
+            )
+        )
+        on_method()
+    return StudyResult(
+        study=study, smoothness=problem.smoothness, noise_variance=problem.noise_variance, methods=methods
+    )
+
+
+def learning_rate_of(study: Study, bound: float | None) -> float | None:
+    """Return the learning rate of a method whose bound δ/(10 L) is ``bound``; None if the study looks for it."""
+    if isinstance(study.learning_rate, OfBound):
+        assert bound is not None, "the loader refuses methods without a bound"
+        return study.learning_rate.of_bound * bound
+    return study.learning_rate
+
+
+def _measure(study: Study, cell: SimulatedCell) -> float:
+    problem = make_problem(study.task)
+    rate = learning_rate_of(study, cell.bound(problem))
+    if rate is None:
+        return largest_stable_rate(cell, problem, steps=study.steps)
+    return stationary_gradient(cell, problem, learning_rate=rate, steps=study.steps)
+
+
+def _estimate(values: Sequence[float]) -> Estimate | None:
+    return Estimate.of(values) if all(map(math.isfinite, values)) else None
+
+
+def speed_up_exponent(values: Mapping[int, Sequence[float]]) -> Estimate | None:
+    """Return minus the slope of ln(value) over ln(workers), by least squares for each seed.
+
+    Args:
+        values: For each number of workers, one value per seed.
+
+    Returns:
+        The mean over seeds and its interval; None with one number of workers, or if a value is 0 or infinite.
+    """
+    if len(values) < 2 or not all(0 < value < math.inf for of_seeds in values.values() for value in of_seeds):
+        return None
+    positions = [math.log(workers) for workers in values]
+    middle = math.fsum(positions) / len(positions)
+    squares = math.fsum((position - middle) ** 2 for position in positions)
+    return Estimate.of(
+        [
+            -math.fsum((x - middle) * math.log(value) for x, value in zip(positions, of_seed, strict=True)) / squares
+            for of_seed in zip(*values.values(), strict=True)
+        ]
+    )

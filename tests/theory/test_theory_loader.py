@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from liecbench.config.bundled_scenarios import scenario_path
+from liecbench.config.yaml_source import parse
+from liecbench.errors import ScenarioError
+from liecbench.theory.theory_loader import check_theory, load_theory
+
+VALID = """\
+name: example
+studies:
+  - measure: stationary_gradient
+    task: {name: quadratic, dimension: 16}
+    steps: 100
+    learning_rate: {of_bound: 1}
+    matrix:
+      algorithm: [psgd, liec]
+      compressor: [sign]
+      workers: [1, 4]
+"""
+
+
+def test_the_bundled_file_is_valid() -> None:
+    assert load_theory(scenario_path("paper/theory")).name == "theory"
+
+
+def test_an_assignment_overrides_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "theory.yaml"
+    path.write_text(VALID)
+
+    assert load_theory(path, ["server=sharded"]).server == "sharded"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("steps:", "step:", "t.yaml:5:5: studies[0].step: there is no key 'step' here (did you mean steps?)"),
+        ("quadratic", "quadratics", "t.yaml:4:18: studies[0].task.name: there is no problem 'quadratics'"),
+        ("dimension: 16", "dimension: 0", "t.yaml:4:29: studies[0].task.dimension: 0 should be"),
+        ("dimension", "dimensions", "t.yaml:4:29: studies[0].task.dimensions: quadratic has no option 'dimensions'"),
+        ("liec]", "lieq]", "t.yaml:8:25: studies[0].matrix.algorithm[1].name: there is no algorithm 'lieq'"),
+        ("psgd", "ddp", "t.yaml:8:19: studies[0].matrix.algorithm[0]: ddp cannot be simulated; take one of cser, csgd"),
+        ("      compressor: [sign]\n", "", "t.yaml:8:7: studies[0].matrix.compressor: liec needs a compressor"),
+        ("[sign]", "[qsgd]", "t.yaml:8:7: studies[0].matrix: LIEC: the method keeps an error memory"),
+        ("psgd", "signsgd", "t.yaml:6:20: studies[0].learning_rate: signsgd has no δ"),
+        ("workers: [1, 4]", "workers: [0]", "t.yaml:10:17: studies[0].matrix.workers[0]: 0"),
+        ("studies:", "matrix: {}\nstudies:", "t.yaml:2:1: matrix: a scenario to train"),
+        ("measure: stationary_gradient", "measure: speed", "t.yaml:3:14: studies[0].measure: 'speed'"),
+    ],
+)
+def test_a_mistake_is_reported_with_its_place(old: str, new: str, expected: str) -> None:
+    assert old in VALID
+    with pytest.raises(ScenarioError) as error:
+        check_theory(parse(VALID.replace(old, new), "t.yaml"))
+
+    assert str(error.value).startswith(expected)
