@@ -1,5 +1,6 @@
 """Gloo transport: point-to-point sends in rotation, so that at any time each rank sends to a different peer."""
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -33,13 +34,17 @@ class GlooTransport(Transport):
     times the wire time, and in rotation 1.0 times. A root server that sends updates back does not wait between its
     sends, because no other rank sends at that time.
 
-    If the network ``path`` between ranks has a delay, more sends are in flight, as many as fill the path; otherwise
+    Receives start one after the other, too, and Gloo sends a message only when its receiver has started to receive. So
+    a rank that is ahead does not share the receiver's link with the one whose turn it is: with 16 replayed ranks on 1
+    Gbit/s, dense shards took 1.15 times the wire time instead of 1.54.
+
+    If the network ``path`` between ranks has a delay, more messages are in flight, as many as fill the path; otherwise
     every peer would cost the delay again. If ``path`` is None, a transport sends as if there were no delay.
     """
 
-    # The number of sends in flight at a time. Of two compressed messages, the second uses the link while this rank
-    # waits for an answer to the first, and a step took 0.9 times as long as with one in flight. Two dense messages only
-    # slow each other down.
+    # The number of sends, and of receives, in flight at a time. Of two compressed messages, the second uses the link
+    # while this rank waits for an answer to the first, and a step took 0.9 times as long as with one in flight. Two
+    # dense messages only slow each other down.
     _MAX_COMPRESSED_IN_FLIGHT: Final = 2
     _MAX_DENSE_IN_FLIGHT: Final = 1
 
@@ -70,7 +75,13 @@ class GlooTransport(Transport):
         if traffic.is_dense and self._server == "sharded" and self._path.affords_barrier(limit_bytes, self._world_size):
             self._align_ranks()
         sources = [(self._rank - distance) % self._world_size for distance in distances]
-        receives = _Receives([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._recv)
+        receives = _Receives(
+            [(peer, incoming[peer]) for peer in sources if peer in incoming],
+            limit_bytes,
+            self._recv,
+            self._wait,
+            functools.partial(self._max_in_flight, is_dense=traffic.is_dense),
+        )
         sends: list[_Transfer] = []
         not_heard_from = deque[int]()
         for distance, source in zip(distances, sources, strict=True):
@@ -78,7 +89,7 @@ class GlooTransport(Transport):
             message = outgoing[target]() if target in outgoing else None
             is_full = len(not_heard_from) >= self._max_in_flight(message, is_dense=traffic.is_dense)
             heard_from = not_heard_from.popleft() if is_full else None
-            arrived = self._wait(receives.next()) if heard_from in incoming else None
+            arrived = receives.next() if heard_from in incoming else None
             if message is not None:
                 sends.append(self._send(message, target))
             if distance == 1:
@@ -91,7 +102,7 @@ class GlooTransport(Transport):
             traffic.overlap()
         for heard_from in not_heard_from:
             if heard_from in incoming:
-                arrived = self._wait(receives.next())
+                arrived = receives.next()
                 yield heard_from, self._from_host(arrived)
                 receives.release(arrived)
         with self._watch.timed("communicate_seconds", "send"):
@@ -147,14 +158,17 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange; as many are under way at a time as ``limit_bytes`` allows.
+    """The receives of one exchange, in order; a rank's peers send to it only what it has started to receive.
 
-    A further receive starts if the buffers in use take less than ``limit_bytes`` together.
+    A further receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less
+    than ``limit_bytes`` together.
 
     Args:
         incoming: The sender of each message, and a function that makes the buffer, in the order of the receives.
         limit_bytes: The bound for the buffers in use.
         receive: Starts to receive a message from a rank.
+        wait: Waits for a message and returns it.
+        max_in_flight: Returns how many messages like the given one may be in flight.
     """
 
     def __init__(
@@ -162,14 +176,20 @@ class _Receives:
         incoming: list[tuple[int, Callable[[], Message]]],
         limit_bytes: int,
         receive: Callable[[Message, int], _Transfer],
+        wait: Callable[[_Transfer], Message],
+        max_in_flight: Callable[[Message], int],
     ) -> None:
         self._incoming, self._started = deque(incoming), deque[_Transfer]()
-        self._free_bytes, self._receive = limit_bytes, receive
+        self._free_bytes, self._receive, self._wait = limit_bytes, receive, wait
+        self._max_in_flight = max_in_flight
         self._start()
 
-    def next(self) -> _Transfer:
-        """Take the oldest of the receives that were started and not yet taken; its message may still be on its way."""
-        return self._started.popleft()
+    def next(self) -> Message:
+        """Wait for the message of the oldest receive, start the receives that may follow it, and return it."""
+        message = self._wait(self._started[0])
+        self._started.popleft()
+        self._start()
+        return message
 
     def release(self, message: Message) -> None:
         """Free the buffer of ``message``, and start the receives that now have room."""
@@ -177,8 +197,11 @@ class _Receives:
         self._start()
 
     def _start(self) -> None:
-        while self._incoming and self._free_bytes > 0:
+        while self._incoming and self._free_bytes > 0 and self._may_start():
             peer, make_buffer = self._incoming.popleft()
             buffer = make_buffer()
             self._free_bytes -= buffer.payload_bytes
             self._started.append(self._receive(buffer, peer))
+
+    def _may_start(self) -> bool:
+        return not self._started or len(self._started) < self._max_in_flight(self._started[-1].message)
