@@ -47,16 +47,21 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
             yield shared, f"{message}: optimizer: {{name: sgd, {shared}: {point.value(shared)}}}"
     if problem := make_optimizer(cell.task).problem():
         yield "optimizer", problem
-    yield from _method_problems(cell)
+    # A method that refuses SGD does so for its momentum.
+    place = (
+        "momentum" if name == "sgd" and "optimizer" not in point.fields and "momentum" in point.fields else "optimizer"
+    )
+    yield from _method_problems(cell, place)
 
 
-def _method_problems(cell: Cell) -> Iterator[tuple[str, str]]:
+def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
+    """Yield the problems of the cell's method; ``place`` is the field of an optimizer that the method refuses."""
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():
         if reason := algorithm.incompatible_optimizer(torch_name, options):
             own = f"{{name: {method}, task: {{optimizer: sgd}}}}"
             message = f"{method} is not defined with {cell.task.optimizer.name}: {reason}"
-            yield "optimizer", message if torch_name == "sgd" else f"{message}; an optimizer of its own: {own}"
+            yield place, message if torch_name == "sgd" else f"{message}; an optimizer of its own: {own}"
     if cell.task.clip_grad_norm is not None and not algorithm.supports_clipping:
         message = f"{method} is not defined with clipped updates: they would no longer be what its memories say"
         yield "clip_grad_norm", f"{message}; give it none: {{name: {method}, task: {{clip_grad_norm: null}}}}"

@@ -83,6 +83,12 @@ RATE = "rate: 0.1"
             "mlp has no linear layer but its output layer, and muon trains the matrices of such layers; use adamw or",
         ),
         (
+            "rate: 0.1\nmatrix:\n  algorithm: [ddp, liec]",
+            "rate: 0.1\n  momentum: 0.9\nmatrix:\n  algorithm: [ddp, dgc]",
+            "s.yaml:8:13: task.momentum: ",
+            "dgc is not defined with sgd: it keeps the momentum itself, and the optimizer would apply one a second",
+        ),
+        (
             "[ddp, liec]",
             "[ddp, {name: cser, task: {optimizer: adamw}}]",
             "s.yaml:9:51: matrix.algorithm[1].task.optimizer: ",
