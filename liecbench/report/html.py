@@ -17,6 +17,7 @@ from liecbench.report.page_sections import figure_sections, is_a_line
 from liecbench.report.table_texts import caption, field_heading, field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.link_rates import symmetric_rate
+from liecbench.results.summary import lines_beside_answers
 from liecbench.untrusted.plain_text import printable
 
 _MOST_CHARTS = 12
@@ -28,6 +29,9 @@ def render(comparison: Comparison) -> str:
     figures, drawn = all_figures(comparison), drawn_rows(rows, comparison.labels)
     lines = [figure for figure in figures if is_a_line(figure)]
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
+    found = brackets(comparison, palette)
+    # The brackets tell the break-evens.
+    about_break_evens = () if found else comparison.break_evens
     names = ", ".join(directory.resolve().name for directory in comparison.directories)
     return _template().render(
         title=f"{names}: does compression pay off?",
@@ -38,7 +42,11 @@ def render(comparison: Comparison) -> str:
         comparison=comparison,
         charts=list(speed_charts(comparison, palette))[:_MOST_CHARTS],
         speed_map=speed_map(comparison, palette),
-        brackets=brackets(comparison, palette),
+        brackets=found,
+        notes=[
+            *comparison.notes,
+            *lines_beside_answers(comparison.setting_verdicts, about_break_evens, comparison.words),
+        ],
         groups=list(comparison.settings.items()),
         fields=_fields(comparison),
         metrics=metrics,

@@ -8,6 +8,7 @@ from liecbench.report.figures.colours import Palette
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
+from liecbench.results.whose_compute import whose_compute
 
 Zone = Literal["faster", "open", "slower"]
 
@@ -24,8 +25,12 @@ class Bracket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brackets:
-    """The brackets of all methods, and the marks of their common axis: places in percent with rates as text."""
+    """The brackets of all methods, and the marks of their common axis: places in percent with rates as text.
 
+    ``compute`` tells for whose compute the rates hold, such as ``for steps that compute 0.36 s``; empty if unknown.
+    """
+
+    compute: str
     lines: tuple[Bracket, ...]
     ticks: tuple[tuple[float, str], ...]
 
@@ -43,6 +48,7 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
     rates = {rate: one for one in found for rate in (one.lowest_bits_per_second, one.highest_bits_per_second)}
     return Brackets(
+        compute=whose_compute((row for one in found for row in one.rows), comparison.labels),
         lines=tuple(
             Bracket(
                 method=method_name(one, comparison.labels),
