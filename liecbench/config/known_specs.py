@@ -13,7 +13,7 @@ from liecbench.config.cell_keys import canonical, digest
 
 _MOST_SEED: Final = 2**63 - 1
 _MOST_SPECS: Final = 2**16
-_SEED: Final = re.compile(rb',\s+"seed": (0|[1-9][0-9]{0,17})(?=[,}\s])')
+_SEED: Final = re.compile(rb', "seed": (0|[1-9][0-9]{0,17})[,}]')
 _SEED_KEY: Final = b'"seed":'
 
 
@@ -41,7 +41,7 @@ class KnownSpec(dict[str, Any]):
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec, given its JSON in a ledger or a baseline; None if it has the seed in an unusual place.
+    """Return a cell's spec in a ledger, given its JSON; None if the seed is not among its fields as usual.
 
     Specs that differ only in the seed are parsed once. A text with one ``"seed": `` has one such key, because JSON
     escapes quotes within texts.

@@ -20,7 +20,7 @@ from liecbench.check.stored.conditions import SpecKeys, StoredEnvironment, condi
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell_fields import is_of_profile
 from liecbench.config.choice import Model
-from liecbench.config.known_specs import complete_spec, spec_from_json
+from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult
 from liecbench.results.language_model import is_language_model
@@ -112,11 +112,6 @@ def _epoch_adapter() -> TypeAdapter[Any]:
     return TypeAdapter(StoredEpoch)
 
 
-@functools.cache
-def _epochs_adapter() -> TypeAdapter[Any]:
-    return TypeAdapter(list[StoredEpoch])
-
-
 # Null if only steps of a profile were timed.
 _OF_TRAINING: Final = ("train_loss", "test_loss", "test_accuracy")
 # Fields that earlier versions do not know.
@@ -124,11 +119,8 @@ _LATER: Final = ("first_steps", "tokens")
 _STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
 
 _STORED_OF: Final[Callable[[Epoch], tuple[Any, ...]]] = operator.attrgetter(*_STORED)
-# What stands before, between and after the three values of a cell in a baseline's file.
-_SPEC: Final = b'\n  {\n   "spec": '
-_ENVIRONMENT: Final = b',\n   "environment": '
+_ENVIRONMENT: Final = b'\n   "environment": '
 _EPOCHS: Final = b',\n   "epochs": '
-_END: Final = b"\n  }"
 
 
 class BaselineCell(Model):
@@ -204,21 +196,20 @@ class BaselineCell(Model):
     def parse(cls, text: bytes) -> Self:
         """Return the cell in a part of a baseline's file.
 
-        Thousands of cells share a few environments, and all fields of a spec but the seed: each is parsed once.
+        Thousands of cells share a few environments: each is parsed once, and its text cut out of the other cells'. What
+        remains of a text is valid JSON only if a whole value was cut out.
 
         Raises:
             ValidationError: If the text is no cell of a baseline.
         """
         begin = text.find(_ENVIRONMENT)
         end = text.find(_EPOCHS, begin)
-        if text.startswith(_SPEC) and text.endswith(_END) and 0 < begin < end:
+        if 0 < begin < end:
             try:
-                spec = spec_from_json(text[len(_SPEC) : begin])
                 environment = _environment(text[begin + len(_ENVIRONMENT) : end])
-                epochs = _epochs_adapter().validate_json(text[end + len(_EPOCHS) : -len(_END)])
-                if spec is not None:
-                    return cls(spec=spec, environment=environment, epochs=epochs)
-            except ValueError:
+                rest = cls.model_validate_json(b"%b%b{}%b" % (text[:begin], _ENVIRONMENT, text[end:]))
+                return rest.model_copy(update={"environment": environment})
+            except ValidationError:
                 pass  # the error of the whole text tells more
         return cls.model_validate_json(text)
 
