@@ -29,8 +29,7 @@ def split(directory: Path) -> str:
     tables = []
     for verdict in found.setting_verdicts:
         rows = sorted(verdict.rows, key=_step_seconds, reverse=True)
-        authors = _the(rows, "psgd", per_tensor=True)
-        psgd, ddp = _the(rows, "psgd", per_tensor=False), _the(rows, "ddp")
+        authors, psgd, ddp = _the(rows, "psgd", per_tensor=True), _the(rows, "psgd"), _the(rows, "ddp")
         lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
         for row in rows:
             factors = [
@@ -44,12 +43,13 @@ def split(directory: Path) -> str:
     return "\n".join(tables)
 
 
-def _the(rows: list[Row], algorithm: str, **options: object) -> Row:
-    alike = [row for row in rows if row.algorithm == algorithm]
-    chosen = [row for row in alike if all(row.fields.get(name) == value for name, value in options.items())]
-    if not chosen:
-        raise LiecbenchError(f"no row of {algorithm} {options or ''}", "give results of the scenario paper/speed-up")
-    return chosen[0]
+def _the(rows: list[Row], algorithm: str, *, per_tensor: bool = False) -> Row:
+    """Return the row of an algorithm; a row without ``per_tensor``, as most have none, counts as one with False."""
+    for row in rows:
+        if row.algorithm == algorithm and bool(row.fields.get("per_tensor")) is per_tensor:
+            return row
+    name = f"{algorithm} with per_tensor: true" if per_tensor else algorithm
+    raise LiecbenchError(f"no row of {name}", "give results of the scenario paper/speed-up")
 
 
 def _step_seconds(row: Row) -> float:

@@ -139,11 +139,10 @@ def _algorithm_options(row: Row) -> set[str]:
 
 
 def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
-    """Return the options of the algorithm in which its rows differ."""
+    """Return the options of the algorithm in which its rows differ; a row may lack one that has its default."""
     found = [row for row in rows if row.algorithm == algorithm]
-    return {
-        option for option in _algorithm_options(found[0]) if len({repr(row.fields.get(option)) for row in found}) > 1
-    }
+    options = {option for row in found for option in _algorithm_options(row)}
+    return {option for option in options if len({repr(row.fields.get(option)) for row in found}) > 1}
 
 
 def _task_fields(row: Row) -> set[str]:

@@ -52,6 +52,16 @@ def test_a_field_of_the_task_names_methods_only_if_one_method_has_several_values
     }
 
 
+def test_an_option_that_another_row_of_the_algorithm_lacks_names_a_method() -> None:
+    begun, *others = run_of("t", algorithm="psgd")
+    assert isinstance(begun, Start)
+    spec = {**begun.spec, "algorithm": {"name": "psgd", "per_tensor": True}}
+    per_tensor: list[Record] = [dataclasses.replace(begun, spec=spec), *others]
+
+    for runs in ([run_of("p", algorithm="psgd"), per_tensor], [per_tensor, run_of("p", algorithm="psgd")]):
+        assert named(runs) == {("psgd", ""), ("psgd per tensor True", "")}
+
+
 def test_an_option_names_a_method_only_if_rows_of_this_algorithm_differ_in_it() -> None:
     def method(cell: str, name: str, **options: object) -> list[Record]:
         first, *others = run_of(cell, algorithm=name)
