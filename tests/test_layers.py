@@ -32,6 +32,7 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/selection",
     "config/mistake_places",
     "config/own_model",
+    "documents/notebook",
     "documents/pages",
     "documents/python_blocks",
     "documents/records_page",
