@@ -15,7 +15,6 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "liecbench"
 # Test files of what several modules do together. The names of all others are those of modules.
 SEVERAL_MODULES = {
-    "algorithms/block_order",
     "algorithms/gpu",
     "algorithms/grad_scaler",
     "algorithms/identities",

@@ -1,7 +1,8 @@
-"""The scripts that measure links, in a tiny form."""
+"""The scripts that measure links, in a tiny form, and the one that puts tables into the page about the paper."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import ROOT
@@ -31,3 +32,13 @@ def test_an_unknown_table_is_refused() -> None:
 
     assert done.returncode == 2
     assert "no table is called speed; write rates, loss, goodput, cpu" in done.stderr
+
+
+def test_tables_of_theory_replace_those_of_the_page(tmp_path: Path) -> None:
+    page, tables = tmp_path / "paper.md", tmp_path / "theory.md"
+    page.write_text("before\n<!-- theory: begin -->\nold\n<!-- theory: end -->\nafter\n")
+    tables.write_text("**new**\n")
+    for _ in range(2):
+        _run("paper_theory.py", str(tables), "--page", str(page))
+
+    assert page.read_text() == "before\n<!-- theory: begin -->\n\n**new**\n\n<!-- theory: end -->\nafter\n"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from liecbench.config.choice import Choice
@@ -101,7 +102,9 @@ def _estimate(estimate: Estimate | None) -> str:
     if estimate is None:
         return "diverged"
     half = estimate.half_width
-    return f"{estimate.mean:.3g}" if half is None else f"{estimate.mean:.3g} ± {half:.1g}"
+    if half is None:
+        return f"{estimate.mean:.3g}"
+    return f"{estimate.mean:.3g} ± {Decimal(f'{half:.1g}'):f}"  # without an exponent, like the mean beside it
 
 
 def _study_object(result: StudyResult) -> dict[str, Any]:
