@@ -1,4 +1,4 @@
-"""How many messages the Gloo transport has in flight, in real process groups."""
+"""The number of messages that the Gloo transport has in flight, in real process groups."""
 
 import pytest
 import torch
