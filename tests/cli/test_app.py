@@ -189,7 +189,8 @@ def test_list_python_prints_calls_that_run() -> None:
     calls = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert calls["ddp"].split("  ")[0] == "AllReduce(block_bytes=None)"
     assert [part.strip() for part in calls["liec"].split("#")] == [
-        "LIEC(block_bytes=26214400, server='sharded', average_period=32, compressor=Sign(), rescale_memory=False)",
+        "LIEC(block_bytes=26214400, block_order='backward', server='sharded', average_period=32, compressor=Sign(), "
+        "rescale_memory=False)",
         "from liecbench.algorithms import LIEC",
     ]
     for call in calls.values():
