@@ -1,7 +1,7 @@
 """Estimate the seconds of a timing session whose ranks replay a profile, perhaps slowed down."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from liecbench.config.cell import Cell
@@ -9,7 +9,6 @@ from liecbench.config.jobs import Session
 from liecbench.estimate.cost import LINK_SECONDS
 from liecbench.estimate.expected_profile import ExpectedProfile
 from liecbench.estimate.machine_speed import num_cores
-from liecbench.estimate.replay_cpu import replay_cpu_seconds
 from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_steps
 from liecbench.estimate.session_cost import SessionCost, rounds_within_limit
 from liecbench.network.slowdown import Slowdown
@@ -88,25 +87,14 @@ def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSte
         profile: The profile that is replayed.
         steps: The steps of the session's methods.
     """
-    from liecbench.worker.replay.dilation import MAX_CPU_SHARE, estimated_slowdown, raised
+    from liecbench.worker.replay.dilation import estimated_slowdown
 
     if not cells[0].link.shaped:
         return Slowdown()
     if cells[0].dilation != "auto":
         return Slowdown(dilation=cells[0].dilation)
     methods = [(cell, [one.kind for one in steps[cell.id].values()]) for cell in cells]
-    chosen = estimated_slowdown(methods, profile, num_cores())
-    share = max(_cpu_share(steps[cell.id].values(), chosen) for cell in cells)
-    return raised(chosen, share) if share > MAX_CPU_SHARE else chosen
-
-
-def _cpu_share(kinds: Collection[ReplayedSteps], slowdown: Slowdown) -> float:
-    """Return the share of the processors that a session will measure for one method at this slowdown."""
-    times = [(one.kind, one.real_seconds(slowdown, num_cores())) for one in kinds]
-    used = sum(
-        replay_cpu_seconds(kind.schedule, seconds, slowdown.message_divisor) for kind, seconds in times if seconds
-    )
-    return used / (num_cores() * sum(seconds for _, seconds in times)) if used else 0.0
+    return estimated_slowdown(methods, profile, num_cores())
 
 
 def _timed_steps(kind: ReplayedSteps, slowdown: Slowdown) -> int:

@@ -43,18 +43,19 @@ class ReplayedSteps:
     Attributes:
         seconds: Seconds of a step in emulated time.
         kind: What all ranks send in a step, and what a rank computes in it.
+        links: The links of the ranks.
     """
 
     seconds: float
     kind: "StepKind"
+    links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
         """Return the real seconds of a step: never less than this machine's processors need."""
-        from liecbench.worker.replay.dilation import cpu_seconds
+        from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 
-        return max(
-            slowdown.dilation * self.seconds, cpu_seconds(self.kind.schedule, slowdown.message_divisor) / num_cpus
-        )
+        cpu_seconds = replay_cpu_seconds(self.kind.schedule, self.links, slowdown) if self.links.shaped else 0.0
+        return max(slowdown.dilation * self.seconds, cpu_seconds / num_cpus)
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
@@ -64,7 +65,7 @@ def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
         LiecbenchError: If the profile has no times for a compressor that the method uses.
     """
     return {
-        name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), kind=kind)
+        name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), kind=kind, links=cell.link)
         for name, kind in replayed_kinds(cell, profile).items()
     }
 

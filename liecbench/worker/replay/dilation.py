@@ -5,13 +5,13 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
 from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import Profile
+from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 from liecbench.worker.replay.step_kinds import StepKind
 from liecbench.worker.replay.work_seconds import compressor_times
 
@@ -27,9 +27,6 @@ _LEAST_BYTES: Final = 4096
 # that all additions may make up. Dilation makes them smaller.
 _ADDED_SECONDS: Final = 0.25e-3
 _MAX_ADDED_SHARE: Final = 0.025
-# CPU seconds, measured on 2 cores: of two ranks for one message from one to the other, and of the delay line per bit.
-_MESSAGE_CPU_SECONDS: Final = 2.5e-4
-_BIT_CPU_SECONDS: Final = 0.8e-9
 
 
 def estimated_slowdown(
@@ -85,28 +82,28 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.
     """
-    wanted = 1.0
+    wanted = 1
     for kind in kinds:
         if not (kind.schedule.calls or kind.schedule.all_reduces):
             continue  # a step that only computes takes no processor, however short it is
         ranks = kind.schedule.payload_bytes()
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
-        affordable = step * MAX_CPU_SHARE * num_cpus
-        wanted = max(wanted, cpu_seconds(kind.schedule, divisor) / affordable, added / (step * _MAX_ADDED_SHARE))
-    return min(MOST_DILATION, math.ceil(wanted))
+        wanted = max(wanted, math.ceil(added / (step * _MAX_ADDED_SHARE)))
+        wanted = _affordable(kind.schedule, cell.link, step * MAX_CPU_SHARE * num_cpus, divisor, at_least=wanted)
+    return min(MOST_DILATION, wanted)
 
 
-def cpu_seconds(schedule: Schedule, divisor: int = 1) -> float:
-    """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links.
-
-    Args:
-        schedule: What all ranks send.
-        divisor: How many times smaller messages are in reality.
-    """
-    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes()) / divisor
-    messages = sum(schedule.num_messages()) + schedule.num_ring_messages()
-    return messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
+def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
+    """Return the least dilation, from ``at_least``, at which a step takes up to dilation × ``cpu_seconds`` of CPU."""
+    dilation = at_least
+    while dilation < MOST_DILATION:
+        taken = replay_cpu_seconds(schedule, links, Slowdown(dilation=dilation, message_divisor=divisor))
+        if taken <= dilation * cpu_seconds:
+            break
+        # Lower rates take more CPU per byte, so that no smaller dilation can be enough.
+        dilation = max(dilation + 1, math.ceil(taken / cpu_seconds))
+    return dilation
 
 
 def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepKind) -> float:
