@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from liecbench.config import registry
 from liecbench.config.axes import AXES, TASK_FIELDS
@@ -16,7 +17,19 @@ from liecbench.network.nearest_link import key_remedy
 
 
 def structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error.
+    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error."""
+    first, path = first_error(document, error)
+    if first["type"] == "extra_forbidden":
+        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
+        return document.error(path, message, at_key=True)
+    message = registry.describe(first)
+    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
+        message += "; to try several values, write the list under matrix"
+    return document.error(path, message)
+
+
+def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetails, Key]:
+    """Return the first unknown key of a document or, if there is none, the first error, and its place.
 
     A misspelt key causes two errors: it is unknown, and the correct key is missing.
     """
@@ -26,15 +39,9 @@ def structure_error(document: Document, error: ValidationError) -> ScenarioError
         # pydantic's location also has names of union members: keep only the keys and indices of the document.
         if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
             path = (*path, part)
-    if first["type"] == "extra_forbidden":
-        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
-        return document.error(path, message, at_key=True)
-    while first["type"] != "missing" and path and path not in document.places:
+    while first["type"] not in ("extra_forbidden", "missing") and path and path not in document.places:
         path = path[:-1]
-    message = registry.describe(first)
-    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
-        message += "; to try several values, write the list under matrix"
-    return document.error(path, message)
+    return first, path
 
 
 def _key_remedy(path: Key, key: str) -> str:

@@ -101,8 +101,8 @@ class TimeLeft:
 
 def _session_seconds(session: Session) -> float:
     """Return the seconds that a session takes at most, as far as they are known without measuring anything."""
-    path = session.cell.profile
-    profile = known_profile(path) if path is not None and session.cell.compute == "replayed" else None
+    sha256 = session.cell.profile
+    profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None
     if profile is None:
         return session_limit(session)
     expected = ExpectedProfile(profile=profile, source="the scenario's profile")

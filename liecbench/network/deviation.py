@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import MeasuredLink, Tolerance, hub_round_trip_seconds
 from liecbench.network.quantity import DELAY, RATE
+
+_MAX_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tole
         tolerance: The largest deviations that are not reported.
     """
     return [found for rank, one in enumerate(measured) for found in _of_rank(rank, asked.of(rank), one, tolerance)]
+
+
+def deviations_text(found: Sequence[Deviation]) -> str:
+    """Return the first three of one or more deviations as text, and how many more there are."""
+    more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
+    return "; ".join(map(str, found[:_MAX_NAMED])) + more
 
 
 def _of_rank(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[Deviation]:

@@ -17,6 +17,7 @@ from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.profiles.profile_store import store
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, NOT_RESULTS, Ledger, LedgerReader, read
+from liecbench.results.ranges import LARGEST
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.untrusted import regular_files
 
@@ -24,7 +25,6 @@ SCENARIO_NAME: Final = "scenario.yaml"
 _MOST_SCENARIO_BYTES: Final = 2**22
 DEFAULT_BASELINE: Final = "ddp"
 _DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
-_MOST_LOSS: Final = 1e100  # as in records
 _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -48,10 +48,10 @@ class ComparisonSettings:
         return cls(
             baseline=BaselineChoice.parse(scenario["baseline"]),
             target_accuracy=None if accuracy is None else _from_zero_to(1, accuracy),
-            target_loss=None if loss is None else _from_zero_to(_MOST_LOSS, loss),
+            target_loss=None if loss is None else _from_zero_to(LARGEST, loss),
             tolerances=Tolerances(
                 accuracy=_from_zero_to(1, scenario.get("accuracy_tolerance", usual.accuracy)),
-                loss=_from_zero_to(_MOST_LOSS, scenario.get("loss_tolerance", usual.loss)),
+                loss=_from_zero_to(LARGEST, scenario.get("loss_tolerance", usual.loss)),
             ),
         )
 

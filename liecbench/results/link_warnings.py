@@ -1,16 +1,13 @@
 """Warnings on the links of a row of cells that differ only in the seed."""
 
 from collections.abc import Sequence
-from typing import Final
 
-from liecbench.network.deviation import Deviation
+from liecbench.network.deviation import Deviation, deviations_text
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_record import LinkRecord
 from liecbench.network.link_tally import tally_warnings
 from liecbench.network.measurement import WARNING
 from liecbench.results.cells import CellResult
-
-_MAX_NAMED: Final = 3
 
 
 def link_deviations(cells: Sequence[CellResult]) -> tuple[Deviation, ...]:
@@ -20,8 +17,7 @@ def link_deviations(cells: Sequence[CellResult]) -> tuple[Deviation, ...]:
 
 def deviation_warning(deviations: Sequence[Deviation]) -> str:
     """Return a warning that names the first three of one or more deviations."""
-    more = f" and {len(deviations) - _MAX_NAMED} more" if len(deviations) > _MAX_NAMED else ""
-    return f"its link is off by more than {WARNING}: {'; '.join(map(str, deviations[:_MAX_NAMED]))}{more}"
+    return f"its link is off by more than {WARNING}: {deviations_text(deviations)}"
 
 
 def link_warnings(cells: Sequence[CellResult]) -> list[str]:

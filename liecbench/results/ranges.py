@@ -44,9 +44,10 @@ def _check_gpu(value: dict[str, float]) -> dict[str, float]:
 Count = Annotated[int, Ge(0), Le(_MOST)]
 Natural = Annotated[int, Ge(1), Le(_MOST)]
 # Wider than the range of float32, and the square of any value within is still a finite float.
-Real = Annotated[float, Ge(-1e100), Le(1e100)]
-NonNegative = Annotated[float, Ge(0), Le(1e100)]
-Positive = Annotated[float, Gt(0), Le(1e100)]
+LARGEST: Final = 1e100
+Real = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
+NonNegative = Annotated[float, Ge(0), Le(LARGEST)]
+Positive = Annotated[float, Gt(0), Le(LARGEST)]
 Seconds = Annotated[float, Ge(0), Le(1e10)]
 # Null in the ledger if no step was timed; see ``Epoch.__post_init__``.
 TimedSeconds = Annotated[Seconds, _OrNull()]

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
-from liecbench.network.deviation import Deviation, deviations
+from liecbench.network.deviation import Deviation, deviations, deviations_text
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
@@ -25,7 +25,6 @@ _MAX_MEASUREMENTS = 3
 # A cell does not fail for a measurement that was disturbed for a moment: before it would, its links are measured again
 # after pauses, until they have been measured this often.
 _MAX_BEFORE_FAILING, _PAUSE_SECONDS = 10, 0.5
-_MAX_NAMED = 3
 _NOT_SLOWED = Slowdown()
 
 
@@ -137,9 +136,7 @@ class CellLink:
                 would then mean nothing. Every rank raises this error.
         """
         if wrong := self._deviations(FAILING):
-            more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
-            named = "; ".join(map(str, wrong[:_MAX_NAMED]))
-            raise LinkError(f"the link is off by more than {FAILING}: {named}{more}")
+            raise LinkError(f"the link is off by more than {FAILING}: {deviations_text(wrong)}")
 
     def shape(self) -> None:
         """Limit all ranks' traffic to the rates and delays of their links. Collective."""

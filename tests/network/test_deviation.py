@@ -1,6 +1,6 @@
 import pytest
 
-from liecbench.network.deviation import Deviation, deviations
+from liecbench.network.deviation import Deviation, deviations, deviations_text
 from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance
 
@@ -72,3 +72,12 @@ def test_a_round_trip_is_described() -> None:
     (found,) = deviations(link, [measured(1e9, 1e9, 0.03)], FAILING)
 
     assert str(found) == "rank 0 round trip to the hub: asked 20ms, measured 30ms (+50%)"
+
+
+def test_three_deviations_are_named() -> None:
+    found = [Deviation(rank=rank, of="down", asked=1e8, measured=5e7) for rank in range(5)]
+
+    assert deviations_text(found) == (
+        "rank 0 down: asked 100mbit, measured 50mbit (-50%); rank 1 down: asked 100mbit, measured 50mbit (-50%); "
+        "rank 2 down: asked 100mbit, measured 50mbit (-50%) and 2 more"
+    )

@@ -26,13 +26,10 @@ def test_a_rows_deviations_are_those_of_its_links() -> None:
     assert link_deviations([cell, cell]) == (Deviation(rank=1, of="up", asked=1e8, measured=0.8e8),)
 
 
-def test_three_deviations_are_named() -> None:
-    found = [Deviation(rank=rank, of="down", asked=1e8, measured=5e7) for rank in range(5)]
-
-    assert deviation_warning(found) == (
+def test_a_warning_says_how_far_links_may_be_off() -> None:
+    assert deviation_warning([Deviation(rank=0, of="down", asked=1e8, measured=5e7)]) == (
         "its link is off by more than 5% of its rate or 10% of its round trip: "
-        "rank 0 down: asked 100mbit, measured 50mbit (-50%); rank 1 down: asked 100mbit, measured 50mbit (-50%); "
-        "rank 2 down: asked 100mbit, measured 50mbit (-50%) and 2 more"
+        "rank 0 down: asked 100mbit, measured 50mbit (-50%)"
     )
 
 
