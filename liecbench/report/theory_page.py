@@ -84,7 +84,7 @@ def _notes(result: StudyResult) -> Iterator[str]:
     if study.measure == "stationary_gradient" and len(study.matrix.workers) > 1:
         yield "exponent a of ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none"
     if study.measure == "largest_stable_rate":
-        yield "to 5 %; stable: ‖∇f(x̄)‖² stays at most 1000 σ² in all steps; none above 8/L is tried"
+        yield "to 5 %; stable: ‖∇f(x̄)‖² is at most 1000 σ² after every fifth step; none above 8/L is tried"
 
 
 def _choice(choice: Choice | None) -> str:

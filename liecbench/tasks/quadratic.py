@@ -29,7 +29,7 @@ class Quadratic(Problem):
     smallest: Annotated[float, Gt(0)] = 0.05
     largest: Annotated[float, Gt(0)] = 1.0
     spectrum: Literal["linear", "geometric"] = "linear"
-    noise: Annotated[float, Ge(0)] = 1.0
+    noise: Annotated[float, Gt(0)] = 1.0
     distribution: Literal["gaussian", "exponential"] = "gaussian"
 
     def __post_init__(self) -> None:

@@ -26,7 +26,6 @@ _STEPS_PER_SAMPLE: Final = 5
 class SimulatedCell:
     """A simulation. All workers start at the minimum of f, from where only noise moves them."""
 
-    task: Choice
     algorithm: Choice
     compressor: Choice | None
     workers: int
@@ -54,14 +53,17 @@ class SimulatedCell:
         vectors = problem.stochastic_gradients(problem.minimum().repeat(_NUM_SAMPLED, 1), self._random())
         square = float(vectors.square().sum())
         one_by_one = SimulatedExchange(1, self.server)
-        for vector in vectors:
+        for number, vector in enumerate(vectors):
+            one_by_one.begin(step=number, block=0)  # other random numbers for each vector
             one_by_one.keep_residual(compressor, vector)
         return 1 - float(vectors.square().sum()) / square if square else None
 
     def bound(self, problem: Problem) -> float | None:
-        """Return δ/(10 L), below which the paper's theorem 1 holds; None if δ is undefined."""
+        """Return δ/(10 L), below which the paper's theorem 1 holds; None if δ is undefined or not above 0."""
         contraction = self.contraction(problem)
-        return None if contraction is None else contraction / (_BOUND_DIVISOR * problem.smoothness)
+        if contraction is None or contraction <= 0:
+            return None
+        return contraction / (_BOUND_DIVISOR * problem.smoothness)
 
     def train(self, problem: Problem, *, learning_rate: float, steps: int) -> Iterator[float]:
         """Train, and yield ‖∇f(x̄)‖² after every fifth step, where x̄ is the mean model; infinity at the end if it fails.

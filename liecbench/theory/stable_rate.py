@@ -5,7 +5,7 @@ from typing import Final
 from liecbench.tasks.problem import Problem
 from liecbench.theory.simulated_cell import SimulatedCell
 
-# A run is unstable if ‖∇f(x̄)‖² exceeds this many times the variance σ² of a stochastic gradient.
+# A run is unstable if a sample of ‖∇f(x̄)‖² exceeds this many times the variance σ² of a stochastic gradient.
 _LIMIT: Final = 1000.0
 # In units of 1/L. Plain gradient descent is unstable above 2.
 _LARGEST: Final = 8.0
@@ -13,10 +13,10 @@ _PRECISION: Final = 1.05
 
 
 def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
-    """Return the largest learning rate at which a simulation is stable, to 5 %, or 0 if none above 1/(8192 L) is.
+    """Return the largest learning rate at which a simulation is stable, to 5 %, or 0 if 1/(4096 L) is not.
 
     The search halves the rate from 8/L until a run is stable, and then narrows the interval by its geometric middle. A
-    run is unstable if ‖∇f(x̄)‖² exceeds 1000 σ² in one of its steps.
+    run is unstable if ‖∇f(x̄)‖², looked at after every fifth step, exceeds 1000 σ².
 
     Args:
         cell: The method, workers and seed.
@@ -40,6 +40,6 @@ def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) ->
 
 
 def is_stable(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> bool:
-    """Return whether ‖∇f(x̄)‖² stays at most 1000 σ² in a run of ``steps`` steps."""
+    """Return whether ‖∇f(x̄)‖² is at most 1000 σ² after every fifth step of a run of ``steps`` steps."""
     limit = _LIMIT * problem.noise_variance
     return all(square <= limit for square in cell.train(problem, learning_rate=learning_rate, steps=steps))

@@ -39,8 +39,9 @@ class Study(Model):
     """A question about some methods, with its function f.
 
     Attributes:
-        measure: ``stationary_gradient``: ‖∇f(x̄)‖², averaged over the second half of the steps, where x̄ is the mean of
-            the workers' models. ``largest_stable_rate``: the largest learning rate at which ‖∇f(x̄)‖² stays bounded.
+        measure: ``stationary_gradient``: ‖∇f(x̄)‖², averaged over every fifth step of the second half, where x̄ is the
+            mean of the workers' models. ``largest_stable_rate``: the largest learning rate at which ‖∇f(x̄)‖² stays
+            bounded.
         task: The function.
         steps: The number of steps of a simulation.
         learning_rate: The learning rate η. None for ``largest_stable_rate``, which looks for it.
@@ -72,9 +73,7 @@ class Study(Model):
         """Return the simulations, those of one method one after the other."""
         matrix = self.matrix
         return [
-            SimulatedCell(
-                task=self.task, algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server
-            )
+            SimulatedCell(algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server)
             for (method, compressor), workers, seed in itertools.product(self.methods(), matrix.workers, matrix.seed)
         ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from liecbench.config.choice import Choice
 from liecbench.results.statistics import Estimate
+from liecbench.tasks.problem import Problem
 from liecbench.theory.simulated_cell import SimulatedCell, make_problem
 from liecbench.theory.stable_rate import largest_stable_rate
 from liecbench.theory.stationary import stationary_gradient
@@ -20,7 +21,7 @@ class MethodResult:
         algorithm: The method.
         compressor: The compressor; None if the method takes none.
         contraction: δ of the compressor on stochastic gradients at the minimum; None if it is undefined.
-        bound: δ/(10 L); None if δ is undefined.
+        bound: δ/(10 L); None if δ is undefined or not above 0.
         measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
         speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. Only of
             stationary gradients, with several numbers of workers.
@@ -53,7 +54,7 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
         contraction = cells[0].contraction(problem)
         values: dict[int, list[float]] = {cell.workers: [] for cell in cells}
         for cell in cells:
-            values[cell.workers].append(_measure(study, cell))
+            values[cell.workers].append(_measure(study, cell, problem))
         methods.append(
             MethodResult(
                 algorithm=algorithm,
@@ -78,8 +79,7 @@ def learning_rate_of(study: Study, bound: float | None) -> float | None:
     return study.learning_rate
 
 
-def _measure(study: Study, cell: SimulatedCell) -> float:
-    problem = make_problem(study.task)
+def _measure(study: Study, cell: SimulatedCell, problem: Problem) -> float:
     rate = learning_rate_of(study, cell.bound(problem))
     if rate is None:
         return largest_stable_rate(cell, problem, steps=study.steps)

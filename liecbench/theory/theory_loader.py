@@ -9,9 +9,11 @@ from pydantic import ValidationError
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.config import registry
 from liecbench.config.choice import Choice
+from liecbench.config.structure_errors import first_error
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
-from liecbench.theory.simulated_cell import SimulatedCell
+from liecbench.tasks.problem import Problem
+from liecbench.theory.simulated_cell import SimulatedCell, make_problem
 from liecbench.theory.study import OfBound, Study, StudyMatrix, TheoryFile
 
 _KEYS: Final = {name for model in (TheoryFile, Study, StudyMatrix, OfBound) for name in model.model_fields}
@@ -48,17 +50,10 @@ def check_theory(document: Document) -> TheoryFile:
 
 
 def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    path: Key = ()
-    for index, part in enumerate(first["loc"], start=1):
-        if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
-            path = (*path, part)
+    first, path = first_error(document, error)
     if first["type"] == "extra_forbidden":
         message = f"there is no key {path[-1]!r} here ({did_you_mean(path[-1], _KEYS)})"
         return document.error(path, message, at_key=True)
-    if first["type"] != "missing":
-        while path and path not in document.places:
-            path = path[:-1]
     return document.error(path, registry.describe(first))
 
 
@@ -74,7 +69,16 @@ def _check_study(document: Document, path: Key, study: Study, file: TheoryFile) 
     if not study.cells(file.server):
         raise document.error((*matrix, "compressor"), "the key is missing; add it", at_key=True)
     for cell in study.cells(file.server):
-        _check_cell(document, matrix, cell, study)
+        try:
+            cell.make_algorithm()
+        except ValueError as error:
+            raise document.error(matrix, str(error)) from None
+    if isinstance(study.learning_rate, OfBound):
+        problem = make_problem(study.task)
+        for cell in study.cells(file.server):
+            # A bound does not depend on the number of workers, and hardly on the seed.
+            if (cell.workers, cell.seed) == (study.matrix.workers[0], study.matrix.seed[0]):
+                _check_bound(document, (*path, "learning_rate"), cell, problem)
 
 
 def _check_choice(document: Document, path: Key, kind: registry.Kind, choice: Choice) -> None:
@@ -86,26 +90,21 @@ def _check_choice(document: Document, path: Key, kind: registry.Kind, choice: Ch
 
 
 def _check_algorithm(document: Document, path: Key, algorithm: Choice, study: Study) -> None:
-    cls = registry.load("algorithm", algorithm.name)
-    if not (issubclass(cls, BlockAlgorithm) and cls.is_elementwise):
-        known = (registry.load("algorithm", name) for name in registry.names("algorithm"))
-        names = [
-            name
-            for name, one in zip(registry.names("algorithm"), known, strict=True)
-            if issubclass(one, BlockAlgorithm) and one.is_elementwise
-        ]
-        raise document.error(path, f"{algorithm.name} cannot be simulated; take one of {', '.join(names)}")
-    if registry.needs_compressor(cls) and not study.matrix.compressor:
+    if not _can_be_simulated(algorithm.name):
+        names = ", ".join(filter(_can_be_simulated, registry.names("algorithm")))
+        raise document.error(path, f"{algorithm.name} cannot be simulated; take one of {names}")
+    if registry.needs_compressor(registry.load("algorithm", algorithm.name)) and not study.matrix.compressor:
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error((*path[:-2], "compressor"), message)
 
 
-def _check_cell(document: Document, matrix: Key, cell: SimulatedCell, study: Study) -> None:
-    try:
-        algorithm = cell.make_algorithm()
-    except ValueError as error:
-        raise document.error(matrix, str(error)) from None
-    relative = study.learning_rate is None or isinstance(study.learning_rate, OfBound)
-    if relative and algorithm.push_compressor(0) is None and study.measure == "stationary_gradient":
-        message = f"{cell.algorithm.name} has no δ, and so no bound δ/(10 L); write the learning rate as a number"
-        raise document.error((*matrix[:-1], "learning_rate"), message)
+def _can_be_simulated(name: str) -> bool:
+    cls = registry.load("algorithm", name)
+    return issubclass(cls, BlockAlgorithm) and cls.is_elementwise
+
+
+def _check_bound(document: Document, path: Key, cell: SimulatedCell, problem: Problem) -> None:
+    if cell.bound(problem) is None:
+        compressor = "" if cell.compressor is None else f" with {cell.compressor.name}"
+        message = f"{cell.algorithm.name}{compressor} has no δ above 0, and so no bound δ/(10 L)"
+        raise document.error(path, f"{message}; write the learning rate as a number")

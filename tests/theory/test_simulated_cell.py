@@ -9,9 +9,7 @@ TASK = Choice.model_validate({"name": "quadratic", "dimension": 256, "smallest":
 
 
 def cell(algorithm: str, compressor: Choice | None, seed: int = 0) -> SimulatedCell:
-    return SimulatedCell(
-        task=TASK, algorithm=Choice(name=algorithm), compressor=compressor, workers=2, seed=seed, server="root"
-    )
+    return SimulatedCell(algorithm=Choice(name=algorithm), compressor=compressor, workers=2, seed=seed, server="root")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +30,15 @@ def test_the_bound_is_the_contraction_over_10_times_the_smoothness() -> None:
 
     assert cell("psgd", None).bound(problem) == pytest.approx(1 / (10 * 2.0))
     assert cell("signsgd", None).bound(problem) is None
+
+
+def test_each_gradient_meets_other_random_numbers_and_a_contraction_below_0_gives_no_bound() -> None:
+    problem, one_level = make_problem(TASK), Choice.model_validate({"name": "qsgd", "levels": 1})
+    contraction = cell("csgd", one_level).contraction(problem)
+
+    # E‖v − C(v)‖² = ‖v‖₁‖v‖₂ − ‖v‖₂², and ‖v‖₁/‖v‖₂ of Gaussian v is about √(2 · 256/π).
+    assert contraction == pytest.approx(2 - math.sqrt(2 * 256 / math.pi), abs=0.7)  # three standard errors
+    assert cell("csgd", one_level).bound(problem) is None
 
 
 def test_a_seed_repeats_a_run_and_another_does_not() -> None:

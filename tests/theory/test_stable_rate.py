@@ -9,7 +9,6 @@ TASK = Choice.model_validate({"name": "quadratic", "dimension": 16, "smallest": 
 
 def cell(algorithm: str, compressor: Choice | None) -> SimulatedCell:
     return SimulatedCell(
-        task=TASK,
         algorithm=Choice(name=algorithm),
         compressor=compressor,
         workers=2,

@@ -18,9 +18,7 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20
 
 
 def stationary(algorithm: Choice, compressor: Choice | None, workers: int, seed: int, steps: int = STEPS) -> float:
-    cell = SimulatedCell(
-        task=SKEWED, algorithm=algorithm, compressor=compressor, workers=workers, seed=seed, server="root"
-    )
+    cell = SimulatedCell(algorithm=algorithm, compressor=compressor, workers=workers, seed=seed, server="root")
     return stationary_gradient(cell, make_problem(SKEWED), learning_rate=RATE, steps=steps)
 
 

@@ -19,6 +19,8 @@ studies:
       compressor: [sign]
       workers: [1, 4]
 """
+# Its error is larger than the vector.
+CSGD_WITH_ONE_LEVEL = "csgd]\n      compressor: [{name: qsgd, levels: 1}]"
 
 
 def test_the_bundled_file_is_valid() -> None:
@@ -43,7 +45,13 @@ def test_an_assignment_overrides_a_key(tmp_path: Path) -> None:
         ("psgd", "ddp", "t.yaml:8:19: studies[0].matrix.algorithm[0]: ddp cannot be simulated; take one of cser, csgd"),
         ("      compressor: [sign]\n", "", "t.yaml:8:7: studies[0].matrix.compressor: liec needs a compressor"),
         ("[sign]", "[qsgd]", "t.yaml:8:7: studies[0].matrix: LIEC: the method keeps an error memory"),
-        ("psgd", "signsgd", "t.yaml:6:20: studies[0].learning_rate: signsgd has no δ"),
+        ("psgd", "signsgd", "t.yaml:6:20: studies[0].learning_rate: signsgd has no δ above 0"),
+        (
+            "liec]\n      compressor: [sign]",
+            CSGD_WITH_ONE_LEVEL,
+            "t.yaml:6:20: studies[0].learning_rate: csgd with qsgd has",
+        ),
+        ("dimension: 16", "noise: 0", "t.yaml:4:29: studies[0].task.noise: 0 should be"),
         ("workers: [1, 4]", "workers: [0]", "t.yaml:10:17: studies[0].matrix.workers[0]: 0"),
         ("studies:", "matrix: {}\nstudies:", "t.yaml:2:1: matrix: a scenario to train"),
         ("measure: stationary_gradient", "measure: speed", "t.yaml:3:14: studies[0].measure: 'speed'"),
