@@ -20,8 +20,8 @@ class MethodResult:
     Attributes:
         algorithm: The method.
         compressor: The compressor; None if the method takes none.
-        contraction: δ of the compressor on stochastic gradients at the minimum; None if it is undefined.
-        bound: δ/(10 L); None if δ is undefined or not above 0.
+        contraction: δ of the compressor on stochastic gradients at the minimum, with the first seed; None if undefined.
+        bound: δ/(10 L) with the first seed; None if δ is undefined or not above 0. Each seed trains with its own.
         measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
         speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. Only of
             stationary gradients, with several numbers of workers.
