@@ -18,6 +18,7 @@ if __name__ == "__main__":
         "torch_threads": torch.get_num_threads(),
         "affinity": sorted(os.sched_getaffinity(0)),
         "environment": dict(os.environ),
+        "working_directory": str(Path.cwd()),
         "command_line": Path("/proc/self/cmdline").read_text().replace("\0", " "),
     }
     with Path(os.environ[EVENTS_VARIABLE]).open("a") as events:

@@ -140,6 +140,7 @@ class _Server:
         if child == 0:
             self._forget_launches()
             answer.close()
+            os.chdir(launch.directory)
             isolation = Isolation(parent=parent, events=events, num_links=launch.num_links, isolate=launch.isolate)
             _exit_after(functools.partial(_run_launch, isolation, log, launch.agent))
         os.close(events)

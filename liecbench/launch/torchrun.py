@@ -192,6 +192,7 @@ class Ranks:
             agent=torchrun.agent(plan),
             num_links=torchrun.workers if torchrun.shaped else 0,
             isolate=isolate,
+            directory=str(Path.cwd()),
             imports=torchrun.kernels,
         )
         reading, writing = os.pipe()

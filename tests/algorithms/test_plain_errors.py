@@ -15,6 +15,9 @@ AllReduce: Any = algorithms.AllReduce
 CSGD: Any = algorithms.CSGD
 
 
+OPTIONS = "block_bytes, block_order, server, compressor, rescale_memory"
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -23,17 +26,17 @@ CSGD: Any = algorithms.CSGD
         (
             lambda: MemSGD(),
             TypeError,
-            "MemSGD needs the option compressor; its options are block_bytes, server, compressor, rescale_memory",
+            "MemSGD needs the option compressor; its options are " + OPTIONS,
         ),
         (
             lambda: MemSGD(compresor=Sign()),
             TypeError,
-            "MemSGD needs the option compressor; its options are block_bytes, server, compressor, rescale_memory",
+            "MemSGD needs the option compressor; its options are " + OPTIONS,
         ),
         (
             lambda: MemSGD(compressor=Sign(), period=2),
             TypeError,
-            "MemSGD has no option 'period'; its options are block_bytes, server, compressor, rescale_memory",
+            "MemSGD has no option 'period'; its options are " + OPTIONS,
         ),
         (
             lambda: LIEC(compressor="sgn"),

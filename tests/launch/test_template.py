@@ -74,6 +74,20 @@ def test_a_rank_is_a_fork_that_has_imported_torch(tmp_path: Path) -> None:
     assert ("liecbench.launch.template" in found["command_line"], True) == (True, found["had_torch"])
 
 
+def test_ranks_work_where_the_command_works_now(
+    tmp_path: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths of a launch may be relative, and a program that uses the Python API may change its working directory."""
+    for name in ("first", "second"):
+        directory = tmp_path / name
+        directory.mkdir()
+        monkeypatch.chdir(directory)
+        outcome, found = run(Path(), variables)
+
+        assert outcome.status == 0, log_tail(outcome.log)
+        assert found["working_directory"] == str(directory)
+
+
 def test_a_template_has_one_thread_and_no_open_gpu() -> None:
     template = template_of(sys.executable, Torchrun(module="m", workers=1, threads=1, shaped=False).environment, ())
     wait_for(template.is_ready, "the template has imported torch")
