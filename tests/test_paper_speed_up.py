@@ -36,7 +36,7 @@ def test_the_factors_of_a_speed_up_are_those_of_the_implementation_and_of_the_al
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[2:] == [
-        "| psgd per tensor True | 400 | – | – | – | 0.125× (0.125 to 0.125) |",
+        "| psgd per_tensor | 400 | – | – | – | 0.125× (0.125 to 0.125) |",
         "| psgd | 200 | 2× (2 to 2) | 2× (2 to 2) | – | 0.25× (0.25 to 0.25) |",
         "| ddp | 50 | 8× (8 to 8) | – | – | – |",
         "| liec | 25 | 16× (16 to 16) | 2× (2 to 2) | 8× (8 to 8) | 2× (2 to 2) |",

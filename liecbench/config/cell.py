@@ -14,6 +14,7 @@ from liecbench.config.cell_fields import LATER_CELL_FIELDS
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
 from liecbench.config.choice import Choice, Model
 from liecbench.config.compute_choice import Compute, Dilation
+from liecbench.config.method_labels import method_label
 from liecbench.config.task import ProfileHash, Task
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
@@ -121,5 +122,6 @@ class Cell(Model):
 
     def describe(self) -> str:
         """Return the algorithm, compressor, number of workers, link and seed in one line, for messages."""
-        algorithm = f"{self.algorithm.name}({self.compressor.name})" if self.compressor else self.algorithm.name
-        return f"{algorithm} · {self.workers} workers · {self.link} · seed {self.seed}"
+        return (
+            f"{method_label(self.algorithm, self.compressor)} · {self.workers} workers · {self.link} · seed {self.seed}"
+        )

@@ -16,6 +16,16 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 }
 
 
+def naming_options(choice: Mapping[str, Any]) -> set[str]:
+    """Return the options that are always part of a method's name: those by which it is not the method of that name.
+
+    Args:
+        choice: A choice as in a cell's spec. Of the options that the first versions did not have, a spec has only
+            those whose value changes the method, such as ``per_tensor`` of ``psgd``.
+    """
+    return {option for option in choice if (choice["name"], option) in _LATER_OPTIONS}
+
+
 class Model(BaseModel):
     """A frozen pydantic model that refuses unknown keys and wrong types."""
 

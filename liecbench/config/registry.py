@@ -206,9 +206,12 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
         option = str(first["loc"][0]) if first["loc"] else None
         if first["type"] == "extra_forbidden":
             assert option is not None, "an unknown option has a name"
-            if kind == "algorithm" and option in ("compressor", "server"):
+            if kind == "algorithm" and option in _SHARED_FIELDS:
                 is_taken = any(f.name == option for f in dataclasses.fields(load(kind, name)))
-                way_out = "write it in the matrix" if is_taken else "remove it: the method takes none"
+                where = (
+                    "at the top level of the scenario" if option in ("block_bytes", "block_order") else "in the matrix"
+                )
+                way_out = f"write it {where}" if is_taken else "remove it: the method takes none"
                 raise OptionError(option, f"{name} has no option {option!r} ({way_out})") from None
             valid = did_you_mean(option, model.model_fields) if model.model_fields else "it takes none"
             raise OptionError(option, f"{name} has no option {option!r} ({valid})") from None

@@ -189,12 +189,7 @@ def override(document: Document, assignment: str) -> Document:
     if not sign or not path_text:
         raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
     value = parse(f"{json.dumps(path_text)}: {value_text}", source)  # errors within the value then start with its path
-    path: Key = tuple(path_text.split("."))
-    for length in range(1, len(path)):
-        above = _found(document.data, path[:length])
-        if above is not None and not isinstance(above, dict):
-            key = dotted(path[:length])
-            raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
+    path = _path(document, path_text, source)
     data = _replaced(document.data, path, value.data[path_text])
     here = Place(source, source)
     places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
@@ -203,14 +198,36 @@ def override(document: Document, assignment: str) -> Document:
     return Document(data, places, document.source)
 
 
-def _found(data: Any, path: Key) -> Any:
-    for part in path:
-        data = data.get(part) if isinstance(data, dict) else None
-    return data
+def _path(document: Document, text: str, source: str) -> Key:
+    """Return the key that ``studies[0].steps`` means; ``studies.0.steps`` means the same.
+
+    Raises ScenarioError if something on the way to the key has no keys, or not this entry.
+    """
+    path: Key = ()
+    above: Any = document.data
+    for part in re.sub(r"\[(\d+)\]", r".\1", text).split("."):
+        if isinstance(above, list):
+            if not part.isdecimal():
+                example = dotted((*path, 0))
+                raise ScenarioError(
+                    f"{source}: {dotted(path)}: a list has no key {part!r}; name an entry, as in {example}"
+                )
+            if int(part) >= len(above):
+                entries = f"{len(above)} {'entry' if len(above) == 1 else 'entries'}, counted from 0"
+                raise ScenarioError(f"{source}: {dotted(path)}: the list has {entries}; set {dotted(path)} as a whole")
+            path, above = (*path, int(part)), above[int(part)]
+        elif above is None or isinstance(above, dict):
+            path, above = (*path, part), (above or {}).get(part)
+        else:
+            key = dotted(path)
+            raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
+    return path
 
 
 def _replaced(data: Any, path: Key, value: Any) -> Any:
     if not path:
         return value
+    if isinstance(data, list):
+        return [_replaced(item, path[1:], value) if index == path[0] else item for index, item in enumerate(data)]
     inner = data if isinstance(data, dict) else {}
     return {**inner, path[0]: _replaced(inner.get(path[0]), path[1:], value)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
 from liecbench.config.jobs import Job, Session
+from liecbench.config.method_labels import method_label
 from liecbench.estimate.cost import job_seconds, launch_seconds
 from liecbench.estimate.machine_speed import other_processes, oversubscription, slowdown_alone
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
@@ -19,8 +20,8 @@ from liecbench.network.goodput import slowest_stream
 from liecbench.network.quantity import format_rate
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS
 
-# ``Cell.describe`` shows these fields.
-_DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
+# ``Cell.describe`` shows these fields. A scenario has one order of blocks, which methods without it do not take.
+_NOT_ADDED = frozenset({"algorithm", "compressor", "workers", "link", "seed", "block_order"})
 _WITHOUT_GPU_TIME = " without the time that GPUs compute"
 
 
@@ -110,14 +111,11 @@ def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
     cell = session.cell
     without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{_duration(cost.seconds)}{without_gpu}"
-    names = ", ".join(_method(contestant.cell) for contestant in session.contestants)
+    methods = [(contestant.cell.algorithm, contestant.cell.compressor) for contestant in session.contestants]
+    names = ", ".join(method_label(*method, methods) for method in methods)
     replayed = "" if cost.slowdown is None else f", {cost.slowdown}"
     yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"
-
-
-def _method(cell: Cell) -> str:
-    return f"{cell.algorithm.name}({cell.compressor.name})" if cell.compressor else cell.algorithm.name
 
 
 def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
@@ -182,11 +180,11 @@ def _duration(seconds: float) -> str:
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the cells' fields that differ between jobs and that ``Cell.describe`` does not show."""
+    """Return the names of the fields in which jobs differ, without those that their lines do not need."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():
-            if name not in _DESCRIBED and value is not None:
+            if name not in _NOT_ADDED and value is not None:
                 values.setdefault(name, set()).add(repr(value))
     return {name for name, found in values.items() if len(found) > 1}
 

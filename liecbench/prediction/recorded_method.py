@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from liecbench.config import registry
 from liecbench.config.choice import Choice
 from liecbench.config.factory import make_compressor
+from liecbench.config.method_labels import method_label
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.step_work import StepWork, step_work
 from liecbench.profiles.profile import CompressorTimes, Line, Profile
@@ -59,9 +60,7 @@ class Method:
 
     def label(self, methods: Sequence["Method"]) -> str:
         """Return the name and the options in which methods of this name differ: ``liec(sign) average period 32``."""
-        alike, own = [one.algorithm.options for one in methods if one.name == self.name], self.algorithm.options
-        differing = [name for name, value in own.items() if any(other.get(name) != value for other in alike)]
-        return " ".join([self.name, *(f"{name.replace('_', ' ')} {own[name]}" for name in differing)])
+        return method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in methods])
 
     def make(self) -> "Algorithm":
         """Return a new instance of the algorithm."""

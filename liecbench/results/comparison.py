@@ -16,7 +16,7 @@ from liecbench.results.measured_bandwidth import measured_bandwidth
 from liecbench.results.merged_warnings import merged_deviations, merged_warnings
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
-from liecbench.results.row_labels import Labels
+from liecbench.results.row_labels import Labels, naming_fields
 from liecbench.results.rows import Row, grouped
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
@@ -130,7 +130,8 @@ class Comparison:
         )
         verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
         ordered = grouped(rows, by) if rows else []
-        fields = list(dict.fromkeys(["algorithm", by, *varying_fields([row.fields for row in ordered])]))
+        varying = varying_fields([row.fields for row in ordered])
+        fields = list(dict.fromkeys(["algorithm", by, *varying, *naming_fields(ordered)]))
         return cls(
             rows=tuple(ordered),
             added_rows=tuple(added),

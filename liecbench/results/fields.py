@@ -1,7 +1,10 @@
 """The fields in which the rows of a comparison differ."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+# Algorithms that do not take these fields have the default: only two values of one algorithm are a difference.
+_TAKEN_BY_SOME: Final = frozenset({"block_order"})
 
 
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -9,7 +12,7 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     A field differs if two rows have different values other than None, or if one row has None and another row of the
     same algorithm has a value. A row that lacks the field, such as an option of another schedule, counts only against
-    rows from which nothing else tells it.
+    rows from which nothing else tells it. The order of blocks differs only between rows of one algorithm.
 
     Args:
         rows: The fields of each row, by name.
@@ -27,6 +30,8 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    if name in _TAKEN_BY_SOME:
+        return any(_differs_for(rows, name, algorithm) for algorithm in {row["algorithm"] for row in rows})
     known = [value for row in rows if (value := row[name]) is not None]
     differs = len(_texts(known)) > 1
     if differs or len(known) == len(rows):
@@ -34,6 +39,10 @@ def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
     with_value = {row["algorithm"] for row in rows if row[name] is not None}
     without = {row["algorithm"] for row in rows if row[name] is None}
     return not with_value.isdisjoint(without)
+
+
+def _differs_for(rows: Sequence[Mapping[str, Any]], name: str, algorithm: str) -> bool:
+    return len({repr(row[name]) for row in rows if row["algorithm"] == algorithm}) > 1
 
 
 def _texts(values: Sequence[Any]) -> set[str]:

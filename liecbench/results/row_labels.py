@@ -5,6 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.choice import naming_options
+from liecbench.config.method_labels import option_label
 from liecbench.network.slowdown import replays_text
 from liecbench.results.fields import varying_fields
 from liecbench.results.rows import Row
@@ -29,11 +31,12 @@ class Labels:
         setting_fields = _SETTING_FIELDS | {option for row in rows for option in _workload_options(row)}
         of_task = {name for row in rows for name in _task_fields(row)} - setting_fields
         apart = [name for name in varying if name not in of_task]
-        self._method_fields = [
+        of_method = [
             name
             for name in varying
             if name not in setting_fields and (name not in of_task or _varies_within_method(rows, name, apart))
         ]
+        self._method_fields = list(dict.fromkeys([*of_method, *naming_fields(rows)]))
         self._setting_fields = [name for name in varying if name in setting_fields]
         algorithms = dict.fromkeys(row.algorithm for row in rows)
         self._options = {algorithm: _differing_options(rows, algorithm) for algorithm in algorithms}
@@ -60,9 +63,10 @@ class Labels:
     def method(self, row: Row) -> str:
         """Return the name of the row's method: the algorithm, and values of method fields that differ between rows.
 
-        An option of the algorithm is in the name only if it differs between rows of this algorithm.
+        An option of the algorithm is in the name only if it differs between rows of this algorithm, or if without it
+        the name would be that of another method: ``psgd per_tensor``.
         """
-        alike = _algorithm_options(row) - self._options[row.algorithm]
+        alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         return " ".join([row.algorithm, *_field_labels(row, [n for n in self._method_fields if n not in alike])])
 
     def variant(self, row: Row) -> int:
@@ -80,6 +84,11 @@ class Labels:
     def whole(self, row: Row, without: Collection[str] = ()) -> str:
         """Return the names of the row's method and setting as one text, without the fields in ``without``."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
+
+
+def naming_fields(rows: Sequence[Row]) -> list[str]:
+    """Return the options of algorithms that are part of the names of rows even if no two rows differ in them."""
+    return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
 
 def provenance(rows: Sequence[Row]) -> str:
@@ -135,7 +144,12 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _algorithm_options(row: Row) -> set[str]:
-    return set(row.cells[0].spec["algorithm"]) - {"name"}
+    """Return the names of the row's fields that only some algorithms take."""
+    return {*row.cells[0].spec["algorithm"], "block_order"} - {"name"}
+
+
+def _naming_options(row: Row) -> set[str]:
+    return naming_options(row.cells[0].spec["algorithm"])
 
 
 def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
@@ -179,9 +193,14 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 
 
 def field_label(value: object, name: str) -> str:
-    """Return a field's value as text; if the value is not a string, the field's name precedes it."""
+    """Return a field's value as text, after the field's name if the value alone does not say what it is.
+
+    If the value is True, the text is the field's name.
+    """
+    if name == "block_order":
+        return f"blocks {value}"
     if name == "profile":
         return f"profile {str(value)[:SHOWN_DIGITS]}"
     if isinstance(value, dict | list):
         value = json.dumps(value)
-    return str(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"
+    return value if isinstance(value, str) else option_label(name, value)

@@ -4,7 +4,7 @@ import itertools
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from liecbench.config import registry
 from liecbench.config.cell import Seed, Server
@@ -24,6 +24,16 @@ class OfBound(Model):
     """A learning rate relative to the theorem's bound: ``of_bound`` · δ/(10 L)."""
 
     of_bound: Annotated[float, Gt(0)] = Field(description="the learning rate, divided by δ/(10 L)")
+
+
+def _rate_form(value: object) -> str:
+    return "relative" if isinstance(value, dict | OfBound) else "number"
+
+
+# The form is told first, so that an error is about the form that the file has.
+LearningRate = Annotated[
+    Annotated[Annotated[float, Gt(0)], Tag("number")] | Annotated[OfBound, Tag("relative")], Discriminator(_rate_form)
+]
 
 
 class StudyMatrix(Model):
@@ -50,7 +60,7 @@ class Study(Model):
     measure: Literal["stationary_gradient", "largest_stable_rate"]
     task: Annotated[Choice, Installed("problem")]
     steps: Annotated[int, Ge(20), Le(10**7)]
-    learning_rate: Annotated[float, Gt(0)] | OfBound | None = None
+    learning_rate: LearningRate | None = None
     matrix: StudyMatrix
 
     @model_validator(mode="after")

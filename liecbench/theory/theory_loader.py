@@ -1,6 +1,6 @@
 """Load and check a theory file: report the first mistake, with its line and column, before anything is simulated."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.config import registry
-from liecbench.config.choice import Choice
+from liecbench.config.choice import Choice, Model
 from liecbench.config.structure_errors import first_error
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
@@ -16,7 +16,8 @@ from liecbench.tasks.problem import Problem
 from liecbench.theory.simulated_cell import SimulatedCell, make_problem
 from liecbench.theory.study import OfBound, Study, StudyMatrix, TheoryFile
 
-_KEYS: Final = {name for model in (TheoryFile, Study, StudyMatrix, OfBound) for name in model.model_fields}
+# Options that change only messages, and a simulation sends none.
+_WITHOUT_EFFECT: Final = {"psgd": {"per_tensor"}}
 
 
 def load_theory(path: Path, assignments: Iterable[str] = ()) -> TheoryFile:
@@ -52,9 +53,18 @@ def check_theory(document: Document) -> TheoryFile:
 def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
     first, path = first_error(document, error)
     if first["type"] == "extra_forbidden":
-        message = f"there is no key {path[-1]!r} here ({did_you_mean(path[-1], _KEYS)})"
+        message = f"there is no key {path[-1]!r} here ({did_you_mean(str(path[-1]), _keys(path[:-1]))})"
         return document.error(path, message, at_key=True)
-    return document.error(path, registry.describe(first))
+    forms = "; write a number above 0, or {of_bound: 1} for δ/(10 L)" if path[-1:] == ("learning_rate",) else ""
+    return document.error(path, registry.describe(first) + forms)
+
+
+def _keys(path: Key) -> Collection[str]:
+    """Return the keys that the section at ``path`` can have."""
+    if not path:
+        return TheoryFile.model_fields
+    models: dict[str | int, type[Model]] = {"matrix": StudyMatrix, "learning_rate": OfBound}
+    return models.get(path[-1], Study).model_fields
 
 
 def _check_study(document: Document, path: Key, study: Study, file: TheoryFile) -> None:
@@ -72,7 +82,8 @@ def _check_study(document: Document, path: Key, study: Study, file: TheoryFile) 
         try:
             cell.make_algorithm()
         except ValueError as error:
-            raise document.error(matrix, str(error)) from None
+            at = () if cell.compressor is None else ("compressor", study.matrix.compressor.index(cell.compressor))
+            raise document.error((*matrix, *at), str(error)) from None
     if isinstance(study.learning_rate, OfBound):
         problem = make_problem(study.task)
         for cell in study.cells(file.server):
@@ -93,6 +104,11 @@ def _check_algorithm(document: Document, path: Key, algorithm: Choice, study: St
     if not _can_be_simulated(algorithm.name):
         names = ", ".join(filter(_can_be_simulated, registry.names("algorithm")))
         raise document.error(path, f"{algorithm.name} cannot be simulated; take one of {names}")
+    for option in sorted(
+        _WITHOUT_EFFECT.get(algorithm.name, set()) & {name for name, on in algorithm.options.items() if on}
+    ):
+        message = "the option changes only messages, and a simulation sends none; remove it"
+        raise document.error((*path, option), message, at_key=True)
     if registry.needs_compressor(registry.load("algorithm", algorithm.name)) and not study.matrix.compressor:
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error((*path[:-2], "compressor"), message)

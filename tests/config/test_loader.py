@@ -342,12 +342,19 @@ def test_options_of_a_method_that_contradict_each_other_are_refused(options: str
     assert remedy in message
 
 
-def test_a_server_among_the_options_of_a_method_is_refused_with_the_way_out() -> None:
-    for name, way_out in (("sparseloco", "remove it: the method takes none"), ("liec", "write it in the matrix")):
-        message = error_of(edited("[ddp, liec]", f"[ddp, {{name: {name}, server: root}}]"))
+def test_a_field_of_the_scenario_among_the_options_of_a_method_is_refused_with_the_way_out() -> None:
+    for name, option, way_out in (
+        ("sparseloco", "server: root", "remove it: the method takes none"),
+        ("liec", "server: root", "write it in the matrix"),
+        ("liec", "block_order: forward", "write it at the top level of the scenario"),
+        ("liec", "block_bytes: 1000", "write it at the top level of the scenario"),
+        ("ddp_bf16", "block_order: forward", "remove it: the method takes none"),
+    ):
+        message = error_of(edited("[ddp, liec]", f"[ddp, {{name: {name}, {option}}}]"))
+        key = option.partition(":")[0]
 
-        assert message.startswith(f"s.yaml:9:{29 + len(name)}: matrix.algorithm[1].server: ")
-        assert message.endswith(f"{name} has no option 'server' ({way_out})")
+        assert message.startswith(f"s.yaml:9:{29 + len(name)}: matrix.algorithm[1].{key}: ")
+        assert message.endswith(f"{name} has no option '{key}' ({way_out})")
 
 
 def test_a_method_whose_compressor_has_a_default_needs_none() -> None:

@@ -44,3 +44,30 @@ def test_a_launch_says_which_network_it_uses(link: str, enforcement: str, expect
     (line,) = (line for line in lines(pending, 1, Path("results")) if line.startswith("launch 1"))
 
     assert line == f"launch 1: 1 cell to train, 2 workers, {expected}"
+
+
+def test_a_timing_session_names_the_options_that_tell_its_methods_apart() -> None:
+    algorithms: list[dict[str, Any]] = [
+        {"name": "ddp"},
+        {"name": "psgd", "per_tensor": True},
+        {"name": "liec", "average_period": 8},
+        {"name": "liec", "average_period": 32},
+    ]
+    sign = {"name": "sign"}
+    cells = [
+        Cell.from_spec(
+            {
+                **spec(timing="interleaved"),
+                "algorithm": algorithm,
+                "compressor": sign if algorithm["name"] == "liec" else None,
+            }
+        )
+        for algorithm in algorithms
+    ]
+    pending = jobs_left(cells, {})
+    (line,) = (line for line in lines(pending, len(cells), Path("results")) if "timing session" in line)
+    jobs = [line for line in lines(pending, len(cells), Path("results")) if "per_tensor" in line and "seed" in line]
+
+    assert " rounds of ddp, psgd per_tensor, liec(sign) average period 8, liec(sign) average period 32: about" in line
+    assert len(jobs) == 1
+    assert "psgd per_tensor · 2 workers" in jobs[0]

@@ -59,7 +59,8 @@ def test_an_option_that_another_row_of_the_algorithm_lacks_names_a_method() -> N
     per_tensor: list[Record] = [dataclasses.replace(begun, spec=spec), *others]
 
     for runs in ([run_of("p", algorithm="psgd"), per_tensor], [per_tensor, run_of("p", algorithm="psgd")]):
-        assert named(runs) == {("psgd", ""), ("psgd per tensor True", "")}
+        assert named(runs) == {("psgd", ""), ("psgd per_tensor", "")}
+    assert named([run_of("a"), per_tensor]) == {("ddp", ""), ("psgd per_tensor", "")}
 
 
 def test_an_option_names_a_method_only_if_rows_of_this_algorithm_differ_in_it() -> None:
@@ -80,6 +81,18 @@ def test_an_option_names_a_method_only_if_rows_of_this_algorithm_differ_in_it() 
         ("diloco sync every 16", ""),
         ("diloco sync every 64", ""),
         ("sparseloco", ""),
+    }
+
+
+def test_the_order_of_blocks_names_only_methods_whose_rows_differ_in_it() -> None:
+    forward = [run_of(name, algorithm=name, block_order="forward") for name in ("liec", "psgd")]
+
+    assert named([run_of("a"), *forward]) == {("ddp", ""), ("liec", ""), ("psgd", "")}
+    assert named([run_of("a"), *forward, run_of("b", algorithm="liec")]) == {
+        ("ddp", ""),
+        ("liec blocks forward", ""),
+        ("liec blocks backward", ""),
+        ("psgd", ""),
     }
 
 
@@ -148,7 +161,7 @@ def test_variants_count_within_an_algorithm() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("root", "root"), (4, "batch size 4"), (True, "batch size True"), ({"a": 1}, '{"a": 1}')],
+    [("root", "root"), (4, "batch size 4"), (True, "batch_size"), ({"a": 1}, '{"a": 1}')],
 )
 def test_a_field_label_names_the_field_unless_the_value_is_a_word(value: object, expected: str) -> None:
     actual = field_label(value, "batch_size")

@@ -27,11 +27,32 @@ def test_the_bundled_file_is_valid() -> None:
     assert load_theory(scenario_path("paper/theory")).name == "theory"
 
 
-def test_an_assignment_overrides_a_key(tmp_path: Path) -> None:
+def test_assignments_override_keys_also_within_a_study(tmp_path: Path) -> None:
     path = tmp_path / "theory.yaml"
     path.write_text(VALID)
+    loaded = load_theory(path, ["server=sharded", "studies[0].steps=30", "studies.0.matrix.workers[1]=16"])
+    study = loaded.studies[0]
 
-    assert load_theory(path, ["server=sharded"]).server == "sharded"
+    assert (loaded.server, study.steps, study.matrix.workers) == ("sharded", 30, [1, 16])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("studies[1].steps=30", "studies: the list has 1 entry, counted from 0; set studies as a whole"),
+        ("studies.steps=30", "studies: a list has no key 'steps'; name an entry, as in studies[0]"),
+        ("studies[0].steps=0", "studies[0].steps: 0 should be greater than or equal to 20"),
+    ],
+)
+def test_an_assignment_within_a_list_that_is_wrong_names_the_entry(
+    assignment: str, expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "theory.yaml"
+    path.write_text(VALID)
+    with pytest.raises(ScenarioError) as error:
+        load_theory(path, [assignment])
+
+    assert str(error.value) == f"--set {assignment}: {expected}"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +65,7 @@ def test_an_assignment_overrides_a_key(tmp_path: Path) -> None:
         ("liec]", "lieq]", "t.yaml:8:25: studies[0].matrix.algorithm[1].name: there is no algorithm 'lieq'"),
         ("psgd", "ddp", "t.yaml:8:19: studies[0].matrix.algorithm[0]: ddp cannot be simulated; take one of cser, csgd"),
         ("      compressor: [sign]\n", "", "t.yaml:8:7: studies[0].matrix.compressor: liec needs a compressor"),
-        ("[sign]", "[qsgd]", "t.yaml:8:7: studies[0].matrix: LIEC: the method keeps an error memory"),
+        ("[sign]", "[qsgd]", "t.yaml:9:20: studies[0].matrix.compressor[0]: LIEC: the method keeps an error memory"),
         ("psgd", "signsgd", "t.yaml:6:20: studies[0].learning_rate: signsgd has no δ above 0"),
         (
             "liec]\n      compressor: [sign]",
@@ -53,6 +74,31 @@ def test_an_assignment_overrides_a_key(tmp_path: Path) -> None:
         ),
         ("dimension: 16", "noise: 0", "t.yaml:4:29: studies[0].task.noise: 0 should be"),
         ("workers: [1, 4]", "workers: [0]", "t.yaml:10:17: studies[0].matrix.workers[0]: 0"),
+        (
+            "{of_bound: 1}",
+            "{of_bound: 0}",
+            "t.yaml:6:31: studies[0].learning_rate.of_bound: 0 should be greater than 0",
+        ),
+        (
+            "{of_bound: 1}",
+            "fast",
+            "t.yaml:6:20: studies[0].learning_rate: 'fast' should be a valid number; write a number",
+        ),
+        (
+            "{of_bound: 1}",
+            "{of: 1}",
+            "t.yaml:6:21: studies[0].learning_rate.of: there is no key 'of' here (valid: of_bound)",
+        ),
+        (
+            "name: example",
+            "name: a\nblock_order: forward",
+            "t.yaml:2:1: block_order: there is no key 'block_order' here (valid: name, server, studies)",
+        ),
+        (
+            "[psgd,",
+            "[{name: psgd, per_tensor: true},",
+            "t.yaml:8:32: studies[0].matrix.algorithm[0].per_tensor: the option changes only messages",
+        ),
         ("studies:", "matrix: {}\nstudies:", "t.yaml:2:1: matrix: a scenario to train"),
         ("measure: stationary_gradient", "measure: speed", "t.yaml:3:14: studies[0].measure: 'speed'"),
     ],

@@ -1,0 +1,40 @@
+"""Names of methods in sentences and lists: the algorithm, its compressor, and the options that tell methods apart."""
+
+from collections.abc import Iterable, Sequence
+
+from liecbench.config.choice import Choice, naming_options
+
+
+def method_label(
+    algorithm: Choice, compressor: Choice | None, among: Sequence[tuple[Choice, Choice | None]] = ()
+) -> str:
+    """Return a method's name, such as ``psgd per_tensor``, ``liec(sign) average period 32``, ``csgd(top_k ratio 0.1)``.
+
+    Args:
+        algorithm: The algorithm.
+        compressor: Its compressor; None if it takes none.
+        among: The methods that are named together. The name has the options in which those with the same algorithm
+            and the same compressor differ.
+    """
+    own = _names(algorithm, compressor)
+    alike = [(one, other) for one, other in among if _names(one, other) == own]
+    inner = "" if compressor is None else _label(compressor, [other for _, other in alike if other is not None])
+    name, _, options = _label(algorithm, [one for one, _ in alike]).partition(" ")
+    return " ".join(part for part in (f"{name}({inner})" if inner else name, options) if part)
+
+
+def option_label(name: str, value: object) -> str:
+    """Return an option as names of methods have it: its name alone if it is switched on, else its name and value."""
+    return name if value is True else f"{name.replace('_', ' ')} {value}"
+
+
+def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | None]:
+    return algorithm.name, None if compressor is None else compressor.name
+
+
+def _label(choice: Choice, alike: Iterable[Choice]) -> str:
+    """Return the choice's name, the options that always belong to it, and those in which ``alike`` differ from it."""
+    own, others = choice.model_dump(), [one.model_dump() for one in alike]
+    always = naming_options(own)
+    options = [name for name in own if name in always or any(other.get(name) != own[name] for other in others)]
+    return " ".join([choice.name, *(option_label(name, own[name]) for name in options if name != "name")])
