@@ -139,14 +139,15 @@ class ResultsDirectory:
         snapshot.refresh()  # another run may have added records before the lock was taken
 
     def describe(self, cells: Sequence[Cell], left: Collection[str], jobs: Sequence[Job]) -> str:
-        """Return a sentence that tells how many of the scenario's cells are done, and how many trainings are under way.
+        """Return a sentence that tells how many cells of the scenario are done, and how many are done in part.
 
         The sentence is empty if no cell has ever begun in this directory.
 
         Args:
             cells: All cells of the scenario.
             left: The ids of the scenario's cells that are not done.
-            jobs: The trainings that these cells still need. A training is under way if it has trained an epoch.
+            jobs: The trainings that these cells still need. A training is under way if it has trained an epoch. A cell
+                that needs none of them is trained, but its steps are not timed yet.
         """
         found = self.snapshot.cells
         if not found:
@@ -156,6 +157,10 @@ class ResultsDirectory:
         num_others = len({cell.id for cell in found.values() if not cell.is_added} - known)
         text = f"{self.path} exists: {len(cells) - len(left)} of {len(cells)} cells are done"
         text += f", {num_begun} under way" if num_begun else ""
+        to_train = {job.cell.id for job in jobs}
+        to_time = [cell for cell in cells if cell.id in left and cell.timing == "interleaved" and cell.is_trained]
+        num_to_time = sum(cell.trajectory.id not in to_train for cell in to_time)
+        text += f", {num_to_time} more trained but not yet timed" if num_to_time else ""
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:

@@ -25,7 +25,7 @@ from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.tolerances import Tolerances
-from tests.break_even_ledger import ledger
+from tests.break_even_ledger import ledger, trained
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start, write_ledger
 
 TEXT = """\
@@ -153,6 +153,17 @@ def test_the_description_counts_cells_of_earlier_runs(tmp_path: Path, cells: lis
         actual = results.describe(cells, left.cells, left.jobs)
 
     assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 others are left as they are" == actual
+
+
+def test_the_description_counts_cells_that_are_trained_but_not_yet_timed(tmp_path: Path) -> None:
+    links = ["10mbit", "20mbit"]
+    asked = [Cell.from_spec(spec(name, link=link, timing="interleaved")) for name in ("ddp", "psgd") for link in links]
+    write_ledger(tmp_path, trained(asked[0]))
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        left = jobs_left(asked, results.snapshot.cells)
+        actual = results.describe(asked, left.cells, left.jobs)
+
+    assert actual == f"{tmp_path} exists: 0 of 4 cells are done, 2 more trained but not yet timed"
 
 
 def test_a_missing_directory_has_no_cells_and_is_not_created(tmp_path: Path) -> None:
