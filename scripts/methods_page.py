@@ -28,6 +28,9 @@ moved its parameters since the last exchange.
 A server is a rank that averages: with `server: sharded` every rank serves one shard of every block, with `server: root`
 rank 0 serves all. Methods without a server send to all other workers.
 
+Every method also takes `block_bytes`. In a scenario, `block_bytes` and `block_order` stand at the top level, all other
+options with the method's name, and the server in the matrix or at the top level.
+
 ## Bits
 
 Payload bits per parameter that a worker sends and receives in a step of each kind, with 8 workers, a matrix of 1024 ×
@@ -108,6 +111,8 @@ def options(kind: registry.Kind, name: str) -> str:
     texts = [f"`{field}` {info.default!r}" for field, info in fields.items()]
     if registry.takes(registry.load(kind, name), "server"):
         texts.append("`server` sharded or root")
+    if registry.takes(registry.load(kind, name), "block_order"):
+        texts.append("`block_order` backward or forward")
     return ", ".join(texts) or "none"
 
 
