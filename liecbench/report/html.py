@@ -5,16 +5,19 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
+from liecbench.report.column_meanings import meaning
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
-from liecbench.report.page_answers import headline, speed_charts, speed_map
+from liecbench.report.headline import commands, costs, headline
+from liecbench.report.page_answers import speed_charts, speed_map
 from liecbench.report.page_break_even import brackets
 from liecbench.report.page_facts import details, link_facts, machine_facts
 from liecbench.report.page_sections import figure_sections, is_a_line
-from liecbench.report.table_texts import caption, field_heading, field_text
+from liecbench.report.page_text import sentence
+from liecbench.report.table_texts import best_cells, caption, field_heading, field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.summary import lines_beside_answers
@@ -36,6 +39,8 @@ def render(comparison: Comparison) -> str:
     return _template().render(
         title=f"{names}: does compression pay off?",
         headline=headline(comparison),
+        costs=costs(comparison.answers),
+        commands=commands(comparison.answers),
         cells=_cells(comparison),
         machine=machine_facts(comparison),
         links=link_facts(comparison),
@@ -50,7 +55,9 @@ def render(comparison: Comparison) -> str:
         groups=list(comparison.settings.items()),
         fields=_fields(comparison),
         metrics=metrics,
-        best={metric.name: metric.best(row.metrics[metric.name] for row in rows) for metric in metrics},
+        best={metric.name: best_cells(rows, metric) for metric in metrics},
+        identity=id,
+        meaning=meaning,
         incomplete=any(row.state for row in rows),
         caption=caption(comparison),
         bandwidth=comparison.bandwidth_table(page=True),
@@ -78,6 +85,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["sentence"] = sentence
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     return environment.get_template("page.html")
 

@@ -20,7 +20,8 @@ def render(comparison: Comparison) -> str:
         lines = [line[:-1] for line in lines]
     table = _table(lines)
     below = [re.sub(r"^\*", r"\\*", _escaped(line)) for line in caption(comparison).split("\n")]
-    items = [f"- {_escaped(line)}" for line in (*comparison.verdict, *comparison.errors, *comparison.warnings)]
+    lines_below = (*comparison.verdict, *comparison.speed_notes, *comparison.errors, *comparison.warnings)
+    items = [f"- {_escaped(line)}" for line in lines_below]
     bandwidth = comparison.bandwidth_table()
     last = [] if bandwidth is None else ["", *_bandwidth(bandwidth)]
     return "\n".join([table, "", *below, "", *items, *last]).rstrip("\n") + "\n"

@@ -1,12 +1,11 @@
-"""The top of the page: one headline, and a chart of the speed-ups of one setting or a map of several."""
+"""The charts at the top of the page: the speed-ups of one setting as bars, or those of several as a map."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from liecbench.report.figures.colours import Palette
-from liecbench.results.accuracy_verdict import AccuracyOutcome
+from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
@@ -15,6 +14,8 @@ from liecbench.results.speed_verdict import SpeedOutcome
 
 # A speed-up from which a cell of the map has its class, if it is shown to differ from 1.
 _SHADES: Final = ((4.0, "faster-3"), (2.0, "faster-2"), (1.0, "faster-1"), (0.5, "slower-1"), (0.0, "slower-2"))
+_BLUE: Final = frozenset({"faster-1", "faster-2", "faster-3"})
+_ORANGE: Final = frozenset({"slower-1", "slower-2"})
 _MOST_TICKS: Final = 6
 
 
@@ -28,13 +29,14 @@ class SpeedUp:
         text: The speed-up with its interval.
         short: The speed-up alone.
         accuracy: The verdict on the accuracy or, for a language model, on the test loss; None for none.
-        quality: This verdict in words, such as ``accuracy kept`` or ``test loss raised``; empty for none.
+        quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty for none.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
         mean: The speed-up; 0 if it is unknown.
         low: The lower end of its interval; equal to ``mean`` without an interval.
         high: The upper end of its interval; equal to ``mean`` without an interval.
+        is_disturbed: True if other processes disturbed the method and the baseline too differently to rank them.
     """
 
     method: str
@@ -49,17 +51,20 @@ class SpeedUp:
     mean: float
     low: float
     high: float
+    is_disturbed: bool = False
 
     @property
     def speed_words(self) -> str:
         """The verdict on the speed in words; empty for none."""
         if self.is_baseline:
             return "baseline"
-        return "no difference shown" if self.outcome == "not_shown" else self.outcome or ""
+        if self.outcome == "not_shown":
+            return "not ranked" if self.is_disturbed else "not known to differ"
+        return self.outcome or ""
 
     @property
     def mark(self) -> str:
-        """The mark of the method's cell in a map: ``?`` if its accuracy is not shown to be kept, or ``lost``."""
+        """The mark of the method's cell in a map: ``?`` if its accuracy is not known yet, or ``lost``."""
         if self.accuracy in (None, "kept"):
             return ""
         return "?" if self.accuracy == "not_shown" else self.quality.rpartition(" ")[2]
@@ -86,6 +91,15 @@ class SpeedChart:
         step = next(step for step in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e9) if self.longest / step < _MOST_TICKS)
         return [step * number for number in range(int(self.longest / step) + 1)]
 
+    def legend(self, baseline: str) -> str:
+        """Return sentences on the lines that the chart has."""
+        sentences = [f"The vertical line is {baseline}'s speed, 1×."]
+        if any(bar.high > bar.low for bar in self.bars):
+            sentences.append("The thin horizontal lines are 95 % intervals.")
+        if any(bar.high > self.longest for bar in self.bars):
+            sentences.append("One that ends in an arrow reaches beyond the chart; its ends stand in numbers beside it.")
+        return " ".join(sentences)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedMap:
@@ -94,36 +108,21 @@ class SpeedMap:
     settings: tuple[str, ...]
     lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]
 
-    @property
-    def marks(self) -> dict[str, str]:
-        """The marks in the map, each with its meaning."""
-        cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None and cell.mark]
-        return {cell.mark: f"{cell.quality} to be kept" if cell.mark == "?" else cell.quality for cell in cells}
-
-
-def headline(comparison: Comparison) -> str:
-    """Return the answer in one sentence: that of the only setting, or in how many of several compression pays."""
-    answers = comparison.answers
-    if len(answers) == 1:
-        return answers[0].line
-    if not answers:
-        return "No answer: nothing was compared with a baseline"
-    counts = Counter(answer.outcome for answer in answers)
-    places = "settings" if any("(" in answer.place for answer in answers) else "links"
-    every = f"both {places}" if len(answers) == 2 else f"all {len(answers)} {places}"
-    quality = comparison.words.quality(comparison.rows[0])
-    sentences = [
-        ("compression is shown to pay on {}", counts["yes"]),
-        (f"faster on {{}}, but not shown yet to keep the {quality}", counts["faster"]),
-        ("faster on {}, but accuracy was not measured", counts["timed"]),
-        ("on {} compression does not pay", counts["no"]),
-        ("on {} it is not known yet whether compression pays", counts["open"]),
-    ]
-    known = [(text, number) for text, number in sentences if number]
-    first = every if len(known) == 1 else f"{known[0][1]} of {len(answers)} {places}"
-    texts = [text.format(number if place else first) for place, (text, number) in enumerate(known)]
-    joined = "; ".join(texts)
-    return joined[0].upper() + joined[1:]
+    def legend(self, baseline: str) -> list[str]:
+        """Return the meaning of each colour, frame and mark that the map has."""
+        cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None]
+        shades = {cell.shade for cell in cells}
+        steps = [step for step, shade in (("2×", "faster-2"), ("4×", "faster-3")) if shade in shades]
+        darker = f", darker from {' and '.join(steps)} on" if steps and len(shades & _BLUE) > 1 else ""
+        colourless = dict.fromkeys(cell.speed_words for cell in cells if cell.outcome == "not_shown")
+        marks = {cell.mark: cell.quality for cell in cells if cell.mark}
+        return [
+            *([f"blue: faster than {baseline}{darker}"] if shades & _BLUE else []),
+            *(["orange: slower"] if shades & _ORANGE else []),
+            *([f"no colour: {' or '.join(colourless)}"] if colourless else []),
+            *(["framed: recommended"] if any(cell.is_recommended for cell in cells) else []),
+            *(f"“{mark}”: {words}" for mark, words in marks.items()),
+        ]
 
 
 def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChart]:
@@ -169,11 +168,16 @@ def _speed_ups(
             text=metric.text(value),
             short=metric.unit.format(value.mean),
             accuracy=None if accuracy is None else accuracy.outcome,
-            quality="" if accuracy is None else f"{comparison.words.quality(row)} {accuracy.word}",
+            quality="" if accuracy is None else _quality(comparison.words.quality(row), accuracy),
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
             is_recommended=row is verdict.recommended,
             mean=value.mean,
             low=value.mean if value.low is None else value.low,
             high=value.mean if value.high is None else value.high,
+            is_disturbed=row.cpu_share_differs,
         )
+
+
+def _quality(quality: str, found: AccuracyVerdict) -> str:
+    return f"{quality} {found.word}{' yet' if found.outcome == 'not_shown' else ''}"

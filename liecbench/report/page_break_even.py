@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from liecbench.report.figures.colours import Palette
 from liecbench.results.break_even import BreakEven
@@ -11,6 +11,11 @@ from liecbench.results.comparison import Comparison
 from liecbench.results.whose_compute import whose_compute
 
 Zone = Literal["faster", "open", "slower"]
+_MEANINGS: Final[dict[Zone, str]] = {
+    "faster": "blue: shown to be faster",
+    "open": "hatched: the break-even lies here, or no difference is shown",
+    "slower": "grey: shown to be slower",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,12 @@ class Brackets:
     compute: str
     lines: tuple[Bracket, ...]
     ticks: tuple[tuple[float, str], ...]
+
+    @property
+    def legend(self) -> list[str]:
+        """The meaning of each kind of zone that is drawn."""
+        drawn = {zone for line in self.lines for zone, _, _ in line.zones}
+        return [text for zone, text in _MEANINGS.items() if zone in drawn]
 
 
 def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:

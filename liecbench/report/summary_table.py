@@ -15,11 +15,12 @@ from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
+from liecbench.results.speed_words import speed_word
 
 _VERDICT_STYLES: Final = {
     **dict.fromkeys(("faster", "kept"), "green"),
     **dict.fromkeys(("slower", "lost", "raised"), "red"),
-    "not shown": "yellow",
+    **dict.fromkeys(("not known", "not ranked"), "yellow"),
 }
 _EIGHTHS: Final = "▏▎▍▌▋▊▉█"
 # In characters. A shorter name would break within words, a shorter bar says nothing, and a longer one adds nothing.
@@ -115,11 +116,11 @@ def _heading_text(name: str) -> str:
 def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[str, Text]:
     """Return the texts of a row's line by column, without the bar; an empty column has no text."""
     verdict = comparison.verdict_of(row)
-    accuracy, speed = verdict.accuracy_of(row), verdict.speed_of(row)
+    accuracy = verdict.accuracy_of(row)
     words = {
         "test_accuracy": None if accuracy is None or accuracy.by_loss else accuracy.word,
         "test_loss": accuracy.word if accuracy is not None and accuracy.by_loss else None,
-        "speedup": speed and speed.replace("_", " "),
+        "speedup": speed_word(verdict, row),
     }
     without = (comparison.by,) if comparison.by != "algorithm" else ()
     name = comparison.labels.whole(row, without) if without else comparison.labels.method(row)

@@ -1,8 +1,11 @@
 """Texts that the tables of a comparison share, whether on a terminal, in Markdown or on the HTML page."""
 
+from collections.abc import Sequence
+
 from liecbench.network.slowdown import replays_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
+from liecbench.results.metric_row import Metric
 from liecbench.results.row_labels import SHOWN_DIGITS
 from liecbench.results.rows import Row
 from liecbench.untrusted.plain_text import one_line, shortened
@@ -39,6 +42,16 @@ def starred_field_text(row: Row, name: str) -> str:
     """Return a field's value as text, with a star after the name of the baseline."""
     star = " *" if name == "algorithm" and row.is_baseline else ""
     return field_text(row, name) + star
+
+
+def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
+    """Return the rows, each by its ``id``, that have the best mean of a metric.
+
+    The baseline's difference from itself, or ratio to itself, is no result and never among them.
+    """
+    best = metric.best(row.metrics[metric.name] for row in rows)
+    eligible = [row for row in rows if not (row.is_baseline and metric.compare is not None)]
+    return frozenset(id(row) for row in eligible if (found := row.metrics[metric.name]) and found.mean == best)
 
 
 def caption(comparison: Comparison) -> str:

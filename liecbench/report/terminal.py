@@ -9,7 +9,7 @@ from rich.text import Text
 
 from liecbench.report.column_lines import table_lines, table_width
 from liecbench.report.summary_table import summary_lines
-from liecbench.report.table_texts import caption, field_heading, shared_text, starred_field_text
+from liecbench.report.table_texts import best_cells, caption, field_heading, shared_text, starred_field_text
 from liecbench.results.bandwidth_needed import BandwidthTable
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
@@ -52,7 +52,7 @@ def _what_decides(
     answers, by = comparison.answers, comparison.by
     yield from (Text(answer.line, style="bold") for answer in answers if by != "algorithm")
     yield from (Text(remark) for answer in answers if len(answers) == 1 for remark in answer.remarks)
-    yield from map(Text, comparison.lines_beside_answers)
+    yield from map(Text, (*comparison.speed_notes, *comparison.lines_beside_answers))
     bandwidth = comparison.bandwidth_table()
     if bandwidth is not None and table_width(_bandwidth_columns(bandwidth)) <= options.max_width:
         yield from _bandwidth(bandwidth, console)
@@ -61,7 +61,7 @@ def _what_decides(
 def _all_metrics(comparison: Comparison, console: Console) -> Iterator[RenderableType | Segment]:
     yield from table_lines(_columns(comparison), console, METRICS)
     yield Text(caption(comparison), style="dim")
-    yield from (Text(line, style="bold") for line in comparison.verdict)
+    yield from (Text(line, style="bold") for line in (*comparison.verdict, *comparison.speed_notes))
     if (bandwidth := comparison.bandwidth_table()) is not None:
         yield from _bandwidth(bandwidth, console)
 
@@ -93,7 +93,6 @@ def _columns(comparison: Comparison) -> Mapping[str, list[Text]]:
 
 
 def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
-    values = [row.metrics[metric.name] for row in comparison.rows]
-    best = metric.best(values)
-    for value in values:
-        yield Text(metric.text(value), style="bold green" if value is not None and value.mean == best else "")
+    best = best_cells(comparison.rows, metric)
+    for row in comparison.rows:
+        yield Text(metric.text(row.metrics[metric.name]), style="bold green" if id(row) in best else "")

@@ -52,8 +52,10 @@ class AccuracyVerdict:
 
     @property
     def word(self) -> str:
-        """The outcome in a word for people: ``kept``, ``lost``, or ``raised`` for a test loss, or ``not shown``."""
-        return "raised" if self.by_loss and self.outcome == "lost" else self.outcome.replace("_", " ")
+        """The outcome in a word for people: ``kept``, ``lost`` (``raised`` for a test loss), or ``not known``."""
+        if self.outcome == "not_shown":
+            return "not known"
+        return "raised" if self.by_loss and self.outcome == "lost" else self.outcome
 
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:

@@ -9,7 +9,7 @@ from liecbench.results.verdict_words import Words, difference_text, shortened
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield one sentence that lists the methods by the outcome of their verdict: accuracy kept, lost, or neither shown.
+    """Yield one sentence that lists the methods by the outcome of their verdict: accuracy kept, lost, or not known.
 
     Yield nothing if no method shares a seed with the baseline.
     """
@@ -17,7 +17,7 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     if not judged:
         return
     parts = [
-        f"{alike[0][1].word} {'for' if outcome == 'not_shown' else 'by'} {_named(alike, words)}"
+        f"{alike[0][1].word} {'yet for' if outcome == 'not_shown' else 'by'} {_named(alike, words)}"
         for outcome in ("kept", "lost", "not_shown")
         if (alike := [pair for pair in judged if pair[1].outcome == outcome])
     ]

@@ -1,16 +1,18 @@
-"""The answer for one setting in plain words: what to use on these links, how much it gains and what it costs."""
+"""The answer for one setting in plain words: what to do on these links, how much it gains and what it costs."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.recommendation import Recommendation
-from liecbench.results.recommendation_words import why
+from liecbench.results.recommendation_words import more_times, why
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import nothing_compared
-from liecbench.results.verdict_words import Words, difference_text, ratio_text, shortened
+from liecbench.results.units import RATIO
+from liecbench.results.verdict_words import Words, quality_clause, ratio_text, shortened
 
 # yes: compression pays. no: it does not. faster: it is faster, and not shown to keep accuracy yet. timed: it is faster,
 # and accuracy was not measured. open: not known yet.
@@ -20,35 +22,95 @@ _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's net
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer for one setting, such as one link.
+    """The answer for one setting, such as one link. It is in parts, because a page with many answers shows some once.
 
     Attributes:
         setting: The setting's name among the settings of the comparison; empty if there is only one.
         place: The links in words, with the rest of the setting, such as ``On 20mbit (workers 4)``.
         outcome: Whether compression pays there.
-        text: One sentence without its place, such as ``use liec: 5.50× (5.42 to 5.58) as fast as ddp, accuracy kept``.
+        advice: What to do, such as ``use`` or ``stay with``, which the method follows; a whole sentence if ``method``
+            is empty.
+        method: The method to which the advice refers; empty for none.
+        gain: The method's speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty for none.
+        rest: What follows the method or its gain, such as `` as fast as ddp``.
+        cost: A clause on what the gain costs, such as ``its accuracy is not known yet (+0.3 points after 1 seed)``;
+            empty for none.
         remarks: Further sentences: methods that are as good, or faster at a cost, and what to do to learn more.
     """
 
     setting: str
     place: str
     outcome: Outcome
-    text: str
+    advice: str
+    method: str = ""
+    gain: str = ""
+    rest: str = ""
+    cost: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
-        """The answer with its place, in one line."""
-        return f"{self.place}: {self.text}"
+        """The answer with its place, in one sentence: ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``."""
+        method = f" {self.method}" if self.method else ""
+        gain = f", {self.gain}" if self.gain else ""
+        cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
+        return f"{self.place}: {self.advice}{method}{gain}{self.rest}{cost}"
 
 
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     """Return the answer for a setting; None if no method but the baseline has completed there."""
-    outcome, text, *remarks = _answer(verdict, words)
-    if not text:
-        return None
-    place = _place(verdict.rows[0], words)
-    return Answer(setting=verdict.setting, place=place, outcome=outcome, text=text, remarks=tuple(remarks))
+    found = verdict.recommendation
+    if found is None:
+        text = _nothing_compared(verdict, words)
+        return _answer(verdict, words, "open", text) if text else None
+    if found.reason == "baseline":
+        text = f"; every other method is slower ({_closest(verdict, words)})"
+        return _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
+    if found.row is None:
+        return _without_recommendation(verdict, found, words)
+    return _gain(verdict, words, "yes", "use", verdict.rows[found.row], remarks=tuple(_remarks(verdict, found, words)))
+
+
+def _answer(
+    verdict: SettingVerdict,
+    words: Words,
+    outcome: Outcome,
+    advice: str,
+    method: str = "",
+    *,
+    gain: str = "",
+    rest: str = "",
+    cost: str = "",
+    remarks: tuple[str, ...] = (),
+) -> Answer:
+    return Answer(
+        setting=verdict.setting,
+        place=_place(verdict.rows[0], words),
+        outcome=outcome,
+        advice=advice,
+        method=method,
+        gain=gain,
+        rest=rest,
+        cost=cost,
+        remarks=remarks,
+    )
+
+
+def _gain(
+    verdict: SettingVerdict,
+    words: Words,
+    outcome: Outcome,
+    advice: str,
+    row: Row,
+    *,
+    cost: str | None = None,
+    remarks: tuple[str, ...] = (),
+) -> Answer:
+    """Return advice on a faster method; if ``cost`` is None, the cost is the verdict on the method's accuracy."""
+    clause = quality_clause(row, verdict.accuracy_of(row), words) if cost is None else cost
+    gain, rest = ratio_text(row.metrics["speedup"]), f" as fast as {words.baseline}"
+    method = words.name(row)
+    return _answer(verdict, words, outcome, advice, method, gain=gain, rest=rest, cost=clause, remarks=remarks)
 
 
 def _place(row: Row, words: Words) -> str:
@@ -57,52 +119,58 @@ def _place(row: Row, words: Words) -> str:
     return _PLACES.get(link, f"On {link}") + (f" ({others})" if others else "")
 
 
-def _answer(verdict: SettingVerdict, words: Words) -> tuple[Outcome, str, *tuple[str, ...]]:
-    """Return the outcome, the answer (empty for none), and any remarks."""
-    found = verdict.recommendation
+def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
+    """Return a sentence that says why there is no answer; empty if no method but the baseline has completed."""
     if verdict.untrained:
-        return "open", f"no answer, because {words.baseline} learned nothing: {verdict.untrained}"
-    if found is None:
-        rivals = [row for row in verdict.rows if not row.is_baseline and row.num_completed]
-        missing = f"no answer, because {words.baseline} is missing here; run it, too"
-        texts = list(nothing_compared(verdict, rivals, words)) if rivals else [""]
-        return "open", texts[0] if texts else missing
-    if found.reason == "baseline":
-        rows = [row for row in verdict.rows if row.speed is not None and not row.is_baseline]
-        closest = max(rows, key=lambda row: row.mean_log_speed)
-        return "no", f"no, keep {words.baseline}: every other method is slower; the closest is {_speed(closest, words)}"
-    if found.row is None:
-        return _without_recommendation(verdict, found, words)
-    row = verdict.rows[found.row]
-    return "yes", f"use {_speed(row, words)}{_accuracy(verdict, row, words)}", *_remarks(verdict, found, words)
+        return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"
+    rivals = [row for row in verdict.rows if not row.is_baseline and row.num_completed]
+    if not rivals:
+        return ""
+    missing = f"no answer, because {words.baseline} is missing here; run it, too"
+    return next(nothing_compared(verdict, rivals, words), missing)
 
 
-def _without_recommendation(
-    verdict: SettingVerdict, found: Recommendation, words: Words
-) -> tuple[Outcome, str, *tuple[str, ...]]:
+def _without_recommendation(verdict: SettingVerdict, found: Recommendation, words: Words) -> Answer:
     waiting = [verdict.rows[index] for index in found.waiting]
     fastest = max(waiting, key=lambda row: row.mean_log_speed) if waiting else None
     next_step = why(verdict, found, words)
     if fastest is None:
-        return "open", f"not known yet: {next_step}"
-    speed, cost = _speed(fastest, words), _accuracy(verdict, fastest, words)
+        return _answer(verdict, words, "open", f"not known yet; {next_step}")
     match found.reason:
         case "lost":
-            return "no", f"no: every faster method {words.loses(verdict.rows[0])}; the fastest is {speed}{cost}"
+            text = f"; every faster method {words.loses(fastest)} ({_closest(verdict, words, 'the fastest')})"
+            return _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
         case "dense":
-            return "open", f"no gain shown: {speed}{cost}, but not shown to beat the fastest method without compression"
+            cost = "it is not shown to beat the fastest method without compression"
+            advice = "do without compression; the fastest method is"
+            return _gain(verdict, words, "open", advice, fastest, cost=cost)
         case "seeds" | "spread":
-            return "faster", f"{speed}{cost}", next_step
+            return _gain(verdict, words, "faster", "try", fastest, remarks=(next_step,))
         case "not_trained":
-            return "timed", f"{speed}; its accuracy was not measured", next_step
+            cost = "its accuracy was not measured"
+            return _gain(verdict, words, "timed", "try", fastest, cost=cost, remarks=(next_step,))
         case "rounds" if fastest.speed is not None and fastest.speed.standard_error is None:
-            return "open", f"not known yet: {speed}", next_step
+            text = f"measure again; {words.name(fastest)} was {_factor(fastest)} as fast in its only measurement"
+            return _answer(verdict, words, "open", text, remarks=(more_times(verdict, words),))
         case "rounds":
-            return "open", f"no gain shown; the closest is {speed}", next_step
+            text = f"; no method is shown to be faster ({_closest(verdict, words)})"
+            remarks = (more_times(verdict, words),)
+            return _answer(verdict, words, "open", "stay with", words.baseline, rest=text, remarks=remarks)
         case _:
             names = shortened([words.name(row) for row in waiting])
             reason = "cannot be ranked, because other processes disturbed the runs"
-            return "open", f"not known yet: {names} {reason}; run again on an idle machine"
+            return _answer(verdict, words, "open", f"run again on an idle machine; {names} {reason}")
+
+
+def _closest(verdict: SettingVerdict, words: Words, what: str = "the closest") -> str:
+    """Return text such as ``the closest, liec, is 0.60× as fast``, on the fastest method that was compared."""
+    rows = [row for row in verdict.rows if row.speed is not None and not row.is_baseline]
+    row = max(rows, key=lambda row: row.mean_log_speed)
+    return f"{what}, {words.name(row)}, is {_factor(row)} as fast"
+
+
+def _factor(row: Row) -> str:
+    return RATIO.format(math.exp(row.mean_log_speed))
 
 
 def _remarks(verdict: SettingVerdict, found: Recommendation, words: Words) -> Iterator[str]:
@@ -114,18 +182,6 @@ def _remarks(verdict: SettingVerdict, found: Recommendation, words: Words) -> It
     best = verdict.rows[found.row]
     for row in sorted(verdict.rows, key=lambda row: -row.mean_log_speed):
         if row.mean_log_speed > best.mean_log_speed and row not in others:
-            yield f"{_speed(row, words)}{_accuracy(verdict, row, words)}"
-
-
-def _speed(row: Row, words: Words) -> str:
-    """Return text such as ``liec: 5.50× (5.42 to 5.58) as fast as ddp``."""
-    return f"{words.name(row)}: {ratio_text(row.metrics['speedup'])} as fast as {words.baseline}"
-
-
-def _accuracy(verdict: SettingVerdict, row: Row, words: Words) -> str:
-    """Return the verdict on a row's accuracy as a clause that ends a sentence; empty if it was not compared."""
-    found = verdict.accuracy_of(row)
-    if found is None:
-        return ""
-    word = "not shown to be kept" if found.outcome == "not_shown" else found.word
-    return f", {words.quality(row)} {word}: {difference_text(found)}"
+            cost = quality_clause(row, verdict.accuracy_of(row), words)
+            speed = f"{words.name(row)} is {ratio_text(row.metrics['speedup'])} as fast as {words.baseline}"
+            yield f"{speed}; {cost}" if cost else speed

@@ -20,6 +20,7 @@ from liecbench.results.row_labels import Labels, naming_fields
 from liecbench.results.rows import Row, grouped
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.speed_words import speed_notes
 from liecbench.results.summary import lines_beside_answers, verdict_lines
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.results.tuning import at_best, tuning_note
@@ -183,6 +184,11 @@ class Comparison:
     def lines_beside_answers(self) -> tuple[str, ...]:
         """The lines that a reader needs beside the answers: notes, break-even rates, and facts about the times."""
         return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
+
+    @functools.cached_property
+    def speed_notes(self) -> tuple[str, ...]:
+        """Sentences that explain verdicts on speed which may surprise beside their intervals."""
+        return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:
         """Return the verdict on the setting, such as a link, to which a row belongs."""

@@ -38,9 +38,11 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
             return "every other method is shown to be slower"
         case "seeds":
             command = words.command(f"--seeds {found.seeds}")
-            verb = "keeps" if len(found.waiting) == 1 else "keep"
-            needed = f"about {found.seeds} seeds are needed to show whether {names} {verb} the {quality}"
-            return f"{needed}; add them with {command}"
+            any_of = names if len(found.waiting) == 1 else f"any of {names}"
+            judged = [verdict.accuracy[index] for index in found.waiting]
+            ran = max((one.num_seeds for one in judged if one is not None), default=0)
+            needed = f"about {found.seeds} seeds in all ({ran} {'was' if ran == 1 else 'were'} run) are needed to know"
+            return f"{needed} whether {any_of} keeps the {quality}; add them with {command}"
         case "spread":
             return f"the {quality} of {names} varies so much that it would take over 100 seeds; train longer"
         case "lost":
@@ -53,10 +55,11 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
         case "disturbed":
             return f"{names} cannot be ranked, because other processes disturbed the runs; run again on an idle machine"
         case "rounds":
-            return f"no method is shown to be faster; {_more_times(verdict, words)}"
+            return f"no method is shown to be faster; {more_times(verdict, words)}"
 
 
-def _more_times(verdict: SettingVerdict, words: Words) -> str:
+def more_times(verdict: SettingVerdict, words: Words) -> str:
+    """Return advice on how to know the times of a setting better, with the command."""
     row = verdict.rows[0]
     if row.pace.setting is not None:
         aimed_at = [cell.environment.timing_precision for one in verdict.rows for cell in one.cells]

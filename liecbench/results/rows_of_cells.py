@@ -7,6 +7,7 @@ from typing import Any
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import flat_fields
 from liecbench.network.link_map import LinkMap
+from liecbench.results.accuracy_verdict import LOSS_RESOLUTION, accuracy_resolution
 from liecbench.results.cell_groups import (
     DENSE,
     SETTING_FIELDS,
@@ -108,6 +109,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         metric.name: _mean(metric, completed, num_cells=len(group.cells)) if metric.name in known else None
         for metric in METRICS.values()
     }
+    metrics |= {} if baseline is group else _differences(group, completed)
     metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
     metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
     metrics["seconds_per_epoch"] = _with_rounds(metrics["seconds_per_epoch"], group.pace.log_seconds)
@@ -153,6 +155,16 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
     low = None if rounds.low is None else mean.mean * rounds.low / rounds.mean
     high = None if rounds.high is None else mean.mean * rounds.high / rounds.mean
     return Estimate(mean=mean.mean, low=low, high=high)
+
+
+def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
+    """Return the differences from the baseline's accuracy or test loss, with the intervals of the verdict on them.
+
+    Seeds that are equal by chance have a spread of the smallest possible difference, not of zero.
+    """
+    resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
+    values = {name: [found[name] for found in completed if name in found] for name in resolutions}
+    return {name: Estimate.of(known, resolution=resolutions[name]) for name, known in values.items() if known}
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""Sentences on the speed of the methods in one setting, for the verdict that a comparison prints."""
+"""Words and sentences on the speed of the methods in one setting, for the verdict that a comparison prints."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,6 +29,38 @@ def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
             yield f"no method is shown to be faster than {words.baseline}: {ratios} {words.baseline}'s speed"
     if apart:
         yield _not_ranked_line(apart, next((row for row in rows if row.is_baseline), None), words)
+
+
+def speed_word(verdict: SettingVerdict, row: Row) -> str:
+    """Return the verdict on a row's speed in a word or two: ``faster``, ``slower``, ``not known`` or ``not ranked``.
+
+    A row is not ranked if other processes disturbed it and the baseline too differently. The text is empty for the
+    baseline and rows without times.
+    """
+    outcome = verdict.speed_of(row)
+    if outcome == "not_shown":
+        return "not ranked" if row.cpu_share_differs else "not known"
+    return outcome or ""
+
+
+def speed_notes(verdicts: Sequence[SettingVerdict]) -> Iterator[str]:
+    """Yield sentences that explain the words of ``speed_word`` that may surprise beside an interval."""
+    compared = [(one, row) for one in verdicts for row in one.rows if one.speed_of(row) is not None]
+    chance = [one for one, row in compared if speed_word(one, row) == "not known" and _excludes_one(row)]
+    if chance:
+        number = max(len(one.speed.against_baseline) for one in chance)
+        yield (
+            f"with {number} methods compared, an interval may miss 1× by chance; the verdict allows for this, so "
+            "it says “not known” beside some such intervals"
+        )
+    if any(speed_word(one, row) == "not ranked" for one, row in compared):
+        shares = "other processes used different shares of the CPU than beside the baseline"
+        yield f"not ranked: {shares}; run again on an idle machine"
+
+
+def _excludes_one(row: Row) -> bool:
+    ratio = row.metrics["speedup"]
+    return ratio is not None and ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
 
 
 def _fastest_line(best: Sequence[Row], words: Words, *, of: str) -> str:

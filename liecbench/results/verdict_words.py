@@ -100,8 +100,43 @@ def ratio_text(ratio: Estimate | None) -> str:
     return RATIO_RANGE.text(ratio)
 
 
+def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
+    """Return a clause on a row's accuracy, such as ``its accuracy is not known yet (-0.8 points after 1 seed)``.
+
+    Args:
+        row: The row.
+        found: The verdict on its accuracy, or on the test loss of a language model; None for none.
+        words: The names that the clause uses.
+
+    Returns:
+        The clause with the difference from the baseline, its interval and the number of seeds; empty without a verdict.
+    """
+    if found is None:
+        return ""
+    quality = words.quality(row)
+    clause = {
+        "kept": f"it keeps the {quality}",
+        "lost": f"it {words.loses(row)}",
+        "not_shown": f"its {quality} is not known yet",
+    }[found.outcome]
+    difference, interval = _difference_texts(found)
+    after = f"after {seeds_text(found.num_seeds)}"
+    return f"{clause} ({difference}, {interval}, {after})" if interval else f"{clause} ({difference} {after})"
+
+
+def seeds_text(number: int) -> str:
+    """Return a number of seeds as text, such as ``1 seed``."""
+    return f"{number} seed" if number == 1 else f"{number} seeds"
+
+
 def difference_text(verdict: AccuracyVerdict) -> str:
     """Return as text the difference in a verdict and its interval, in points of accuracy or nats of loss."""
+    difference, interval = _difference_texts(verdict)
+    return f"{difference} ({interval})" if interval else difference
+
+
+def _difference_texts(verdict: AccuracyVerdict) -> tuple[str, str]:
+    """Return as texts the difference in a verdict, and its interval; the latter is empty for one seed."""
     found = verdict.difference
     if verdict.by_loss:  # the verdict counts a lower loss as positive, as it counts a higher accuracy
         found = Estimate(
@@ -116,5 +151,5 @@ def difference_text(verdict: AccuracyVerdict) -> str:
 
     text = f"{signed(found.mean)} {unit}"
     if found.low is None or found.high is None:
-        return text
-    return f"{text} ({signed(found.low)} to {signed(found.high)})"
+        return text, ""
+    return text, f"{signed(found.low)} to {signed(found.high)}"

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from liecbench.report.page_answers import headline
+from liecbench.report.figures.colours import Palette
+from liecbench.report.headline import commands, costs, headline
+from liecbench.report.page_answers import speed_charts, speed_map
 from liecbench.results.records import Record
 from tests.ledgers import comparison_of, run_of
 
@@ -22,11 +26,12 @@ KEPT, VARYING = (0.9, 0.9, 0.9, 0.9), (0.9, 0.8, 0.95, 0.85)
     ("first", "second", "expected"),
     [
         (KEPT, KEPT, "Compression is shown to pay on both links"),
-        (VARYING, VARYING, "Faster on both links, but not shown yet to keep the accuracy"),
+        (VARYING, VARYING, "Compression is faster on both links, but whether it keeps the accuracy is not known yet"),
         (
             KEPT,
             VARYING,
-            "Compression is shown to pay on 1 of 2 links; faster on 1, but not shown yet to keep the accuracy",
+            "Compression is shown to pay on 1 of 2 links; "
+            "it is faster on 1, but whether it keeps the accuracy is not known yet",
         ),
         (KEPT[:1], KEPT[:1], "On both links it is not known yet whether compression pays"),
     ],
@@ -40,4 +45,52 @@ def test_the_headline_counts_the_links_of_each_answer(
 def test_slower_methods_do_not_pay() -> None:
     found = comparison_of(*runs("10mbit", KEPT, seconds=8.0), *runs("1gbit", KEPT, seconds=8.0))
 
-    assert headline(found) == "On both links compression does not pay"
+    assert headline(found) == "Stay with ddp on both links, where compression does not pay"
+
+
+def test_what_the_answers_of_several_links_have_in_common_is_told_once() -> None:
+    found = comparison_of(*runs("10mbit", KEPT), *runs("1gbit", KEPT)).answers
+
+    assert costs(found) == ["liec: it keeps the accuracy (+0.0 points, -0.2 to +0.2, after 4 seeds)."]
+    assert commands(found) == []
+
+
+def test_a_command_that_several_answers_advise_is_told_once() -> None:
+    found = comparison_of(*runs("10mbit", KEPT[:1]), *runs("1gbit", KEPT[:1])).answers
+
+    assert commands(found) == ["`liecbench run SCENARIO --seeds 5`"]
+
+
+def test_the_legend_of_a_map_tells_only_what_is_drawn() -> None:
+    palette = Palette([], "ddp")
+    faster = speed_map(comparison_of(*runs("10mbit", KEPT), *runs("1gbit", KEPT)), palette)
+    mixed = speed_map(comparison_of(*runs("10mbit", VARYING), *runs("1gbit", KEPT, seconds=8.0)), palette)
+
+    assert faster is not None
+    assert mixed is not None
+    assert faster.legend("ddp") == ["blue: faster than ddp", "framed: recommended"]
+    assert mixed.legend("ddp") == [
+        "blue: faster than ddp",
+        "orange: slower",
+        "framed: recommended",
+        "“?”: accuracy not known yet",
+    ]
+
+
+def test_the_legend_of_bars_tells_only_what_is_drawn() -> None:
+    sharp = next(speed_charts(comparison_of(*runs("10mbit", KEPT)), Palette([], "ddp")))
+    one = sharp.bars[0]
+    wide = replace(sharp, bars=(replace(one, low=1.0, high=9.0),), longest=8.0)
+
+    assert sharp.legend("ddp") == "The vertical line is ddp's speed, 1×."
+    assert wide.legend("ddp") == (
+        "The vertical line is ddp's speed, 1×. The thin horizontal lines are 95 % intervals. "
+        "One that ends in an arrow reaches beyond the chart; its ends stand in numbers beside it."
+    )
+
+
+def test_a_method_that_was_disturbed_is_not_ranked() -> None:
+    one = next(speed_charts(comparison_of(*runs("10mbit", KEPT)), Palette([], "ddp"))).bars[0]
+    texts = [replace(one, outcome="not_shown", is_disturbed=disturbed).speed_words for disturbed in (False, True)]
+
+    assert texts == ["not known to differ", "not ranked"]

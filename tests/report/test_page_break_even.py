@@ -23,6 +23,10 @@ def test_a_bracket_has_a_zone_for_each_range_of_rates() -> None:
     assert found.compute == "for steps that compute 34 ms, as measured here"
     page = html.render(comparison)
     assert "The rates hold for steps that compute 34 ms, as measured here." in page
+    assert found.legend == [
+        "blue: shown to be faster",
+        "hatched: the break-even lies here, or no difference is shown",
+    ]
     assert "<li>shown to be faster" not in page
     assert "<li>break-even" not in page
     zones = {

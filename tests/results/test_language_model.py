@@ -75,6 +75,18 @@ def test_differences_are_of_the_loss() -> None:
     assert found["accuracy_difference"] is None
 
 
+def test_the_interval_of_the_difference_is_that_of_the_verdict() -> None:
+    comparison = comparison_of(*BASE, *NEAR)
+    row = next(row for row in comparison.rows if row.algorithm == "psgd")
+    shown, judged = row.metrics["loss_difference"], comparison.verdict_of(row).accuracy_of(row)
+
+    # Equal differences: 4.303 · 0.001 / √3
+    assert shown is not None
+    assert judged is not None
+    assert shown.half_width == pytest.approx(0.00248, abs=1e-5)
+    assert (shown.low, shown.high) == pytest.approx((-judged.difference.high, -judged.difference.low))  # type: ignore[operator]
+
+
 def test_columns_and_verdict_are_about_the_loss() -> None:
     comparison = comparison_of(*BASE, *NEAR, wide=True, tolerances=Tolerances(loss=0.01))
     names = {metric.name for metric in comparison.columns()}
@@ -94,8 +106,8 @@ def test_the_page_and_the_table_are_about_the_loss() -> None:
     page = html.render(comparison_of(*found))
 
     assert 'faster, test loss raised">2.00×' in page
-    assert "“raised”: test loss raised." in page
-    assert not re.search("accuracy (kept|lost|not shown)", page)
+    assert "“raised”: test loss raised" in page
+    assert not re.search("accuracy (kept|lost|not known)", page)
 
 
 def test_a_loss_may_be_lost_or_not_shown() -> None:
@@ -105,10 +117,10 @@ def test_a_loss_may_be_lost_or_not_shown() -> None:
 
     assert lost[1] == "test loss within 0.02 nats of ddp's: raised by psgd +0.500 nats (+0.498 to +0.502)"
     assert lost[2] == "no recommendation: every faster method (psgd) raises the test loss"
-    assert open_[1] == "test loss within 0.1 nats of ddp's: not shown for psgd +0.000 nats (-0.248 to +0.248)"
+    assert open_[1] == "test loss within 0.1 nats of ddp's: not known yet for psgd +0.000 nats (-0.248 to +0.248)"
     # (t(0.975) + t(0.8)) · 0.1 / √n ≤ 0.1: 3.27 at n = 10, 3.11 ≤ √10.
     assert open_[2].startswith(
-        "no recommendation: about 10 seeds are needed to show whether psgd keeps the test loss; add them with "
+        "no recommendation: about 10 seeds in all (3 were run) are needed to know whether psgd keeps the test loss; "
     )
 
 

@@ -41,7 +41,7 @@ def test_one_seed_shows_nothing_and_says_so() -> None:
 
     assert lines == [
         "no method is shown to be faster than ddp: psgd 2.00× (one measurement, error unknown) ddp's speed",
-        "accuracy within 0.5 points of ddp's: not shown for psgd +1.0 points (one seed cannot show this)",
+        "accuracy within 0.5 points of ddp's: not known yet for psgd +1.0 points (one seed cannot show this)",
         "no recommendation: no method is shown to be faster; run more seeds with `liecbench run SCENARIO --seeds 5`",
     ]
 
@@ -80,9 +80,26 @@ def test_the_command_that_adds_seeds_is_told(tmp_path: Any) -> None:
 
     # Deviation 1 point, tolerance 0.5: ((1.96 + 0.84) / 0.5)² = 31.4, a little more for Student
     assert lines[2].startswith(
-        "no recommendation: about 34 seeds are needed to show whether psgd keeps the accuracy; add them with "
+        "no recommendation: about 34 seeds in all (3 were run) are needed to know whether psgd keeps the accuracy; "
     )
     assert lines[2].endswith(f"`liecbench run {tmp_path}/scenario.yaml --out {tmp_path} --seeds 34`")
+
+
+def test_an_interval_that_misses_1_by_chance_is_explained() -> None:
+    # Ratios of 2, 2.2 and 2.9 have a p-value of 0.02, which two more methods triple.
+    chance = [run("psgd", (4.0 / ratio, 0.9), seed=seed) for seed, ratio in enumerate((2.0, 2.2, 2.9))]
+    others = [
+        run(name, (seconds, 0.9), seed=seed)
+        for name in ("liec", "ef21")
+        for seed, seconds in enumerate((2.0, 8.0, 4.0))
+    ]
+    base = [run("ddp", (4.0, 0.9), seed=seed) for seed in range(3)]
+
+    assert comparison_of(*base, *chance).speed_notes == ()
+    assert comparison_of(*base, *chance, *others).speed_notes == (
+        "with 3 methods compared, an interval may miss 1× by chance; the verdict allows for this, so it says "
+        "“not known” beside some such intervals",
+    )
 
 
 def test_different_loads_are_not_ranked() -> None:
@@ -96,6 +113,7 @@ def test_different_loads_are_not_ranked() -> None:
     ]
     lines = lines_of(*quiet, *loaded)
 
+    assert [note.partition(":")[0] for note in comparison_of(*quiet, *loaded).speed_notes] == ["not ranked"]
     assert lines[0] == (
         "not ranked, because other processes used different shares of the CPU: with psgd 41%, with ddp 2%; "
         "run again on an idle machine"
