@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from liecbench.untrusted.plain_text import printable
 
 _CODE: Final = re.compile("`([^`]+)`")
+_OPTION: Final = re.compile(r"(?<!\S)(--[\w-]+(?: \d+)?)(?!\S)")
 # 10.3× (10.0 to 10.7), +3.1 points, 2 seeds: a line does not break within an interval, nor before a unit.
 _INTERVAL: Final = re.compile(r"(?<![\w.])(?:[\d.]+× \()?[+-]?[\d.]+×? to [+-]?[\d.]+(?![\w.])")
 _UNIT: Final = re.compile(r"(?<=\d) (?=(points?|nats|seeds?)\b)")
@@ -26,9 +27,10 @@ def sentence(text: str) -> Markup:
 
 
 def _code(command: str) -> Markup:
-    """Return a command as HTML; no line breaks between the hyphens of an option."""
-    words = (Markup("<span>{}</span>").format(word) if word.startswith("--") else word for word in command.split(" "))
-    return Markup("<code>{}</code>").format(Markup(" ").join(words))
+    """Return a command as HTML; no line breaks within an option, nor before its number."""
+    words = _OPTION.split(command)
+    texts = (Markup("<span>{}</span>").format(word) if place % 2 else escape(word) for place, word in enumerate(words))
+    return Markup("<code>{}</code>").format(Markup("").join(texts))
 
 
 def _bound(text: str) -> str:

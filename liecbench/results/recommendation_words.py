@@ -41,7 +41,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
             any_of = names if len(found.waiting) == 1 else f"any of {names}"
             judged = [verdict.accuracy[index] for index in found.waiting]
             ran = max((one.num_seeds for one in judged if one is not None), default=0)
-            needed = f"about {found.seeds} seeds in all ({ran} {'was' if ran == 1 else 'were'} run) are needed to know"
+            needed = f"about {found.seeds} seeds in all ({_were_run(ran)}) are needed to know"
             return f"{needed} whether {any_of} keeps the {quality}; add them with {command}"
         case "spread":
             return f"the {quality} of {names} varies so much that it would take over 100 seeds; train longer"
@@ -66,5 +66,10 @@ def more_times(verdict: SettingVerdict, words: Words) -> str:
         finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
         return f"time more rounds with {words.command(f'--set timing_precision={finest / 2:g}')}"
     seeds = max(len(row.per_seed) for row in verdict.rows)
-    advice = f"run more seeds with {words.command(f'--seeds {max(5, 2 * seeds)}')}"
+    more = max(5, 2 * seeds)
+    advice = f"run {more} seeds in all ({_were_run(seeds)}) with {words.command(f'--seeds {more}')}"
     return f"{advice}, or use timing: interleaved" if EARLIER_TIMING in row_flags(row) else advice
+
+
+def _were_run(seeds: int) -> str:
+    return f"{seeds} {'was' if seeds == 1 else 'were'} run"

@@ -52,7 +52,7 @@ def test_without_evidence_the_answer_is_open_and_says_what_to_do() -> None:
     assert one_seed == (
         "open",
         "On 20mbit: measure again; liec was 4.00× as fast in its only measurement",
-        ("run more seeds with `liecbench run SCENARIO --seeds 5`, or use timing: interleaved",),
+        ("run 5 seeds in all (1 was run) with `liecbench run SCENARIO --seeds 5`, or use timing: interleaved",),
     )
 
 
@@ -67,7 +67,7 @@ def test_if_nothing_is_shown_the_answer_is_to_stay() -> None:
     assert found == (
         "open",
         "On 20mbit: stay with ddp; no method is shown to be faster (the closest, liec, is 0.50× as fast)",
-        ("run more seeds with `liecbench run SCENARIO --seeds 5`, or use timing: interleaved",),
+        ("run 5 seeds in all (2 were run) with `liecbench run SCENARIO --seeds 5`, or use timing: interleaved",),
     )
 
 

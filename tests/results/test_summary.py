@@ -42,7 +42,8 @@ def test_one_seed_shows_nothing_and_says_so() -> None:
     assert lines == [
         "no method is shown to be faster than ddp: psgd 2.00× (one measurement, error unknown) ddp's speed",
         "accuracy within 0.5 points of ddp's: not known yet for psgd +1.0 points (one seed cannot show this)",
-        "no recommendation: no method is shown to be faster; run more seeds with `liecbench run SCENARIO --seeds 5`",
+        "no recommendation: no method is shown to be faster; run 5 seeds in all (1 was run) with "
+        "`liecbench run SCENARIO --seeds 5`",
     ]
 
 
