@@ -71,6 +71,20 @@ def test_if_nothing_is_shown_the_answer_is_to_stay() -> None:
     )
 
 
+def test_without_a_gain_over_the_rows_without_compression_the_answer_is_to_do_without() -> None:
+    wild = [
+        run_of(f"b{seed}", [{"seconds": seconds, "accuracy": 0.9}], algorithm="ddp_bf16", seed=seed)
+        for seed, seconds in enumerate((0.5, 4.0, 1.0, 2.0))
+    ]
+    (found,) = answers(runs("ddp", 4.0), runs("liec", 2.0), wild)
+
+    assert found[:2] == (
+        "open",
+        "On 20mbit: do without compression; the fastest method is liec, 2.00× as fast as ddp, "
+        "but it is not shown to beat the fastest method without compression",
+    )
+
+
 def test_a_method_that_is_faster_tells_how_many_seeds_were_run_and_how_many_are_needed_in_all() -> None:
     near = [
         run_of(f"l{seed}", [{"seconds": 1.0, "accuracy": accuracy}], algorithm="liec", seed=seed)
