@@ -38,9 +38,17 @@ def scenario_path(given: str | Path) -> Path:
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 
 
-def profile_path(given: str | Path) -> Path:
-    """Return the path of a profile, given its path, or the name of a bundled profile; see ``scenario_path``."""
-    return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError)
+def profile_path(given: str | Path, *, base: Path = Path()) -> Path:
+    """Return the path of a profile, given its path, or the name of a bundled profile; see ``scenario_path``.
+
+    Args:
+        given: The path, or the name.
+        base: The directory that relative paths are relative to.
+
+    Raises:
+        LiecbenchError: As ``scenario_path`` does.
+    """
+    return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError, base)
 
 
 def question(name: str) -> str:
@@ -51,16 +59,18 @@ def question(name: str) -> str:
     return found[1] if found else ""
 
 
-def _found(given: str, directory: Path, suffix: str, kind: str, error: type[LiecbenchError]) -> Path:
-    path = Path(given)
-    if (path.exists() and not path.is_dir()) or path.suffix or path.is_absolute() or given.startswith("."):
+def _found(
+    given: str, directory: Path, suffix: str, kind: str, error: type[LiecbenchError], base: Path = Path()
+) -> Path:
+    path = base / given
+    if (path.exists() and not path.is_dir()) or path.suffix or Path(given).is_absolute() or given.startswith("."):
         return path
     known = _names(directory, suffix)
     if given not in known:
         message = f"{given}: there is neither such a file nor a bundled {kind} of this name"
         raise error(f"{message}; {did_you_mean(given, known)}")
-    bundled, here = directory / f"{given}{suffix}", Path(f"{given}{suffix}")
-    if here.is_file() and here.read_bytes() != bundled.read_bytes():
+    bundled, here = directory / f"{given}{suffix}", f"{given}{suffix}"
+    if (base / here).is_file() and (base / here).read_bytes() != bundled.read_bytes():
         message = f"{given}: either the bundled {kind} or the file {here} can be meant"
         raise error(f"{message}; write ./{here} for the file, or use liecbench's own in another directory")
     return bundled

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Final, Literal
 from annotated_types import Ge, Le
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
-from liecbench.errors import LiecbenchError
+from liecbench.config.bundled_scenarios import profile_names, profile_path
+from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.profiles.profile_store import ProfileFile
 
 Compute = Literal["measured", "replayed"]
 WORDS: Final = ("auto", "measured", "replayed")
+_PATH_OR_NAME: Final = "the path of a profile, relative to the scenario's file, or the name of a bundled one"
 # The key in pydantic's validation context of the directory that the paths in a scenario are relative to.
 DIRECTORY_KEY: Final = "directory"
 MOST_DILATION: Final = 1000
@@ -20,10 +22,10 @@ def _parse_profile_file(value: object, info: ValidationInfo) -> object:
     if isinstance(value, ProfileFile):
         return value
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is not the path of a profile; write for example profile.json")
+        raise ValueError(f"{value!r} is no profile; write its path or name, such as profile.json or h100-resnet18")
     directory: Path = (info.context or {}).get(DIRECTORY_KEY, Path())
     try:
-        return ProfileFile.read(directory / value, value)
+        return ProfileFile.read(profile_path(value, base=directory), value)
     except LiecbenchError as error:
         raise ValueError(str(error)) from None
     except ValueError as error:  # a null character in the path
@@ -33,8 +35,12 @@ def _parse_profile_file(value: object, info: ValidationInfo) -> object:
 def _parse_compute(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and value in WORDS:
         return value
-    if isinstance(value, str) and "/" not in value and "." not in value:
-        raise ValueError(f"{value!r} is neither {', '.join(WORDS)} nor a profile's file, such as profile.json")
+    directory: Path = (info.context or {}).get(DIRECTORY_KEY, Path())
+    if isinstance(value, str) and value.replace("-", "").isalnum() and not (directory / value).is_file():
+        names = profile_names()
+        if value not in names:
+            message = f"{value!r} is neither {', '.join(WORDS)} nor a profile's file, such as profile.json, or name"
+            raise ValueError(f"{message}; {did_you_mean(value, (*WORDS, *names))}")
     return _parse_profile_file(value, info)
 
 
@@ -53,7 +59,7 @@ ProfilePath = Annotated[
     ProfileFile,
     BeforeValidator(_parse_profile_file),
     PlainSerializer(_written),
-    WithJsonSchema({"type": "string", "description": "the path of a profile, relative to the scenario's file"}),
+    WithJsonSchema({"type": "string", "description": _PATH_OR_NAME}),
 ]
 ComputeChoice = Annotated[
     Literal["auto", "measured", "replayed"] | ProfileFile,
@@ -63,7 +69,7 @@ ComputeChoice = Annotated[
         {
             "anyOf": [
                 {"enum": list(WORDS)},
-                {"type": "string", "description": "the path of a profile, relative to the scenario's file"},
+                {"type": "string", "description": _PATH_OR_NAME},
             ]
         }
     ),

@@ -61,6 +61,16 @@ def test_a_copy_of_the_bundled_scenario_is_not_ambiguous() -> None:
     assert scenario_path("quickstart") == DIRECTORY / "quickstart.yaml"
 
 
+def test_the_name_of_a_profile_and_a_file_of_another_directory(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "h100-resnet18.json").write_text("{}")
+
+    assert profile_path("resnet18", base=tmp_path / "own") == DIRECTORY / "profiles" / "resnet18.json"
+    assert profile_path("p.json", base=tmp_path / "own") == tmp_path / "own" / "p.json"
+    with pytest.raises(LiecbenchError, match=r"either the bundled profile or the file h100-resnet18.json can be meant"):
+        profile_path("h100-resnet18", base=tmp_path / "own")
+
+
 def test_an_unknown_name_has_a_suggestion() -> None:
     with pytest.raises(ScenarioError, match="did you mean quickstart"):
         scenario_path("quickstrat")

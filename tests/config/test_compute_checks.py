@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from liecbench.config.bundled_scenarios import profile_path
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
 from liecbench.config.loader import load_scenario
@@ -93,13 +94,24 @@ def test_the_stored_scenario_can_be_run_again_with_the_copy_of_the_profile(tmp_p
         ("name: timed\n", "name: timed\ncompute: p.json\n", "/s.yaml:2:10: compute: a task with a profile is"),
         ("workers:", "seed: [0, 1], workers:", "/s.yaml:3:58: matrix.seed: seeds change nothing where nothing is"),
         ("p.json", "none.json", "/s.yaml:2:17: task.profile: none.json: No such file or directory"),
-        ("{profile: p.json}", "{profile: null}", "/s.yaml:2:17: task.profile: None is not the path of a profile"),
+        (
+            "{profile: p.json}",
+            "{profile: null}",
+            "/s.yaml:2:17: task.profile: None is no profile; write its path or name",
+        ),
         ("compressor: sign", "compressor: top_k", "/s.yaml:2:17: task.profile: p.json has no times of the compressor"),
     ],
 )
 def test_what_makes_no_sense_is_refused_where_it_stands(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in TIMED
     assert message in refusal(tmp_path, TIMED.replace(old, new))
+
+
+def test_the_profile_of_a_task_may_be_a_bundled_one(tmp_path: Path) -> None:
+    (file,) = loaded(tmp_path, TIMED.replace("p.json", "h100-resnet18")).profiles
+
+    assert file.content == profile_path("h100-resnet18").read_bytes()
+    assert "did you mean h100-resnet18?" in refusal(tmp_path, TIMED.replace("p.json", "h100-resnet81"))
 
 
 def test_trained_and_timed_cells_do_not_mix(tmp_path: Path) -> None:

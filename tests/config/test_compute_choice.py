@@ -13,6 +13,7 @@ from liecbench.config.loader import load_scenario
 from liecbench.config.scenario import Scenario
 from liecbench.errors import ScenarioError
 from liecbench.host import cgroups
+from liecbench.profiles.profile_store import ProfileFile
 from tests import profiles_of_tasks
 from tests.scenarios import BASE, edited, scenario
 
@@ -115,7 +116,7 @@ def test_a_profile_may_leave_out_what_it_does_not_know(tmp_path: Path) -> None:
         ("compute: replay", "/s.yaml:1:10: compute: 'replay' is neither auto, measured, replayed nor a profile's file"),
         ("compute: no.json", "/s.yaml:1:10: compute: no.json: No such file or directory; write a profile with"),
         ("compute: s.yaml", "/s.yaml:1:10: compute: s.yaml:1:1: not JSON: "),
-        ("compute: 3", "/s.yaml:1:10: compute: 3 is not the path of a profile"),
+        ("compute: 3", "/s.yaml:1:10: compute: 3 is no profile; write its path or name"),
         ("compute: replayed\ntiming: end_to_end", "/s.yaml:1:10: compute: timing: end_to_end times training"),
         ("compute: replayed\ndevice: cuda\nbackend: nccl", "/s.yaml:1:10: compute: nccl moves GPU memory only"),
         ("dilation: 4\ncompute: measured", "/s.yaml:1:11: dilation: with compute: measured, ranks compute at"),
@@ -184,6 +185,23 @@ def test_hand_written_nonsense_is_refused_with_its_place(tmp_path: Path) -> None
     assert "profile.json: schema: 2, but this version reads 1" in refusal(
         tmp_path, f"compute: profile.json\n{LINKED}", schema=2
     )
+
+
+def test_compute_takes_the_name_of_a_bundled_profile_unless_a_file_has_it(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="compute: h100-resnet18 is of the dataset synthetic"):
+        loaded(tmp_path, f"compute: h100-resnet18\n{LINKED}")
+    (tmp_path / "h100-resnet18").write_bytes((tmp_path / "profile.json").read_bytes())
+
+    compute = loaded(tmp_path, f"compute: h100-resnet18\n{LINKED}").compute
+
+    assert isinstance(compute, ProfileFile)
+    assert compute.content == (tmp_path / "profile.json").read_bytes()
+
+
+def test_an_unknown_name_of_a_profile_has_a_suggestion(tmp_path: Path) -> None:
+    found = refusal(tmp_path, f"compute: h100-resnet8\n{LINKED}")
+
+    assert "or name; did you mean h100-resnet18?" in found
 
 
 def test_a_stored_scenario_says_what_auto_meant_if_it_meant_one_thing() -> None:
