@@ -175,7 +175,9 @@ def _exit_with_usage(error: Any) -> NoReturn:
 
     Very long words are printed without their middle.
     """
-    error.message = "\n".join(map(shortened, error.message.split("\n")))
+    from liecbench.cli.usage_message import usage_message
+
+    error.message = "\n".join(map(shortened, usage_message(error).split("\n")))
     with ignore_unwritable_errors():
         error.show()
     sys.exit(error.exit_code)

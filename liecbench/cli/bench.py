@@ -62,8 +62,10 @@ def bench_compressors(
 @bench.command(name="link")
 def bench_link(
     size: Annotated[
-        list[int] | None,
-        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeatable.", show_default="64 kB, 1 MB, 16 MB"),
+        list[str] | None,
+        typer.Option(
+            metavar="SIZE", help="Bytes, or a size such as 64KiB; repeatable.", show_default="64 KiB, 1 MiB, 16 MiB"
+        ),
     ] = None,
     workers: Workers = 4,
     link: Annotated[
@@ -74,12 +76,13 @@ def bench_link(
 ) -> None:
     """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
     from liecbench.bench.asked_links import parse_links
+    from liecbench.bench.asked_sizes import parse_sizes
     from liecbench.bench.link_benchmark import benchmark_link
     from liecbench.diagnostics.link_support import require_emulator
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
+    sizes = parse_sizes(size or ["64KiB", "1MiB", "16MiB"])
     require_emulator((link, "auto") for link in links)
-    sizes = size or [2**16, 2**20, 2**24]
     _print_benchmark(benchmark_link(sizes, workers, links, lambda line: say(line, quiet=False)), output)
 
 
