@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from liecbench.config.scenario import Scenario
     from liecbench.prediction.predictions import Predictions
     from liecbench.prediction.recorded_method import Method
-    from liecbench.prediction.transport_costs import TransportCosts
     from liecbench.profiles.profile import Profile
 
 _WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"
@@ -51,8 +50,10 @@ def predict(
         str | None, typer.Option(metavar="N", help="Without a profile: parameters, such as 30M.", show_default=False)
     ] = None,
     step_seconds: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Without a profile: seconds that a step computes.", min=1e-6, max=1e6),
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Without a profile: seconds that a step computes, or 150ms.", show_default=False
+        ),
     ] = None,
     algorithm: Methods = None,
     compressor: Compressors = None,
@@ -86,14 +87,17 @@ def predict(
     output: Annotated[PredictionFormat, typer.Option("--format", help="How to print it.")] = PredictionFormat.TABLE,
 ) -> None:
     """Predict step times, break-evens and the bandwidth that methods need, for networks that are not here."""
+    from liecbench.prediction.transport_choice import transport_costs
+
     if validate is not None:
         from liecbench.cli.predict_validation import refuse_other_options, validate_results
         from liecbench.profiles.profile_file import read_profile
 
         refuse_other_options(context)
         given = read_profile(profile) if profile is not None else None
-        validate_results(validate, profile, _costs(transport, given), output.value)
+        validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
+    from liecbench.prediction.named_methods import with_baseline
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
     from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
     from liecbench.prediction.predictions import Request
@@ -102,7 +106,8 @@ def predict(
     loaded = _load(scenario) if scenario is not None else None
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
-    methods = _methods(cells, algorithm, compressor, server)
+    baseline = baseline or (loaded.baseline_choice.algorithm if loaded is not None else "ddp")
+    methods = with_baseline(_methods(cells, algorithm, compressor, server), baseline, compressor, server)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
     found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)
@@ -121,10 +126,10 @@ def predict(
     request = Request(
         profile=found,
         methods=methods,
-        baseline=_baseline(baseline, loaded, methods),
+        baseline=baseline,
         workers=asked,
         links=links,
-        costs=_costs(transport, found),
+        costs=transport_costs(transport, found),
         ranks_per_node=ranks_per_node,
         inner_bits_per_second=None if inner_link is None else parse_rate("--inner-link", inner_link),
     )
@@ -137,7 +142,7 @@ def _load(path: Path) -> "Scenario":
     return load_scenario(path)
 
 
-def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | None, seconds: float | None) -> None:
+def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | None, seconds: str | None) -> None:
     if (parameters is None) != (seconds is None):
         given, missing = ("--parameters", "--step-seconds") if seconds is None else ("--step-seconds", "--parameters")
         raise LiecbenchError(f"{given} needs {missing}, too", f"add {missing}, or give --profile FILE")
@@ -153,20 +158,20 @@ def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | 
 def _methods(
     cells: "list[Cell]", algorithm: list[str] | None, compressor: list[str] | None, server: str | None
 ) -> "tuple[Method, ...]":
-    from liecbench.prediction import prediction_inputs as inputs
+    from liecbench.prediction.named_methods import DEFAULT_ALGORITHMS, DEFAULT_COMPRESSORS, named_methods, parse_server
+    from liecbench.prediction.prediction_inputs import methods_of
 
     if cells and not (algorithm or compressor or server):
-        return inputs.methods_of(cells)
-    place = inputs.parse_server(server or "sharded")
-    algorithms = algorithm or list(inputs.DEFAULT_ALGORITHMS)
-    return inputs.named_methods(algorithms, compressor or list(inputs.DEFAULT_COMPRESSORS), place)
+        return methods_of(cells)
+    place = parse_server(server or "sharded")
+    return named_methods(algorithm or DEFAULT_ALGORITHMS, compressor or DEFAULT_COMPRESSORS, place)
 
 
 def _profile(
     scenario: "Scenario | None",
     path: Path | None,
     parameters: str | None,
-    step_seconds: float | None,
+    step_seconds: str | None,
     methods: "tuple[Method, ...]",
     workers: Sequence[int],
     gbytes_per_second: float | None,
@@ -174,7 +179,7 @@ def _profile(
     from liecbench.compressors.identity import Identity
     from liecbench.compressors.rounds import Rounds
     from liecbench.prediction.assumed_profile import assumed_profile
-    from liecbench.prediction.prediction_inputs import parse_count, require_same_model
+    from liecbench.prediction.prediction_inputs import parse_count, parse_step_seconds, require_same_model
     from liecbench.prediction.recorded_method import sent_compressors
     from liecbench.profiles.profile_file import read_profile
 
@@ -187,10 +192,10 @@ def _profile(
             require_same_model(found, cells[0], str(path))
         return found
     if parameters is not None and step_seconds is not None:
-        count = parse_count("--parameters", parameters)
-        used = sent_compressors(methods, assumed_profile(count, step_seconds), workers)
+        count, seconds = parse_count("--parameters", parameters), parse_step_seconds(step_seconds)
+        used = sent_compressors(methods, assumed_profile(count, seconds), workers)
         compressors = [one for one in used if not isinstance(one, Identity | Rounds)]
-        return assumed_profile(count, step_seconds, compressors, compress_gbytes_per_second=gbytes_per_second)
+        return assumed_profile(count, seconds, compressors, compress_gbytes_per_second=gbytes_per_second)
     if scenario is not None and scenario.profiles:
         return scenario.profiles[0].profile
     return _measured(cells)
@@ -205,33 +210,6 @@ def _measured(cells: "list[Cell]") -> "Profile":
     say(f"measuring the profile of {cell.task.model.name} on this machine; liecbench profile keeps one", quiet=False)
     contestants = list({cell.contestant: cell for cell in cells if cell.link == cells[0].link}.values())
     return measure_profile(cell, threads=cell.threads, device=torch.device(cell.device), contestants=contestants)
-
-
-def _baseline(name: str | None, scenario: "Scenario | None", methods: "tuple[Method, ...]") -> str | None:
-    from liecbench.errors import did_you_mean
-
-    names = [one.algorithm.name for one in methods]
-    if name is None:
-        own = scenario.baseline_choice.algorithm if scenario is not None else "ddp"
-        return own if own in names else None
-    if name not in names:
-        raise LiecbenchError(f"--baseline {name}: no method has this algorithm", did_you_mean(name, names))
-    return name
-
-
-def _costs(path: Path | None, profile: "Profile | None") -> "TransportCosts":
-    import dataclasses
-
-    from liecbench.prediction.transport_costs import TransportCosts
-    from liecbench.prediction.transport_fit import fit_transport
-
-    if path is not None:
-        return fit_transport(path)
-    costs = TransportCosts.assumed("nccl" if profile is not None and profile.device == "cuda" else "gloo")
-    if profile is None or profile.message_seconds is None:
-        return costs
-    source = f"{profile.message_seconds * 1e6:.0f} µs per message, from the profile; links that reach their rates"
-    return dataclasses.replace(costs, message_seconds=profile.message_seconds, source=source)
 
 
 def _print(found: "Predictions", output: PredictionFormat) -> None:

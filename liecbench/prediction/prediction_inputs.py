@@ -1,84 +1,21 @@
-"""The inputs of predictions from a scenario, a profile and the options of ``liecbench predict``."""
+"""The inputs of predictions from a scenario, a profile and the numbers that ``liecbench predict`` is given."""
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, get_args
+from collections.abc import Iterable
+from typing import Final
 
-from liecbench.config import registry, workload_sizes
+from liecbench.config import workload_sizes
 from liecbench.config.cell import Cell
-from liecbench.config.choice import Choice
 from liecbench.config.optimizer_fields import update_of
-from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.errors import LiecbenchError
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import DELAY, RATE
 from liecbench.prediction.recorded_method import Method
 from liecbench.profiles.profile import Profile
 
-if TYPE_CHECKING:
-    from liecbench.algorithms.comm.partition import ServerPlace
-
-# Without a scenario: the methods that people run, and one of each way to compress.
-DEFAULT_ALGORITHMS: Final = ("ddp", "ddp_bf16", "powersgd", "psgd", "memsgd", "liec", "doublesqueeze")
-DEFAULT_COMPRESSORS: Final = ("sign",)
 _MOST_WORKERS: Final = 100_000
-
-
-def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
-    """Return the methods with these names; those that take a compressor come with each that they work with.
-
-    Args:
-        algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
-        compressors: Names of compressors, in the same form.
-        server: The place of the server.
-
-    Raises:
-        LiecbenchError: If a name or an option is wrong, or if an algorithm works with none of the compressors.
-    """
-    made = []
-    for text in algorithms:
-        choice = _choice("algorithm", text, "--algorithm")
-        cls = registry.load("algorithm", choice.name)
-        place = server if registry.takes(cls, "server") else None
-        if not registry.takes(cls, "compressor"):
-            made.append(Method(algorithm=choice, server=place))
-            continue
-        choices = [_choice("compressor", one, "--compressor") for one in compressors]
-        reasons = {one.name: cls.incompatibility(_instance(one)) for one in choices}
-        fitting = [one for one in choices if reasons[one.name] is None]
-        if not fitting:
-            raise LiecbenchError(f"--algorithm {text}: {next(iter(reasons.values()))}", "give another --compressor")
-        made += [Method(algorithm=choice, compressor=one, server=place) for one in fitting]
-    return tuple(made)
-
-
-def _instance(choice: Choice) -> Any:
-    return registry.load("compressor", choice.name)(**choice.options)
-
-
-def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
-    """Return the choice that ``NAME`` or ``NAME:OPTION=VALUE,…`` names, with all options."""
-    name, _, rest = text.partition(":")
-    options: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise LiecbenchError(f"{option} {text}: {part!r} has no value", "write NAME:OPTION=VALUE")
-        options[key] = _value(value)
-    try:
-        return Choice.model_validate({"name": name, **registry.resolve(kind, name, options)})
-    except registry.OptionError as error:
-        raise LiecbenchError(f"{option} {text}: {error}") from None
-
-
-def _value(text: str) -> Any:
-    for parse in (int, float):
-        try:
-            return parse(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
@@ -166,6 +103,20 @@ def parse_delay(text: str) -> float:
     return seconds
 
 
+def parse_step_seconds(text: str) -> float:
+    """Return the seconds of ``--step-seconds``, given as ``0.15`` or ``150ms``.
+
+    Raises:
+        LiecbenchError: If the text is no time from 1 µs to 1 000 000 s.
+    """
+    seconds = DELAY.parse(text)
+    if seconds is None:
+        seconds = DELAY.parse(f"{text}s")
+    if seconds is None or not 1e-6 <= seconds <= 1e6:
+        raise LiecbenchError(f"--step-seconds {text}: no time", "write seconds, such as 0.15, or a time such as 150ms")
+    return seconds
+
+
 def parse_rate(option: str, text: str) -> float:
     """Return the bits per second of a rate of an option. Raises LiecbenchError if the text is no rate."""
     rate = RATE.parse(text)
@@ -190,16 +141,6 @@ def parse_count(option: str, text: str) -> int:
 
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()] or [text]
-
-
-def parse_server(text: str) -> "ServerPlace":
-    """Return the place of the server. Raises LiecbenchError for anything but ``root`` and ``sharded``."""
-    from liecbench.algorithms.comm.partition import ServerPlace
-
-    for place in get_args(ServerPlace):
-        if text == place:
-            return text  # type: ignore[return-value]
-    raise LiecbenchError(f"--server {text}: no place of a server", did_you_mean(text, get_args(ServerPlace)))
 
 
 def require_same_model(profile: Profile, cell: Cell, source: str) -> None:

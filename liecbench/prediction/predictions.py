@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
-from liecbench.network.quantity import format_rate
 from liecbench.prediction.node_links import NodeLinks
+from liecbench.prediction.predicted_break_even import PredictedBreakEven, break_evens_of
 from liecbench.prediction.predictor import HIGHEST_RATE, LOWEST_RATE, Predictor
 from liecbench.prediction.recorded_method import Method, RecordedMethod
 from liecbench.prediction.step_time import Bottleneck, StepTime
@@ -15,15 +15,12 @@ from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.variants import interval
 from liecbench.profiles.profile import Profile
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, LimitingPart, NeededRate
-from liecbench.results.bracket import BreakEvenOutcome
 from liecbench.results.cell_groups import DENSE
 from liecbench.results.statistics import Estimate
-from liecbench.results.whose_compute import StepCompute
+from liecbench.results.whose_compute import ComputeSource, StepCompute
 
 # Messages up to this many times the largest measured one are predicted.
 _MOST_TIMES_LARGEST: Final = 16
-# A break-even whose bounds are further apart, as a factor, is not told.
-_WIDEST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +46,12 @@ class Request:
     costs: TransportCosts
     ranks_per_node: int = 1
     inner_bits_per_second: float | None = None
+
+    @property
+    def compute(self) -> StepCompute:
+        """The seconds that a step of the profile computes."""
+        source: ComputeSource = "assumed" if self.profile.origin == "assumed" else "predicted"
+        return StepCompute(seconds=self.profile.compute_seconds, source=source)
 
     @property
     def nodes(self) -> NodeLinks | None:
@@ -86,43 +89,10 @@ class PredictedRow:
     flags: tuple[str, ...]
 
     @property
-    def bottleneck(self) -> Bottleneck:
-        """The largest part of the step."""
-        return self.time.bottleneck
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictedBreakEven:
-    """The link rate at which a method is as fast as the baseline.
-
-    ``link`` has the shape of the links. If ``outcome`` is neither ``below`` nor ``above``, there is no rate, if it
-    is ``alternating``, there are several, and if it is ``unclear``, the inputs' errors allow rates far apart, or
-    (``is_equal``) both are equally fast at every rate.
-    """
-
-    method: Method
-    workers: int
-    link: LinkMap
-    outcome: BreakEvenOutcome
-    bits_per_second: Estimate | None
-    is_equal: bool = False
-
-    @property
-    def text(self) -> str:
-        """The break-even in words, such as ``faster below 210mbit (190mbit to 230mbit)``."""
-        if self.is_equal:
-            return "as fast at every rate"
-        if self.bits_per_second is None:
-            return {
-                "unclear": "not known at which rates it is faster, because the times differ too little",
-                "always": "faster at every rate",
-                "never": "slower at every rate",
-            }.get(self.outcome, "faster and slower at several ranges of rates")
-        rate, low, high = (
-            _rate_text(value)
-            for value in (self.bits_per_second.mean, self.bits_per_second.low, self.bits_per_second.high)
-        )
-        return f"faster {self.outcome} {rate} ({low} to {high})"
+    def bottleneck(self) -> Bottleneck | Literal["method"]:
+        """The largest part of the step; ``method`` in place of ``compress`` if the method has no compressor."""
+        found = self.time.bottleneck
+        return "method" if found == "compress" and self.method.compressor is None else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +134,11 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
             rows += _rows(made, notes, baseline, workers, links, request)
         if with_bandwidths:
             for links in _shapes(request.links):
-                break_evens += _break_evens(made, baseline, workers, links)
+                break_evens += break_evens_of(made, baseline, workers, links)
                 labels = {method: method.label(request.methods) for method in made}
-                bandwidths += [_bandwidth(labels[method], ones, workers, links) for method, ones in made.items()]
+                bandwidths += [
+                    _bandwidth(labels[method], method, workers, links, ones, request) for method, ones in made.items()
+                ]
     return Predictions(
         request=request,
         baseline=baseline,
@@ -278,40 +250,9 @@ def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
     return list(found.values())
 
 
-def _break_evens(
-    made: "dict[Method, tuple[Predictor, ...]]", baseline: Method | None, workers: int, links: LinkMap
-) -> Iterator[PredictedBreakEven]:
-    if baseline is None:
-        return
-    for method, ones in made.items():
-        if method is baseline:
-            continue
-        found = [one.crossings(other, links) for one, other in zip(ones, made[baseline], strict=True)]
-        outcome, rate = _outcome(found)
-        is_equal = all(is_faster is None for _, is_faster in found)
-        yield PredictedBreakEven(
-            method=method, workers=workers, link=links, outcome=outcome, bits_per_second=rate, is_equal=is_equal
-        )
-
-
-def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome of the crossings that the inputs, and then each changed input, give, and the break-even."""
-    (rates, is_faster), *_ = found
-    if is_faster is None:
-        return "unclear", None
-    if not rates:
-        return ("always" if is_faster else "never"), None
-    if len(rates) > 1:
-        return "alternating", None
-    if any((len(others), faster) != (1, is_faster) for others, faster in found):
-        return "unclear", None
-    rate = interval([others[0] for others, _ in found])
-    if rate.low is None or rate.high is None or rate.high > _WIDEST * rate.low:
-        return "unclear", None
-    return ("below" if is_faster else "above"), rate
-
-
-def _bandwidth(label: str, ones: tuple[Predictor, ...], workers: int, links: LinkMap) -> BandwidthNeeded:
+def _bandwidth(
+    label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], request: Request
+) -> BandwidthNeeded:
     rates = []
     for utilization in UTILIZATIONS:
         found = ones[0].rate_for(utilization, links)
@@ -330,19 +271,16 @@ def _bandwidth(label: str, ones: tuple[Predictor, ...], workers: int, links: Lin
     time = ones[0].time(best)
     limited: LimitingPart | None = None
     if time.seconds > time.compute_seconds:
-        limited = "compression" if time.compress_seconds > time.latency_seconds else "latency"
+        own: LimitingPart = "method" if method.compressor is None else "compression"
+        limited = own if time.compress_seconds > time.latency_seconds else "latency"
     setting = "" if links.shape == "" else f" {links.shape}"
     return BandwidthNeeded(
         name=f"{label}{setting}",
         workers=workers,
         link=links,
-        compute=StepCompute(seconds=ones[0].compute_seconds, source="predicted"),
+        compute=StepCompute(seconds=ones[0].compute_seconds, source=request.compute.source),
         rates=tuple(rates),
         highest_utilization=ones[0].utilization(best),
         limited_by=limited,
         num_rates=0,
     )
-
-
-def _rate_text(rate: float | None) -> str:
-    return "?" if rate is None else format_rate(int(float(f"{rate:.3g}")))

@@ -5,6 +5,7 @@ order in which they are ready: it compresses, sends, receives and decompresses. 
 on two threads, transfer and waiting of consecutive buckets overlap.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -133,21 +134,29 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end of all-reduces of which two run at a time, and share the link, and the lane's work."""
+    """Return the end of all-reduces of which two run at a time, and share the link, and the lane's work.
+
+    Two all-reduces wait at the same time, so that the seconds of the lane are those in which any of them runs.
+    """
     link_free, ends, busy = 0.0, list[float](), Span()
+    busy_until, running = 0.0, 0.0
     for block in sorted(work.blocks, key=lambda block: block.ready_seconds):
         inside = network.nodes.span(4 * block.numel) if network.nodes is not None else Span()
-        local = block.local_seconds + inside.seconds
+        local, begin = block.local_seconds + inside.seconds, block.ready_seconds * network.costs.slowdown
         for num_bytes in block.all_reduces:
             ring = network.all_reduce(num_bytes)
             thread_free = ends[-GLOO_THREADS] if len(ends) >= GLOO_THREADS else 0.0
-            start = max(block.ready_seconds * network.costs.slowdown + local, thread_free)
+            start = max(begin + local, thread_free)
             link_free = max(start, link_free) + ring.wire_seconds
             # All-reduces that start together also wait at the same times, so that none uses the link meanwhile.
             ends.append(link_free + ring.waiting_seconds)
-            busy += Span(seconds=ring.wire_seconds + ring.waiting_seconds, wire_seconds=ring.wire_seconds)
+            busy += Span(seconds=ring.wire_seconds, wire_seconds=ring.wire_seconds)
         busy += Span(seconds=local, wire_seconds=inside.wire_seconds, compress_seconds=block.local_seconds)
-    return max(ends), busy
+        if block.all_reduces:
+            end = max(ends[-len(block.all_reduces) :])
+            running += max(0.0, end - max(begin, busy_until))
+            busy_until = max(busy_until, end)
+    return max(ends), dataclasses.replace(busy, seconds=max(busy.seconds, running))
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:

@@ -140,8 +140,9 @@ def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
         found.append(MeasuredStep(row=row, name=name, cell=cell, seconds=seconds.mean / steps))
     if not found:
         raise NothingToCompareError(
-            "no completed row has a link with a rate and without loss",
-            "run a scenario with links such as [20mbit, 1gbit]",
+            "no completed row has a link that can be predicted: with a rate, which `none` and `host` have not, and "
+            "without loss",
+            "run the scenario with links such as --set 'matrix.link=[20mbit, 1gbit]'",
         )
     return found
 

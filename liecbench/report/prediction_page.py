@@ -1,10 +1,10 @@
-"""The output of ``liecbench predict``: tables for a terminal, Markdown, JSON and CSV."""
+"""The output of ``liecbench predict``: answer, tables and notes for people, and rows as JSON and CSV."""
 
 import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich import box
@@ -14,6 +14,9 @@ from rich.text import Text
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import PredictedRow, Predictions
+from liecbench.report.prediction_answer import answer_lines
+from liecbench.report.prediction_notes import lines_below
+from liecbench.report.prediction_texts import common_flags, method_name, ratio_text
 from liecbench.results.bandwidth_needed import bandwidth_objects, bandwidth_table
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import BYTES, FRACTION
@@ -30,45 +33,6 @@ _HEADINGS: Final = (
     "B/step",
     "flags",
 )
-_FLAGS: Final = {
-    "assumed_profile": "assumed_profile: the times to compute and compress are assumed, see below",
-    "assumed_transport": "assumed_transport: the costs per message are assumed; measure them with "
-    "`liecbench bench exchange --format json`, and give --transport FILE",
-    "extrapolated_rate": "extrapolated_rate: the link is slower or faster than those of the measurements",
-    "extrapolated_workers": "extrapolated_workers: there were fewer or more workers in the measurements",
-    "assumed_nodes": "assumed_nodes: messages inside nodes take 20 µs and their transfer",
-    "without_jitter": "without_jitter: the link's jitter is left out",
-    "without_method_times": "without_method_times: the profile lacks what the method itself takes, such as arithmetic "
-    "with memories, and PowerSGD's products",
-}
-
-
-def lines_below(found: Predictions) -> Iterator[str]:
-    """Yield the lines below the table: break-evens, assumptions, and the meaning of flags."""
-    profile, costs = found.request.profile, found.request.costs
-    if found.baseline is not None:
-        compute = f"for steps that compute {profile.compute_seconds:.3g} s, from {_origin(found)}"
-        for one in found.break_evens:
-            yield f"{_method(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text} ({compute})"
-    for link in dict.fromkeys(row.link for row in found.rows):
-        if link.default is not None and link.default.delay_seconds:
-            delay, round_trip = link.default.delay_texts()
-            yield f"link {link}: {delay} one way of one link, so {round_trip} between two workers"
-    yield f"profile: {_origin(found)}"
-    yield from (f"assumed: {text}" for text in profile.assumptions)
-    yield f"transport: {costs.source}"
-    if found.request.ranks_per_node > 1:
-        yield (
-            f"nodes: {found.request.ranks_per_node} workers each; gradients are reduced inside a node, exchanged by "
-            "one worker of each node over the node's link, and sent to all inside"
-        )
-    yield f"all rows: {', '.join(_common_flags(found))}"
-    flags = {flag for row in found.rows for flag in row.flags}
-    yield from (text for flag, text in _FLAGS.items() if flag in flags)
-    yield (
-        "intervals come from the spread of the profile and of the transport's constants, "
-        "not from errors of the model (docs/predict.md)"
-    )
 
 
 def terminal(found: Predictions) -> RenderableType:
@@ -76,7 +40,7 @@ def terminal(found: Predictions) -> RenderableType:
     main = _table(_HEADINGS)
     for row in found.rows:
         main.add_row(*_texts(found, row))
-    parts: list[RenderableType] = [main]
+    parts: list[RenderableType] = [*map(Text, answer_lines(found)), Text(), main]
     if found.bandwidths:
         needed = bandwidth_table(found.bandwidths)
         other = _table(needed.headings)
@@ -88,7 +52,8 @@ def terminal(found: Predictions) -> RenderableType:
 
 def markdown(found: Predictions) -> str:
     """Return the tables as Markdown."""
-    parts = [_markdown_table(_HEADINGS, [_texts(found, row) for row in found.rows])]
+    parts = ["\n".join(f"- {line}" for line in answer_lines(found))]
+    parts.append(_markdown_table(_HEADINGS, [_texts(found, row) for row in found.rows]))
     if found.bandwidths:
         needed = bandwidth_table(found.bandwidths)
         parts += [needed.title, _markdown_table(needed.headings, needed.lines), *needed.notes]
@@ -101,7 +66,7 @@ def to_json(found: Predictions) -> str:
     request = found.request
     break_evens = [
         {
-            "method": _method(found, one.method),
+            "method": method_name(found, one.method),
             "workers": one.workers,
             "link_shape": one.link.shape,
             "outcome": one.outcome,
@@ -184,52 +149,23 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _texts(found: Predictions, row: PredictedRow) -> list[str]:
     return [
-        _method(found, row),
+        method_name(found, row.method),
         str(row.workers),
         str(row.link),
         _seconds(row.step_seconds),
-        _ratio(row.speedup),
-        _ratio(row.speedup_over_dense),
+        ratio_text(row.speedup),
+        ratio_text(row.speedup_over_dense),
         FRACTION.format(row.compute_utilization),
         row.bottleneck,
         BYTES.format(row.sent_bytes),
-        " ".join(flag for flag in row.flags if flag not in _common_flags(found)),
+        " ".join(flag for flag in row.flags if flag not in common_flags(found)),
     ]
-
-
-def _common_flags(found: Predictions) -> tuple[str, ...]:
-    """Return the flags that all rows have."""
-    first, *others = found.rows
-    return tuple(flag for flag in first.flags if all(flag in row.flags for row in others))
-
-
-def _method(found: Predictions, row: Any) -> str:
-    method = getattr(row, "method", row)
-    servers = {one.server for one in found.request.methods if one.server is not None}
-    name: str = method.label(found.request.methods)
-    return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
 
 
 def _seconds(value: Estimate) -> str:
     mean, low = value.mean, value.low
     width = "" if low is None else f" ±{(mean - low) / mean:.0%}"
     return (f"{mean:.3g}" if mean < 100 else f"{mean:.0f}") + width
-
-
-def _ratio(value: Estimate | None) -> str:
-    return "–" if value is None else f"{value.mean:.3g}× ({value.low:.3g} to {value.high:.3g})"
-
-
-def _origin(found: Predictions) -> str:
-    profile = found.request.profile
-    place = f" on {profile.device_name}" if profile.device_name else ""
-    return (
-        f"an {profile.origin} profile{place}" if profile.origin == "assumed" else f"a {profile.origin} profile{place}"
-    )
-
-
-def _shape(links: LinkMap) -> str:
-    return f", {links.shape}" if links.shape else ""
 
 
 def _link(links: LinkMap) -> Any:

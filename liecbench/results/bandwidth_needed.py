@@ -15,7 +15,7 @@ UTILIZATIONS: Final = (0.5, 0.75, 0.9, 0.95, 0.99)
 # measured: between measured rates. estimated: from one measured rate. extrapolated: above the highest measured rate.
 # unknown: the times are not known well enough to tell a rate.
 Basis = Literal["measured", "estimated", "extrapolated", "predicted", "unknown"]
-LimitingPart = Literal["compression", "latency", "processor"]
+LimitingPart = Literal["compression", "method", "latency", "processor"]
 # A range with a smaller high ÷ low is shown as one rate: ±10 %.
 _NARROW: Final = 1.23
 
@@ -55,8 +55,8 @@ class BandwidthNeeded:
         compute: The compute seconds of a step, to which all rates refer.
         rates: The rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: What takes most of the remaining time there: compression, latency and waiting for other ranks, or
-            waiting for a processor; None if nothing remains or it is unknown.
+        limited_by: What takes most of the remaining time there: compression, the work of a method without compressor,
+            latency and waiting for other ranks, or waiting for a processor; None if nothing remains or it is unknown.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 

@@ -12,11 +12,12 @@ from typing import Any, Final, Literal
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 
-ComputeSource = Literal["measured", "replayed", "predicted"]
+ComputeSource = Literal["measured", "replayed", "predicted", "assumed"]
 _WORDS: Final[dict[ComputeSource, str]] = {
     "measured": "as measured here",
     "replayed": "as replayed from a profile",
     "predicted": "as in the profile",
+    "assumed": "as assumed",
 }
 # Settings whose compute seconds differ by less than this factor share one number.
 _EQUAL: Final = 1.1

@@ -30,6 +30,47 @@ def test_a_number_of_parameters_and_a_step_answer_with_assumptions() -> None:
         assert text in done.stdout, text
 
 
+def test_the_answer_and_what_it_leaves_out_come_first() -> None:
+    done = run_in_process("predict", *ASSUMED, "--workers", "8", "--link", "1mbit", "--algorithm", "doublesqueeze")
+    answer, accuracy, backend = done.stdout.split("\n\n")[0].replace("\n", " ").split(". ")[:3]
+
+    # 1.2 MB take 17 s both ways at 1 Mbit/s; signs are a 32nd of them.
+    assert answer.startswith("8 workers on 1mbit: doublesqueeze(sign) is predicted to be the fastest per step, ")
+    assert answer.endswith(" as fast as ddp")
+    assert accuracy.startswith("Accuracy is not predicted: ")
+    assert "`liecbench run` measures it" in accuracy
+    assert backend == "All times are those over Gloo"
+
+
+def test_settings_with_the_same_answer_share_a_sentence() -> None:
+    methods = ("--algorithm", "ddp", "--algorithm", "doublesqueeze")
+    done = run_in_process("predict", *ASSUMED, "--workers", "2,8", "--link", "1mbit,1000gbit", *methods)
+    text = done.stdout.replace("\n", " ")
+
+    assert "2 workers on 1mbit; 8 workers on 1mbit: doublesqueeze(sign) is predicted to be the fastest" in text
+    assert (
+        "2 workers on 1000gbit; 8 workers on 1000gbit: no method is predicted to be over 5% faster per step than ddp."
+        in text
+    )
+
+
+def test_the_profile_of_a_gpu_gives_times_over_nccl() -> None:
+    done = run_in_process("predict", "--profile", "h100-resnet18", "--workers", "8", "--link", "1gbit")
+    text = " ".join(done.stdout.split())
+
+    assert "All times are those over NCCL, because the profile is one of a GPU" in text
+    assert "78 µs per message, from the profile (measured over Gloo)" in text
+    assert "the costs of the transport but that per message are assumed; liecbench measures them over Gloo only" in text
+
+
+def test_a_method_alone_is_compared_with_the_usual_baseline() -> None:
+    arguments = (*ASSUMED, "--workers", "8", "--link", "1mbit", "--algorithm", "liec", "--format", "json")
+    found = json.loads(run_in_process("predict", *arguments).stdout)
+
+    assert found["baseline"] == "ddp"
+    assert {row["algorithm"]: row["speedup"]["mean"] > 2 for row in found["rows"]} == {"ddp": False, "liec": True}
+
+
 def test_rows_of_one_algorithm_have_the_options_in_which_they_differ() -> None:
     methods = ("--algorithm", "psgd:per_tensor=true", "--algorithm", "psgd", "--algorithm", "liec")
     done = run_in_process("predict", *ASSUMED, "--workers", "8", "--link", "1gbit", *methods)
@@ -86,6 +127,10 @@ def test_rows_are_printed_in_other_formats(output: str) -> None:
         ((*ASSUMED, "--inner-link", "10gbit"), "each worker is a node of its own; add --ranks-per-node"),
         ((*ASSUMED, "--link", ""), "--link"),
         ((*ASSUMED, "--link", "wan"), "lose frames are not predicted"),
+        (
+            ("--parameters", "30M", "--step-seconds", "fast"),
+            "--step-seconds fast: no time; write seconds, such as 0.15",
+        ),
         ((*ASSUMED, "--baseline", "psg"), "did you mean psgd?"),
         (("--validate", "missing"), "missing"),
         (("--validate", "r", "--link", "1gbit"), "--link: --validate predicts what was measured"),

@@ -3,12 +3,12 @@ import pytest
 from liecbench.compressors import Sign
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.assumed_profile import assumed_profile
+from liecbench.prediction.named_methods import named_methods, parse_server, with_baseline
 from liecbench.prediction.prediction_inputs import (
-    named_methods,
     parse_count,
     parse_delay,
     parse_links,
-    parse_server,
+    parse_step_seconds,
     parse_workers,
 )
 from liecbench.prediction.recorded_method import RecordedMethod, sent_compressors
@@ -65,6 +65,25 @@ def test_wrong_options_are_refused_with_what_to_write(call: object, message: str
 
     with pytest.raises(LiecbenchError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0.15", 0.15), ("150ms", 0.15), ("2", 2.0), ("1.5 s", 1.5)])
+def test_the_seconds_of_a_step_may_have_a_unit(text: str, seconds: float) -> None:
+    assert parse_step_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["fast", "", "-1", "0", "nan", "1e3s", "150mb", "1000h"])
+def test_other_seconds_of_a_step_are_refused(text: str) -> None:
+    with pytest.raises(LiecbenchError, match=f"--step-seconds {text}: no time; write seconds, such as 0.15, or"):
+        parse_step_seconds(text)
+
+
+def test_a_baseline_that_is_no_method_is_added() -> None:
+    methods = named_methods(["liec"], ["sign"], "root")
+
+    assert [one.name for one in with_baseline(methods, "ddp", None, None)] == ["ddp", "liec(sign)"]
+    assert [one.name for one in with_baseline(methods, "memsgd", ["top_k"], "root")] == ["memsgd(top_k)", "liec(sign)"]
+    assert with_baseline(methods, "liec", None, None) == methods
 
 
 def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> None:

@@ -8,11 +8,12 @@ import pytest
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction import predictor, server_exchange
-from liecbench.prediction.prediction_inputs import named_methods, parse_links
+from liecbench.prediction.named_methods import named_methods
+from liecbench.prediction.prediction_inputs import parse_links
 from liecbench.prediction.predictions import Predictions, Request, predict
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.variants import crossing, interval
-from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile import MethodTimes, Profile
 from tests.prediction.made_profiles import made_profile
 
 COSTS = TransportCosts(message_seconds=1e-6, segment_seconds=1e-6, step_seconds=0.0, message_spread=0.0)
@@ -227,3 +228,39 @@ def test_thousands_of_workers_take_no_more_work_than_a_few(monkeypatch: pytest.M
         numbers.append(len(counted))
 
     assert numbers[1] <= 2 * numbers[0], numbers
+
+
+@pytest.mark.parametrize(
+    ("rates", "is_faster", "text"),
+    [
+        ([1e6, 1e9], True, "faster below 1mbit and above 1gbit, slower at other rates"),
+        ([1e6, 1e9], False, "faster from 1mbit to 1gbit, slower at other rates"),
+        ([1e6, 1e8, 1e9], True, "faster below 1mbit and from 100mbit to 1gbit, slower at other rates"),
+        ([1e6, 1e8, 1e9], False, "faster from 1mbit to 100mbit and above 1gbit, slower at other rates"),
+    ],
+)
+def test_several_ranges_of_rates_are_named(
+    rates: list[float], is_faster: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor.Predictor, "crossings", lambda *_: (rates, is_faster))
+
+    (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
+
+    assert (found.outcome, found.text) == ("alternating", f"{text} (rates without intervals)")
+
+
+def test_a_method_without_compressor_does_not_compress() -> None:
+    local = MethodTimes(algorithm={"name": "ddp"}, compressor=None, kind="step", local=1.0)
+    profile = made_profile().model_copy(update={"methods": (local,)})
+
+    found = predicted(["ddp"], profile=profile)
+
+    assert {row.bottleneck for row in found.rows} == {"method"}
+    assert [one.limited_by for one in found.bandwidths] == ["method"]
+
+
+def test_assumed_compute_is_not_called_that_of_a_profile() -> None:
+    (of_profile,) = predicted(["ddp"]).bandwidths
+    (assumed,) = predicted(["ddp"], profile=made_profile().model_copy(update={"origin": "assumed"})).bandwidths
+
+    assert (of_profile.compute.source, assumed.compute.source) == ("predicted", "assumed")

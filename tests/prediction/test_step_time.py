@@ -110,6 +110,20 @@ def test_a_ring_sends_one_and_a_half_times_the_gradient_among_four_workers() -> 
     assert step.seconds == pytest.approx(0.03 + wire + waiting + 1e-3, rel=1e-9)
 
 
+def test_all_reduces_that_wait_together_leave_the_transfer_its_seconds() -> None:
+    # Two buckets of 28 MB, of which each rank sends and receives half in each of two phases.
+    wire = 2 * 28e6 * 8 * (1448 + 66 + 33) / 1448 / 1e9
+
+    (step,) = times(method("ddp"), 2, {"rate": "1gbit", "delay": "5ms"}, made_profile([7_000_000] * 2)).values()
+
+    assert step.wire_seconds == pytest.approx(wire, rel=0.01)
+    # Each phase has seven pairs of segments of 1 MB (8 ms). A pair waits for two trips of 10 ms, and but for the first
+    # one the segment before is in transfer meanwhile.
+    waiting = 2 * (20e-3 + 6 * (20e-3 - 8e-3))
+    assert step.latency_seconds == pytest.approx(waiting, rel=0.05)
+    assert step.bottleneck == "wire"
+
+
 def test_communication_hides_behind_the_backward_pass() -> None:
     early = made_profile([100_000, 8], backward=1.0, ready=[0.1, 0.1])
     late = made_profile([100_000, 8], backward=1.0, ready=[1.0, 1.0])

@@ -125,7 +125,9 @@ def test_constants_need_two_rates_and_two_methods() -> None:
 
 @pytest.mark.parametrize("link", ["none", {"rate": "10mbit", "loss": "1%"}], ids=["unshaped", "loss"])
 def test_results_without_a_predictable_link_are_refused(link: Any) -> None:
-    with pytest.raises(NothingToCompareError, match="no completed row has a link with a rate"):
+    with pytest.raises(
+        NothingToCompareError, match="no completed row has a link that can be predicted: with a rate, which `none`"
+    ):
         measured_steps(comparison_of(runs("ddp", 0.1, link=link)))
 
 

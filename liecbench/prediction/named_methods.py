@@ -1,0 +1,104 @@
+"""The methods that the options of ``liecbench predict`` name."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from liecbench.config import registry
+from liecbench.config.choice import Choice
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.prediction.recorded_method import Method
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.comm.partition import ServerPlace
+
+# Without a scenario: the methods that people run, and one of each way to compress.
+DEFAULT_ALGORITHMS: Final = ("ddp", "ddp_bf16", "powersgd", "psgd", "memsgd", "liec", "doublesqueeze")
+DEFAULT_COMPRESSORS: Final = ("sign",)
+
+
+def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
+    """Return the methods with these names; those that take a compressor come with each that they work with.
+
+    Args:
+        algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
+        compressors: Names of compressors, in the same form.
+        server: The place of the server.
+
+    Raises:
+        LiecbenchError: If a name or an option is wrong, or if an algorithm works with none of the compressors.
+    """
+    made = []
+    for text in algorithms:
+        choice = _choice("algorithm", text, "--algorithm")
+        cls = registry.load("algorithm", choice.name)
+        place = server if registry.takes(cls, "server") else None
+        if not registry.takes(cls, "compressor"):
+            made.append(Method(algorithm=choice, server=place))
+            continue
+        choices = [_choice("compressor", one, "--compressor") for one in compressors]
+        reasons = {one.name: cls.incompatibility(_instance(one)) for one in choices}
+        fitting = [one for one in choices if reasons[one.name] is None]
+        if not fitting:
+            raise LiecbenchError(f"--algorithm {text}: {next(iter(reasons.values()))}", "give another --compressor")
+        made += [Method(algorithm=choice, compressor=one, server=place) for one in fitting]
+    return tuple(made)
+
+
+def with_baseline(
+    methods: tuple[Method, ...], name: str, compressors: Sequence[str] | None, server: str | None
+) -> tuple[Method, ...]:
+    """Return the methods, and the baseline before them if none of them has its algorithm.
+
+    Args:
+        methods: The methods.
+        name: The name of the baseline's algorithm.
+        compressors: Names of compressors; None for the default.
+        server: The place of the baseline's server; None for the default.
+
+    Raises:
+        LiecbenchError: If there is no such algorithm.
+    """
+    if any(one.algorithm.name == name for one in methods):
+        return methods
+    if name not in (known := registry.names("algorithm")):
+        raise LiecbenchError(f"--baseline {name}: there is no such algorithm", did_you_mean(name, known))
+    baseline, *_ = named_methods([name], compressors or DEFAULT_COMPRESSORS, parse_server(server or "sharded"))
+    return (baseline, *methods)
+
+
+def _instance(choice: Choice) -> Any:
+    return registry.load("compressor", choice.name)(**choice.options)
+
+
+def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
+    """Return the choice that ``NAME`` or ``NAME:OPTION=VALUE,…`` names, with all options."""
+    name, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise LiecbenchError(f"{option} {text}: {part!r} has no value", "write NAME:OPTION=VALUE")
+        options[key] = _value(value)
+    try:
+        return Choice.model_validate({"name": name, **registry.resolve(kind, name, options)})
+    except registry.OptionError as error:
+        raise LiecbenchError(f"{option} {text}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    for parse in (int, float):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def parse_server(text: str) -> "ServerPlace":
+    """Return the place of the server. Raises LiecbenchError for anything but ``root`` and ``sharded``."""
+    from liecbench.algorithms.comm.partition import ServerPlace
+
+    for place in get_args(ServerPlace):
+        if text == place:
+            return text  # type: ignore[return-value]
+    raise LiecbenchError(f"--server {text}: no place of a server", did_you_mean(text, get_args(ServerPlace)))

@@ -1,0 +1,115 @@
+"""The predicted link rate at which a method is as fast as the baseline."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity import format_rate
+from liecbench.prediction.predictor import Predictor
+from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.variants import interval
+from liecbench.results.bracket import BreakEvenOutcome
+from liecbench.results.statistics import Estimate
+
+# A break-even whose bounds are further apart, as a factor, is not told.
+_WIDEST: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedBreakEven:
+    """The link rate at which a method is as fast as the baseline.
+
+    ``link`` has the shape of the links. If ``outcome`` is neither ``below`` nor ``above``, there is no rate, if it
+    is ``alternating``, there are several, and if it is ``unclear``, the inputs' errors allow rates far apart, or
+    (``is_equal``) both are equally fast at every rate. ``alternating`` are the rates, in bits per second, at which the
+    method becomes faster or slower if there are several, and ``is_faster_at_first`` is True if it is faster below them.
+    """
+
+    method: Method
+    workers: int
+    link: LinkMap
+    outcome: BreakEvenOutcome
+    bits_per_second: Estimate | None
+    is_equal: bool = False
+    alternating: tuple[float, ...] = ()
+    is_faster_at_first: bool = False
+
+    @property
+    def text(self) -> str:
+        """The break-even in words, such as ``faster below 210mbit (190mbit to 230mbit)``."""
+        if self.is_equal:
+            return "as fast at every rate"
+        if self.bits_per_second is None:
+            return {
+                "unclear": "not known at which rates it is faster, because the times differ too little",
+                "always": "faster at every rate",
+                "never": "slower at every rate",
+            }.get(self.outcome) or self._ranges()
+        rate, low, high = (
+            _rate_text(value)
+            for value in (self.bits_per_second.mean, self.bits_per_second.low, self.bits_per_second.high)
+        )
+        return f"faster {self.outcome} {rate} ({low} to {high})"
+
+    def _ranges(self) -> str:
+        """Return the ranges of rates in which the method is faster, such as ``faster below 2mbit and above 1gbit``."""
+        bounds = [f"below {_rate_text(self.alternating[0])}"] if self.is_faster_at_first else []
+        rates = self.alternating[1:] if self.is_faster_at_first else self.alternating
+        bounds += [
+            f"from {_rate_text(low)} to {_rate_text(high)}" for low, high in zip(rates[::2], rates[1::2], strict=False)
+        ]
+        bounds += [f"above {_rate_text(rates[-1])}"] if len(rates) % 2 else []
+        return f"faster {' and '.join(bounds)}, slower at other rates (rates without intervals)"
+
+
+def break_evens_of(
+    made: "dict[Method, tuple[Predictor, ...]]", baseline: Method | None, workers: int, links: LinkMap
+) -> Iterator[PredictedBreakEven]:
+    """Yield the break-even of each method with ``baseline``; none without a baseline.
+
+    Args:
+        made: The predictors of each method: the first with the inputs as they are, the others with one changed each.
+        baseline: The method to compare with.
+        workers: The number of workers.
+        links: The links, whose rates are multiplied by one factor.
+    """
+    if baseline is None:
+        return
+    for method, ones in made.items():
+        if method is baseline:
+            continue
+        found = [one.crossings(other, links) for one, other in zip(ones, made[baseline], strict=True)]
+        outcome, rate = _outcome(found)
+        rates, is_faster = found[0]
+        yield PredictedBreakEven(
+            method=method,
+            workers=workers,
+            link=links,
+            outcome=outcome,
+            bits_per_second=rate,
+            is_equal=all(faster is None for _, faster in found),
+            alternating=tuple(rates) if outcome == "alternating" else (),
+            is_faster_at_first=bool(is_faster),
+        )
+
+
+def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
+    """Return the outcome of the crossings that the inputs, and then each changed input, give, and the break-even."""
+    (rates, is_faster), *_ = found
+    if is_faster is None:
+        return "unclear", None
+    if not rates:
+        return ("always" if is_faster else "never"), None
+    if len(rates) > 1:
+        return "alternating", None
+    if any((len(others), faster) != (1, is_faster) for others, faster in found):
+        return "unclear", None
+    rate = interval([others[0] for others, _ in found])
+    if rate.low is None or rate.high is None or rate.high > _WIDEST * rate.low:
+        return "unclear", None
+    return ("below" if is_faster else "above"), rate
+
+
+def _rate_text(rate: float | None) -> str:
+    return "?" if rate is None else format_rate(int(float(f"{rate:.3g}")))

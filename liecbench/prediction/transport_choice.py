@@ -1,0 +1,29 @@
+"""The constants of the transport for a prediction: fitted to a benchmark, taken from the profile, or assumed."""
+
+import dataclasses
+from pathlib import Path
+
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.prediction.transport_fit import fit_transport
+from liecbench.profiles.profile import Profile
+
+
+def transport_costs(path: Path | None, profile: Profile | None) -> TransportCosts:
+    """Return the constants that fit a benchmark, else those of NCCL for the profile of a GPU, else those of Gloo.
+
+    Args:
+        path: The benchmark's output, which is one over Gloo; None for none.
+        profile: The profile, which may have what a message takes; None for none.
+
+    Raises:
+        LiecbenchError: If the file is no such output.
+    """
+    if path is not None:
+        return fit_transport(path)
+    costs = TransportCosts.assumed("nccl" if profile is not None and profile.device == "cuda" else "gloo")
+    if profile is None or profile.message_seconds is None:
+        return costs
+    message = f"{profile.message_seconds * 1e6:.0f} µs per message, from the profile"
+    over = " (measured over Gloo)" if costs.backend == "nccl" and profile.origin == "measured" else ""
+    source = f"{message}{over}; links that reach their rates"
+    return dataclasses.replace(costs, message_seconds=profile.message_seconds, source=source)

@@ -1,0 +1,91 @@
+"""The first lines of the output of ``liecbench predict``: the fastest methods, and what the rows do not say."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from liecbench.prediction.predictions import PredictedRow, Predictions
+from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.transport_costs import Backend
+from liecbench.report.prediction_texts import method_name, ratio_text
+from liecbench.results.statistics import Estimate
+
+# A method that is faster by a smaller factor is no reason to change anything: errors of the model can be as large.
+_LEAST_SPEEDUP: Final = 1.05
+_ACCURACY: Final = (
+    "Accuracy is not predicted: with a method that is faster per step, training may need more steps, or end at a lower "
+    "accuracy; `liecbench run` measures it."
+)
+_BACKENDS: Final[dict[Backend, str]] = {
+    "gloo": "All times are those over Gloo. For NCCL, give the profile of a GPU, such as --profile h100-resnet18 or "
+    "one of `liecbench profile SCENARIO --device cuda`, without --transport.",
+    "nccl": "All times are those over NCCL, because the profile is one of a GPU; no prediction over NCCL has been "
+    "compared with a measurement. For Gloo, give --transport FILE.",
+}
+
+
+def answer_lines(found: Predictions) -> Iterator[str]:
+    """Yield the fastest methods of all settings, then one line on accuracy, and one on torch's backend."""
+    settings: dict[tuple[int, str], list[PredictedRow]] = {}
+    for row in found.rows:
+        settings.setdefault((row.workers, str(row.link)), []).append(row)
+    groups: dict[tuple[str, ...], list[PredictedRow]] = {}
+    for rows in settings.values():
+        if len(rows) > 1:
+            names = tuple(method_name(found, method) for method in _fastest(rows, found.baseline))
+            groups.setdefault(names, []).append(rows[0])
+    for names, firsts in groups.items():
+        yield f"{_settings(firsts)}: {_fastest_text(found, names, firsts)}."
+    yield _ACCURACY
+    yield _BACKENDS[found.request.costs.backend]
+
+
+def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
+    """Return the baseline if no method is faster by more than a little.
+
+    Else return the method of the first of a setting's rows, which is the fastest, and those whose intervals overlap.
+    """
+    first, *others = rows
+    if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:
+        return [baseline]
+    return [first.method, *(row.method for row in others if _overlap(row, first))]
+
+
+def _overlap(row: PredictedRow, first: PredictedRow) -> bool:
+    if row.speedup is not None and first.speedup is not None:
+        return _high(row.speedup) >= _low(first.speedup)
+    return _low(row.step_seconds) <= _high(first.step_seconds)
+
+
+def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[PredictedRow]) -> str:
+    baseline = None if found.baseline is None else method_name(found, found.baseline)
+    if tuple(names) == (baseline,):
+        return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per step than {baseline}"
+    if baseline in names:
+        others = ", ".join(name for name in names if name != baseline)
+        return f"not known whether any method is faster than {baseline}: the intervals of {others} overlap with its own"
+    fastest = f"{names[0]} is predicted to be the fastest per step{_ratio(firsts, baseline)}"
+    return f"{fastest}; the intervals of {', '.join(names[1:])} overlap with its own" if names[1:] else fastest
+
+
+def _ratio(firsts: Sequence[PredictedRow], baseline: str | None) -> str:
+    ratios = [row.speedup for row in firsts if row.speedup is not None]
+    if not ratios:
+        return ""
+    low, high = (bound(ratio.mean for ratio in ratios) for bound in (min, max))
+    text = ratio_text(ratios[0]) if len(ratios) == 1 else f"{low:.3g}× to {high:.3g}×"
+    return f", {text} as fast as {baseline}"
+
+
+def _settings(firsts: Sequence[PredictedRow]) -> str:
+    links: dict[int, list[str]] = {}
+    for row in firsts:
+        links.setdefault(row.workers, []).append(str(row.link))
+    return "; ".join(f"{workers} workers on {', '.join(names)}" for workers, names in links.items())
+
+
+def _low(value: Estimate) -> float:
+    return value.mean if value.low is None else value.low
+
+
+def _high(value: Estimate) -> float:
+    return value.mean if value.high is None else value.high

@@ -1,0 +1,82 @@
+"""The lines below the tables of ``liecbench predict``: break-evens, assumptions, and the meaning of flags."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.predictions import Predictions
+from liecbench.report.prediction_texts import common_flags, method_name
+from liecbench.results.whose_compute import compute_text
+
+_METHOD: Final = (
+    "method, as a bottleneck: the work of a method without compressor, such as copies of gradients, casts, or "
+    "PowerSGD's products"
+)
+_FLAGS: Final = {
+    "assumed_profile": "assumed_profile: the times to compute and compress are assumed, as the lines above say",
+    "extrapolated_rate": "extrapolated_rate: the link is slower or faster than those of the measurements",
+    "extrapolated_workers": "extrapolated_workers: there were fewer or more workers in the measurements",
+    "assumed_nodes": "assumed_nodes: messages inside nodes take 20 µs and their transfer",
+    "without_jitter": "without_jitter: the link's jitter is left out",
+    "without_method_times": "without_method_times: the profile lacks what the method itself takes, such as arithmetic "
+    "with memories, and PowerSGD's products",
+}
+
+
+def lines_below(found: Predictions) -> Iterator[str]:
+    """Yield the lines below the table: break-evens, assumptions, and the meaning of flags."""
+    profile, costs = found.request.profile, found.request.costs
+    if found.baseline is not None:
+        baseline = method_name(found, found.baseline)
+        compute = compute_text({"": [found.request.compute]})
+        if found.break_evens:
+            yield f"link rates at which a method is faster than {baseline}, {compute}:"
+        for one in found.break_evens:
+            yield f"{method_name(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text}"
+    for link in dict.fromkeys(row.link for row in found.rows):
+        if link.default is not None and link.default.delay_seconds:
+            delay, round_trip = link.default.delay_texts()
+            yield f"link {link}: {delay} one way of one link, so {round_trip} between two workers"
+    yield f"profile: {_origin(found)}"
+    yield from (f"assumed: {text}" for text in profile.assumptions)
+    yield f"transport: {costs.source}"
+    if found.request.ranks_per_node > 1:
+        yield (
+            f"nodes: {found.request.ranks_per_node} workers each; gradients are reduced inside a node, exchanged by "
+            "one worker of each node over the node's link, and sent to all inside"
+        )
+    yield f"all rows: {', '.join(common_flags(found))}"
+    flags = {flag for row in found.rows for flag in row.flags}
+    if "assumed_transport" in flags:
+        yield _assumed_transport(found)
+    yield from (text for flag, text in _FLAGS.items() if flag in flags)
+    limits = (row.bottleneck for row in found.rows), (one.limited_by for one in found.bandwidths)
+    if any("method" in names for names in limits):
+        yield _METHOD
+    yield (
+        "intervals come from the spread of the profile and of the transport's constants, "
+        "not from errors of the model (docs/predict.md)"
+    )
+
+
+def _assumed_transport(found: Predictions) -> str:
+    costs, of_profile = found.request.costs, found.request.profile.message_seconds
+    is_known = of_profile is not None and of_profile == costs.message_seconds
+    what = "the costs of the transport but that per message" if is_known else "the costs of the transport"
+    over = {
+        "gloo": "measure them with `liecbench bench exchange --format json`, and give --transport FILE",
+        "nccl": "liecbench measures them over Gloo only",
+    }
+    return f"assumed_transport: {what} are assumed; {over[costs.backend]}"
+
+
+def _origin(found: Predictions) -> str:
+    profile = found.request.profile
+    place = f" on {profile.device_name}" if profile.device_name else ""
+    return (
+        f"an {profile.origin} profile{place}" if profile.origin == "assumed" else f"a {profile.origin} profile{place}"
+    )
+
+
+def _shape(links: LinkMap) -> str:
+    return f", {links.shape}" if links.shape else ""

@@ -1,0 +1,23 @@
+"""Names and numbers of predictions as texts, which the answer, the tables and the notes below them share."""
+
+from liecbench.prediction.predictions import Predictions
+from liecbench.prediction.recorded_method import Method
+from liecbench.results.statistics import Estimate
+
+
+def method_name(found: Predictions, method: Method) -> str:
+    """Return the name of a method, with what tells it from the others that were predicted."""
+    servers = {one.server for one in found.request.methods if one.server is not None}
+    name = method.label(found.request.methods)
+    return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
+
+
+def ratio_text(value: Estimate | None) -> str:
+    """Return a ratio with its interval, such as ``1.92× (1.9 to 1.94)``, or ``–``."""
+    return "–" if value is None else f"{value.mean:.3g}× ({value.low:.3g} to {value.high:.3g})"
+
+
+def common_flags(found: Predictions) -> tuple[str, ...]:
+    """Return the flags that all rows have."""
+    first, *others = found.rows
+    return tuple(flag for flag in first.flags if all(flag in row.flags for row in others))
