@@ -24,8 +24,10 @@ def punctual() -> Iterator[None]:
     """
     set_timer_slack(_TIMER_SLACK_NANOSECONDS)
     _schedule_threads(os.SCHED_FIFO, _REAL_TIME_PRIORITY)
-    yield
-    _schedule_threads(os.SCHED_OTHER, 0)
+    try:
+        yield
+    finally:
+        _schedule_threads(os.SCHED_OTHER, 0)
 
 
 def _schedule_threads(policy: int, priority: int) -> None:
