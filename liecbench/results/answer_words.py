@@ -145,7 +145,12 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
             advice = "do without compression; the fastest method is"
             return _gain(verdict, words, "open", advice, fastest, cost=cost)
         case "seeds" | "spread":
-            return _gain(verdict, words, "faster", "try", fastest, remarks=(next_step,))
+            likely = [row for row in waiting if _may_keep_quality(verdict, row, words)]
+            if likely:
+                best = max(likely, key=lambda row: row.mean_log_speed)
+                return _gain(verdict, words, "faster", "try", best, remarks=(next_step,))
+            text = f"; every faster method probably {words.loses(fastest)} ({_closest(verdict, words, 'the fastest')})"
+            return _answer(verdict, words, "open", "stay with", words.baseline, rest=text, remarks=(next_step,))
         case "not_trained":
             cost = "its accuracy was not measured"
             return _gain(verdict, words, "timed", "try", fastest, cost=cost, remarks=(next_step,))
@@ -160,6 +165,18 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
             names = shortened([words.name(row) for row in waiting])
             reason = "cannot be ranked, because other processes disturbed the runs"
             return _answer(verdict, words, "open", f"run again on an idle machine; {names} {reason}")
+
+
+def _may_keep_quality(verdict: SettingVerdict, row: Row, words: Words) -> bool:
+    """Return False if the interval of a row's difference lies wholly beyond the tolerance.
+
+    Such a row is not yet shown to lose: that takes a test that is adjusted for all rows.
+    """
+    accuracy = verdict.accuracy_of(row)
+    if accuracy is None or accuracy.difference.high is None:
+        return True
+    tolerance = words.tolerances.loss if accuracy.by_loss else words.tolerances.accuracy
+    return accuracy.difference.high >= -tolerance
 
 
 def _closest(verdict: SettingVerdict, words: Words, what: str = "the closest") -> str:
