@@ -36,15 +36,16 @@ def test_rates_are_no_numbers_and_commas_no_part_of_them() -> None:
 
 def test_warnings_that_differ_in_numbers_are_one_with_the_ranges() -> None:
     warnings = [
-        "liec: its speed-up is known to ±12% only, not to 5%: 16 rounds were timed",
-        "powersgd: its speed-up is known to ±9% only, not to 5%: 16 rounds were timed",
-        "liec: its speed-up is known to ±1,020% only, not to 5%: 4 rounds were timed",
+        "liec: its speed-up is known to only ±12%, not to the ±5% of timing_precision, after 16 rounds",
+        "powersgd: its speed-up is known to only ±9%, not to the ±5% of timing_precision, after 16 rounds",
+        "liec: its speed-up is known to only ±1,020%, not to the ±5% of timing_precision, after 4 rounds",
         "liec: its model's file has changed",
         "no colon",
     ]
 
     assert merged_warnings(warnings) == [
-        "liec and powersgd: its speed-up is known to ±9–1,020% only, not to 5%: 4–16 rounds were timed",
+        "liec and powersgd: its speed-up is known to only ±9–1,020%, not to the ±5% of timing_precision, after 4–16 "
+        "rounds",
         "liec: its model's file has changed",
         "no colon",
     ]
