@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from liecbench.config.cell_fields import field_text, flat_fields
+from liecbench.config.method_labels import option_label
 from liecbench.errors import LiecbenchError
 
 
@@ -45,9 +46,11 @@ class BaselineChoice:
 
     @property
     def text(self) -> str:
-        """The baseline's name in sentences, such as ``ddp``, or ``liec with workers 2`` if ``fixed`` is not empty."""
-        parts = [f"{name.replace('_', ' ')} {value}" for name, value in self.fixed.items()]
-        return f"{self.algorithm} with {', '.join(parts)}" if parts else self.algorithm
+        """The baseline's name in sentences: ``ddp``, or with ``fixed`` ``liec with workers 2``, ``psgd per_tensor``."""
+        switched_on = [name for name, value in self.fixed.items() if value is True]
+        others = [option_label(name, value) for name, value in self.fixed.items() if value is not True]
+        name = " ".join([self.algorithm, *switched_on])
+        return f"{name} with {', '.join(others)}" if others else name
 
     def as_json(self) -> str | dict[str, Any]:
         """Return the algorithm's name or, if ``fixed`` is not empty, a mapping with ``algorithm`` and these fields."""

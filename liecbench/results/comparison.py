@@ -266,9 +266,11 @@ def compare(
 
 
 def _shared_fields(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, Any]:
-    return {
+    found = {
         name: value for row in rows for name, value in row.fields.items() if name not in columns and value is not None
     }
+    # The order of blocks is no column, and yet differs between methods that take it and others.
+    return {name: value for name, value in found.items() if all(row.fields.get(name) in (value, None) for row in rows)}
 
 
 def _once(texts: Iterable[str]) -> tuple[str, ...]:

@@ -59,3 +59,16 @@ def test_an_option_may_be_true_or_false() -> None:
     loaded = scenario(text + "baseline: {algorithm: psgd, per_tensor: true}\n")
 
     assert [loaded.baseline_choice.matches(cell.spec()) for cell in loaded.cells()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "text"),
+    [
+        ({}, "psgd"),
+        ({"per_tensor": True}, "psgd per_tensor"),
+        ({"per_tensor": True, "workers": 2}, "psgd per_tensor with workers 2"),
+        ({"per_tensor": False}, "psgd with per tensor False"),
+    ],
+)
+def test_the_baselines_name_has_its_fields(fixed: dict[str, object], text: str) -> None:
+    assert BaselineChoice.parse({"algorithm": "psgd", **fixed}).text == text

@@ -1,7 +1,8 @@
 from typing import Any
 
+from liecbench.results.comparison import compare
 from liecbench.results.fields import varying_fields
-from tests.ledgers import rows_of, run_of
+from tests.ledgers import cells_of, rows_of, run_of
 
 
 def test_only_fields_that_differ_vary() -> None:
@@ -35,3 +36,14 @@ def test_an_option_that_only_another_value_has_does_not_vary() -> None:
     ]
 
     assert varying_fields(rows) == ["optimizer"]
+
+
+def test_the_order_of_blocks_is_shared_only_if_all_rows_have_it() -> None:
+    orders = ("forward", "backward"), ("forward", "forward")
+    found = []
+    for psgd, ddp in orders:
+        runs = [run_of("a", block_order=ddp), run_of("b", algorithm="psgd", block_order=psgd)]
+        comparison = compare(cells_of(*runs), baseline="ddp")
+        found.append((comparison.fields, comparison.shared_fields.get("block_order")))
+
+    assert found == [(("algorithm",), None), (("algorithm",), "forward")]
