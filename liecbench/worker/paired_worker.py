@@ -11,7 +11,7 @@ from typing import Final
 from liecbench.launch.plans import PairedPlan
 from liecbench.worker import entry
 
-PROTOCOL: Final = 4
+PROTOCOL: Final = 5
 
 
 def _import_body() -> entry.Body[PairedPlan]:

@@ -78,11 +78,11 @@ def test_another_version_understands_the_messages_of_this_protocol() -> None:
     fields = {kind.__name__: " ".join(field.name for field in dataclasses.fields(kind)) for kind in messages}
 
     assert (PROTOCOL, fields) == (
-        4,
+        5,
         {
             "TemplateSettings": "parent control imports restore",
             "Agent": "module plan num_nodes node_rank local_workers address port",
-            "ForkLaunch": "agent num_links isolate imports",
+            "ForkLaunch": "agent num_links isolate directory imports",
             "LaunchEnded": "status",
             "PairedPlan": "backend device share_gpus orders paced",
             "Refused": "reason",
