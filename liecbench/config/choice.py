@@ -17,7 +17,7 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 
 
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
-    """Return the options that are always part of a method's name: those by which it is not the method of that name.
+    """Return the options that are always part of a method's name, because their values make it another method.
 
     Args:
         choice: A choice as in a cell's spec. Of the options that the first versions did not have, a spec has only

@@ -12,7 +12,7 @@ from liecbench.prediction.variants import interval
 from liecbench.results.bracket import BreakEvenOutcome
 from liecbench.results.statistics import Estimate
 
-# A break-even whose bounds are further apart, as a factor, is not told.
+# A break-even whose bounds are further apart, as a factor, is not reported.
 _WIDEST: Final = 100
 
 
@@ -20,10 +20,10 @@ _WIDEST: Final = 100
 class PredictedBreakEven:
     """The link rate at which a method is as fast as the baseline.
 
-    ``link`` has the shape of the links. If ``outcome`` is neither ``below`` nor ``above``, there is no rate, if it
-    is ``alternating``, there are several, and if it is ``unclear``, the inputs' errors allow rates far apart, or
-    (``is_equal``) both are equally fast at every rate. ``alternating`` are the rates, in bits per second, at which the
-    method becomes faster or slower if there are several, and ``is_faster_at_first`` is True if it is faster below them.
+    ``link`` has the shape of the links. ``bits_per_second`` is None unless ``outcome`` is ``below`` or ``above``. If it
+    is ``unclear``, the inputs' errors allow rates far apart or, with ``is_equal``, both methods are equally fast at
+    every rate. If it is ``alternating``, the tuple ``alternating`` has the rates, in bits per second, at which the
+    method becomes faster or slower, and ``is_faster_at_first`` is True if it is faster below the first of them.
     """
 
     method: Method

@@ -134,7 +134,7 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end of all-reduces of which two run at a time, and share the link, and the lane's work.
+    """Return the end of the all-reduces, and the lane's work, if two all-reduces run at a time and share the link.
 
     Two all-reduces wait at the same time, so that the seconds of the lane are those in which any of them runs.
     """

@@ -11,8 +11,9 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
     A field differs if two rows have different values other than None, or if one row has None and another row of the
-    same algorithm has a value. A row that lacks the field, such as an option of another schedule, counts only against
-    rows from which nothing else tells it. The order of blocks differs only between rows of one algorithm.
+    same algorithm has a value. A row that lacks the field, such as an option of another schedule, is compared only
+    with rows from which no other field distinguishes it. The order of blocks differs only between rows of one
+    algorithm.
 
     Args:
         rows: The fields of each row, by name.

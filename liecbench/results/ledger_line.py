@@ -50,8 +50,8 @@ def check_unsealed(line: bytes) -> None:
 def is_cut_off(text: bytes) -> bool:
     """Return True if the bytes after the last line end are what a crash left of one record, or nothing.
 
-    A file system may have filled them up with zeros. Commands skip such a rest, and a run cuts it off. Bytes of another
-    kind are not a run's, such as a whole ledger whose line ends were changed.
+    A file system may have filled them up with zeros. Commands skip such a rest, and a run cuts it off. Other bytes,
+    such as a whole ledger whose line ends were changed, are not what a run leaves.
     """
     text = text.rstrip(b"\0")
     begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)

@@ -66,7 +66,7 @@ class Words:
         return "test loss" if row.is_language_model else "accuracy"
 
     def loses(self, row: Row) -> str:
-        """Return what a row does that does not keep the baseline's quality: ``loses accuracy``."""
+        """Return the words for a row that does not keep the baseline's quality: ``loses accuracy``."""
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def tolerance(self, verdict: AccuracyVerdict) -> str:

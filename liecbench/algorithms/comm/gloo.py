@@ -34,7 +34,7 @@ class GlooTransport(Transport):
     times the wire time, and in rotation 1.0 times. A root server that sends updates back does not wait between its
     sends, because no other rank sends at that time.
 
-    Receives start one after the other, too, and Gloo sends a message only when its receiver has started to receive. So
+    Receives also start one after the other, and Gloo sends a message only when its receiver has started to receive. So
     a rank that is ahead does not share the receiver's link with the one whose turn it is: with 16 replayed ranks on 1
     Gbit/s, dense shards took 1.15 times the wire time instead of 1.54.
 

@@ -19,7 +19,7 @@ class SimulatedExchange(Exchange):
     Where a rank has its own vector of shape ``[numel]``, a vector has the shape ``[world_size · numel]`` here: worker
     0's vector, then worker 1's, and so on. A vector of the servers has the shape ``[numel]``: the shards of all
     servers. Each worker's vector and each server's mean goes through the compressor, with the random numbers that the
-    rank would use. A method whose other operations are element by element does not notice the difference.
+    rank would use. For a method whose other operations are element by element, the results are the same.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -27,7 +27,7 @@ class SimulatedExchange(Exchange):
         self.begin(step=0, block=0)
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the part that the servers' memories have of a vector of all workers: as much as one worker's."""
+        """Return a shard as long as one worker's vector, because the servers' memories have that length."""
         return Shard(self.rank, 0, numel // self.world_size)
 
     def begin(self, step: int, block: int) -> None:

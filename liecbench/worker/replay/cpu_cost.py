@@ -1,7 +1,8 @@
 """The CPU seconds of this machine for a replayed step: those of all ranks, and of the delay line between them.
 
 The constants were measured on 2 busy cores, with 2 to 16 ranks whose real links had 5 to 125 Mbit/s. Of 44 steps, with
-few large and with many small messages, four fifths took 0.81 to 1.28 times as long as computed here, all 0.79 to 1.49.
+few large and with many small messages, four fifths took 0.81 to 1.28 times as long as computed here, and all of them
+0.79 to 1.49 times.
 """
 
 import math
@@ -12,10 +13,11 @@ from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.network.link_map import LinkMap
 from liecbench.network.slowdown import Slowdown
 
-# Of a message of a push, pull or gather between 2 ranks; among more ranks, messages share wake-ups. Of one of a ring.
+# Per message of a push, pull or gather between 2 ranks (among more ranks, messages share wake-ups), and per message of
+# a ring.
 _MESSAGE_SECONDS: Final = 1.6e-3
 _HOP_SECONDS: Final = 5e-4
-# Of a segment of TCP at a high rate, and what a lower one adds, because fewer segments then share a frame.
+# Per segment of TCP at a high rate, and what a lower rate adds, because fewer segments then share a frame.
 _SEGMENT_SECONDS: Final = 6e-6
 _SHARED_FRAME_BITS: Final = 180.0
 # Below one segment per millisecond, each segment is a frame that wakes a rank and the delay line.
@@ -25,7 +27,7 @@ _MOST_SEGMENT_SECONDS: Final = 1.7e-4
 
 
 def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -> float:
-    """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links.
+    """Return an estimate of the CPU seconds of this machine, in real time, for one step of all ranks and their links.
 
     Args:
         schedule: What all ranks send.
