@@ -21,6 +21,7 @@ from liecbench.results.directory import comparison_settings, load
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.statistics import holm
+from liecbench.results.target_words import LEAST_SEEDS, LEVEL
 
 Outcome = Literal["shown", "shown not", "not shown"]
 CONVERGENCE: Final = "faster convergence than DoubleSqueeze and MEM-SGD: fewer epochs to the same accuracy"
@@ -32,9 +33,6 @@ CLAIMS: Final = (CONVERGENCE, LINEAR, BYTES, TIME, EPOCH_TIME)
 SUBJECT: Final = "liec"
 # The rivals that the paper names for convergence. Bytes and time are compared with every other method.
 SLOWER_TO_CONVERGE: Final = ("doublesqueeze", "memsgd")
-# As in the verdict on time to a target.
-LEAST_SEEDS: Final = 3
-LEVEL: Final = 0.05
 # A speed-up of at least this share of the workers' ratio counts as linear.
 LINEAR_SHARE: Final = 0.9
 TARGET_STEP: Final = 0.05

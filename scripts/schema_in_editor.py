@@ -21,6 +21,8 @@ matrix:
   workers: [2]
 timing_precision: 0.05
 """
+# What a right text of the scenario is replaced by.
+WRONG = {"batch_size: 32": "batch_size: many", "epochs: 1": "epoch: 1", "[ddp,": "[dpp,"}
 
 
 class Server:
@@ -92,10 +94,10 @@ class Server:
         self._process.wait()
 
 
-def main(directory: Path) -> int:
-    """Print the server's answers and return the exit code."""
+def main(directory: Path, temporary: Path) -> int:
+    """Print the answers of the server that is installed in ``directory``, and return the exit code."""
     printed = subprocess.run(["liecbench", "schema"], capture_output=True, text=True, check=True)  # noqa: S607
-    schema = Path(tempfile.mkdtemp()) / "scenario.schema.json"
+    schema = temporary / "scenario.schema.json"
     schema.write_text(printed.stdout, encoding="utf-8")
     server = Server(directory / "node_modules/yaml-language-server/bin/yaml-language-server", schema)
     uri, errors = server.open("whole", SCENARIO)
@@ -109,7 +111,8 @@ def main(directory: Path) -> int:
     return 0 if told and "speed-up" in hover else 1
 
 
-WRONG = {"batch_size: 32": "batch_size: many", "epochs: 1": "epoch: 1", "[ddp,": "[dpp,"}
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(main(Path(sys.argv[1]), Path(temporary)))

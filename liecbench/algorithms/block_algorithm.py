@@ -46,7 +46,8 @@ class BlockAlgorithm(Algorithm):
         block_order: Whether blocks are filled from the model's last parameter to its first (``backward``, so that the
             block whose gradients are ready first is full) or from the first to the last (``forward``).
         is_elementwise: Whether ``reduce`` and ``after_step`` compute every element of a vector for itself, apart from
-            the calls of ``exchange``. Only such a method works with ``SimulatedWorkers``.
+            the calls of ``exchange``, so that it uses no sum or norm. Only a class that sets it to True works with
+            ``SimulatedWorkers``, and so with ``liecbench theory``.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
     """

@@ -42,6 +42,7 @@ class CSER(ErrorFeedback, PeriodicAveraging):
             "false`)"
         ),
     )
+    is_elementwise: ClassVar[bool] = True
 
     average_period: Annotated[int, Ge(1)] = 8
     rescale_memory: bool = True

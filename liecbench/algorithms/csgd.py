@@ -28,6 +28,7 @@ class CSGD(CompressedAlgorithm):
         ),
         differs="the mean is compressed again",
     )
+    is_elementwise: ClassVar[bool] = True
 
     uses_error_feedback: ClassVar[bool] = False
 

@@ -29,6 +29,7 @@ class DoubleSqueeze(ErrorFeedback):
             "learning rate times the gradient; `rescale_memory: true` changes that"
         ),
     )
+    is_elementwise: ClassVar[bool] = True
 
     error = WorkerMemory()
     server_error = ServerMemory()

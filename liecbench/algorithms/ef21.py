@@ -28,6 +28,7 @@ class EF21(CompressedAlgorithm):
         source="EF21 (Richtárik et al. 2021, arXiv 2106.05203)",
         differs="in nothing; the first estimates are 0",
     )
+    is_elementwise: ClassVar[bool] = True
 
     estimate = WorkerMemory()
     mean_estimate = WorkerMemory()

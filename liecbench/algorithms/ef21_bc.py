@@ -28,6 +28,7 @@ class EF21BC(CompressedAlgorithm):
         source="EF21-BC (Fatkhullin et al. 2021, arXiv 2110.03294)",
         differs="in nothing; the first estimates are 0",
     )
+    is_elementwise: ClassVar[bool] = True
 
     estimate = WorkerMemory()
     shared_estimate = WorkerMemory()

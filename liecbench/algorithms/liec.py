@@ -33,6 +33,7 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         source="LIEC-SGD (arXiv 2402.11857), algorithm 1",
         differs="models are averaged just after the optimizer step, and momentum buffers stay local",
     )
+    is_elementwise: ClassVar[bool] = True
 
     average_period: Annotated[int, Ge(1)] = 32
     server_error = ServerMemory()

@@ -25,6 +25,7 @@ class LocalSGD(PeriodicAveraging):
         source="Local SGD (Stich 2019, arXiv 1805.09767)",
         differs="momentum buffers stay local",
     )
+    is_elementwise: ClassVar[bool] = True
 
     average_period: Annotated[int, Ge(1)] = 8
 

@@ -30,6 +30,7 @@ class MemSGD(ErrorFeedback):
             "learning rate times the gradient; `rescale_memory: true` changes that"
         ),
     )
+    is_elementwise: ClassVar[bool] = True
 
     error = WorkerMemory()
 

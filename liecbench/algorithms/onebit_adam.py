@@ -53,7 +53,6 @@ class OneBitAdam(ServerAlgorithm):
     eps: Annotated[float, Gt(0)] = 1e-8
     mask_zero_momentum: bool = True
     cpu_kernels: ClassVar[tuple[str, ...]] = SignL2.cpu_kernels
-    is_elementwise: ClassVar[bool] = False  # no test checks it with SimulatedWorkers
     exp_avg = WorkerMemory()
     exp_avg_sq = WorkerMemory()
     error = WorkerMemory()

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -34,7 +34,6 @@ class OuterModel(BlockAlgorithm):
         error: e_i.
     """
 
-    is_elementwise: ClassVar[bool] = False  # no test checks outer steps with SimulatedWorkers
     outer_lr: Annotated[float, Gt(0)] = 0.7
     outer_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     mix: Annotated[float, Ge(0), Lt(1)] = 0.0

@@ -28,6 +28,7 @@ class PSGD(ServerAlgorithm):
         source="the baseline of LIEC-SGD (arXiv 2402.11857)",
         differs="in nothing; the authors' own runs are `per_tensor: true`",
     )
+    is_elementwise: ClassVar[bool] = True
 
     per_tensor: bool = False
     is_exact: ClassVar[bool] = True

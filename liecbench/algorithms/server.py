@@ -1,7 +1,5 @@
 """The base class of methods that average gradients through a server, during the backward pass, block by block."""
 
-from typing import ClassVar
-
 from pydantic.dataclasses import dataclass
 
 from liecbench.algorithms.base import CONFIG
@@ -21,7 +19,6 @@ class ServerAlgorithm(BlockAlgorithm):
     """
 
     server: ServerPlace = "sharded"
-    is_elementwise: ClassVar[bool] = True
 
     @property
     def server_place(self) -> ServerPlace:

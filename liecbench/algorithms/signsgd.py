@@ -29,6 +29,7 @@ class SignSGD(ServerAlgorithm):
         source="signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434)",
         differs="a tie gives 0",
     )
+    is_elementwise: ClassVar[bool] = True
 
     cpu_kernels: ClassVar[tuple[str, ...]] = (*Votes.cpu_kernels, *Majority.cpu_kernels)
 

@@ -22,6 +22,7 @@ from liecbench.network.mechanism import Emulator
 Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge cannot join many more links than 1000
 Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+# As in algorithms.comm.partition, which imports torch: a command that only reads scenarios should not wait for it.
 Server = Literal["root", "sharded"]
 BlockOrder = Literal["backward", "forward"]
 Enforcement = Literal["kernel", "process"]

@@ -30,6 +30,8 @@ class SpeedUp:
         short: The speed-up alone.
         accuracy: The verdict on the accuracy or, for a language model, on the test loss; None for none.
         quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty for none.
+        mark: This verdict in the method's cell of a map: ``?`` if it is not known yet, ``lost`` or ``raised``, else
+            empty.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
@@ -45,6 +47,7 @@ class SpeedUp:
     short: str
     accuracy: AccuracyOutcome | None
     quality: str
+    mark: str
     outcome: SpeedOutcome | None
     is_baseline: bool
     is_recommended: bool
@@ -61,13 +64,6 @@ class SpeedUp:
         if self.outcome == "not_shown":
             return "not ranked" if self.is_disturbed else "not known to differ"
         return self.outcome or ""
-
-    @property
-    def mark(self) -> str:
-        """The mark of the method's cell in a map: ``?`` if its accuracy is not known yet, or ``lost``."""
-        if self.accuracy in (None, "kept"):
-            return ""
-        return "?" if self.accuracy == "not_shown" else self.quality.rpartition(" ")[2]
 
     @property
     def shade(self) -> str:
@@ -169,6 +165,7 @@ def _speed_ups(
             short=metric.unit.format(value.mean),
             accuracy=None if accuracy is None else accuracy.outcome,
             quality="" if accuracy is None else _quality(comparison.words.quality(row), accuracy),
+            mark="" if accuracy is None else _mark(accuracy),
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
             is_recommended=row is verdict.recommended,
@@ -177,6 +174,10 @@ def _speed_ups(
             high=value.mean if value.high is None else value.high,
             is_disturbed=row.cpu_share_differs,
         )
+
+
+def _mark(found: AccuracyVerdict) -> str:
+    return {"kept": "", "not_shown": "?", "lost": found.word}[found.outcome]
 
 
 def _quality(quality: str, found: AccuracyVerdict) -> str:

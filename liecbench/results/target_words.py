@@ -10,8 +10,8 @@ from liecbench.results.statistics import holm
 from liecbench.results.units import SECONDS
 from liecbench.results.verdict_words import Words, ratio_text, shortened
 
-_LEAST_SEEDS = 3
-_LEVEL = 0.05
+LEAST_SEEDS = 3
+LEVEL = 0.05
 
 
 def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
@@ -44,9 +44,9 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
     if not known:
         if not ratios:
             return f"methods are not ranked by the time to {target}, because other processes disturbed the runs"
-        return f"at least {_LEAST_SEEDS} seeds are needed to rank methods by the time to {target}"
+        return f"at least {LEAST_SEEDS} seeds are needed to rank methods by the time to {target}"
     p_values = holm([ratio.p_value for _, ratio in known])
-    shown = [(r, ratio) for (r, ratio), p in zip(known, p_values, strict=True) if p <= _LEVEL and ratio.mean > 0]
+    shown = [(r, ratio) for (r, ratio), p in zip(known, p_values, strict=True) if p <= LEVEL and ratio.mean > 0]
     if not shown:
         return f"no method is shown to reach {target} sooner than {words.baseline}"
     shown.sort(key=lambda pair: -pair[1].mean)
@@ -65,7 +65,7 @@ def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
     pairs = [
         math.log(base.per_seed[seed][name] / row.per_seed[seed][name]) for seed in row.per_seed if seed in base.per_seed
     ]
-    if len(pairs) < _LEAST_SEEDS:
+    if len(pairs) < LEAST_SEEDS:
         return None
     epochs = LogRatio.of_pairs(pairs)
     if not row.pace.by_round:

@@ -72,11 +72,12 @@ class Study(Model):
         return self
 
     def methods(self) -> list[tuple[Choice, Choice | None]]:
-        """Return every pair of an algorithm and a compressor, which is None if the algorithm takes none."""
+        """Return every pair of an algorithm and a compressor, which is None if there is none for it."""
         pairs: list[tuple[Choice, Choice | None]] = []
         for algorithm in self.matrix.algorithm:
             takes = registry.takes(registry.load("algorithm", algorithm.name), "compressor")
-            pairs += itertools.product([algorithm], self.matrix.compressor if takes else [None])
+            compressors: list[Choice | None] = [*self.matrix.compressor] if takes else []
+            pairs += itertools.product([algorithm], compressors or [None])
         return pairs
 
     def cells(self, server: Server) -> list[SimulatedCell]:

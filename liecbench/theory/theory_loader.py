@@ -76,8 +76,6 @@ def _check_study(document: Document, path: Key, study: Study, file: TheoryFile) 
         _check_choice(document, (*matrix, "compressor", index), "compressor", compressor)
     for index, algorithm in enumerate(study.matrix.algorithm):
         _check_algorithm(document, (*matrix, "algorithm", index), algorithm, study)
-    if not study.cells(file.server):
-        raise document.error((*matrix, "compressor"), "the key is missing; add it", at_key=True)
     for cell in study.cells(file.server):
         try:
             cell.make_algorithm()

@@ -10,6 +10,7 @@ DDP = SpeedUp(
     short="1.00×",
     accuracy=None,
     quality="",
+    mark="",
     outcome=None,
     is_baseline=True,
     is_recommended=False,

