@@ -5,7 +5,6 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
-from liecbench.report.column_meanings import meaning
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.drawn_rows import drawn_rows
@@ -57,7 +56,6 @@ def render(comparison: Comparison) -> str:
         metrics=metrics,
         best={metric.name: best_cells(rows, metric) for metric in metrics},
         identity=id,
-        meaning=meaning,
         incomplete=any(row.state for row in rows),
         caption=caption(comparison),
         bandwidth=comparison.bandwidth_table(page=True),

@@ -128,6 +128,7 @@ class Metric:
     Args:
         name: The name in JSON, CSV and ``--metric``.
         heading: The column's heading.
+        meaning: What the heading stands for, in a few words; empty if it says it itself.
         unit: The unit and the number format.
         derive: Returns the value of a completed cell, or None if it is unknown. Either this or ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
@@ -161,6 +162,7 @@ class Metric:
     zero_is_missing: bool = False
     of_gpus: bool = False
     needs_interval: bool = False
+    meaning: str = ""
 
     def text(self, value: Estimate | None) -> str:
         """Return a mean with its unit and interval as text for people; a dash for None."""

@@ -71,6 +71,7 @@ _ROWS: Final = (
     Metric(
         name="seconds_per_epoch",
         heading="s/epoch",
+        meaning="training time of an epoch in seconds, of the slowest rank",
         unit=SECONDS,
         derive=seconds_in("train_seconds"),
         shown="table",
@@ -87,6 +88,7 @@ _ROWS: Final = (
     Metric(
         name="exposed_seconds_per_epoch",
         heading="exposed",
+        meaning="of these seconds, those in which training waits for communication",
         unit=SECONDS,
         derive=seconds_in("exposed_seconds"),
         shown="table",
@@ -94,6 +96,7 @@ _ROWS: Final = (
     Metric(
         name="payload_bytes_per_epoch",
         heading="payload",
+        meaning="bytes that the method sends and receives, per rank and epoch",
         unit=BYTES,
         derive=lambda cell: statistics.fmean([epoch.payload_bytes_per_rank for epoch in cell.costly_epochs]),
         shown="table",
@@ -101,6 +104,7 @@ _ROWS: Final = (
     Metric(
         name="wire_bytes_per_epoch",
         heading="wire",
+        meaning="bytes that the link carried: payload with headers and retransmissions",
         unit=BYTES,
         derive=wire_bytes,
         shown="table",
@@ -110,6 +114,7 @@ _ROWS: Final = (
     Metric(
         name="bytes_ratio",
         heading="bytes÷",
+        meaning="the baseline's payload ÷ the row's",
         unit=RATIO,
         compare=baseline_ratio("payload_bytes_per_epoch"),
         better="higher",
@@ -118,6 +123,7 @@ _ROWS: Final = (
     Metric(
         name="speedup",
         heading="speed-up",
+        meaning="the baseline's seconds per epoch ÷ the row's",
         unit=RATIO_RANGE,
         compare=baseline_ratio("seconds_per_epoch"),
         better="higher",
@@ -127,6 +133,7 @@ _ROWS: Final = (
     Metric(
         name="speedup_over_dense",
         heading="vs dense",
+        meaning="seconds per epoch of the fastest row without compression ÷ the row's",
         unit=RATIO_RANGE,
         compare=of_the_row,
         better="higher",
@@ -136,6 +143,7 @@ _ROWS: Final = (
     Metric(
         name="accuracy_difference",
         heading="accuracy Δ",
+        meaning="accuracy minus the baseline's, in points, over the same seeds",
         unit=POINTS,
         compare=accuracy_difference,
         better="higher",
@@ -145,6 +153,7 @@ _ROWS: Final = (
     Metric(
         name="loss_difference",
         heading="loss Δ",
+        meaning="test loss minus the baseline's, in nats, over the same seeds",
         unit=LOSS_DIFFERENCE,
         compare=loss_difference,
         shown="wide",
@@ -241,6 +250,7 @@ _ROWS: Final = (
     Metric(
         name="compute_utilization",
         heading="compute use",
+        meaning="share of an epoch in which the model and the optimizer compute",
         unit=FRACTION,
         derive=compute_utilization,
         better="higher",
@@ -249,6 +259,7 @@ _ROWS: Final = (
     Metric(
         name="memory_bytes",
         heading="memories",
+        meaning="what the method keeps between steps, on the rank with the most",
         unit=BYTES,
         derive=memory_bytes,
         shown_from=0.0,

@@ -1,4 +1,4 @@
-"""Rows whose ranks replayed a profile say so wherever their times are shown."""
+"""Rows whose ranks replayed a profile say so wherever their times are shown; the best cells of a column."""
 
 import csv
 import io
@@ -9,8 +9,11 @@ import pytest
 from rich.console import Console
 
 from liecbench.report import csv_rows, html, json_rows, markdown, terminal
+from liecbench.report.table_texts import best_cells
 from liecbench.results.comparison import Comparison
+from liecbench.results.metrics import METRICS
 from tests import replayed_results
+from tests.ledgers import comparison_of, run_of
 from tests.replayed_results import PROFILE
 
 SENTENCE = "times replayed from a profile: each rank computes as if it had this machine alone"
@@ -107,3 +110,21 @@ def test_rows_without_training_have_no_accuracy_and_say_so(timed: Comparison) ->
         assert "profile 01234567" in text
         assert not re.search(r"(?i)\bnan\b", text.partition("<script")[0])
     assert "nan" not in csv_rows.render(timed)
+
+
+def test_the_baseline_is_not_the_best_in_what_compares_with_it() -> None:
+    rows = comparison_of(
+        run_of("d", [{"seconds": 4.0, "accuracy": 0.9}]),
+        run_of("l", [{"seconds": 1.0, "accuracy": 0.8}], algorithm="liec"),
+    ).rows
+    best = {
+        name: [row.algorithm for row in rows if id(row) in best_cells(rows, METRICS[name])]
+        for name in ("test_accuracy", "accuracy_difference", "speedup", "seconds_per_epoch")
+    }
+
+    assert best == {
+        "test_accuracy": ["ddp"],
+        "accuracy_difference": [],
+        "speedup": ["liec"],
+        "seconds_per_epoch": ["liec"],
+    }

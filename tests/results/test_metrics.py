@@ -113,3 +113,9 @@ def test_one_row_adds_a_metric_to_every_format(monkeypatch: pytest.MonkeyPatch, 
     assert expected == json.loads(json_rows.render(usual))["rows"][0]["payload_bytes_per_step"]
     assert next(csv.DictReader(io.StringIO(csv_rows.render(usual))))["payload_bytes_per_step"] == "200.0"
     assert 'data-value="200.0">200 B</td>' in html.render(usual)
+
+
+def test_short_headings_have_a_meaning_and_plain_ones_none() -> None:
+    found = {metric.heading: bool(metric.meaning) for metric in METRICS.values()}
+
+    assert (found["exposed"], found["bytes÷"], found["accuracy Δ"], found["train loss"]) == (True, True, True, False)
