@@ -16,7 +16,8 @@ from typing import Final, Literal, get_args
 
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult
-from liecbench.results.comparison import Comparison, compare
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.directory import comparison_settings, load
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row

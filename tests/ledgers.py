@@ -7,7 +7,8 @@ from typing import Any
 
 from liecbench.config.cell_keys import digest
 from liecbench.results.cells import CellResult, replay
-from liecbench.results.comparison import Comparison, compare
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import seal

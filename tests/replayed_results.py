@@ -4,7 +4,8 @@ from typing import Any
 
 from liecbench.config.cell import Cell
 from liecbench.results.cells import replay, without_used_trajectories
-from liecbench.results.comparison import Comparison, compare
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.records import Record
 from tests import break_even_ledger
 from tests.ledgers import dilated, spec

@@ -25,7 +25,8 @@ from liecbench.launch.template_client import not_inherited
 from liecbench.matrix.progress import ConsoleProgress
 from liecbench.matrix.run_request import RunRequest
 from liecbench.results.changed_models import changed_models
-from liecbench.results.comparison import Comparison, compare
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Snapshot, refuse_existing
 
 

@@ -18,7 +18,7 @@ from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import read_profile
 from liecbench.profiles.profile_store import DIRECTORY
 from liecbench.results.comparison import Comparison
-from liecbench.results.comparison import compare as compare_cells
+from liecbench.results.comparison_of_cells import compare as compare_cells
 from liecbench.results.directory import comparison_settings, load
 from liecbench.results.row_flags import row_flags
 from liecbench.results.rows import Row

@@ -1,7 +1,7 @@
 """A comparison of algorithms: the data that every output format of `liecbench compare` renders."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,21 +9,14 @@ from typing import Any, Literal
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.results.answer_words import Answer, answer
 from liecbench.results.bandwidth_needed import BandwidthNeeded, BandwidthTable, bandwidth_table
-from liecbench.results.break_even import BreakEven, break_evens
-from liecbench.results.cells import CellResult
-from liecbench.results.fields import varying_fields
-from liecbench.results.measured_bandwidth import measured_bandwidth
-from liecbench.results.merged_warnings import merged_deviations, merged_warnings
+from liecbench.results.break_even import BreakEven
 from liecbench.results.metric_row import Metric
-from liecbench.results.metrics import METRICS, check_names
-from liecbench.results.row_labels import Labels, naming_fields
-from liecbench.results.rows import Row, grouped
-from liecbench.results.rows_of_cells import summarise
+from liecbench.results.metrics import METRICS
+from liecbench.results.row_labels import Labels
+from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.speed_words import speed_notes
 from liecbench.results.summary import lines_beside_answers, verdict_lines
-from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
-from liecbench.results.tuning import at_best, tuning_note
 from liecbench.results.verdict_words import Words
 
 
@@ -79,90 +72,6 @@ class Comparison:
     merged_warnings: tuple[str, ...]
     labels: Labels
     directories: tuple[Path, ...]
-
-    @classmethod
-    def of_rows(
-        cls,
-        rows: Sequence[Row],
-        *,
-        baseline: str | BaselineChoice,
-        target_accuracy: float | None = None,
-        target_loss: float | None = None,
-        tolerances: Tolerances = DEFAULT_TOLERANCES,
-        by: str = "algorithm",
-        metrics: Sequence[str] = (),
-        wide: bool = False,
-        notes: Sequence[str] = (),
-        directories: Sequence[Path] = (),
-    ) -> "Comparison":
-        """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
-
-        Args:
-            rows: The rows. Those at link rates that runs added to find break-evens more precisely are used only for the
-                break-evens.
-            baseline: The cells that the others are compared with.
-            target_accuracy: An accuracy from 0 to 1, or None for no target.
-            target_loss: A test loss, or None for no target.
-            tolerances: The largest differences of accuracy and test loss that count as equal.
-            by: The name of the field to group rows by.
-            metrics: The names of the metrics to show as columns; empty for the default ones.
-            wide: True to show more metrics, and the bandwidth needed even if it is only estimated.
-            notes: Sentences that come before the verdict, such as how ``--best`` chose the rows.
-            directories: The results directories that the cells come from.
-
-        Raises:
-            LiecbenchError: If no row has the field ``by``, or a metric does not exist.
-        """
-        check_names(metrics)
-        found, every_row = break_evens(rows), rows
-        added, rows = [row for row in rows if row.is_added], [row for row in rows if not row.is_added]
-        labels = Labels(rows)
-        settings: dict[str, list[Row]] = {}
-        for row in rows:
-            settings.setdefault(labels.setting(row), []).append(row)
-        choice = BaselineChoice.parse(baseline)
-        words = Words(
-            labels=labels,
-            baseline=choice.text,
-            tolerances=tolerances,
-            target_accuracy=target_accuracy,
-            target_loss=target_loss,
-            directories=tuple(directories),
-        )
-        verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
-        ordered = grouped(rows, by) if rows else []
-        varying = varying_fields([row.fields for row in ordered])
-        fields = list(dict.fromkeys(["algorithm", by, *varying, *naming_fields(ordered)]))
-        return cls(
-            rows=tuple(ordered),
-            added_rows=tuple(added),
-            baseline_choice=choice,
-            target_accuracy=target_accuracy,
-            target_loss=target_loss,
-            by=by,
-            fields=tuple(fields),
-            shared_fields=_shared_fields(ordered, fields),
-            settings={name: tuple(group) for name, group in settings.items()},
-            requested_metrics=tuple(metrics),
-            wide=wide,
-            break_evens=tuple(found),
-            bandwidth_needed=tuple(measured_bandwidth(every_row, labels)),
-            setting_verdicts=tuple(verdicts),
-            words=words,
-            notes=tuple(notes),
-            errors=_once(
-                f"{row.algorithm}: {error}".partition("\n")[0]
-                for row in (*ordered, *(row for one in found for row in one.untimed))
-                for error in row.errors
-            ),
-            warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
-            merged_warnings=(
-                *merged_deviations([found for row in ordered for found in row.link_deviations]),
-                *merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
-            ),
-            labels=labels,
-            directories=tuple(directories),
-        )
 
     @property
     def baseline(self) -> str:
@@ -228,50 +137,3 @@ class Comparison:
             or metric.differs(row.metrics[metric.name] for row in self.rows)
         ]
         return tuple(METRICS[name] for name in names if any(row.metrics[name] is not None for row in self.rows))
-
-
-def compare(
-    cells: Sequence[CellResult],
-    *,
-    baseline: str | BaselineChoice,
-    target_accuracy: float | None = None,
-    target_loss: float | None = None,
-    tolerances: Tolerances = DEFAULT_TOLERANCES,
-    by: str = "algorithm",
-    metrics: Sequence[str] = (),
-    wide: bool = False,
-    tuned_field: str | None = None,
-    directories: Sequence[Path] = (),
-    notes: Sequence[str] = (),
-) -> Comparison:
-    """Return the comparison of cells. The other arguments are those of ``Comparison.of_rows``.
-
-    If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
-    """
-    if tuned_field is not None:
-        notes = [tuning_note(cells, tuned_field), *notes]
-        cells = at_best(cells, tuned_field)
-    return Comparison.of_rows(
-        summarise(cells, baseline=baseline, target_accuracy=target_accuracy, target_loss=target_loss),
-        baseline=baseline,
-        target_accuracy=target_accuracy,
-        target_loss=target_loss,
-        tolerances=tolerances,
-        by=by,
-        metrics=metrics,
-        wide=wide,
-        notes=notes,
-        directories=directories,
-    )
-
-
-def _shared_fields(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, Any]:
-    found = {
-        name: value for row in rows for name, value in row.fields.items() if name not in columns and value is not None
-    }
-    # The order of blocks is no column, and yet differs between methods that take it and others.
-    return {name: value for name, value in found.items() if all(row.fields.get(name) in (value, None) for row in rows)}
-
-
-def _once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from liecbench.results.cell_groups import check_baseline
-from liecbench.results.comparison import Comparison, compare
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.directory import comparison_settings, load
 from liecbench.results.loading_times import loading_notes, with_loading
 

@@ -10,7 +10,7 @@ from liecbench.launch.added_rates import AddedRate, num_narrowable, rates_to_add
 from liecbench.launch.pending import jobs_left, settled
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay, without_used_trajectories
-from liecbench.results.comparison import compare
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.records import Record
 from tests.break_even_ledger import begun, ledger, timed
 from tests.ledgers import end, spec

@@ -5,6 +5,7 @@ from typing import Any
 
 from liecbench.report import csv_rows, json_rows
 from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare_rows
 from liecbench.results.metrics import METRICS
 from liecbench.results.records import Record
 from liecbench.results.rows import Row
@@ -24,7 +25,7 @@ def example_rows() -> list[Row]:
 
 
 def comparison_of_rows(rows: list[Row]) -> Comparison:
-    return Comparison.of_rows(rows, baseline="ddp", target_accuracy=0.9)
+    return compare_rows(rows, baseline="ddp", target_accuracy=0.9)
 
 
 def as_json(rows: list[Row]) -> str:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from liecbench.results.comparison import compare
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.fields import varying_fields
 from tests.ledgers import cells_of, rows_of, run_of
 

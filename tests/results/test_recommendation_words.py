@@ -1,7 +1,7 @@
 import pytest
 
 from liecbench.config.cell import Cell
-from liecbench.results.comparison import compare
+from liecbench.results.comparison_of_cells import compare
 from liecbench.results.environment_record import Environment
 from tests.break_even_ledger import ledger
 from tests.ledgers import cells_of, spec

@@ -1,0 +1,151 @@
+"""The making of a comparison: from the cells of results, or from rows that sum them up."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.results.break_even import break_evens
+from liecbench.results.cells import CellResult
+from liecbench.results.comparison import Comparison
+from liecbench.results.fields import varying_fields
+from liecbench.results.measured_bandwidth import measured_bandwidth
+from liecbench.results.merged_warnings import merged_deviations, merged_warnings
+from liecbench.results.metrics import check_names
+from liecbench.results.row_labels import Labels, naming_fields
+from liecbench.results.rows import Row, grouped
+from liecbench.results.rows_of_cells import summarise
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
+from liecbench.results.tuning import at_best, tuning_note
+from liecbench.results.verdict_words import Words
+
+
+def compare(
+    cells: Sequence[CellResult],
+    *,
+    baseline: str | BaselineChoice,
+    target_accuracy: float | None = None,
+    target_loss: float | None = None,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
+    by: str = "algorithm",
+    metrics: Sequence[str] = (),
+    wide: bool = False,
+    tuned_field: str | None = None,
+    directories: Sequence[Path] = (),
+    notes: Sequence[str] = (),
+) -> Comparison:
+    """Return the comparison of cells. The other arguments are those of ``compare_rows``.
+
+    If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
+    """
+    if tuned_field is not None:
+        notes = [tuning_note(cells, tuned_field), *notes]
+        cells = at_best(cells, tuned_field)
+    return compare_rows(
+        summarise(cells, baseline=baseline, target_accuracy=target_accuracy, target_loss=target_loss),
+        baseline=baseline,
+        target_accuracy=target_accuracy,
+        target_loss=target_loss,
+        tolerances=tolerances,
+        by=by,
+        metrics=metrics,
+        wide=wide,
+        notes=notes,
+        directories=directories,
+    )
+
+
+def compare_rows(
+    rows: Sequence[Row],
+    *,
+    baseline: str | BaselineChoice,
+    target_accuracy: float | None = None,
+    target_loss: float | None = None,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
+    by: str = "algorithm",
+    metrics: Sequence[str] = (),
+    wide: bool = False,
+    notes: Sequence[str] = (),
+    directories: Sequence[Path] = (),
+) -> Comparison:
+    """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
+
+    Args:
+        rows: The rows. Those at link rates that runs added to find break-evens more precisely are used only for the
+            break-evens.
+        baseline: The cells that the others are compared with.
+        target_accuracy: An accuracy from 0 to 1, or None for no target.
+        target_loss: A test loss, or None for no target.
+        tolerances: The largest differences of accuracy and test loss that count as equal.
+        by: The name of the field to group rows by.
+        metrics: The names of the metrics to show as columns; empty for the default ones.
+        wide: True to show more metrics, and the bandwidth needed even if it is only estimated.
+        notes: Sentences that come before the verdict, such as how ``--best`` chose the rows.
+        directories: The results directories that the cells come from.
+
+    Raises:
+        LiecbenchError: If no row has the field ``by``, or a metric does not exist.
+    """
+    check_names(metrics)
+    found, every_row = break_evens(rows), rows
+    added, rows = [row for row in rows if row.is_added], [row for row in rows if not row.is_added]
+    labels = Labels(rows)
+    settings: dict[str, list[Row]] = {}
+    for row in rows:
+        settings.setdefault(labels.setting(row), []).append(row)
+    choice = BaselineChoice.parse(baseline)
+    words = Words(
+        labels=labels,
+        baseline=choice.text,
+        tolerances=tolerances,
+        target_accuracy=target_accuracy,
+        target_loss=target_loss,
+        directories=tuple(directories),
+    )
+    verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
+    ordered = grouped(rows, by) if rows else []
+    varying = varying_fields([row.fields for row in ordered])
+    fields = list(dict.fromkeys(["algorithm", by, *varying, *naming_fields(ordered)]))
+    return Comparison(
+        rows=tuple(ordered),
+        added_rows=tuple(added),
+        baseline_choice=choice,
+        target_accuracy=target_accuracy,
+        target_loss=target_loss,
+        by=by,
+        fields=tuple(fields),
+        shared_fields=_shared_fields(ordered, fields),
+        settings={name: tuple(group) for name, group in settings.items()},
+        requested_metrics=tuple(metrics),
+        wide=wide,
+        break_evens=tuple(found),
+        bandwidth_needed=tuple(measured_bandwidth(every_row, labels)),
+        setting_verdicts=tuple(verdicts),
+        words=words,
+        notes=tuple(notes),
+        errors=_once(
+            f"{row.algorithm}: {error}".partition("\n")[0]
+            for row in (*ordered, *(row for one in found for row in one.untimed))
+            for error in row.errors
+        ),
+        warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
+        merged_warnings=(
+            *merged_deviations([found for row in ordered for found in row.link_deviations]),
+            *merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
+        ),
+        labels=labels,
+        directories=tuple(directories),
+    )
+
+
+def _shared_fields(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, Any]:
+    found = {
+        name: value for row in rows for name, value in row.fields.items() if name not in columns and value is not None
+    }
+    # The order of blocks is no column, and yet differs between methods that take it and others.
+    return {name: value for name, value in found.items() if all(row.fields.get(name) in (value, None) for row in rows)}
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
