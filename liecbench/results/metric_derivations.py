@@ -1,22 +1,14 @@
 """Functions that derive metrics: from a completed cell, or from a cell and the baseline's cell of the same seed."""
 
-import operator
 import statistics
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
-from liecbench.results import gpu_metrics
 from liecbench.results.language_model import to_perplexity
-from liecbench.results.metric_row import Compare, CompletedCell, Derive, Metric
-from liecbench.results.units import FRACTION, Unit
+from liecbench.results.metric_row import Compare, CompletedCell
 
 # Every language model has this metric, and no other model has it.
 PERPLEXITY_NAME: Final = "perplexity"
-
-
-def seconds_in(field: str) -> Derive:
-    """Return a function that returns a cell's mean seconds per epoch in a field of ``Epoch``; None if unknown."""
-    return operator.methodcaller("seconds_per_epoch", field)
 
 
 def baseline_ratio(name: str) -> Compare:
@@ -83,39 +75,3 @@ def compute_utilization(cell: CompletedCell) -> float | None:
         return None
     compute, whole = (cell.seconds_per_epoch(name) for name in ("compute_seconds", "train_seconds"))
     return None if compute is None or not whole else compute / whole
-
-
-def gpu_mean(
-    name: str,
-    heading: str,
-    unit: Unit,
-    field: str,
-    *,
-    better: Literal["higher", "lower"] = "lower",
-    shown: Literal["table", "on request"] = "on request",
-) -> Metric:
-    """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
-    return Metric(
-        name=name,
-        heading=heading,
-        unit=unit,
-        derive=lambda cell: gpu_metrics.mean(cell.epochs, field),
-        better=better,
-        shown=shown,
-        exported_with=name,
-        of_gpus=True,
-    )
-
-
-def throttling_reason(reason: str) -> Metric:
-    """Return a metric: the share of samples in which the GPUs' clocks were held back for ``reason``."""
-    name = f"throttled_{reason}_share"
-    return Metric(
-        name=name,
-        heading=gpu_metrics.reason_text(name),
-        unit=FRACTION,
-        derive=lambda cell: gpu_metrics.throttling_shares(cell.epochs).get(name),
-        exported_with=name,
-        zero_is_missing=True,
-        of_gpus=True,
-    )

@@ -11,18 +11,16 @@ from liecbench.results.metric_derivations import (
     accuracy_difference,
     baseline_ratio,
     compute_utilization,
-    gpu_mean,
     loss_difference,
     memory_bytes,
     of_the_row,
     optimizer_bytes,
     perplexity,
-    seconds_in,
-    throttling_reason,
     tokens,
     tokens_per_second,
     wire_bytes,
 )
+from liecbench.results.metric_families import gpu_mean, mean_seconds, throttling_reason, to_target
 from liecbench.results.metric_row import Metric
 from liecbench.results.units import (
     BYTES,
@@ -68,12 +66,11 @@ _ROWS: Final = (
         shown="wide",
         exported_with=PERPLEXITY_NAME,
     ),
-    Metric(
-        name="seconds_per_epoch",
-        heading="s/epoch",
+    mean_seconds(
+        "seconds_per_epoch",
+        "s/epoch",
+        "train_seconds",
         meaning="training time of an epoch in seconds, of the slowest rank",
-        unit=SECONDS,
-        derive=seconds_in("train_seconds"),
         shown="table",
     ),
     Metric(
@@ -85,12 +82,11 @@ _ROWS: Final = (
         shown="table",
         exported_with="tokens",
     ),
-    Metric(
-        name="exposed_seconds_per_epoch",
-        heading="exposed",
+    mean_seconds(
+        "exposed_seconds_per_epoch",
+        "exposed",
+        "exposed_seconds",
         meaning="of these seconds, those in which training waits for communication",
-        unit=SECONDS,
-        derive=seconds_in("exposed_seconds"),
         shown="table",
     ),
     Metric(
@@ -167,13 +163,8 @@ _ROWS: Final = (
         derive=lambda cell: cell.epochs[-1].train_loss,
         shown="wide",
     ),
-    Metric(
-        name="seconds_to_target",
-        heading="s to target",
-        unit=SECONDS,
-        derive=lambda cell: cell.to_target(lambda epoch: epoch.train_seconds if epoch.timed_steps else None),
-        shown="wide",
-        every_seed=True,
+    to_target(
+        "seconds_to_target", "s to target", SECONDS, lambda epoch: epoch.train_seconds if epoch.timed_steps else None
     ),
     Metric(
         name="epochs_to_target",
@@ -190,63 +181,21 @@ _ROWS: Final = (
         derive=tokens,
         exported_with="tokens",
     ),
-    Metric(
-        name="tokens_to_target",
-        heading="tokens to target",
-        unit=TOKENS,
-        derive=lambda cell: cell.to_target(lambda epoch: epoch.tokens),
-        shown="wide",
-        every_seed=True,
-        exported_with="tokens",
-    ),
-    Metric(
-        name="bytes_to_target",
-        heading="B to target",
-        unit=BYTES,
-        derive=lambda cell: cell.to_target(lambda epoch: epoch.payload_bytes_per_rank),
-        shown="wide",
-        every_seed=True,
-    ),
-    Metric(
-        name="joules_to_target",
-        heading="J to target",
-        unit=JOULES,
-        derive=lambda cell: cell.to_target(lambda epoch: gpu_metrics.joules([epoch])),
-        shown="wide",
-        every_seed=True,
+    to_target("tokens_to_target", "tokens to target", TOKENS, lambda epoch: epoch.tokens, exported_with="tokens"),
+    to_target("bytes_to_target", "B to target", BYTES, lambda epoch: epoch.payload_bytes_per_rank),
+    to_target(
+        "joules_to_target",
+        "J to target",
+        JOULES,
+        lambda epoch: gpu_metrics.joules([epoch]),
         exported_with="joules_per_epoch",
         of_gpus=True,
     ),
-    Metric(
-        name="compute_seconds_per_epoch",
-        heading="compute",
-        unit=SECONDS,
-        derive=seconds_in("compute_seconds"),
-    ),
-    Metric(
-        name="compress_seconds_per_epoch",
-        heading="compress",
-        unit=SECONDS,
-        derive=seconds_in("compress_seconds"),
-    ),
-    Metric(
-        name="wire_seconds_per_epoch",
-        heading="exposed wire",
-        unit=SECONDS,
-        derive=seconds_in("exposed_wire_seconds"),
-    ),
-    Metric(
-        name="exposed_compress_seconds_per_epoch",
-        heading="exposed compress",
-        unit=SECONDS,
-        derive=seconds_in("exposed_compress_seconds"),
-    ),
-    Metric(
-        name="other_seconds_per_epoch",
-        heading="other",
-        unit=SECONDS,
-        derive=seconds_in("other_seconds"),
-    ),
+    mean_seconds("compute_seconds_per_epoch", "compute", "compute_seconds"),
+    mean_seconds("compress_seconds_per_epoch", "compress", "compress_seconds"),
+    mean_seconds("wire_seconds_per_epoch", "exposed wire", "exposed_wire_seconds"),
+    mean_seconds("exposed_compress_seconds_per_epoch", "exposed compress", "exposed_compress_seconds"),
+    mean_seconds("other_seconds_per_epoch", "other", "other_seconds"),
     Metric(
         name="compute_utilization",
         heading="compute use",
@@ -279,12 +228,7 @@ _ROWS: Final = (
         derive=lambda cell: float(max(epoch.peak_memory_bytes for epoch in cell.epochs)),
         shown_from=0.1,
     ),
-    Metric(
-        name="communicate_seconds_per_epoch",
-        heading="communicate",
-        unit=SECONDS,
-        derive=seconds_in("communicate_seconds"),
-    ),
+    mean_seconds("communicate_seconds_per_epoch", "communicate", "communicate_seconds"),
     Metric(
         name="gpu_peak_memory_bytes",
         heading="GPU memory",

@@ -1,0 +1,87 @@
+"""Families of metrics: each function returns the metrics that differ only in what is averaged, summed or counted."""
+
+import operator
+from collections.abc import Callable
+from typing import Literal
+
+from liecbench.results import gpu_metrics
+from liecbench.results.metric_row import Metric
+from liecbench.results.records import Epoch
+from liecbench.results.units import FRACTION, SECONDS, Unit
+
+
+def mean_seconds(
+    name: str,
+    heading: str,
+    field: str,
+    *,
+    meaning: str = "",
+    shown: Literal["table", "on request"] = "on request",
+) -> Metric:
+    """Return a metric: the mean seconds per epoch in a field of ``Epoch``, such as ``train_seconds``."""
+    return Metric(
+        name=name,
+        heading=heading,
+        meaning=meaning,
+        unit=SECONDS,
+        derive=operator.methodcaller("seconds_per_epoch", field),
+        shown=shown,
+    )
+
+
+def to_target(
+    name: str,
+    heading: str,
+    unit: Unit,
+    cost: Callable[[Epoch], float | None],
+    *,
+    exported_with: str | None = None,
+    of_gpus: bool = False,
+) -> Metric:
+    """Return a metric: the total ``cost`` of the epochs until the target is reached."""
+    return Metric(
+        name=name,
+        heading=heading,
+        unit=unit,
+        derive=lambda cell: cell.to_target(cost),
+        shown="wide",
+        every_seed=True,
+        exported_with=exported_with,
+        of_gpus=of_gpus,
+    )
+
+
+def gpu_mean(
+    name: str,
+    heading: str,
+    unit: Unit,
+    field: str,
+    *,
+    better: Literal["higher", "lower"] = "lower",
+    shown: Literal["table", "on request"] = "on request",
+) -> Metric:
+    """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
+    return Metric(
+        name=name,
+        heading=heading,
+        unit=unit,
+        derive=lambda cell: gpu_metrics.mean(cell.epochs, field),
+        better=better,
+        shown=shown,
+        exported_with=name,
+        of_gpus=True,
+    )
+
+
+def throttling_reason(reason: str) -> Metric:
+    """Return a metric: the share of samples in which the GPUs' clocks were held back for ``reason``."""
+    name = f"throttled_{reason}_share"
+    return Metric(
+        name=name,
+        heading=gpu_metrics.reason_text(name),
+        unit=FRACTION,
+        derive=lambda cell: gpu_metrics.throttling_shares(cell.epochs).get(name),
+        exported_with=name,
+        zero_is_missing=True,
+        of_gpus=True,
+    )
