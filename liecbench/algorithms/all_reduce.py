@@ -134,7 +134,7 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Add a bucket's messages to ``counters`` and, if it is the last of a backward pass, the bytes of all buckets.
+        """Add a bucket's messages to ``counters``; at the last bucket of a backward pass, add the bytes of all buckets.
 
         ``reduced_bytes`` is the size of the tensors that are all-reduced for the bucket. Call it from one thread only,
         in the order of the buckets.

@@ -1,4 +1,4 @@
-"""The registration of an algorithm with a training loop: attach, detach, and what is possible in between."""
+"""The registration of an algorithm with a training loop: attach, detach, and operations on the attached model."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence

@@ -15,8 +15,8 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 class Backwards:
     """Watches the backward passes of ``ddp`` that exchange gradients.
 
-    If no rank used a parameter in the forward pass, DDP leaves the parameter's gradient unchanged. An exception is a
-    gradient that is a view of a bucket, because the hook writes into the bucket. This class restores such gradients.
+    If no rank used a parameter in the forward pass, DDP leaves the parameter's gradient unchanged. But if the gradient
+    is a view of a bucket, the communication hook overwrites it. This class restores such gradients.
 
     Args:
         ddp: The model.

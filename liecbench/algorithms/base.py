@@ -108,7 +108,7 @@ class Algorithm(Attachable):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of steps at the start of training whose kinds are not those of the long run."""
+        """The number of steps at the start of training, such as warm-up steps, whose step kinds do not occur later."""
         return 0
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
@@ -126,13 +126,13 @@ class Algorithm(Attachable):
 
     @property
     def overlapped_steps(self) -> int:
-        """The number of later steps that compute while what is sent after a step is under way; 0 if they wait."""
+        """The number of following steps that compute while messages sent after a step are in flight; 0 if they wait."""
         return 0
 
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
         """Return the reason why the method does not work with a model, or None if it works.
 
-        ``attach`` calls it, and a scenario for the model of its task.
+        ``attach`` calls it for its model, and the check of a scenario file for the model of the scenario's task.
 
         Args:
             shapes: The shapes of the trainable parameters, in the model's order.
@@ -142,7 +142,8 @@ class Algorithm(Attachable):
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
         """Return the reason why the method is not defined with an optimizer, or None if it is.
 
-        ``attach`` calls it for every optimizer of the model's parameters, and a scenario for that of its task.
+        ``attach`` calls it for every optimizer of the model's parameters, and the check of a scenario file for the
+        optimizer of the scenario's task.
 
         Args:
             name: The lower-case name of the optimizer's class in torch, such as ``sgd``, ``adamw`` or ``muon``.
@@ -204,7 +205,7 @@ class Algorithm(Attachable):
             raise ValueError(f"{error}: {changes}" if changes else str(error)) from None
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories and what else a method keeps, as tensors and plain Python values."""
+        """Return the step count, the memories and any other state of the method, as tensors and plain Python values."""
         return {"step": self.step, "memories": self.memories()}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:

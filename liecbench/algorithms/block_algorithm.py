@@ -45,8 +45,8 @@ class BlockAlgorithm(Algorithm):
     Attributes:
         block_order: Whether blocks are filled from the model's last parameter to its first (``backward``, so that the
             block whose gradients are ready first is full) or from the first to the last (``forward``).
-        is_elementwise: Whether ``reduce`` and ``after_step`` compute every element of a vector for itself, apart from
-            the calls of ``exchange``, so that it uses no sum or norm. Only a class that sets it to True works with
+        is_elementwise: Whether ``reduce`` and ``after_step`` compute each element of a vector independently of the
+            others (no sum, no norm), except in calls of ``exchange``. Only a class that sets it to True works with
             ``SimulatedWorkers``, and so with ``liecbench theory``.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
@@ -86,15 +86,15 @@ class BlockAlgorithm(Algorithm):
     def bucket_bytes(self) -> int | Literal["whole"]:
         """The best size of DDP's buckets in bytes: an eighth of a block's, but at least 1 MiB.
 
-        Blocks follow the model's order, and buckets that in which gradients are ready. In a bucket as large as a block,
-        one late gradient of another block would delay nearly all of the block.
+        Blocks follow the model's order of parameters, but buckets follow the order in which gradients are ready. If a
+        bucket were as large as a block, one late gradient of another block would delay nearly all of the block.
         """
         size = self.largest_block
         return "whole" if size == "whole" else min(size, max(_SMALLEST_BUCKET_BYTES, size // 8))
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """The largest size of a block in bytes, as in ``block_bytes``."""
+        """The largest size of a block in bytes: ``block_bytes``, unless a subclass overrides it."""
         return self.block_bytes
 
     def push_compressor(self, step: int) -> Compressor | None:
@@ -107,7 +107,7 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the step whose compressor ``compression_error`` takes."""
+        """The step number for which ``compression_error`` asks ``push_compressor`` for a compressor."""
         return 0
 
     def compressor_input(self, block: Block) -> Tensor:

@@ -74,7 +74,11 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab.transpose(1, 2).contiguous(), left.T, right))
 
     def _views(self, values: Tensor, coefficients: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return slabs [R, height, C, width] of the matrix, and the same slabs [R, C, height, width] of the chunks."""
+        """Cut ``values`` and ``coefficients`` into slabs of R rows of C chunks each, for little scratch memory.
+
+        A slab of the matrix is a view of shape [R, height, C, width]. The same slab of the coefficients has the shape
+        [R, C, height, width], because a chunk's coefficients are adjacent.
+        """
         across = self.columns // self.width
         most = _SLAB_NUMEL_ON_GPU if values.is_cuda else _SLAB_NUMEL_ON_CPU
         rows = max(1, most // (self.height * self.columns))

@@ -28,8 +28,8 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 class _Part:
     """Parameters of a block whose chunks are equally large: their coefficients are sent together.
 
-    ``transforms`` has for each parameter its elements [start, stop) of the block, its transform, and the first of its
-    coefficients among those of the part. ``start`` and ``stop`` are the part's among the coefficients of the block.
+    ``start`` and ``stop`` are the range of the part's coefficients among those of the block. ``transforms`` has for
+    each parameter the slice of its elements in the block, its transform, and the slice of its coefficients in the part.
     """
 
     compressor: ChunkedTopK
@@ -80,7 +80,7 @@ class DeMo(BlockAlgorithm):
         return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor of chunks with the longest sides."""
+        """Return the compressor of the largest chunks, whose sides are ``chunk`` long."""
         return _compressor(self.chunk**2, self.kept)
 
     def compressor_input(self, block: Block) -> Tensor:
@@ -89,7 +89,7 @@ class DeMo(BlockAlgorithm):
         return self._coefficients(block, self.scratch(block.numel))
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector``, which ``compressor_input`` returned last, by what C leaves of it."""
+        """Replace ``vector``, which ``compressor_input`` returned last, by ``vector`` − C(``vector``)."""
         for part in self._measured:
             piece = vector[part.start : part.stop]
             part.compressor.compress(piece, residual=piece)

@@ -130,7 +130,7 @@ class DGC(BlockAlgorithm):
         """Prepare as ``BlockAlgorithm`` does.
 
         Raises:
-            ValueError: If ``warmup_epochs`` needs the number of steps of an epoch, and nobody gave it.
+            ValueError: If ``warmup_epochs`` is not 0 and the number of steps per epoch is unknown.
         """
         if self.warmup_epochs and self._steps_per_epoch is None:
             message = "DGC sends more in its first epochs, and does not know how many steps an epoch has"
@@ -138,7 +138,7 @@ class DGC(BlockAlgorithm):
         super().on_attach(ddp, group)
 
     def _epoch(self, step: int) -> int:
-        """Return the epoch of a step, from 0; a method that does not know the run counts every step as an epoch."""
+        """Return the epoch of a step, from 0. If ``steps_per_epoch`` is unknown, every step counts as an epoch."""
         return step // (self._steps_per_epoch or 1)
 
     def _accumulated(self, block: Block) -> Tensor:

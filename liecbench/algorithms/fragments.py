@@ -20,7 +20,7 @@ class FragmentTimes:
     delay: int
 
     def problem(self) -> str | None:
-        """Return why there are no such times, and what to write instead, or None if all is well."""
+        """Return an error message if the three numbers contradict each other, with a remedy; else None."""
         if self.sync_every % self.num_fragments:
             multiple = -(-self.sync_every // self.num_fragments) * self.num_fragments
             return (

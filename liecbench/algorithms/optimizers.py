@@ -118,7 +118,7 @@ def is_within_step(optimizers: Container[object]) -> bool:
 
 
 def _items(value: Any) -> list[Any]:
-    """Return the items of a list, tuple or dict of optimizers or other objects; of anything else, a list of it."""
+    """Return the items of a list or tuple, or the values of a dict; anything else becomes a list of one item."""
     match value:
         case list() | tuple():
             return list(value)

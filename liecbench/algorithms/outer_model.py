@@ -82,7 +82,7 @@ class OuterModel(BlockAlgorithm):
         block.set_parameters(torch.lerp(outer, block.flat_parameters(), self.mix, out=mean) if self.mix else outer)
 
     def before_step(self) -> None:
-        """Before the first step, copy the model: it is the first outer model."""
+        """Before the first step, copy the local model to the outer model θ̄."""
         if not self._has_outer_model:
             self._has_outer_model = True
             for block in self.blocks:
@@ -106,7 +106,7 @@ class OuterModel(BlockAlgorithm):
         return residual / total if total else None
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories, and whether the outer model is there, which the first step creates."""
+        """Return the step count, the memories, and whether the first step has created the outer model."""
         return {**super().own_state(), "has_outer_model": self._has_outer_model}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from liecbench.algorithms.outer_model import OuterModel
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _UnderWay:
-    """Blocks whose mean is computed in the background: ``means`` hold it when ``done`` is complete."""
+    """Blocks whose means are computed in the background; ``means`` holds them when ``done`` is complete."""
 
     blocks: list[Block]
     means: list[Tensor]
@@ -108,7 +108,7 @@ class OuterSteps(OuterModel):
                 self._send(self._fragments[fragment], step)
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and until nothing is sent in the background; complete all counts.
+        """Wait for the GPU, if there is one, and for messages in the background, then complete counts and times.
 
         Call it between two steps.
 

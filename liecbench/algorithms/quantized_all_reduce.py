@@ -1,4 +1,4 @@
-"""Two-hop quantized all-reduces: CSGD with blockwise int8 or int4, under the names that people look for."""
+"""Quantized all-reduces in two hops: the method CSGD with blockwise int8 or int4, as methods with their own names."""
 
 from typing import ClassVar
 

@@ -2,7 +2,7 @@
 
 
 class RunLengthError(ValueError):
-    """An option of a method does not fit the length of the run; ``option`` is its name."""
+    """The error that a method's option does not fit the length of the run; ``option`` is the option's name."""
 
     def __init__(self, option: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The state of an algorithm on one rank, as ``state_dict`` returns it: what it must hold to be loaded safely.
+"""The state of an algorithm on one rank, as ``state_dict`` returns it, and the checks before it is loaded.
 
 The state is a mapping with one key, which names the rank. ``torch.distributed.checkpoint`` saves equal keys of several
 ranks only once, so that without the rank in the key all memories but one rank's would be lost.

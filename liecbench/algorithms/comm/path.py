@@ -1,4 +1,4 @@
-"""The path of a message between two ranks: how many messages fill it, and whether it affords a barrier."""
+"""The slowest network path between two ranks: how many messages keep it busy, and whether a barrier costs little."""
 
 import math
 from dataclasses import dataclass

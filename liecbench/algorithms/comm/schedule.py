@@ -76,10 +76,14 @@ class Call:
     block: int | None
 
     def shards(self, world_size: int, server: ServerPlace | None) -> list[Shard]:
-        """Return the parts that are sent as one message each, with the rank that all others send to or receive from.
+        """Return the parts of the vector that are sent as one message each.
 
-        In a gather among ``world_size`` ranks, each rank sends the whole vector, as if it were the rank's shard of the
-        answer of a pull. Otherwise the parts are the shards of the vector, whose servers are at ``server``.
+        In a push or a pull these are the vector's shards; ``owner`` is the rank that serves the shard. In a gather
+        there is one part per rank: the whole vector, whose ``owner`` is the rank that sends it to all others.
+
+        Args:
+            world_size: The number of ranks.
+            server: The place of the server, ``root`` or ``sharded``; may be None in a gather.
         """
         if self.direction == "gather":
             return [Shard(rank, 0, self.numel) for rank in range(world_size)]
@@ -98,8 +102,8 @@ class Schedule:
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.
         all_reduces: The collectives of torch, in the order in which they start.
-        overlapped_steps: The number of later steps that compute while the calls after the optimizer's step are made; 0
-            if the next step waits for them.
+        overlapped_steps: The number of following steps that compute while messages sent after the optimizer's step are
+            in flight; 0 if the next step waits for them.
     """
 
     world_size: int

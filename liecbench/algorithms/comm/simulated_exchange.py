@@ -124,7 +124,7 @@ class SimulatedExchange(Exchange):
         return list(vector.view(self.world_size, -1))
 
     def _residuals(self, residual: Tensor | None) -> Sequence[Tensor | None]:
-        """Return every worker's part of a residual, or as many times None if there is none."""
+        """Return every worker's part of ``residual``, or one None per worker if it is None."""
         return [None] * self.world_size if residual is None else self._of_workers(residual)
 
     def _with_rng(self, compressor: Compressor, shard: int, sender: int) -> Compressor:
