@@ -75,8 +75,8 @@ class Compressor(ABC):
             compressor's own module imports its kernels.
         gpu_kernels: The class that implements ``kernels.dispatch.Operations`` for GPU tensors, written as
             ``module:Class``, or None. It is imported when the first GPU tensor is compressed or decompressed.
-        error_memory_refusal: Why methods with error feedback refuse the compressor unless it is a contraction, and what
-            to take instead, for their error messages.
+        error_memory_refusal: Text for the error message of methods with error feedback, which accept contractions only:
+            why they refuse this compressor, and which one to use instead.
         device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if
             they consist of torch operations.
     """

@@ -42,7 +42,7 @@ def as_compressor(given: Any) -> Any:
 
 
 def description(compressor: Compressor) -> dict[str, Any]:
-    """Return the name and the options of a compressor, as a profile has them.
+    """Return the name and the options of a compressor, as a profile (measured times of a device) records them.
 
     Options that change only the random numbers are left out. A compressor that no package registers, because a method
     makes it for itself, goes by the name of its class.

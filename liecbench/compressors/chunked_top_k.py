@@ -138,8 +138,8 @@ class ChunkedTopK(Compressor):
             payload: Receives the message.
             residual: Unless it is None, receives v − C(v). It may be ``vector``.
             pack: Packs its first argument, positions in the vector, and writes the bytes to its second.
-            quantize: Returns what a receiver gets of its first argument, the kept values. Writes the codebook and the
-                codes to the other two.
+            quantize: Takes the kept values, a codebook and codes. Writes the codebook and the codes, and returns the
+                values that a receiver decodes from them.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)

@@ -1,9 +1,9 @@
 """Find the exact k largest magnitudes of every chunk of a vector.
 
 A float32 vector is passed as its bits, int32. Without their sign bits, these integers are in the order of the
-magnitudes, and NaN and infinity are the largest. A chunk stays in the cache while it is searched: of the maxima of
-disjoint parts of the chunk, a number that k of them reach bounds the chunk's k-th largest magnitude from below. The
-candidates that reach the bound are few, and a bisection finds the k largest of them.
+magnitudes, and NaN and infinity are the largest. A chunk stays in the cache while it is searched. The kernel
+computes the maximum of each of several disjoint parts of the chunk. The k-th largest of these maxima is a lower bound
+of the chunk's k-th largest magnitude. Few elements reach the bound, and a bisection finds the k largest of them.
 """
 
 import numpy as np
@@ -23,7 +23,10 @@ _SURPLUS = 8
 
 @njit(nogil=True)
 def _part_maxima(bits, maxima):  # type: ignore[no-untyped-def]
-    """Write the largest magnitude of every part: element i is in part i % ``maxima.size``. Skip an incomplete row."""
+    """Write the largest magnitude of every part to ``maxima``; element i is in part i % ``maxima.size``.
+
+    Elements beyond the last multiple of ``maxima.size`` are ignored.
+    """
     num_parts = maxima.size
     for j in range(num_parts):
         maxima[j] = bits[j] & _MAGNITUDE
@@ -43,7 +46,7 @@ def _num_from(magnitudes, bound):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _bound(magnitudes, k, surplus):  # type: ignore[no-untyped-def]
-    """Return a bound that at least ``k`` of ``magnitudes`` reach, and at most ``k + surplus`` unless it has ties."""
+    """Return a bound that at least ``k`` of ``magnitudes`` reach; at most ``k + surplus`` do, unless some are equal."""
     smallest, largest = magnitudes[0], magnitudes[0]
     for i in range(magnitudes.size):
         smallest, largest = min(smallest, magnitudes[i]), max(largest, magnitudes[i])

@@ -23,7 +23,7 @@ def _mean_of_code(values, codes, code):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4[::1], u1[::1])")
 def quantize(values, codebook, packed):  # type: ignore[no-untyped-def]
-    """Replace every value by that which a receiver gets.
+    """Quantize values, and replace each by the codebook's value for it, which a receiver decodes.
 
     Args:
         values: The values, float32.

@@ -78,7 +78,9 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return half of the bits of the magnitude that has ``rank``, and the magnitude's rank among those with this half.
+    """Make one step of a radix search: find half of the bits of the magnitude that has ``rank``.
+
+    Return this half, and the magnitude's rank among the magnitudes with the same half.
 
     Args:
         bits: The vector, float32 viewed as int32.

@@ -23,8 +23,9 @@ def block_size_for(group: int) -> int:
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
     """Call ``body`` with ``arguments`` and this program's block; called by kernels.
 
-    The block is given by ``block_size``, ``group``, the bytes of all scales, the block's start and its length, and
-    whether it is whole. In all blocks but the last, no load needs a mask, and Triton loads four values at a time.
+    After ``arguments``, ``body`` gets ``block_size``, ``group``, the number of bytes of all scales, the block's first
+    element, its length, and a constant that is True if the block is whole. In whole blocks, which are all but the last,
+    no load needs a mask, and Triton loads four values at a time.
     """
     start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
     if start + block_size <= numel:
