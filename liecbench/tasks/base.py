@@ -36,7 +36,7 @@ class Examples:
     def tokens_per_example(self) -> int | None:
         """The number of tokens in an example of a language model; None if the examples are not of one.
 
-        They are if inputs and labels are integers of the same shape ``[n, tokens]``: a label for each token.
+        Examples of a language model have integers of the same shape ``[n, tokens]`` as inputs and as labels.
         """
         inputs, labels = self.inputs, self.labels
         are_integers = not (inputs.dtype.is_floating_point or labels.dtype.is_floating_point)

@@ -30,19 +30,22 @@ class TaskOptimizer(ABC):
 
     @abstractmethod
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of each of torch's optimizers that the task needs, by its class's lower-case name."""
+        """Return the options of each torch optimizer that is needed, such as ``{"sgd": {"momentum": 0.9, …}}``.
+
+        A key is the lower-case name of a class in ``torch.optim``.
+        """
 
     @property
     @abstractmethod
     def num_states(self) -> int:
-        """The most numbers that the optimizer keeps per parameter element, such as a momentum."""
+        """The largest count of numbers, such as a momentum, that the optimizer keeps per element of a parameter."""
 
     def problem(self) -> str | None:
-        """Return why the options contradict each other, and what to write instead; None if they do not."""
+        """Return an error message with a remedy if the options contradict each other, else None."""
         return None
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
-        """Return the parameters of each of torch's optimizers, by the names of ``torch_options``."""
+        """Return the parameters that each torch optimizer trains; the keys are those of ``torch_options``."""
         (name,) = self.torch_options()
         return {name: list(model.parameters())}
 
@@ -51,7 +54,7 @@ class TaskOptimizer(ABC):
         return 1.0
 
     def build(self, model: nn.Module, learning_rate: float) -> list[Optimizer]:
-        """Return torch's optimizers of the model's parameters, whose ``step`` is to be called in this order."""
+        """Return the torch optimizers of the model's parameters; call their ``step`` in the order of the list."""
         options = self.torch_options()
         return [
             _CLASSES[name](parameters, lr=learning_rate * self.learning_rate_factor(name), **options[name])
@@ -87,7 +90,7 @@ class SGD(TaskOptimizer):
         return int(self.momentum > 0)
 
     def problem(self) -> str | None:
-        """Return a text if Nesterov's momentum has no momentum, or is dampened."""
+        """Return an error message if ``nesterov`` is set without a momentum, or with a dampening; else None."""
         if self.nesterov and not self.momentum:
             return "nesterov needs a momentum; add momentum: 0.9, or remove nesterov"
         if self.nesterov and self.dampening:
@@ -159,7 +162,7 @@ class Muon(TaskOptimizer):
 
     @property
     def num_states(self) -> int:
-        """2, of AdamW; Muon itself keeps 1."""
+        """2 for parameters that AdamW trains, which is the maximum; Muon itself keeps 1."""
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:

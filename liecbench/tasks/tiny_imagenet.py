@@ -72,7 +72,7 @@ def load_tiny_imagenet(
         augment: Whether to crop and mirror training images at random.
         size: The side of an image in pixels.
         archives: The official archives of the dataset.
-        statistics: What normalises the images.
+        statistics: The mean and standard deviation of each channel, by which images are normalised.
 
     Raises:
         LiecbenchError: If no archive is found.
