@@ -57,7 +57,7 @@ class Results:
 
     @functools.cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """One mapping per epoch of every cell: its fields, the seed among them, its losses, seconds and bytes.
+        """One mapping per epoch of every cell: the cell's fields (such as the seed), and the losses, times and bytes.
 
         The keys are those of ``epoch`` records, but ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over
         ranks, and ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of
@@ -76,12 +76,15 @@ class Results:
 
     @functools.cached_property
     def break_even(self) -> list[dict[str, Any]]:
-        """The rates between which each method stops to be faster than the baseline, in bits per second."""
+        """Each method's break-even: the interval of link rates within which it stops being faster than the baseline.
+
+        Rates are in bits per second.
+        """
         return break_even_objects(self._comparison)
 
     @functools.cached_property
     def bandwidth_needed(self) -> list[dict[str, Any]]:
-        """The bandwidth at which each method would keep its compute utilization, in bits per second."""
+        """The link rate, in bits per second, that each method needs for a given compute utilization."""
         return bandwidth_objects(self._comparison.bandwidth_needed)
 
     def to_pandas(self) -> "DataFrame":
@@ -166,7 +169,8 @@ def load_results(
     Args:
         results: A results directory, or several.
         baseline: The algorithm that the others are compared with; None for the scenario's.
-        best: The name of a tuned field: each method is compared at its best value of it. None for all values.
+        best: The name of a field that has several values, such as ``learning_rate``: of each method, only the cells
+            with the best value are compared. None compares all.
 
     Raises:
         LiecbenchError: If a directory has no results, or damaged ones, or if no cell has the baseline.
