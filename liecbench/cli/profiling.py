@@ -105,7 +105,10 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
 
 
 def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
-    """Raise LiecbenchError if the cells differ in what a step computes; by default the remedy is an option."""
+    """Raise LiecbenchError if a step does not compute the same in all cells, so that they have no common profile.
+
+    ``remedy`` is the advice in the error message; None advises an option of ``liecbench profile``.
+    """
     for name in ("dataset", "model", "batch_size", "precision"):
         values = list(dict.fromkeys(str(getattr(cell.task, name)) for cell in cells))
         if len(values) > 1:

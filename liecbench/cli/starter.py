@@ -61,7 +61,7 @@ def answered(text: str, *, model: str, link: str, workers: str) -> str:
 
 
 def _asked(question: str, default: str, check: Callable[[str], str]) -> str:
-    """Ask until the answer passes ``check``, which raises ValueError, and return what it returns."""
+    """Ask until ``check`` accepts the answer instead of raising ValueError, and return the result of ``check``."""
     while True:
         given: str = typer.prompt(question, default=default)
         try:
