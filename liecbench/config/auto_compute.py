@@ -1,7 +1,7 @@
 """The meaning of ``compute: auto`` for a cell (one training run): computing, or replaying a profile.
 
-Ranks that share cores compute too slowly, and the emulation of links takes a core, too. Then ranks replay a profile:
-they sleep as long as one rank computes that has the machine for itself.
+If ranks share cores with each other or with the emulation of links, they compute more slowly than on machines of their
+own. Then they replay a profile instead: they sleep for the seconds that a rank alone on the machine computes.
 """
 
 import functools
@@ -15,8 +15,8 @@ from liecbench.profiles.profile_store import ProfileFile
 def auto_compute(cell: Cell) -> Compute:
     """Return ``measured`` if every rank has the cores or the GPU that it needs on this machine, else ``replayed``.
 
-    Always ``measured`` are cells that are timed while they train, cells on the machine's own network, and cells over
-    NCCL, which only moves memory of GPUs.
+    Cells that are timed while they train, cells on the machine's own network and cells over NCCL, which only moves GPU
+    memory, are always ``measured``.
     """
     if cell.timing != "interleaved" or cell.link.host or cell.backend == "nccl":
         return "measured"
@@ -39,7 +39,7 @@ def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: C
         cell: The cell, as if its ranks computed.
         choice: The scenario's ``compute``.
         dilation: The scenario's ``dilation``, for replayed compute.
-        begun: The meaning of ``auto`` for cells with which this one is compared, if they have been timed; else None.
+        begun: The meaning that ``auto`` had when cells of the same comparison were timed; None if none has been timed.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

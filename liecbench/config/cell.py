@@ -86,9 +86,9 @@ class Cell(Model):
 
     @property
     def trajectory(self) -> "Cell":
-        """The cell that is trained for the losses of this one, whose steps are only timed.
+        """The cell whose training provides the losses of this one: the same cell without shaped links.
 
-        It is the same cell without shaped links. Raises ValueError if nothing is trained.
+        On shaped links, steps are only timed. Raises ValueError if nothing is trained.
         """
         if not self.is_trained:
             raise ValueError(f"{self.describe()}: nothing is trained")
@@ -102,7 +102,7 @@ class Cell(Model):
     def at_rate(self, bits_per_second: int) -> "Cell":
         """Return a copy with scaled link rates, marked as added to narrow a break-even.
 
-        All rates are multiplied by the factor that gives the default link this up rate.
+        All rates are multiplied by one factor, so that the up rate of the default link becomes ``bits_per_second``.
         """
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 

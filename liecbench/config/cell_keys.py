@@ -55,14 +55,14 @@ def setting_key(spec: Mapping[str, Any]) -> str:
 
 
 def measured_setting_key(spec: Mapping[str, Any]) -> str:
-    """Return the key of the setting that a cell has, or would have, if its ranks compute instead of replaying."""
+    """Return the ``setting_key`` that the cell has if its ranks compute, or would have if they did not replay."""
     return setting_key({name: value for name, value in spec.items() if name not in COMPUTE_FIELDS})
 
 
 def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of the cell that is trained for the losses of the cell with ``spec``.
+    """Return the spec of the cell whose training provides the losses of the cell with ``spec``.
 
-    The cell that is trained has no shaped links, and its ranks compute. On the links of ``spec``, steps are only timed.
+    That cell has no shaped links, and its ranks compute. On the links of ``spec``, steps are only timed.
     """
     link = "host" if spec["link"] == "host" else "none"
     own = {name: value for name, value in spec.items() if name not in {"added_rate", *_LATER_SETTING}}

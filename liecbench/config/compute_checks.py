@@ -26,7 +26,7 @@ _TRIED_STEPS = 1000
 
 
 def check_compute(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if the scenario's other keys contradict ``compute``, or if ``compute`` needs no dilation."""
+    """Raise ScenarioError if ``compute`` contradicts another key, or if ``dilation`` is given but has no effect."""
     replays = scenario.compute not in ("auto", "measured")
     if replays and scenario.timing == "end_to_end":
         message = (
@@ -151,7 +151,7 @@ def _used_by(spec: str) -> tuple[str, ...]:
 
 
 def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
-    """Yield, for each property of a profile's task that is not the cell's, a text that follows the profile's name."""
+    """Yield a phrase such as "is of batch_size: 32, …" for each difference between a profile's task and the cell's."""
     task = profile.task or {}
     kinds: tuple[registry.Kind, ...] = ("dataset", "model")
     for kind in kinds:

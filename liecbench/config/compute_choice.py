@@ -51,7 +51,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return what stands in the ``scenario.yaml`` of a results directory, which has its own copy of the profile."""
+    """Return the value to write into a results directory's ``scenario.yaml``: the name of the profile's copy there."""
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

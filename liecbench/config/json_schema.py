@@ -54,9 +54,10 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 
 
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield every long enough schema within a schema as JSON, without its description, with a name for it.
+    """Yield (JSON, name) for every part of a schema whose JSON is long enough to be worth a reference.
 
-    The name is that of the algorithm, compressor or the like whose options it has, else that of its field.
+    The JSON leaves out the part's description. The name is that of the algorithm, compressor or the like whose options
+    the part describes, else that of its field.
     """
     if isinstance(node, list):
         for item in node:
@@ -74,7 +75,7 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return a schema in which the schemas that ``names`` has as JSON are references to ``$defs``."""
+    """Return a schema in which each part whose JSON is a key of ``names`` is a reference to ``$defs``."""
     if isinstance(node, list):
         return [_shared(item, names) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Validate and hash the specs of thousands of cells quickly: what differs only in the seed is validated once."""
+"""Validate and hash the specs of thousands of cells quickly: specs that differ only in the seed are validated once."""
 
 import functools
 import hashlib

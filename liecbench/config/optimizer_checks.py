@@ -35,7 +35,7 @@ def check_optimizers(document: Document, scenario: Scenario) -> None:
 
 
 def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
-    """Yield the field that is wrong, why, and what to write instead."""
+    """Yield (field, message) for each wrong field of the task; the message says why, and what to write instead."""
     name = cell.task.optimizer.name
     known = {field.name for field in dataclasses.fields(registry.load("optimizer", name))}
     options = point.value("optimizer").options if "optimizer" in point.fields else {}
@@ -55,7 +55,7 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
-    """Yield the problems of the cell's method; ``place`` is the field of an optimizer that the method refuses."""
+    """Yield (field, message) for each setting that the cell's method refuses; ``place`` is the optimizer's field."""
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():
         if reason := algorithm.incompatible_optimizer(torch_name, options):

@@ -19,14 +19,14 @@ UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
 
 
 def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
-    """Return the optimizer of a task with the task's fields that are options of it.
+    """Return the fields of a task that hold its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
 
-    Momentum and weight decay become fields of the task, which had them before it had an optimizer. Options of sgd that
-    have their defaults are left out, so that cells without an optimizer and with sgd are the same.
+    The last two are fields of the task rather than options of its optimizer, because tasks had them before they had
+    optimizers. Default options of sgd are left out, so that a task with ``optimizer: sgd`` equals one without.
 
     Args:
         choice: The optimizer with all its options.
-        given: The names of the task's fields that the scenario gives itself; they are left out.
+        given: The names of the task's fields that the scenario sets. They are left out of the result.
     """
     options = dict(choice.options)
     fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}
@@ -38,7 +38,7 @@ def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
 
 
 def update_of(task: "Task") -> dict[str, Any]:
-    """Return the task's fields that decide what its optimizer computes in a step, as in a scenario."""
+    """Return the fields of ``task`` that decide what its optimizer computes in a step, as plain JSON values."""
     fields = task.model_dump(mode="json")
     return {name: fields.get(name, LATER_FIELDS.get(name)) for name in UPDATE_FIELDS}
 

@@ -16,7 +16,7 @@ Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 
 
 def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
-    """Return the task of one combination of the matrix, with the options of dataset and model as ``resolve`` does."""
+    """Return the task of one combination of the matrix; ``resolve`` completes the options of dataset and model."""
     profile: ProfileFile | None = point.value("profile")
     if profile is not None:
         return Task.of_profile(profile.sha256)

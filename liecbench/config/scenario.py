@@ -128,7 +128,7 @@ class Scenario(Model):
         return fields
 
     def measured(self) -> Self:
-        """Return the scenario with ``compute: measured``, as a comparison of code needs it."""
+        """Return the scenario with ``compute: measured``, so that ``liecbench check`` times the code and no profile."""
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:

@@ -21,7 +21,7 @@ _EXAMPLES = "write cosine, or {milestones: [80, 160], factor: 0.1}, or {name: co
 
 
 class WarmUp(Model):
-    """A linear warm-up: in its step number t, counted from 1, the learning rate is t ÷ (its number of steps)."""
+    """A linear warm-up of n steps: in step t, counted from 1, the learning rate is multiplied by t / n."""
 
     warmup_steps: Annotated[int, Ge(0), Le(10**9)] = Field(0, description="steps of a linear warm-up")
     warmup_epochs: Annotated[float, Ge(0), Le(10**6)] = Field(0.0, description="the same in epochs, which may be 0.5")
@@ -43,7 +43,7 @@ class WarmUp(Model):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without a warm-up that there is not, which the first versions did not have."""
+        """Return the fields, without the warm-up's if there is none, so that ids of cells without it stay the same."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if not name.startswith("warmup_") or value}
 

@@ -18,8 +18,8 @@ def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell])
     Args:
         document: The scenario as written.
         scenario: The scenario.
-        chosen: The cells that will run. Others may use datasets that are not on this machine. If there are such
-            datasets, nothing is refused.
+        chosen: The cells that will run. If other cells have datasets that are not on this machine, nothing is
+            refused.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}

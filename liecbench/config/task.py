@@ -93,9 +93,9 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without ``partition`` if it is ``iid``, the default; of a profile only its hash.
+        """Return the fields, without ``partition`` if it is ``iid``; of the task of a profile only the profile's hash.
 
-        The ids of cells from before this field existed stay the same for this reason.
+        So the ids of cells from versions without ``partition`` stay the same.
         """
         if self.profile is not None:
             return {"profile": self.profile}
