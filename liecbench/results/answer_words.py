@@ -168,9 +168,9 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _may_keep_quality(verdict: SettingVerdict, row: Row, words: Words) -> bool:
-    """Return False if the interval of a row's difference lies wholly beyond the tolerance.
+    """Return False if the 95 % interval of the row's accuracy difference lies wholly below −tolerance.
 
-    Such a row is not yet shown to lose: that takes a test that is adjusted for all rows.
+    The verdict on such a row may still be ``not_shown``, because its test is Holm-adjusted over all rows.
     """
     accuracy = verdict.accuracy_of(row)
     if accuracy is None or accuracy.difference.high is None:

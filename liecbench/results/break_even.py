@@ -48,7 +48,7 @@ class BreakEven:
 
     @property
     def added_rates(self) -> list[int]:
-        """The link rates in bits per second that only runs added, to find this break-even more precisely."""
+        """The link rates, in bits per second, that no scenario asked for: runs added them to narrow this break-even."""
         return [_point(row)[0] for row in self.rows if row.is_added]
 
     def rate_text(self, bits_per_second: int) -> str:

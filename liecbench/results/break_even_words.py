@@ -14,7 +14,7 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield the lines on break-evens, after a line that says whose compute they refer to.
+    """Yield the lines on break-evens, after a line that says for how many compute seconds per step they hold.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
     with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no

@@ -186,7 +186,7 @@ class Ledger:
 
         Raises:
             LiecbenchError: If the disk is full or fails.
-            ValueError: If readers would refuse the record, such as one with half a byte of payload. Nothing is written.
+            ValueError: If readers would refuse the record, for instance for a negative size. Nothing is written.
         """
         text = to_json(record)
         from_json(text)

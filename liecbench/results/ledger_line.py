@@ -48,10 +48,10 @@ def check_unsealed(line: bytes) -> None:
 
 
 def is_cut_off(text: bytes) -> bool:
-    """Return True if the bytes after the last line end are what a crash left of one record, or nothing.
+    """Return True if ``text``, the bytes after the last line end, can be an incomplete record that a crash left.
 
-    A file system may have filled them up with zeros. Commands skip such a rest, and a run cuts it off. Other bytes,
-    such as a whole ledger whose line ends were changed, are not what a run leaves.
+    It may also be empty, or end in zeros from the file system. Commands skip such a rest, and a run cuts it off. Other
+    bytes, such as a whole ledger whose line ends were changed, are damage.
     """
     text = text.rstrip(b"\0")
     begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)
@@ -76,12 +76,12 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Count the first of the next lines, up to one that does not end in the next number and its right checksum.
+        """Accept the next lines up to the first that does not end in the expected number and a right checksum.
 
-        ``unseal`` and ``next`` tell what is wrong with that line.
+        ``unseal`` and ``next`` say what is wrong with that line.
 
         Returns:
-            The number of counted lines.
+            The number of accepted lines.
         """
         if self._last is None:
             return 0

@@ -22,7 +22,7 @@ def with_loading(cell: CellResult) -> CellResult:
 
 
 def loading_notes(cells: Sequence[CellResult]) -> list[str]:
-    """Return what a reader must know about the times of ``cells`` if they include loading."""
+    """Return notes for the reader of a comparison whose times include loading; one more if ``cells`` are replayed."""
     return [NOTE, *[NOT_LOADED] * any(cell.is_replayed for cell in cells)]
 
 

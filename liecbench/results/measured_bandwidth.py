@@ -1,10 +1,10 @@
 """The bandwidth that methods need, computed from rows that were measured at one or more link rates.
 
-The seconds of a step that do not compute are its wait. It is counted in compute seconds: with a wait of 1, the compute
-utilization is 50 %. Computing takes equally long at all rates, so that the median over the rows counts. On faster links
-the wait is shorter by the time for transfer. As a function of 1 ÷ rate it is convex, because on fast links computing
-hides part of the transfer. Between two measured rates it thus lies below the straight line through both, and above the
-lines on which it would go on from either of them.
+The wait of a step is (seconds − compute seconds) ÷ compute seconds; with a wait of 1, the compute utilization is 50 %.
+A step computes equally long at all link rates, so its compute seconds are the median over the rows. As a function of
+1 ÷ rate, the wait is rising and convex: the slower the link, the smaller the share of transfer that computing hides. So
+between two measured rates the wait lies below the straight line through both points, which gives an upper bound of the
+needed rate. It lies above the extensions of the neighbouring lines, which give a lower bound.
 """
 
 import itertools
@@ -43,17 +43,17 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` if the wait is in truth ``bound``, an end of its interval, by the same factor."""
+        """Return ``rest`` · ``bound`` / ``mean``: the rest if the true wait is ``bound``, an end of its interval."""
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property
     def least_slope(self) -> float:
-        """The change of the wait per change of 1 ÷ rate if computing hides at most as much transfer as at this rate."""
+        """A lower bound of the wait's slope over 1 ÷ rate: the slope of the line from ``rest`` at 1 ÷ rate = 0."""
         return (self.mean - self.rest) * self.rate
 
     @property
     def slope(self) -> float:
-        """The change of the wait per change of 1 ÷ rate if computing hides nothing, which is the steepest possible."""
+        """An upper bound of the wait's slope over 1 ÷ rate: the slope if computing hid no communication."""
         return max(self.communication * self.rate, self.least_slope)
 
 

@@ -86,7 +86,7 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return those of the rows ``faster`` that could not be ranked, and are not shown to lose accuracy."""
+    """Return the positions in ``faster`` whose rows cannot be ranked by speed, and are not shown to lose accuracy."""
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 

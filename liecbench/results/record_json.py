@@ -86,9 +86,9 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if a line that says the first schema cannot have been written by a version of that schema.
+    """Raise ValueError if a line claims the first schema, but has values that no version with that schema wrote.
 
-    Such a line was of a later schema, and lost its number and checksum by an edit.
+    Such a line is of a later schema, and somebody removed its number and checksum.
     """
     fields = record.environment if isinstance(record, Start) else record
     later = [name for name in _NOT_IN_FIRST_SCHEMA.get(record.type, ()) if getattr(fields, name) is not None]
@@ -102,11 +102,11 @@ def check_first_schema(line: bytes, record: Record) -> None:
 
 
 def _start(line: bytes) -> Start | None:
-    """Return the Start record in a line that ends in spec and environment, and None if another error says more.
+    """Parse a line with a Start record quickly; return None if the line is not as usual, and must be parsed as a whole.
 
-    Thousands of lines share a few environments, and all fields of a spec but the seed, which take most of the time of
-    parsing them. Each is parsed once, and its text cut out of the other lines. What remains of a line is valid JSON
-    only if whole values were cut out.
+    Thousands of lines have equal environments, and specs that differ only in the seed, which take most of the time to
+    parse. So equal texts of them are parsed once. The remaining text is parsed without them; it is valid JSON only if
+    whole values were cut out.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):

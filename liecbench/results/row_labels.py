@@ -23,7 +23,7 @@ SHOWN_DIGITS: Final = 8
 class Labels:
     """Names for the methods and settings of ``rows``, made of only the fields that differ between the rows.
 
-    ``colour_keys`` has the key of every row's colour. Figures give out colours in the order of this list.
+    ``colour_keys`` has the key of every row's colour. Figures assign colours in the order of this list.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -108,15 +108,15 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return the suffix of all rows together if every group needs one that differs at most in its numbers; else ``""``.
+    """Return one suffix for all rows if the suffixes of all groups differ at most in their numbers; else ``""``.
 
-    What all have in common need not be repeated after the name of each.
+    A caller shows this suffix once, instead of one after the name of each group.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return words for how the times of the rows came about, and last `` in part`` if it holds for some; else empty."""
+    """Return the words of a provenance, such as ``composed``, then ``""``, or `` in part`` if some rows have none."""
     by_row = [
         {
             "composed": row.fields["timing"] == "composed",
@@ -167,9 +167,9 @@ def _task_fields(row: Row) -> set[str]:
 
 
 def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
-    """Return True if rows differ in a field of the task that have the same method, and the values ``apart`` in common.
+    """Return True if two rows with equal algorithms and equal fields ``apart`` differ in the field ``name``.
 
-    A method that is trained otherwise than all others needs no such field in its name.
+    A field of the task, such as the learning rate, then belongs to the names of methods.
     """
     found: dict[str, set[str]] = {}
     for row in rows:

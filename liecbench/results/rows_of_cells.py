@@ -158,9 +158,9 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
 
 def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Return the differences from the baseline's accuracy or test loss, with the intervals of the verdict on them.
+    """Return the mean differences of accuracy and test loss from the baseline, with the intervals of the verdict.
 
-    Seeds that are equal by chance have a spread of the smallest possible difference, not of zero.
+    If all seeds agree by chance, the standard deviation is taken as the smallest possible difference, not as 0.
     """
     resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
     values = {name: [found[name] for found in completed if name in found] for name in resolutions}

@@ -168,10 +168,9 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells whose records are all there.
 
-    A trained cell that completed is whole if it has its start, its end and every epoch. The records of other cells
-    cannot be counted, so that no line may be missing between their first and last lines: cells that did not complete,
-    and cells whose steps a session only timed. Several of the latter can share timed steps. None of these is whole
-    unless the one that started first is.
+    A trained cell that completed is whole if it has its start, its end and every epoch. For all other cells the number
+    of records is unknown, so they are whole only if no line between their first and last one is missing. If several
+    cells share the timed steps of a session, the later ones are whole only if the first one is.
     """
     whole = set()
     firsts: dict[str, str] = {}  # by contestant

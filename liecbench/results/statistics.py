@@ -76,7 +76,7 @@ def _root_of_ratio(numerator: int, denominator: int) -> float:
 
 
 def _odd_root(numerator: int, denominator: int) -> int:
-    """Return √(numerator ÷ denominator) rounded down, but to the next odd integer if it is not exact."""
+    """Return √(numerator ÷ denominator) if it is an integer, else the odd one of the two integers around it."""
     root = math.isqrt(numerator // denominator)
     return root | (root * root * denominator != numerator)
 

@@ -61,7 +61,7 @@ def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[Bre
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, each with a name before a colon; those with the same text after it share a line."""
+    """Join lines ``name: text`` that have the same text to one line, ``name and name: text``; yield all lines."""
     names: dict[str, list[str]] = {}
     for line in lines:
         name, colon, text = line.partition(": ")
@@ -158,7 +158,7 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 
 
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
-    """Yield, for each flag that needs a sentence, the sentence, the rows that have it, and if these are all rows."""
+    """Yield (sentence, rows that have the flag, True if these are all rows) for each flag that needs a sentence."""
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():
         flagged = [row for row, found in flags if flag in found]

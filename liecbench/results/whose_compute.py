@@ -66,7 +66,8 @@ def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return the words for the compute seconds of steps; empty if there are none.
 
     Args:
-        found: The steps' compute seconds in each setting, by the setting's name. Their median counts, by source.
+        found: The compute seconds of steps by the setting's name. The text has their median in each setting, for
+            measured and replayed steps separately.
     """
     parts = []
     for source, words in _WORDS.items():
