@@ -95,7 +95,10 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome of the crossings that the inputs, and then each changed input, give, and the break-even."""
+    """Return the outcome, and the break-even with its interval; None unless there is exactly one.
+
+    ``found`` has what ``Predictor.crossings`` returns for the inputs as they are, and then for each changed input.
+    """
     (rates, is_faster), *_ = found
     if is_faster is None:
         return "unclear", None

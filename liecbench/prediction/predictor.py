@@ -40,7 +40,7 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return a predictor, and then those with one of the inputs changed by its standard error each."""
+        """Return the predictor for the given inputs, then one for each input that is changed by its standard error."""
         return tuple(
             cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
             for changed, constants in varied(profile, costs)

@@ -1,4 +1,4 @@
-"""A method's steps on a number of ranks: what each kind of step sends, recorded once, and how often the kind comes."""
+"""A method's steps on a number of ranks: the recorded messages of each step kind, and how frequent the kind is."""
 
 import functools
 from collections.abc import Sequence
@@ -100,7 +100,7 @@ class RecordedMethod:
     Attributes:
         method: The method.
         world_size: The number of ranks that exchange messages.
-        kinds: The kinds of steps that come in the long run.
+        kinds: The kinds of steps that a long training has.
         bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """

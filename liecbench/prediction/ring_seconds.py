@@ -1,4 +1,4 @@
-"""The seconds of a ring all-reduce: transfer, and what waits besides it."""
+"""The seconds of a ring all-reduce, divided into transfer and waiting."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from liecbench.prediction.transport_costs import TransportCosts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingSeconds:
-    """The seconds of an all-reduce: in which it uses the slowest link, and in which it waits."""
+    """The seconds of an all-reduce: those in which the slowest link transfers data, and those in which it is idle."""
 
     wire_seconds: float
     waiting_seconds: float

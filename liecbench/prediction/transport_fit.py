@@ -22,7 +22,7 @@ _MOST_EFFICIENT: Final = 1.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """Seconds without compression, those that the wire needs, and the number of messages one after the other."""
+    """A row of a benchmark: seconds without compression, wire seconds, and the number of consecutive messages."""
 
     seconds: float
     wire_seconds: float

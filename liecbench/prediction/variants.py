@@ -22,9 +22,9 @@ _COMPRESS_ERROR: Final = 0.1
 
 
 def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, TransportCosts]]:
-    """Return the inputs of a prediction, and then the same with one of them changed by its standard error each.
+    """Return the inputs of a prediction, then four variants in which one of them is changed by its standard error.
 
-    Changed are the seconds of computing, those of compression, the transport's seconds per message, and its rate.
+    These are the compute seconds, the compression seconds, the transport's seconds per message, and its rate.
     """
     whole = profile.compute_seconds
     durations = (profile.forward, profile.backward, profile.clip, profile.optimizer)
