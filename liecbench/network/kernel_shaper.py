@@ -35,7 +35,7 @@ class KernelShaper:
             self.count()
 
     def count(self) -> None:
-        """Remove the rate limit, and set delay, jitter and loss to 0, but count bytes from now on."""
+        """Count this direction's bytes from now on, without rate limit, delay, jitter and loss."""
         self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         self._clear_netem()
 

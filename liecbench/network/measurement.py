@@ -76,7 +76,7 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return the emulated link's measurement, given that of the real link, which was slowed ``by`` this."""
+        """Return the measurement in emulated time, if this one is that of a real link that was slowed down ``by``."""
         return replace(
             self,
             up_bits_per_second=self.up_bits_per_second * by.rates,

@@ -1,7 +1,7 @@
-"""The hardware addresses of all hosts of a launch's network, set by hand instead of asked for by ARP.
+"""Permanent ARP entries for all hosts of a launch's network, so that no host asks for hardware addresses by ARP.
 
-A kernel keeps the answers of all namespaces in one table, of 1024 entries by default, which 32 workers overflow.
-Entries that are set by hand do not count. And no request or answer adds to the counters of bytes.
+A kernel keeps the ARP answers of all namespaces in one table, of 1024 entries by default, which 32 workers overflow.
+Permanent entries do not count. Nor do ARP messages then add to the counters of bytes.
 
 pyroute2, which sends one request at a time, takes over a millisecond per entry: seconds for the 4160 entries of 64
 workers. Batches of requests take milliseconds.

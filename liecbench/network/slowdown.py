@@ -1,4 +1,4 @@
-"""Slower time and smaller messages, with which a machine emulates ranks that it is too slow for."""
+"""Slower time and smaller messages, so that a machine can emulate more or faster ranks than it can run."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ class Slowdown:
     """The factors between emulated and real time, and between emulated and real messages.
 
     Attributes:
-        dilation: How many times as long everything takes in reality: rates are that much lower, delays longer.
-        message_divisor: How many times smaller real messages are. Rates are that much lower, too, so that a message
-            takes its time, but a link carries fewer bytes in it.
+        dilation: The factor by which everything takes longer in reality: rates are lower by it, delays longer.
+        message_divisor: The factor by which real messages are smaller. Rates are lower by it, too, so that the transfer
+            of a message takes the same time, although a link carries fewer bytes.
     """
 
     dilation: int = 1
@@ -23,7 +23,7 @@ class Slowdown:
         return self.dilation * self.message_divisor
 
     def smaller(self, count: int) -> int:
-        """Return the number of elements or bytes that are sent in reality in the place of ``count``, rounded up."""
+        """Return ``count`` ÷ ``message_divisor``, rounded up: the elements or bytes that are really sent."""
         return -(-count // self.message_divisor)
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class Slowdown:
 
 
 def replayed_text(dilation: float, message_divisor: int) -> str:
-    """Return how a row or session says that it is replayed, for example ``replayed ×16, scaled ÷4``."""
+    """Return the label of a replayed row or session, for example ``replayed ×16, scaled ÷4``."""
     return replays_text([dilation], [message_divisor])
 
 
