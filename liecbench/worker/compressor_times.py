@@ -36,7 +36,7 @@ def sizes_up_to(numel: int) -> list[int]:
 
 
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
-    """Measure a compressor's operations on random vectors, after a pause each.
+    """Measure a compressor's operations on random vectors, with a pause before each operation.
 
     An uncompressed message is received in place, so that its ``decompress`` only checks that all values are finite.
     """
@@ -55,7 +55,7 @@ def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line
 
 
 def measure_lines(operations: Mapping[tuple[str, int], Operation], device: torch.device) -> dict[str, Line]:
-    """Measure operations in rounds, after a pause each, and return a line per name through the median seconds.
+    """Measure operations in rounds, with a pause before each; return a line per name through the median seconds.
 
     Args:
         operations: The operations, by name and number of elements.

@@ -33,8 +33,8 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
 
     Args:
         state: The state.
-        found: The object that has the generator's place. If it is a generator of the same kind, it is set to the state
-            and returned. Otherwise a new generator is returned.
+        found: The present value of the attribute that held the generator. If it is a generator of the same kind, it is
+            set to the state and returned. Otherwise a new generator is returned.
         device: The device of a new generator of torch.
     """
     if isinstance(state, Tensor):

@@ -1,8 +1,8 @@
 """A model with another model's parameters, whose passes compute almost nothing.
 
-The work of a method depends on the parameters' shapes alone. It is a small part of a step of a large model, whose
-computing varies more from step to step than the method works. In steps of a hollow model, the method is what is left:
-it took as long as in steps of a small MLP and a small GPT-2, within the noise of both.
+It serves to measure the seconds of a method's own work, which depends only on the shapes of the parameters. In a step
+of a large model this work is less than the computing varies from step to step. In a step of a hollow model it is nearly
+all the work, and took as long as in steps of a small MLP and a small GPT-2, within the noise of both.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from liecbench.tasks import base
 
 
 class HollowModel(nn.Module):
-    """Copies of the trainable parameters of ``model``, with random gradients, which arrive last to first."""
+    """Copies of the trainable parameters of ``model``, with fixed random gradients, the last parameter's first."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -73,7 +73,7 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 
 
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
-    """Return the compressors that the methods of ``cells`` use, and no compression, each once.
+    """Return the compressors that the methods of ``cells`` use, and the identity, each once.
 
     Some methods use other compressors with other numbers of ranks.
     """
@@ -97,10 +97,11 @@ def measure_method(
     group: dist.ProcessGroup,
     heartbeat: Callable[[], None],
 ) -> list[MethodTimes]:
-    """Measure the steps of each kind of a cell's method on this rank alone, in turns with plain steps.
+    """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
 
-    Their difference is the method's own work, less what ``compressors`` say of the step's calls. All steps are those of
-    a hollow model, which has the model's parameters and computes almost nothing.
+    The own work is the seconds of a step with the method, minus those of a plain step, minus those that ``compressors``
+    has for the step's messages. The steps take turns. They train a hollow model, which has the model's parameters but
+    computes almost nothing.
 
     Args:
         cell: The cell.
@@ -131,7 +132,7 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median seconds of step number ``first`` minus those of its minibatches in plain steps."""
+    """Return the median seconds of step number ``first`` minus those of a plain step with as many minibatches."""
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):
         _step_seconds(replica, first)

@@ -1,4 +1,4 @@
-"""Refuse models that communicate themselves where one rank trains alone and the others would not answer."""
+"""Refuse models that communicate in their passes, such as SyncBatchNorm, when one rank trains without peers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -17,13 +17,13 @@ from liecbench.config.task import Task
 class OptimizerSteps:
     """The optimizers of a task, and the clipping of the gradient before their step.
 
-    The gradient is clipped as the optimizers see it: a method has averaged it. If a method keeps local models, so that
-    each worker has an update of its own, each clips its own update by its own norm.
+    The gradient is clipped after the method has replaced it by its update, just before the optimizers use it. If a
+    method keeps local models, the updates differ, and each worker clips its own update by its own norm.
 
     Attributes:
         optimizers: Torch's optimizers; several if the task's optimizer uses one for some parameters only.
-        learning_rates: For each of them, its learning rate before the schedule changes it.
-        parameters: The parameters of all of them.
+        learning_rates: The learning rate of each optimizer before the schedule changes it.
+        parameters: The parameters of all optimizers.
         max_norm: The largest norm of the gradient; None if it is not clipped.
     """
 
@@ -61,7 +61,7 @@ class OptimizerSteps:
             nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
 
     def clip_in_step(self) -> None:
-        """Make ``step`` clip the gradient first. Call it once, after a method was attached, whose hook goes first."""
+        """Make ``step`` clip the gradient first. Call it once, after attaching a method, whose hook must run before."""
         if self.max_norm is not None:
             self.optimizers[0].register_step_pre_hook(lambda *_: self.clip())
 

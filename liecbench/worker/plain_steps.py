@@ -173,9 +173,9 @@ def duration(seconds: Sequence[float]) -> Duration:
 
 
 def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:
-    """Return each parameter with the median moment of its gradient, at the latest at the median backward pass's end.
+    """Return each parameter with the median time at which its gradient is ready, from the start of the backward pass.
 
-    The gradient of a parameter that no step uses counts as ready at the end.
+    The time is at most the median seconds of the backward pass, which is also the time of unused parameters.
     """
     latest = statistics.median(step.backward for step in steps)
     found = []

@@ -100,7 +100,7 @@ class Resident:
     def _whole_periods(self, place: Turn) -> Iterator[Timing]:
         """Time consecutive steps of whole periods, and yield their mean as the record of each step kind.
 
-        What some steps send is under way while others compute, so that no kind of steps can be timed alone.
+        Messages of some steps are still in flight while later steps compute, so no step kind can be timed alone.
         """
         period = getattr(self.replica.algorithm, "average_period", 1)
         first, kinds = period - 1, list(self.shares)

@@ -1,4 +1,4 @@
-"""Measure what a rank takes per message beyond its transfer, between two ranks on this machine's loopback."""
+"""Measure a rank's processor seconds per message, between two ranks on this machine's loopback."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS: Final = 60.0
 
 
 def message_cost() -> MessageCost | None:
-    """Return what a rank takes per message; None if two ranks cannot be started.
+    """Return a rank's processor seconds per message; None if two ranks cannot be started.
 
     Two ranks are forked from this process, which must not have used several threads.
     """

@@ -25,7 +25,7 @@ def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
 
 
 def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
-    """Measure the optimizer of a cell's task on the model of ``steps``, after a plain step each (measured, too).
+    """Measure the optimizer of a cell's task on the model of ``steps``, in turns with plain steps, which count, too.
 
     The learning rate is 0, so that the parameters stay as they are.
     """

@@ -34,8 +34,8 @@ def estimated_slowdown(
 ) -> Slowdown:
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
-    Messages are cut only if full ones would need a dilation above 16, and by the least power of two that needs no
-    more. If none does, they are cut by the one that needs the least dilation. No message is cut below 4 kB.
+    Messages keep their sizes if a dilation of at most 16 suffices. Otherwise they are divided by the least power of two
+    with which it does or, if there is none, by the one that needs the least dilation. No message is cut below 4 kB.
 
     Args:
         methods: For each method, a cell of it, whose links must be shaped, and its step kinds.
@@ -60,24 +60,24 @@ def estimated_slowdown(
 
 
 def smallest_message(schedule: Schedule) -> int:
-    """Return the bytes of the smallest message of a step; more than any message has if it sends none."""
+    """Return the bytes of the smallest message of a step; 2⁶³ if the step sends none."""
     sizes = [transfer.num_bytes for transfer in schedule.transfers]
     segments = [reduce.num_bytes // schedule.world_size for reduce in schedule.all_reduces]
     return min([*sizes, *segments], default=2**63)
 
 
 def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int, divisor: int = 1) -> int:
-    """Return the least whole dilation at which this machine is expected to keep up and to add little.
+    """Return the least whole dilation at which this machine is expected to keep up.
 
-    Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2.5 % of
-    a step.
+    The ranks and links then need at most 30 % of the processors, and the machine's own time for messages is at most
+    2.5 % of a step.
 
     Args:
         cell: The cell whose steps are replayed; its links must be shaped.
         kinds: The step kinds of its method.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
-        divisor: How many times smaller messages are.
+        divisor: The factor by which real messages are smaller.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.
@@ -95,7 +95,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
-    """Return the least dilation, from ``at_least``, at which a step takes up to dilation × ``cpu_seconds`` of CPU."""
+    """Return the least dilation, from ``at_least``, at which a step needs at most dilation × ``cpu_seconds`` of CPU."""
     dilation = at_least
     while dilation < MOST_DILATION:
         taken = replay_cpu_seconds(schedule, links, Slowdown(dilation=dilation, message_divisor=divisor))
@@ -116,7 +116,7 @@ def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepK
 
 
 def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
-    """Return about the seconds in which a rank compresses and decompresses in a step."""
+    """Return the approximate seconds in which a rank compresses and decompresses in a step."""
     seconds = 0.0
     for call in schedule.calls:
         times, shards = compressor_times(profile, call.compressor), schedule.shards(call)

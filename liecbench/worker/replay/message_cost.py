@@ -66,9 +66,9 @@ def _all_reduce_seconds(pair: dist.ProcessGroup) -> float:
 
 
 def _least_seconds(work: Callable[[], object]) -> float:
-    """Return the seconds of ``work`` when the processors are free: of many repetitions, the fastest tenth at its end.
+    """Return the 10th percentile of the seconds of ``work`` over many repetitions.
 
-    Other processes, which the emulated ranks do not have, can only make the work slower.
+    It is near the time on free processors, because other processes only make the work slower.
     """
     seconds = []
     for number in range(_NUM_WARM_UP + _NUM_TIMED):

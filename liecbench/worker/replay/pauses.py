@@ -29,7 +29,7 @@ class Pauses:
         self._owed = 0.0
 
     def pause(self, seconds: float) -> None:
-        """Sleep for ``seconds`` × dilation, or owe them to a later pause if they are few."""
+        """Sleep for ``seconds`` × dilation; if that is too short to sleep, add it to a later pause."""
         self._owed += seconds * self.dilation
         if self._owed > _SHORTEST_SECONDS:
             self._owed = -self._sleep(self._owed)

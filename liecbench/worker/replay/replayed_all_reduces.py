@@ -26,8 +26,8 @@ class ReplayedAllReduces:
         group: The process group.
         watch: Counts and times the all-reduces.
         pauses: This rank's pauses.
-        extra_seconds: A pause for each all-reduce: with dilated time, what this rank's own processor does for it would
-            otherwise take too small a part of the step.
+        extra_seconds: A pause for each all-reduce. It makes up for the processor time of an all-reduce, which does not
+            grow with the dilation, as everything else does.
         slowdown: By how much real vectors are smaller.
     """
 
@@ -48,7 +48,7 @@ class ReplayedAllReduces:
         ]
 
     def start_bucket(self, bucket: int) -> None:
-        """Start the all-reduces of a bucket; wait for those that others of the same bucket wait for."""
+        """Start the all-reduces of a bucket, in order; if one depends on another, first wait for the other."""
         mine = [i for i, reduce in enumerate(self.schedule.all_reduces) if reduce.bucket == bucket]
         for index in mine:
             began = time.perf_counter()

@@ -27,7 +27,7 @@ def replay_burst(
         num_steps: Number of timed steps.
         link: This rank's link, slowed down.
         heartbeat: Called after each step to signal that this rank makes progress.
-        divisor: How many times smaller real messages are than those of the schedule.
+        divisor: The factor by which real messages are smaller than those of the schedule.
 
     Returns:
         The measurements of all ranks, equal on every rank. Seconds are real seconds ÷ dilation, except CPU seconds.

@@ -117,7 +117,7 @@ class ReplayedContestant:
         return self.stage.num_steps.setdefault(self.contestant.cell.id, {})
 
     def _burst(self, name: str, num_steps: int) -> Burst:
-        """Time a burst of a step kind, and note how many steps the next one needs."""
+        """Time a burst of a step kind, and set the number of steps of the next burst in ``stage.num_steps``."""
         burst = replay_burst(
             self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor
         )
@@ -169,5 +169,5 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the pause, before dilation, that turns work of ``seconds`` in real time into ``seconds`` × dilation."""
+    """Return the pause, in seconds before dilation, that lengthens work of ``seconds`` to ``seconds`` × dilation."""
     return seconds * (dilation - 1) / dilation

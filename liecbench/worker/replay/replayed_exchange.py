@@ -30,8 +30,8 @@ class ReplayedExchange:
         transport: Moves the messages.
         pauses: This rank's pauses.
         watch: Counts and times what the exchange does.
-        extra_seconds: A pause for each message that is sent or received: with dilated time, what this rank's own
-            processor does for a message would otherwise take too small a part of the step.
+        extra_seconds: A pause for each message that is sent or received. It makes up for the processor time of a
+            message, which does not grow with the dilation, as everything else does.
         slowdown: By how much real messages are smaller.
     """
 

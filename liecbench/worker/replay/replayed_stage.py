@@ -44,7 +44,7 @@ class ReplayedStage:
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:
-        """Return a number without limit in practice: replayed contestants hold no models."""
+        """Return a number larger than any session needs, because replayed contestants hold no models."""
         return len(self._session.contestants) + 1
 
     def create(self, contestant: Contestant) -> ReplayedContestant:
@@ -61,7 +61,7 @@ class ReplayedStage:
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the slowdown and prepare the links for it; if the processors are then too busy, dilate more, once."""
+        """Choose the slowdown and prepare the links for it; if the processors are then too busy, increase it once."""
         cell = self._session.cell
         if not cell.link.shaped:
             return self._slowed(Slowdown())

@@ -80,7 +80,10 @@ class ReplayedStep:
         self.all_reduces.start_bucket(block)
 
     def _make_last_calls(self, until: float) -> None:
-        """Make the calls that follow the optimizer's step, in the background if steps compute ``until`` some time."""
+        """Make the calls that follow the optimizer's step.
+
+        If later steps compute meanwhile, make the calls in the background, and sleep for these steps until ``until``.
+        """
         if not self.schedule.overlapped_steps:
             self._make_calls(None)
             return

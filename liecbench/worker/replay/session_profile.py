@@ -73,7 +73,7 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Return a profile with what ranks take per message, measured now and added to the profile's files. Collective."""
+    """Return a profile with the seconds per message, measured now and added to the profile's files. Collective."""
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)
