@@ -2,8 +2,8 @@
 
 A cell with ``timing: interleaved`` is not trained itself. Another cell, its trajectory, is trained without shaped links
 for the losses, and a timing session times the steps on the cell's own link. A cell that only times the steps of a
-profile has no trajectory. In a session, the methods that are compared
-with each other, such as those on one link, take turns; they are its contestants.
+profile has no trajectory. The methods that take turns in a session, such as all methods on one link, are its
+contestants.
 """
 
 import random
@@ -156,7 +156,7 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 
 def _is_precise(found: CellResult, precision: float) -> bool:
-    """Return True if a cell's timing session aimed at ``precision`` or a narrower interval; if not, time it further."""
+    """Return True if a cell's timing session aimed at ``precision`` or a narrower interval, so that it suffices."""
     return (found.environment.timing_precision or precision) <= precision
 
 
@@ -168,7 +168,7 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the state of the cell that is trained for the losses of ``cell``; None if it never began, or is none."""
+    """Return the state of the cell that is trained for the losses of ``cell``; None if none is, or none has begun."""
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 
