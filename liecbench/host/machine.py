@@ -32,7 +32,7 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
     """Check that enough memory is available.
 
     Args:
-        asked: The thing that needs the memory, as the error message names it.
+        asked: The name, for the error message, of the thing that needs the memory.
         needed_bytes: The bytes that are needed.
         remedy: Advice for the user if too few bytes are available.
         gpu_bytes: Bytes available on a GPU, to be checked instead of the machine's memory. If it is None, the machine's

@@ -18,9 +18,9 @@ _REAL_TIME_PRIORITY: Final = 1
 def punctual() -> Iterator[None]:
     """Let this process's threads run as soon as they wake up, even if other processes compute, in the ``with`` body.
 
-    Only root may; for others, nothing changes but the exactness of sleeps. On two cores that ran other tests, an
-    exchange of two small messages took 1 to 2 ms without it. With automatic dilation, ranks that replay use under a
-    third of the processors, so that other processes still run.
+    The threads get a real-time priority, which only root may set, and a short timer slack, so that sleeps end on time.
+    On two cores that ran other tests, an exchange of two small messages took 1 to 2 ms without it. With automatic
+    dilation, ranks that replay use under a third of the processors, so that other processes still run.
     """
     set_timer_slack(_TIMER_SLACK_NANOSECONDS)
     _schedule_threads(os.SCHED_FIFO, _REAL_TIME_PRIORITY)
