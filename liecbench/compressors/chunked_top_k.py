@@ -186,6 +186,7 @@ def _quantize(kept: Tensor, values: Tensor, codes: Tensor) -> Tensor:
 def _add_at(positions: Tensor, values: Tensor, weight: float, out: Tensor) -> None:
     """Add ``weight`` times each of ``values`` to ``out`` at its position, on any device."""
     if out.is_cuda:
-        out.index_add_(0, positions, values * weight)
+        # The positions differ, so nothing must be added atomically; a GPU's atomic addition would take denormals for 0.
+        out.index_copy_(0, positions, out.index_select(0, positions) + values * weight)
     else:
         cpu.chunk_positions.add_at(positions.numpy(), values.numpy(), weight, out.numpy())

@@ -48,14 +48,7 @@ def test_ranks_meet_and_send_over_their_links(
     device: Literal["cpu", "cuda"],
     share_gpus: bool,
     shaped: bool,
-    request: pytest.FixtureRequest,
 ) -> None:
-    if share_gpus and shaped:
-        # NCCL's maintainers do not support ranks that share a GPU. On an H100 with NCCL 2.28 two of them trained over
-        # unshaped links; whether they can over shaped ones, nobody has seen.
-        request.applymarker(
-            pytest.mark.xfail(reason="not known to work: NCCL, a shared GPU, a shaped link", strict=False)
-        )
     ranks = met(tmp_path, plan(backend, device, share_gpus), shaped=shaped)
 
     same = {"ranks": [0, 1], "total": float(WORKERS * NUMEL), "control_bytes": 0}
