@@ -40,7 +40,8 @@ class GlooRing:
 
         Every pair of segments waits for two trips: the receiver's announcement that it is ready, and the data. But
         during this time, the second segment of the pair before is still in transfer. So only the first pair of a phase
-        waits in full. Large segments on slow links hide the waiting of the others.
+        waits in full. Large segments on slow links hide one of the others' trips, but not both: the announcement
+        queues on the receiver's own link, behind the second segment that this rank sends to its other neighbour.
 
         Args:
             trip_seconds: The seconds that a message without bytes is under way from one rank to another.
@@ -48,4 +49,4 @@ class GlooRing:
         """
         segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second
         pair = TRIPS_PER_MESSAGE * trip_seconds
-        return _PHASES * (pair + (self._pairs_per_phase - 1) * max(0.0, pair - segment_seconds))
+        return _PHASES * (pair + (self._pairs_per_phase - 1) * max(trip_seconds, pair - segment_seconds))
