@@ -26,16 +26,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from liecbench.prediction.cost_fit import fit_costs
+from liecbench.prediction.measured_steps import MeasuredStep, load_comparison, measured_steps
+from liecbench.prediction.step_predictor import StepPredictor, stored_profiles
 from liecbench.prediction.transport_costs import TransportCosts
-from liecbench.prediction.validation import (
-    MeasuredStep,
-    StepPredictor,
-    joined,
-    load_comparison,
-    measured_steps,
-    stored_profiles,
-    validate,
-)
+from liecbench.prediction.validation import joined, validate
 from liecbench.profiles.profile_file import read_profile
 from liecbench.report import validation_table
 

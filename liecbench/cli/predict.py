@@ -100,7 +100,7 @@ def predict(
     from liecbench.prediction.named_methods import with_baseline
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
     from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
-    from liecbench.prediction.predictions import Request
+    from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
 
     loaded = _load(scenario) if scenario is not None else None

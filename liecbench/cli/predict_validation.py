@@ -41,7 +41,9 @@ def validate_results(results: Path, profile: Path | None, costs: "TransportCosts
         costs: The transport's constants.
         output: The format: ``table``, ``markdown`` or ``json``.
     """
-    from liecbench.prediction.validation import StepPredictor, load_comparison, stored_profiles, validate
+    from liecbench.prediction.measured_steps import load_comparison
+    from liecbench.prediction.step_predictor import StepPredictor, stored_profiles
+    from liecbench.prediction.validation import validate
     from liecbench.profiles.profile_file import read_profile
     from liecbench.report import validation_table
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from liecbench.errors import LiecbenchError
+from liecbench.prediction.measured_steps import MeasuredStep
+from liecbench.prediction.step_predictor import StepPredictor
 from liecbench.prediction.transport_costs import TransportCosts
-from liecbench.prediction.validation import MeasuredStep, StepPredictor
 
 # The constants to fit, each with the range of its values.
 _RANGES: Final = {

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from liecbench.network.link_map import LinkMap
-from liecbench.prediction.predictions import PredictedRow, Predictions
+from liecbench.prediction.predicted_rows import PredictedRow
+from liecbench.prediction.predictions import Predictions
 from liecbench.report.prediction_answer import answer_lines
 from liecbench.report.prediction_notes import lines_below
 from liecbench.report.prediction_texts import common_flags, method_name, ratio_text

@@ -10,8 +10,10 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.prediction.cost_fit import fit_costs
+from liecbench.prediction.measured_steps import measured_steps
+from liecbench.prediction.step_predictor import StepPredictor
 from liecbench.prediction.transport_costs import TransportCosts
-from liecbench.prediction.validation import StepPredictor, joined, measured_steps, validate
+from liecbench.prediction.validation import joined, validate
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import write_profile
 from liecbench.report import validation_table

@@ -1,0 +1,67 @@
+"""The measured seconds per step of the rows of results, which predictions are compared with or fitted to."""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from liecbench.config.cell import Cell
+from liecbench.errors import NothingToCompareError
+from liecbench.network.link_map import LinkMap
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
+from liecbench.results.directory import comparison_settings, load
+from liecbench.results.row_flags import row_flags
+from liecbench.results.rows import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredStep:
+    """The measured mean seconds of a step of one row of results.
+
+    Attributes:
+        row: The row.
+        name: The method's name.
+        cell: One of the row's cells.
+        seconds: Mean seconds per step in the long run.
+    """
+
+    row: Row
+    name: str
+    cell: Cell
+    seconds: float
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The row's flags, such as ``cpu_bound``."""
+        return row_flags(self.row)
+
+
+def load_comparison(directory: Path) -> Comparison:
+    """Return the comparison of all cells of a results directory."""
+    settings = comparison_settings(directory)
+    return compare(load([directory], with_added=True), baseline=settings.baseline, directories=[directory])
+
+
+def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
+    """Return the timed rows whose links have a rate and lose nothing.
+
+    Raises:
+        NothingToCompareError: If there is none.
+    """
+    found = []
+    for row in comparison.rows:
+        seconds, links = row.metrics["seconds_per_epoch"], LinkMap.parse(row.cells[0].spec["link"])
+        completed = [cell for cell in row.cells if cell.status == "completed"]
+        if seconds is None or not completed or not links.shaped or any(link.loss for link in links.links()):
+            continue
+        steps = statistics.fmean(cell.epochs[-1].steps for cell in completed)
+        cell = Cell.from_spec(dict(completed[0].spec))
+        name = comparison.labels.method(row)
+        found.append(MeasuredStep(row=row, name=name, cell=cell, seconds=seconds.mean / steps))
+    if not found:
+        raise NothingToCompareError(
+            "no completed row has a link that can be predicted: with a rate, which `none` and `host` have not, and "
+            "without loss",
+            "run the scenario with links such as --set 'matrix.link=[20mbit, 1gbit]'",
+        )
+    return found

@@ -1,0 +1,54 @@
+"""The predicted bandwidth that a method needs for each compute utilization."""
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.predictor import HIGHEST_RATE, LOWEST_RATE, Predictor
+from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.variants import interval
+from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, LimitingPart, NeededRate
+from liecbench.results.whose_compute import ComputeSource, StepCompute
+
+
+def bandwidth_of(
+    label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
+) -> BandwidthNeeded:
+    """Return the bandwidth that a method needs on links of one shape.
+
+    Args:
+        label: The method's short name.
+        method: The method.
+        workers: The number of workers.
+        links: The links, whose rates are multiplied by one factor.
+        ones: The method's predictors: the first with the inputs as they are, the others with one changed each.
+        source: Where the seconds that a step computes come from.
+    """
+    rates = []
+    for utilization in UTILIZATIONS:
+        found = ones[0].rate_for(utilization, links)
+        low = high = found
+        if found is not None:
+            values = [one.rate_for(utilization, links) for one in ones]
+            known = [value for value in values if value is not None]
+            estimate = interval(known)
+            low, high = estimate.low, (estimate.high if len(known) == len(values) else None)
+            if found <= LOWEST_RATE:
+                low = None  # it is reached at every rate that is looked at
+        rates.append(
+            NeededRate(utilization=utilization, low_bits_per_second=low, high_bits_per_second=high, basis="predicted")
+        )
+    best = links.at_rate(round(HIGHEST_RATE))
+    time = ones[0].time(best)
+    limited: LimitingPart | None = None
+    if time.seconds > time.compute_seconds:
+        own: LimitingPart = "method" if method.compressor is None else "compression"
+        limited = own if time.compress_seconds > time.latency_seconds else "latency"
+    setting = "" if links.shape == "" else f" {links.shape}"
+    return BandwidthNeeded(
+        name=f"{label}{setting}",
+        workers=workers,
+        link=links,
+        compute=StepCompute(seconds=ones[0].compute_seconds, source=source),
+        rates=tuple(rates),
+        highest_utilization=ones[0].utilization(best),
+        limited_by=limited,
+        num_rates=0,
+    )

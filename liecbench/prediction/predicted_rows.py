@@ -1,0 +1,114 @@
+"""The predicted step of each method on a number of workers and a link."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.prediction_request import Request
+from liecbench.prediction.predictor import Predictor
+from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.step_time import Bottleneck, StepTime
+from liecbench.prediction.variants import interval
+from liecbench.results.cell_groups import DENSE
+from liecbench.results.statistics import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedRow:
+    """The predicted step of one method on one number of workers and one link.
+
+    Attributes:
+        method: The method.
+        workers: The number of workers.
+        link: The links.
+        step_seconds: Seconds per step, with the interval that the inputs' errors give.
+        time: The parts of the step.
+        sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
+        speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
+        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row; None without one.
+        flags: Short names of what a reader must know, ``predicted`` among them.
+    """
+
+    method: Method
+    workers: int
+    link: LinkMap
+    step_seconds: Estimate
+    time: StepTime
+    compute_utilization: float
+    sent_bytes: float
+    speedup: Estimate | None
+    speedup_over_dense: Estimate | None
+    flags: tuple[str, ...]
+
+    @property
+    def bottleneck(self) -> Bottleneck | Literal["method"]:
+        """The largest part of the step; ``method`` in place of ``compress`` if the method has no compressor."""
+        found = self.time.bottleneck
+        return "method" if found == "compress" and self.method.compressor is None else found
+
+
+def predicted_rows(
+    made: "dict[Method, tuple[Predictor, ...]]",
+    lacking: "dict[Method, bool]",
+    baseline: Method | None,
+    workers: int,
+    links: LinkMap,
+    request: Request,
+) -> Iterator[PredictedRow]:
+    """Yield the row of each method on some links, the fastest first.
+
+    Args:
+        made: The predictors of each method: the first with the inputs as they are, the others with one changed each.
+        lacking: Whether the profile lacks times of the method itself, by method.
+        baseline: The method that others are compared with; None for no comparison.
+        workers: The number of workers.
+        links: The links.
+        request: The request to which the rows belong.
+    """
+    seconds = {method: [one.time(links).seconds for one in ones] for method, ones in made.items()}
+    dense = min(
+        (method for method in made if method.algorithm.name in DENSE), key=lambda one: seconds[one][0], default=None
+    )
+    common = _flags(workers, links, request)
+    for method, (first, *_) in sorted(made.items(), key=lambda item: seconds[item[0]][0]):
+        own = seconds[method]
+
+        def over(other: Method | None, own: list[float] = own) -> Estimate | None:
+            if other is None:
+                return None
+            return interval([theirs / mine for theirs, mine in zip(seconds[other], own, strict=True)])
+
+        flags = (*common, *(("without_method_times",) if lacking[method] else ()))
+        yield PredictedRow(
+            method=method,
+            workers=workers,
+            link=links,
+            step_seconds=interval(own),
+            time=first.time(links),
+            compute_utilization=first.utilization(links),
+            sent_bytes=first.sent_bytes,
+            speedup=over(baseline),
+            speedup_over_dense=None if dense in (baseline, method) else over(dense),
+            flags=flags,
+        )
+
+
+def _flags(workers: int, links: LinkMap, request: Request) -> tuple[str, ...]:
+    costs, flags = request.costs, ["predicted"]
+    if request.profile.origin == "assumed":
+        flags.append("assumed_profile")
+    if costs.rates is None:
+        flags.append("assumed_transport")
+    else:
+        low, high = costs.rates
+        rates = [rate for link in links.links() for rate in (link.up_bits_per_second, link.down_bits_per_second)]
+        if min(rates) < low or max(rates) > high:
+            flags.append("extrapolated_rate")
+        if costs.workers and not min(costs.workers) <= workers <= max(costs.workers):
+            flags.append("extrapolated_workers")
+    if request.ranks_per_node > 1:
+        flags.append("assumed_nodes")
+    if any(link.jitter_seconds for link in links.links()):
+        flags.append("without_jitter")
+    return tuple(flags)

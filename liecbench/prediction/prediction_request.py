@@ -1,0 +1,48 @@
+"""The request for predictions: a profile, methods, numbers of workers, links and the costs of the transport."""
+
+from dataclasses import dataclass
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.node_links import NodeLinks
+from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.profiles.profile import Profile
+from liecbench.results.whose_compute import ComputeSource, StepCompute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Everything that predictions are made from.
+
+    Attributes:
+        profile: The times of one device.
+        methods: The methods.
+        baseline: The name of the algorithm that others are compared with; None for the first method.
+        workers: Numbers of workers.
+        links: The links, all shaped.
+        costs: The transport's constants.
+        ranks_per_node: The number of workers per node.
+        inner_bits_per_second: The rate of the links inside nodes; needed if ``ranks_per_node`` is above 1.
+    """
+
+    profile: Profile
+    methods: tuple[Method, ...]
+    baseline: str | None
+    workers: tuple[int, ...]
+    links: tuple[LinkMap, ...]
+    costs: TransportCosts
+    ranks_per_node: int = 1
+    inner_bits_per_second: float | None = None
+
+    @property
+    def compute(self) -> StepCompute:
+        """The seconds that a step of the profile computes."""
+        source: ComputeSource = "assumed" if self.profile.origin == "assumed" else "predicted"
+        return StepCompute(seconds=self.profile.compute_seconds, source=source)
+
+    @property
+    def nodes(self) -> NodeLinks | None:
+        """The links inside nodes; None if every worker is a node."""
+        if self.ranks_per_node == 1 or self.inner_bits_per_second is None:
+            return None
+        return NodeLinks(ranks_per_node=self.ranks_per_node, bits_per_second=self.inner_bits_per_second)

@@ -1,0 +1,79 @@
+"""The predicted seconds per step of cells, from the profile that fits each cell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from liecbench.config.cell import Cell
+from liecbench.errors import LiecbenchError
+from liecbench.prediction.prediction_inputs import method_of, require_same_model
+from liecbench.prediction.predictor import Predictor
+from liecbench.prediction.recorded_method import RecordedMethod
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile_file import read_profile
+from liecbench.profiles.profile_store import DIRECTORY
+
+
+def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
+    """Return the profiles that a run has stored in its results directory, with the names of their files."""
+    return [(str(path), read_profile(path)) for path in sorted((directory / DIRECTORY).glob("*.json"))]
+
+
+def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
+    """Return the profile that the cell replays, else the first one of its model.
+
+    Raises:
+        LiecbenchError: If there is none; the message says what to measure.
+    """
+    reasons = []
+    own = cell.task.profile or cell.profile
+    replayed = [one for one in profiles if own is not None and own in one[0]]
+    for source, profile in replayed or profiles:
+        try:
+            require_same_model(profile, cell, source)
+        except LiecbenchError as error:
+            reasons.append(error)
+        else:
+            return profile
+    if reasons:
+        raise reasons[0]
+    raise LiecbenchError(
+        "the results have no profile", "measure one with liecbench profile SCENARIO -o FILE, and give --profile FILE"
+    )
+
+
+class StepPredictor:
+    """Predicts the steps of cells. What methods send is recorded once per method and number of workers.
+
+    Args:
+        profiles: Profiles, with the names of their files.
+        costs: The transport's constants.
+    """
+
+    def __init__(self, profiles: Sequence[tuple[str, Profile]], costs: TransportCosts) -> None:
+        self._profiles, self._costs = profiles, costs
+        self._known: dict[str, tuple[RecordedMethod, Profile]] = {}
+        self._predictors: dict[str, Predictor] = {}
+
+    def with_costs(self, costs: TransportCosts) -> "StepPredictor":
+        """Return a predictor with other constants, for the same methods."""
+        other = StepPredictor(self._profiles, costs)
+        other._known = self._known
+        return other
+
+    def seconds(self, cell: Cell) -> float:
+        """Return the predicted seconds of a long-run step of the cell on its links."""
+        return self.predictor(cell).time(cell.link).seconds
+
+    def predictor(self, cell: Cell) -> Predictor:
+        """Return the predictor of the cell's method."""
+        task = cell.task
+        model = f"{task.model!r} {task.dataset!r} {task.precision} {task.profile or cell.profile}"
+        key = f"{method_of(cell)!r} {cell.workers} {model}"
+        if key not in self._known:
+            profile = profile_for(cell, self._profiles)
+            self._known[key] = RecordedMethod.of(method_of(cell), profile, cell.workers), profile
+        if key not in self._predictors:
+            recorded, profile = self._known[key]
+            self._predictors[key] = Predictor(kinds=recorded.work(profile), costs=self._costs)
+        return self._predictors[key]

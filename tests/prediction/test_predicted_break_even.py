@@ -1,0 +1,82 @@
+import pytest
+
+from liecbench.prediction import predictor
+from tests.prediction.made_predictions import predicted
+from tests.prediction.made_profiles import made_profile
+
+
+def test_the_break_even_is_where_the_saved_bytes_take_as_long_as_compression() -> None:
+    # 16-bit gradients of 1 000 000 elements save 2 MB each way; sign saves 3.875 MB each way, and takes 5 operations on
+    # 500 000 elements at 8 ns. Over the exchange, ddp's wire bytes are 4 MB · 1.068.
+    profile = made_profile([1_000_000], compress=8e-9)
+
+    (found,) = predicted(["ddp", "doublesqueeze"], link="1gbit", profile=profile).break_evens
+
+    # Push: compress, then (transfer or compress + add own), add. Pull: compress, transfer, decompress. Here,
+    # the transfer of signs is shorter than the work that it overlaps.
+    seconds = 500_000 * 8e-9
+    expected = 8 * 4_000_000 * 1.068 / (seconds * (1 + 2 + 1 + 1 + 1 + 1))
+    assert found.outcome == "below"
+    assert found.bits_per_second is not None
+    assert found.bits_per_second.mean == pytest.approx(expected, rel=0.03)
+    assert found.bits_per_second.low is not None
+    assert found.bits_per_second.low < found.bits_per_second.mean
+    assert "faster below" in found.text
+
+
+def test_a_method_that_only_saves_bytes_is_always_faster() -> None:
+    profile = made_profile([1_000_000], compress=0.0)
+
+    (found,) = predicted(["ddp", "ddp_bf16"], link="1gbit", profile=profile).break_evens
+
+    assert (found.outcome, found.bits_per_second) == ("always", None)
+
+
+def test_methods_that_are_equally_fast_at_every_rate_have_no_break_even() -> None:
+    # Inside one node nothing passes the link, and gradients are reduced uncompressed.
+    inside = predicted(["ddp", "ddp_bf16"], (4,), ranks_per_node=4, inner_bits_per_second=1e9)
+    (found,) = inside.break_evens
+
+    assert (found.outcome, found.bits_per_second, found.text) == ("unclear", None, "as fast at every rate")
+    (bandwidth, _) = predicted(["ddp", "ddp_bf16"], (1,)).bandwidths
+    assert {bandwidth.rate_text(needed) for needed in bandwidth.rates} == {"at most 100kbit"}
+
+
+@pytest.mark.parametrize(
+    ("varied", "outcome"),
+    [
+        ([[1e9], [1.1e9]], "below"),
+        ([[1e9], [1e11]], "unclear"),  # 1e9 · exp(±1.96 · ln 100)
+        ([[1e9], []], "unclear"),  # with a changed input there is no such rate
+        ([[1e9], [1e8, 1e9]], "unclear"),
+    ],
+)
+def test_a_break_even_is_told_only_if_the_inputs_errors_leave_one(
+    varied: list[list[float]], outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossings = iter([(rates, True) for rates in (*varied, *[varied[0]] * 3)])
+    monkeypatch.setattr(predictor.Predictor, "crossings", lambda *_: next(crossings))
+
+    (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
+
+    assert (found.outcome, found.bits_per_second is not None) == (outcome, outcome == "below")
+    assert found.text.startswith("faster below 1gbit" if outcome == "below" else "not known at which rates")
+
+
+@pytest.mark.parametrize(
+    ("rates", "is_faster", "text"),
+    [
+        ([1e6, 1e9], True, "faster below 1mbit and above 1gbit, slower at other rates"),
+        ([1e6, 1e9], False, "faster from 1mbit to 1gbit, slower at other rates"),
+        ([1e6, 1e8, 1e9], True, "faster below 1mbit and from 100mbit to 1gbit, slower at other rates"),
+        ([1e6, 1e8, 1e9], False, "faster from 1mbit to 100mbit and above 1gbit, slower at other rates"),
+    ],
+)
+def test_several_ranges_of_rates_are_named(
+    rates: list[float], is_faster: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor.Predictor, "crossings", lambda *_: (rates, is_faster))
+
+    (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
+
+    assert (found.outcome, found.text) == ("alternating", f"{text} (rates without intervals)")
