@@ -104,7 +104,7 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return other processes' share of the CPU while the results were trained, minus that while the baseline was.
+    """Return by how much larger other processes' share of the CPU was in the results' runs than in the baseline's.
 
     Shares are from 0 to 1. Return 0 if they were not recorded.
     """

@@ -75,7 +75,7 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the fields of the baseline's cells among which to look for the one most similar to a cell.
+    """Return the fields of those cells of the baseline that are searched for the one most similar to a cell.
 
     Of more than 500 cells, these are the first 200 that differ in more than the seed: thousands of cells of one side
     would take hours to compare with thousands of the other.

@@ -37,9 +37,9 @@ class BoundVerdict:
     Attributes:
         verdict: The verdict.
         bounds: The mean of how much worse they are, with confidence bounds; None if a single seed gives no bounds.
-        smallest_detectable: If bounds are inconclusive, the smallest mean that would have failed; else None.
-        seeds_needed: If bounds are inconclusive, the number of seeds that would decide with the same mean and spread,
-            or None if it is above ``MOST_SEEDS``; else None.
+        smallest_detectable: The smallest mean that would have failed. Set only if the bounds are inconclusive.
+        seeds_needed: The number of seeds that would decide with the same mean and spread. Set only if the bounds are
+            inconclusive, and if it is at most ``MOST_SEEDS``.
     """
 
     verdict: Verdict
