@@ -17,9 +17,9 @@ class TimeLeft:
 
     The time of an epoch is estimated as the time that its bytes need on the links, plus the mean time that finished
     epochs took beyond the time of their own bytes. The mean is over epochs with the same algorithm, number of workers
-    and task or, if none is finished, over all epochs. For a timing session, its time limit counts until its second
-    round begins, or what the replay of the scenario's profile is expected to take if that is more. From then on, the
-    number of rounds left × the mean time of its finished rounds counts.
+    and task or, if none is finished, over all epochs. The time of a timing session is first
+    estimated as its time limit or, if that is longer, as the expected time to replay the scenario's profile. Once its
+    second round begins, it is estimated as the number of rounds left × the mean time of the finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:

@@ -1,4 +1,4 @@
-"""The profile that a timing session is going to replay: one at hand, or an assumption in place of one to measure."""
+"""The profile that a timing session is going to replay: an existing one, or an assumed one until it is measured."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -31,7 +31,7 @@ SessionSteps = Mapping[str, Mapping[str, ReplayedSteps]]
 
 
 def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost:
-    """Return what a session takes whose ranks replay ``expected``: to measure it, to try the links, and all rounds.
+    """Return the cost of a session whose ranks replay ``expected``: measuring it, testing the links, and all rounds.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that a method uses.
@@ -54,7 +54,7 @@ def session_steps(session: Session, profile: Profile) -> SessionSteps:
 
 
 def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSteps, slowdown: Slowdown) -> SessionCost:
-    """Return what a session takes at a slowdown.
+    """Return the cost of a session at a given slowdown.
 
     Args:
         session: The session.
@@ -108,7 +108,7 @@ def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:
-    """Return the seconds to measure what a session measures before its first round."""
+    """Return the seconds in which a session measures the missing parts of its profile, before its first round."""
     profile = expected.profile
     messages = _MESSAGE_SECONDS if None in (profile.message_seconds, profile.hop_seconds) else 0.0
     if not (new := expected.unmeasured):

@@ -59,7 +59,7 @@ class ReplayedSteps:
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
-    """Return what the steps of each kind of a cell's method take.
+    """Return the steps of each kind of a cell's method, with the seconds that one is expected to take.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that the method uses.

@@ -14,7 +14,7 @@ COMMAND_SECONDS: Final = 4.0
 
 
 def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionCost]:
-    """Return what each session is expected to take.
+    """Return the expected cost of each session.
 
     Args:
         sessions: A run's sessions, in the order in which they run.

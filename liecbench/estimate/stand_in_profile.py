@@ -82,7 +82,7 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
     """Return fields of a profile from a few passes on this process's CPU; None if the task cannot be built here.
 
-    No optimizer steps, because its first step would import torch's compiler, which takes seconds.
+    The optimizer makes no step, because its first step would import torch's compiler, which takes seconds.
     """
     import numpy as np
     import torch
@@ -114,7 +114,7 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 
 
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
-    """Return fields of a profile with these seconds; gradients are ready evenly, from the last to the first."""
+    """Return fields of a profile with these seconds; in the backward pass, elements are ready at a constant rate."""
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)
     for index, (shape, dtype) in reversed(list(enumerate(zip(sizes.parameters, sizes.dtypes, strict=True)))):
