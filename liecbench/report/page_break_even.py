@@ -32,7 +32,7 @@ class Bracket:
 class Brackets:
     """The brackets of all methods, and the marks of their common axis: places in percent with rates as text.
 
-    ``compute`` tells for whose compute the rates hold, such as ``for steps that compute 0.36 s``; empty if unknown.
+    ``compute`` has the compute seconds for which the rates hold, as in ``for steps that compute 0.36 s``, or is empty.
     """
 
     compute: str

@@ -41,9 +41,10 @@ def answer_lines(found: Predictions) -> Iterator[str]:
 
 
 def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
-    """Return the baseline if no method is faster by more than a little.
+    """Return the methods to name as the fastest in one setting; ``rows`` are the setting's rows, fastest first.
 
-    Else return the method of the first of a setting's rows, which is the fastest, and those whose intervals overlap.
+    If no method is clearly faster than the baseline, this is the baseline. Else it is the method of the first row, and
+    those of the rows whose intervals overlap with the first row's.
     """
     first, *others = rows
     if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:

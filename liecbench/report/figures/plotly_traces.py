@@ -42,7 +42,7 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
 
 
 def _with_short_categories(figure: Figure) -> Figure:
-    """Return a figure with many categories with the middle of long names left out, if all names still differ then."""
+    """Leave out the middle of long names in a figure with many categories, unless two names would become equal."""
     names = {x for series in figure.series for x in series.x if isinstance(x, str)}
     short = {name: _without_middle(name) for name in names}
     if len(names) <= _MOST_WRAPPED or len(set(short.values())) < len(names):
@@ -57,7 +57,7 @@ def _without_middle(text: str) -> str:
 
 
 def _line_widths(every: Sequence[Series]) -> list[float]:
-    """Return the width of each line: the more later lines cover it exactly, the wider, so that it shows below them."""
+    """Return the width of each line; a line that later lines cover exactly is wider, so that it shows below them."""
     found: dict[tuple[object, ...], int] = {}
     widths: list[float] = []
     for series in reversed(every):
