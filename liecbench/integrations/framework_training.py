@@ -13,7 +13,7 @@ from liecbench.algorithms.preconditions import REFUSED_MODULES
 
 
 def scaler_error(precision: str, instead: str) -> ValueError:
-    """Return the error for a training whose ``precision`` needs a gradient scaler; ``instead`` needs none."""
+    """Return the error for a ``precision`` that needs a gradient scaler; it advises the precision ``instead``."""
     return ValueError(
         f"{precision} scales the gradients by a factor that changes, and with them the units of what compression "
         f"keeps; take {instead}"

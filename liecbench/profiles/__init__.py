@@ -1,1 +1,1 @@
-"""Profiles: what one device needs to compute a training step of one model and to compress its gradients, alone."""
+"""Profiles: the seconds that one device by itself takes to compute a step of one model and to compress gradients."""

@@ -137,7 +137,11 @@ class Profile(_Frozen):
         return sum(_numel(parameter.shape) for parameter in self.parameters)
 
     def update_seconds(self, update: dict[str, Any] | None) -> float:
-        """Return the seconds of clipping and of the optimizer with these fields of a task; else of the profile's."""
+        """Return the seconds of clipping and of the optimizer.
+
+        ``update`` has the optimizer's fields of a task. If the profile lacks this optimizer, or ``update`` is None, the
+        optimizer of the profile's own task counts.
+        """
         found = next((one for one in self.updates if one.update == update), None)
         clip, optimizer = (self.clip, self.optimizer) if found is None else (found.clip, found.optimizer)
         return clip.median + optimizer.median

@@ -44,7 +44,7 @@ class SimulatedCell:
     def contraction(self, problem: Problem) -> float | None:
         """Return δ = 1 − E‖v − C(v)‖²/E‖v‖² for stochastic gradients v at the minimum, or None if there is no C.
 
-        C is what workers send of a vector in the first step. The mean is over 256 gradients.
+        C is the compression that workers apply in the first step. The mean is over 256 gradients.
         """
         algorithm = self.make_algorithm()
         compressor = algorithm.push_compressor(0)
@@ -66,9 +66,9 @@ class SimulatedCell:
         return contraction / (_BOUND_DIVISOR * problem.smoothness)
 
     def train(self, problem: Problem, *, learning_rate: float, steps: int) -> Iterator[float]:
-        """Train, and yield ‖∇f(x̄)‖² after every fifth step, where x̄ is the mean model; infinity at the end if it fails.
+        """Train, and yield ‖∇f(x̄)‖² after every fifth step, where x̄ is the mean model.
 
-        It fails if a gradient is not finite.
+        If a gradient is not finite, yield infinity and end.
         """
         random, algorithm = self._random(), self.make_algorithm()
         workers = SimulatedWorkers(algorithm, problem.minimum(), num_workers=self.workers, learning_rate=learning_rate)

@@ -13,10 +13,10 @@ _PRECISION: Final = 1.05
 
 
 def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
-    """Return the largest learning rate at which a simulation is stable, to 5 %, or 0 if 1/(4096 L) is not.
+    """Return the largest learning rate at which a simulation is stable, to 5 %, or 0 if even 1/(4096 L) is unstable.
 
     The search halves the rate from 8/L until a run is stable, and then narrows the interval by its geometric middle. A
-    run is unstable if ‖∇f(x̄)‖², looked at after every fifth step, exceeds 1000 σ².
+    run is unstable if ‖∇f(x̄)‖² exceeds 1000 σ² after some fifth step; x̄ is the mean of the workers' models.
 
     Args:
         cell: The method, workers and seed.

@@ -72,7 +72,7 @@ class Study(Model):
         return self
 
     def methods(self) -> list[tuple[Choice, Choice | None]]:
-        """Return every pair of an algorithm and a compressor, which is None if there is none for it."""
+        """Return every pair of an algorithm and a compressor; None for an algorithm that takes no compressor."""
         pairs: list[tuple[Choice, Choice | None]] = []
         for algorithm in self.matrix.algorithm:
             takes = registry.takes(registry.load("algorithm", algorithm.name), "compressor")
@@ -81,7 +81,7 @@ class Study(Model):
         return pairs
 
     def cells(self, server: Server) -> list[SimulatedCell]:
-        """Return the simulations, those of one method one after the other."""
+        """Return the simulations, grouped by method."""
         matrix = self.matrix
         return [
             SimulatedCell(algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server)
