@@ -103,7 +103,8 @@ def test_a_ring_sends_one_and_a_half_times_the_gradient_among_four_workers() -> 
     # Four chunks of two segments of 50 000 bytes. A rank sends three chunks in each of two phases: 12 segments, each
     # with 48 bytes of header in 35 frames, and as many acknowledgements and announcements for those it receives.
     wire = 12 * (50_048 + 35 * 66 + 35 * 33 + 114) * 8 / 20e6
-    waiting = 2 * 2 * 40e-6 + 180e-6  # the first pair of each phase, and the call
+    # In each phase two trips for the first of three pairs, and one for each of the others; and the call.
+    waiting = 2 * (2 + 1 + 1) * 40e-6 + 180e-6
 
     (step,) = times(method("ddp"), 4, "20mbit").values()
 
