@@ -37,7 +37,9 @@ def plotly_speed_chart(charts: Sequence[SpeedChart], baseline: str) -> "Drawn":
 
 
 def _bars(bars: Sequence[SpeedUp]) -> dict[str, Any]:
-    words = [", ".join(filter(None, (bar.speed_words, bar.quality, "use this" * bar.is_recommended))) for bar in bars]
+    words = [
+        ", ".join(filter(None, (bar.speed_words, bar.quality, "recommended" * bar.is_recommended))) for bar in bars
+    ]
     return {
         "type": "bar",
         "orientation": "h",

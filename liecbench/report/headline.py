@@ -1,55 +1,74 @@
-"""The words at the top of the page: one headline and, for several settings, what their answers have in common."""
+"""The words at the top of the page: one headline with what to use where, and below it the numbers behind it."""
 
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from liecbench.results.answer_words import Answer
+from liecbench.results.answer_words import Answer, Outcome
 from liecbench.results.comparison import Comparison
-from liecbench.results.verdict_words import listed
+from liecbench.results.passed_over import speed_range
+from liecbench.results.verdict_words import listed, shortened
+
+# The order of the outcomes, each with what is not known of its methods.
+_OPEN: Final[dict[Outcome, str]] = {
+    "yes": "",
+    "faster": "whether {} the {quality} is not known yet",
+    "timed": "their accuracy was not measured",
+    "no": "",
+    "open": "",
+}
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer in one sentence: that of the only setting, or in how many of several compression pays."""
+    """Return the answer: that of the only setting, or for several what to use on which links."""
     answers = comparison.answers
     if len(answers) == 1:
-        return answers[0].line
+        return answers[0].headline
     if not answers:
         return "No answer: nothing was compared with a baseline"
-    counts = Counter(answer.outcome for answer in answers)
-    places = "settings" if any("(" in answer.place for answer in answers) else "links"
-    every = f"both {places}" if len(answers) == 2 else f"all {len(answers)} {places}"
-    quality, baseline = comparison.words.quality(comparison.rows[0]), comparison.words.baseline
-    sentences = [
-        ("{} is shown to pay on {}", counts["yes"]),
-        (f"{{}} is faster on {{}}, but whether it keeps the {quality} is not known yet", counts["faster"]),
-        ("{} is faster on {}, but its accuracy was not measured", counts["timed"]),
-        (f"stay with {baseline} on {{1}}, where {{0}} does not pay", counts["no"]),
-        ("on {1} it is not known yet whether {0} pays", counts["open"]),
-    ]
-    known = [(text, number) for text, number in sentences if number]
-    first = every if len(known) == 1 else f"{known[0][1]} of {len(answers)} {places}"
-    texts = [
-        text.format("it" if place else "compression", number if place else first)
-        for place, (text, number) in enumerate(known)
-    ]
-    joined = "; ".join(texts)
-    return joined[0].upper() + joined[1:]
+    sentences = []
+    for outcome, remark in _OPEN.items():
+        found = [one for one in answers if one.outcome == outcome]
+        groups = _groups(found, [(one.advice, one.method) for one in found])
+        if groups:
+            sentences.append(listed([_advice(group, len(answers)) for group in groups]))
+        if groups and remark:
+            keeps = "it keeps" if len({group[0].method for group in groups}) == 1 else "they keep"
+            sentences.append(remark.format(keeps, quality=comparison.words.quality(comparison.rows[0])))
+    text = "; ".join(sentences)
+    return text[0].upper() + text[1:]
 
 
-def costs(answers: Sequence[Answer]) -> list[str]:
-    """Return a sentence for each cost of the methods that answers name, with the methods that have it."""
-    methods: dict[str, dict[str, None]] = {}
-    for answer in answers:
-        if answer.cost:
-            methods.setdefault(answer.cost, {})[answer.method] = None
-    return [f"{listed(list(names))}: {cost}." for cost, names in methods.items()]
+def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
+    """Yield for each group of like answers its links, what to do there, and the numbers behind it."""
+    # A speed-up may differ from link to link. What an answer says without one holds for its link only.
+    keys = [(one.advice, one.method, one.cost, one.evidence, one.rest * (one.speed is None)) for one in answers]
+    for group in _groups(answers, keys):
+        first, speeds = group[0], [one.speed for one in group if one.speed is not None]
+        gain = first.gain if len(group) == 1 else speed_range(speeds) if speeds else ""
+        where = _where(group)
+        yield where[0].upper() + where[1:], first.told(gain), first.evidence
 
 
-def commands(answers: Sequence[Answer]) -> list[str]:
-    """Return the commands, in backquotes, that the remarks of answers advise, each once."""
-    return list(dict.fromkeys(found for answer in answers for text in answer.remarks for found in _commands(text)))
+def _groups(answers: Sequence[Answer], keys: Sequence[tuple[str, ...]]) -> list[list[Answer]]:
+    groups: dict[tuple[str, ...], list[Answer]] = {}
+    for one, key in zip(answers, keys, strict=True):
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
 
 
-def _commands(text: str) -> list[str]:
-    return re.findall("`[^`]+`", text)
+def _advice(group: Sequence[Answer], num_answers: int) -> str:
+    first, where = group[0], _where(group)
+    if len(group) == num_answers:
+        places = "settings" if any("(" in answer.place for answer in group) else "links"
+        where = f"on both {places}" if num_answers == 2 else f"on all {num_answers} {places}"
+    if not first.method:
+        return f"no answer yet {where}"
+    verb, names_later, _ = first.advice.partition(";")
+    return f"{verb} {where}" if names_later else f"{verb} {first.method} {where}"
+
+
+def _where(group: Sequence[Answer]) -> str:
+    """Return the places of answers, such as ``on 10mbit and 100mbit and without a rate limit``."""
+    places = [answer.place[0].lower() + answer.place[1:] for answer in group]
+    rates = [place.removeprefix("on ") for place in places if place.startswith("on ")]
+    return listed([*([f"on {shortened(rates)}"] if rates else []), *(p for p in places if not p.startswith("on "))])

@@ -10,13 +10,14 @@ from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
-from liecbench.report.headline import commands, costs, headline
+from liecbench.report.headline import answer_lines, headline
 from liecbench.report.page_answers import speed_charts, speed_map
 from liecbench.report.page_break_even import brackets
 from liecbench.report.page_facts import details, link_facts, machine_facts
 from liecbench.report.page_sections import figure_sections, is_a_line
 from liecbench.report.page_text import sentence
-from liecbench.report.table_texts import best_cells, caption, field_heading, field_text
+from liecbench.report.table_texts import best_cells, field_heading, field_text, kept_text, shared_fields_text
+from liecbench.results.answer_remarks import remark_lines
 from liecbench.results.comparison import Comparison
 from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.summary import lines_beside_answers
@@ -38,8 +39,8 @@ def render(comparison: Comparison) -> str:
     return _template().render(
         title=f"{names}: does compression pay off?",
         headline=headline(comparison),
-        costs=costs(comparison.answers),
-        commands=commands(comparison.answers),
+        answers=list(answer_lines(comparison.answers)),
+        remarks=list(remark_lines(comparison.answers, comparison.words)),
         cells=_cells(comparison),
         machine=machine_facts(comparison),
         links=link_facts(comparison),
@@ -57,7 +58,9 @@ def render(comparison: Comparison) -> str:
         best={metric.name: best_cells(rows, metric) for metric in metrics},
         identity=id,
         incomplete=any(row.state for row in rows),
-        caption=caption(comparison),
+        recommended={id(one.recommended) for one in comparison.setting_verdicts if one.recommended is not None},
+        shared=shared_fields_text(comparison),
+        kept=kept_text(comparison),
         bandwidth=comparison.bandwidth_table(page=True),
         gpus=gpu_table(comparison),
         settings=list(dict.fromkeys(comparison.labels.setting(row) for row in drawn)),

@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from liecbench.report.table_texts import caption, field_heading, starred_field_text
+from liecbench.report.table_texts import caption, field_heading, marked_field_text
 from liecbench.results.bandwidth_needed import BandwidthTable
 from liecbench.results.comparison import Comparison
 from liecbench.untrusted.plain_text import one_line
@@ -47,7 +47,7 @@ def _lines(comparison: Comparison) -> list[list[str]]:
     alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]
     lines = [headings, alignment]
     for row in comparison.rows:
-        fields = [starred_field_text(row, name) for name in comparison.fields]
+        fields = [marked_field_text(comparison, row, name) for name in comparison.fields]
         lines.append([*fields, *(metric.text(row.metrics[metric.name]) for metric in metrics), row.state])
     return lines
 

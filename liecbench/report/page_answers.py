@@ -164,7 +164,7 @@ def _speed_ups(
             text=metric.text(value),
             short=metric.unit.format(value.mean),
             accuracy=None if accuracy is None else accuracy.outcome,
-            quality="" if accuracy is None else _quality(comparison.words.quality(row), accuracy),
+            quality="" if accuracy is None else accuracy.phrase,
             mark="" if accuracy is None else _mark(accuracy),
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
@@ -178,7 +178,3 @@ def _speed_ups(
 
 def _mark(found: AccuracyVerdict) -> str:
     return {"kept": "", "not_shown": "?", "lost": found.word}[found.outcome]
-
-
-def _quality(quality: str, found: AccuracyVerdict) -> str:
-    return f"{quality} {found.word}{' yet' if found.outcome == 'not_shown' else ''}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from liecbench.report.figures.colours import Palette
+from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
@@ -17,15 +18,33 @@ _MEANINGS: Final[dict[Zone, str]] = {
     "slower": "grey: shown to be slower",
 }
 
+_WORST_FIRST: Final = ("lost", "not_shown", "kept")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """The break-even of one method: zones of link rates, each with its start and width in percent of the axis."""
+    """The break-even of one method.
+
+    Attributes:
+        method: The method's name, with what else its rows have in common.
+        colour: The method's colour in all figures.
+        text: A sentence on the break-even.
+        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at these rates; None for none.
+        quality: This verdict in words, such as ``accuracy lost``; empty for none.
+        zones: Zones of link rates, each with its start and width in percent of the axis.
+    """
 
     method: str
     colour: str
     text: str
+    accuracy: AccuracyOutcome | None
+    quality: str
     zones: tuple[tuple[Zone, float, float], ...]
+
+    @property
+    def is_losing(self) -> bool:
+        """True if the method is shown to lose accuracy."""
+        return self.accuracy == "lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +61,10 @@ class Brackets:
     @property
     def legend(self) -> list[str]:
         """The meaning of each kind of zone that is drawn."""
-        drawn = {zone for line in self.lines for zone, _, _ in line.zones}
-        return [text for zone, text in _MEANINGS.items() if zone in drawn]
+        drawn = {zone for line in self.lines for zone, _, _ in line.zones if zone != "faster" or not line.is_losing}
+        losing = [line for line in self.lines if line.is_losing and "faster" in [zone for zone, _, _ in line.zones]]
+        dotted = dict.fromkeys(f"dotted: shown to be faster, but {line.quality}" for line in losing)
+        return [*dotted, *(text for zone, text in _MEANINGS.items() if zone in drawn)]
 
 
 def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
@@ -65,12 +86,21 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
                 method=method_name(one, comparison.labels),
                 colour=palette.colour(comparison.labels.colour_key(one.rows[0])),
                 text=break_even_text(one, comparison.words.baseline),
+                accuracy=None if (judged := _worst(comparison, one)) is None else judged.outcome,
+                quality="" if judged is None else judged.phrase,
                 zones=tuple((zone, place(start), place(end) - place(start)) for zone, start, end in _zones(one)),
             )
             for one in found
         ),
         ticks=tuple((place(rate), rates[rate].rate_text(rate)) for rate in sorted(rates)),
     )
+
+
+def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
+    """Return the worst of the verdicts on the accuracy of a method at the rates that the scenario asked for."""
+    rows = [row for row in one.rows if not row.is_added]
+    judged = [found for row in rows if (found := comparison.verdict_of(row).accuracy_of(row)) is not None]
+    return min(judged, key=lambda found: _WORST_FIRST.index(found.outcome), default=None)
 
 
 def _zones(one: BreakEven) -> list[tuple[Zone, float, float]]:

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from liecbench.report.column_lines import GAP, row_line, rule_line
-from liecbench.report.table_texts import field_text
+from liecbench.report.table_texts import field_text, row_mark
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
@@ -124,8 +124,7 @@ def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[
     }
     without = (comparison.by,) if comparison.by != "algorithm" else ()
     name = comparison.labels.whole(row, without) if without else comparison.labels.method(row)
-    is_recommended = row is verdict.recommended
-    texts = {"method": Text(name + " *" * row.is_baseline, style="bold green" if is_recommended else "")}
+    texts = {"method": Text(name + row_mark(comparison, row), style="bold" if row is verdict.recommended else "")}
     for metric in metrics:
         texts[metric.name] = Text(metric.text(row.metrics[metric.name]))
         if word := words.get(metric.name):

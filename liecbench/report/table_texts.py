@@ -38,10 +38,15 @@ def field_text(row: Row, name: str) -> str:
     return "–" if value is None else shortened(one_line(str(value)))
 
 
-def starred_field_text(row: Row, name: str) -> str:
-    """Return a field's value as text, with a star after the name of the baseline."""
-    star = " *" if name == "algorithm" and row.is_baseline else ""
-    return field_text(row, name) + star
+def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
+    """Return a field's value as text, with the row's mark after the name of its algorithm."""
+    return field_text(row, name) + (row_mark(comparison, row) if name == "algorithm" else "")
+
+
+def row_mark(comparison: Comparison, row: Row) -> str:
+    """Return what stands after the name of the baseline and of the recommended method; empty for other rows."""
+    recommended = " (recommended)" if row is comparison.verdict_of(row).recommended else ""
+    return f"{' *' if row.is_baseline else ''}{recommended}"
 
 
 def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
@@ -55,28 +60,35 @@ def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
 
 
 def caption(comparison: Comparison) -> str:
-    """Return the text below a table: the fields that all rows share, and an explanation of the columns."""
-    rows, baseline = comparison.rows, comparison.baseline_choice.text
-    compared = any(row.metrics["speedup"] is not None for row in rows)
-    ratios = (
-        f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row" if compared else f"no {baseline} to compare with"
-    )
-    of_gpus = any(metric.of_gpus for metric in comparison.columns(page=True))
-    gpus = "; figures of GPUs: of all together" if of_gpus else ""
+    """Return the text below a table: the fields that all rows share, and the meanings of the star and the columns."""
+    columns = comparison.columns()
+    meanings = [_baseline_text(comparison), *(f"{one.heading}: {one.meaning}" for one in columns if one.meaning)]
+    gpus = ["figures of GPUs: of all together"] if any(metric.of_gpus for metric in columns) else []
     shared = " · ".join(_shared_fields(comparison))
-    return f"{one_line(shared)}\n{one_line(ratios)}; payload and wire: sent + received per rank and epoch{gpus}"
+    return f"{one_line(shared)}\n{one_line('; '.join([*meanings, *gpus]))}"
 
 
 def shared_text(comparison: Comparison) -> str:
-    """Return the fields that all rows share, and the name of the baseline, as one line for a short caption."""
-    compared = any(row.metrics["speedup"] is not None for row in comparison.rows)
-    baseline = comparison.baseline_choice.text
-    end = f"* baseline {baseline}" if compared else f"no {baseline} to compare with"
+    """Return the fields that all rows share, and what the star and ``kept`` mean, as one line for a short caption."""
+    ends = [_baseline_text(comparison), kept_text(comparison)]
+    return one_line(" · ".join([*_shared_fields(comparison), "; ".join(end for end in ends if end)]))
+
+
+def shared_fields_text(comparison: Comparison) -> str:
+    """Return the fields that all rows share as one line."""
+    return one_line(" · ".join(_shared_fields(comparison)))
+
+
+def kept_text(comparison: Comparison) -> str:
+    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``; empty for none."""
     judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
-    if judged is not None:
-        quality = "test loss" if judged.by_loss else "accuracy"
-        end += f"; kept: {quality} within {comparison.words.tolerance(judged)} of {baseline}'s"
-    return one_line(" · ".join([*_shared_fields(comparison), end]))
+    return "" if judged is None else f"kept: {comparison.words.within(judged)}"
+
+
+def _baseline_text(comparison: Comparison) -> str:
+    baseline = comparison.baseline_choice.text
+    compared = any(row.metrics["speedup"] is not None for row in comparison.rows)
+    return f"* the baseline, {baseline}" if compared else f"no {baseline} to compare with"
 
 
 def _shared_fields(comparison: Comparison) -> list[str]:

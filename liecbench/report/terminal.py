@@ -9,7 +9,8 @@ from rich.text import Text
 
 from liecbench.report.column_lines import table_lines, table_width
 from liecbench.report.summary_table import summary_lines
-from liecbench.report.table_texts import best_cells, caption, field_heading, shared_text, starred_field_text
+from liecbench.report.table_texts import best_cells, caption, field_heading, marked_field_text, shared_text
+from liecbench.results.answer_remarks import remark_lines
 from liecbench.results.bandwidth_needed import BandwidthTable
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
@@ -51,8 +52,8 @@ def _what_decides(
     yield Text(shared_text(comparison), style="dim")
     answers, by = comparison.answers, comparison.by
     yield from (Text(answer.line, style="bold") for answer in answers if by != "algorithm")
-    yield from (Text(remark) for answer in answers if len(answers) == 1 for remark in answer.remarks)
-    yield from map(Text, (*comparison.speed_notes, *comparison.lines_beside_answers))
+    remarks = remark_lines(answers, comparison.words)
+    yield from map(Text, (*remarks, *comparison.speed_notes, *comparison.lines_beside_answers))
     bandwidth = comparison.bandwidth_table()
     if bandwidth is not None and table_width(_bandwidth_columns(bandwidth)) <= options.max_width:
         yield from _bandwidth(bandwidth, console)
@@ -82,7 +83,7 @@ def _columns(comparison: Comparison) -> Mapping[str, list[Text]]:
     """Return one list of texts per column: the heading, then one text per row; the key names the field or metric."""
     rows = comparison.rows
     columns = {
-        name: [Text(field_heading(name)), *(Text(starred_field_text(row, name)) for row in rows)]
+        name: [Text(field_heading(name)), *(Text(marked_field_text(comparison, row, name)) for row in rows)]
         for name in comparison.fields
     }
     for metric in comparison.columns():
@@ -95,4 +96,4 @@ def _columns(comparison: Comparison) -> Mapping[str, list[Text]]:
 def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
     best = best_cells(comparison.rows, metric)
     for row in comparison.rows:
-        yield Text(metric.text(row.metrics[metric.name]), style="bold green" if id(row) in best else "")
+        yield Text(metric.text(row.metrics[metric.name]), style="bold" if id(row) in best else "")

@@ -57,6 +57,11 @@ class AccuracyVerdict:
             return "not known"
         return "raised" if self.by_loss and self.outcome == "lost" else self.outcome
 
+    @property
+    def phrase(self) -> str:
+        """The outcome with its subject: ``accuracy kept``, ``test loss raised``, ``accuracy not known yet``."""
+        return f"{'test loss' if self.by_loss else 'accuracy'} {self.word}{' yet' * (self.outcome == 'not_shown')}"
+
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
     """Return the verdict on each row; None for the baseline and for rows that share no seed with the baseline.

@@ -21,10 +21,7 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
         for outcome in ("kept", "lost", "not_shown")
         if (alike := [pair for pair in judged if pair[1].outcome == outcome])
     ]
-    first = judged[0][1]
-    what = "test loss" if first.by_loss else "accuracy"
-    within = f"{what} within {words.tolerance(first)} of {words.baseline}'s"
-    yield f"{within}: {'; '.join(parts)}{_few_seeds(judged)}"
+    yield f"{words.within(judged[0][1])}: {'; '.join(parts)}{_few_seeds(judged)}"
 
 
 def _named(judged: list[tuple[Row, AccuracyVerdict]], words: Words) -> str:

@@ -1,18 +1,19 @@
 """The answer for one setting in plain words: what to do on these links, how much it gains and what it costs."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from liecbench.network.link_map import LinkMap
+from liecbench.results.passed_over import PassedOver, is_open, may_keep_quality, passed_over
 from liecbench.results.recommendation import Recommendation
-from liecbench.results.recommendation_words import more_times, why
+from liecbench.results.recommendation_words import MoreSeeds, more_seeds, more_times, why
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import nothing_compared
 from liecbench.results.units import RATIO
-from liecbench.results.verdict_words import Words, quality_clause, ratio_text, shortened
+from liecbench.results.verdict_words import Words, evidence, quality_clause, ratio_text, shortened
 
 # yes: compression pays. no: it does not. faster: it is faster, and not shown to keep accuracy yet. timed: it is faster,
 # and accuracy was not measured. open: not known yet.
@@ -31,11 +32,15 @@ class Answer:
         advice: What to do, such as ``use`` or ``stay with``, which the method follows; a whole sentence if ``method``
             is empty.
         method: The method to which the advice refers; empty for none.
+        speed: The method's mean speed-up; None if the answer names none.
         gain: The method's speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty for none.
         rest: What follows the method or its gain, such as `` as fast as ddp``.
-        cost: A clause on what the gain costs, such as ``its accuracy is not known yet (+0.3 points after 1 seed)``;
-            empty for none.
-        remarks: Further sentences: methods that are as good, or faster at a cost, and what to do to learn more.
+        cost: A clause on what the gain costs, such as ``it keeps the accuracy within 0.5 points``; empty for none.
+        evidence: The numbers behind it, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``; empty for none.
+        equal: A sentence with the methods that are as good; empty for none.
+        passed_over: The methods that are faster at a cost, fastest first.
+        more_seeds: What more seeds would tell about faster methods; None for nothing.
+        advices: Sentences that say what else to do to learn more.
     """
 
     setting: str
@@ -43,18 +48,32 @@ class Answer:
     outcome: Outcome
     advice: str
     method: str = ""
+    speed: float | None = None
     gain: str = ""
     rest: str = ""
     cost: str = ""
-    remarks: tuple[str, ...] = ()
+    evidence: str = ""
+    equal: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
+    more_seeds: MoreSeeds | None = None
+    advices: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """The answer with its place, in one sentence: ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``."""
+        numbers = f" ({self.evidence})" if self.evidence else ""
+        return f"{self.place}: {self.told(self.gain)}{numbers}"
+
+    @property
+    def headline(self) -> str:
+        """The answer with its place, without intervals."""
+        return f"{self.place}: {self.told('' if self.speed is None else RATIO.format(self.speed))}"
+
+    def told(self, gain: str) -> str:
+        """Return the answer without its place and its numbers, except for a speed-up ``gain``; empty for none."""
         method = f" {self.method}" if self.method else ""
-        gain = f", {self.gain}" if self.gain else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
-        return f"{self.place}: {self.advice}{method}{gain}{self.rest}{cost}"
+        return f"{self.advice}{method}{f', {gain}' if gain else ''}{self.rest}{cost}"
 
 
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
@@ -68,7 +87,16 @@ def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
         return _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
     if found.row is None:
         return _without_recommendation(verdict, found, words)
-    return _gain(verdict, words, "yes", "use", verdict.rows[found.row], remarks=tuple(_remarks(verdict, found, words)))
+    best = verdict.rows[found.row]
+    others = [verdict.rows[index] for index in found.others]
+    faster = [row for row in verdict.rows if row.mean_log_speed > best.mean_log_speed and row not in others]
+    open_rows = [row for row in faster if is_open(verdict.accuracy_of(row), words)]
+    return replace(
+        _gain(verdict, words, "yes", "use", best),
+        equal=f"{words.names(others)} would do as well" if others else "",
+        passed_over=passed_over(verdict, faster, words),
+        more_seeds=more_seeds(verdict, open_rows, words) if open_rows else None,
+    )
 
 
 def _answer(
@@ -78,10 +106,8 @@ def _answer(
     advice: str,
     method: str = "",
     *,
-    gain: str = "",
     rest: str = "",
-    cost: str = "",
-    remarks: tuple[str, ...] = (),
+    advices: tuple[str, ...] = (),
 ) -> Answer:
     return Answer(
         setting=verdict.setting,
@@ -89,28 +115,24 @@ def _answer(
         outcome=outcome,
         advice=advice,
         method=method,
-        gain=gain,
         rest=rest,
-        cost=cost,
-        remarks=remarks,
+        advices=advices,
     )
 
 
 def _gain(
-    verdict: SettingVerdict,
-    words: Words,
-    outcome: Outcome,
-    advice: str,
-    row: Row,
-    *,
-    cost: str | None = None,
-    remarks: tuple[str, ...] = (),
+    verdict: SettingVerdict, words: Words, outcome: Outcome, advice: str, row: Row, *, cost: str | None = None
 ) -> Answer:
     """Return advice on a faster method; if ``cost`` is None, the cost is the verdict on the method's accuracy."""
-    clause = quality_clause(row, verdict.accuracy_of(row), words) if cost is None else cost
-    gain, rest = ratio_text(row.metrics["speedup"]), f" as fast as {words.baseline}"
-    method = words.name(row)
-    return _answer(verdict, words, outcome, advice, method, gain=gain, rest=rest, cost=clause, remarks=remarks)
+    judged = verdict.accuracy_of(row) if cost is None else None
+    ratio = row.metrics["speedup"]
+    return replace(
+        _answer(verdict, words, outcome, advice, words.name(row), rest=f" as fast as {words.baseline}"),
+        speed=None if ratio is None else ratio.mean,
+        gain=ratio_text(ratio),
+        cost=quality_clause(row, judged, words) if cost is None else cost,
+        evidence=evidence(judged),
+    )
 
 
 def _place(row: Row, words: Words) -> str:
@@ -133,72 +155,56 @@ def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
 def _without_recommendation(verdict: SettingVerdict, found: Recommendation, words: Words) -> Answer:
     waiting = [verdict.rows[index] for index in found.waiting]
     fastest = max(waiting, key=lambda row: row.mean_log_speed) if waiting else None
-    next_step = why(verdict, found, words)
     if fastest is None:
-        return _answer(verdict, words, "open", f"not known yet; {next_step}")
+        return _answer(verdict, words, "open", f"not known yet; {why(verdict, found, words)}")
     match found.reason:
         case "lost":
-            text = f"; every faster method {words.loses(fastest)} ({_closest(verdict, words, 'the fastest')})"
-            return _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
+            text = f"; every faster method {words.loses(fastest)}"
+            stay = _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
+            return replace(stay, passed_over=passed_over(verdict, waiting, words))
         case "dense":
             cost = "it is not shown to beat the fastest method without compression"
             advice = "do without compression; the fastest method is"
             return _gain(verdict, words, "open", advice, fastest, cost=cost)
         case "seeds" | "spread":
-            likely = [row for row in waiting if _may_keep_quality(verdict, row, words)]
-            if likely:
-                best = max(likely, key=lambda row: row.mean_log_speed)
-                return _gain(verdict, words, "faster", "try", best, remarks=(next_step,))
-            text = f"; every faster method probably {words.loses(fastest)} ({_closest(verdict, words, 'the fastest')})"
-            return _answer(verdict, words, "open", "stay with", words.baseline, rest=text, remarks=(next_step,))
+            return _undecided(verdict, waiting, words)
         case "not_trained":
-            cost = "its accuracy was not measured"
-            return _gain(verdict, words, "timed", "try", fastest, cost=cost, remarks=(next_step,))
+            trying = _gain(verdict, words, "timed", "try", fastest, cost="its accuracy was not measured")
+            return replace(trying, advices=(why(verdict, found, words),))
         case "rounds" if fastest.speed is not None and fastest.speed.standard_error is None:
             text = f"measure again; {words.name(fastest)} was {_factor(fastest)} as fast in its only measurement"
-            return _answer(verdict, words, "open", text, remarks=(more_times(verdict, words),))
+            return _answer(verdict, words, "open", text, advices=(more_times(verdict, words),))
         case "rounds":
             text = f"; no method is shown to be faster ({_closest(verdict, words)})"
-            remarks = (more_times(verdict, words),)
-            return _answer(verdict, words, "open", "stay with", words.baseline, rest=text, remarks=remarks)
+            advices = (more_times(verdict, words),)
+            return _answer(verdict, words, "open", "stay with", words.baseline, rest=text, advices=advices)
         case _:
             names = shortened([words.name(row) for row in waiting])
             reason = "cannot be ranked, because other processes disturbed the runs"
             return _answer(verdict, words, "open", f"run again on an idle machine; {names} {reason}")
 
 
-def _may_keep_quality(verdict: SettingVerdict, row: Row, words: Words) -> bool:
-    """Return False if the 95 % interval of the row's accuracy difference lies wholly below −tolerance.
+def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
+    """Return the answer if the rows ``waiting`` are faster, and none of them is shown to keep the accuracy yet."""
+    likely = [row for row in waiting if may_keep_quality(verdict.accuracy_of(row), words)]
+    if likely:
+        best = max(likely, key=lambda row: row.mean_log_speed)
+        found = _gain(verdict, words, "faster", "try", best)
+        faster = [row for row in verdict.rows if row.mean_log_speed > best.mean_log_speed]
+    else:
+        faster = [row for row in verdict.rows if verdict.speed_of(row) == "faster"]
+        text = f"; every faster method probably {words.loses(waiting[0])}"
+        found = _answer(verdict, words, "open", "stay with", words.baseline, rest=text)
+    asked = more_seeds(verdict, likely, words) if likely else None
+    return replace(found, passed_over=passed_over(verdict, faster, words), more_seeds=asked)
 
-    The verdict on such a row may still be ``not_shown``, because its test is Holm-adjusted over all rows.
-    """
-    accuracy = verdict.accuracy_of(row)
-    if accuracy is None or accuracy.difference.high is None:
-        return True
-    tolerance = words.tolerances.loss if accuracy.by_loss else words.tolerances.accuracy
-    return accuracy.difference.high >= -tolerance
 
-
-def _closest(verdict: SettingVerdict, words: Words, what: str = "the closest") -> str:
+def _closest(verdict: SettingVerdict, words: Words) -> str:
     """Return text such as ``the closest, liec, is 0.60× as fast``, on the fastest method that was compared."""
     rows = [row for row in verdict.rows if row.speed is not None and not row.is_baseline]
     row = max(rows, key=lambda row: row.mean_log_speed)
-    return f"{what}, {words.name(row)}, is {_factor(row)} as fast"
+    return f"the closest, {words.name(row)}, is {_factor(row)} as fast"
 
 
 def _factor(row: Row) -> str:
     return RATIO.format(math.exp(row.mean_log_speed))
-
-
-def _remarks(verdict: SettingVerdict, found: Recommendation, words: Words) -> Iterator[str]:
-    """Yield sentences on the rows that are as good as the recommended one, and on those that are faster at a cost."""
-    assert found.row is not None, "a row is recommended"
-    others = [verdict.rows[index] for index in found.others]
-    if others:
-        yield f"{words.names(others)} would do as well"
-    best = verdict.rows[found.row]
-    for row in sorted(verdict.rows, key=lambda row: -row.mean_log_speed):
-        if row.mean_log_speed > best.mean_log_speed and row not in others:
-            cost = quality_clause(row, verdict.accuracy_of(row), words)
-            speed = f"{words.name(row)} is {ratio_text(row.metrics['speedup'])} as fast as {words.baseline}"
-            yield f"{speed}; {cost}" if cost else speed

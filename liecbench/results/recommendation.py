@@ -9,7 +9,7 @@ from liecbench.results.rows import Row
 from liecbench.results.speed_verdict import SpeedVerdicts
 
 _FIRST_SEEDS: Final = 5
-_MAX_USEFUL_SEEDS: Final = 100
+MAX_USEFUL_SEEDS: Final = 100
 
 Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense", "disturbed", "not_trained"]
 
@@ -76,9 +76,8 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
     undecided = [index for index in eligible if outcome.get(index, "not_shown") == "not_shown"]
     if not undecided:
         return Recommendation(row=None, reason="lost", waiting=tuple(eligible))
-    needed = [_seeds(accuracy[index]) for index in undecided]
-    fewest = min(needed)
-    if fewest > _MAX_USEFUL_SEEDS:
+    fewest = fewest_seeds([accuracy[index] for index in undecided])
+    if fewest > MAX_USEFUL_SEEDS:
         return Recommendation(row=None, reason="spread", seeds=fewest, waiting=tuple(undecided))
     return Recommendation(row=None, reason="seeds", seeds=fewest, waiting=tuple(undecided))
 
@@ -90,5 +89,7 @@ def _unranked_rivals(
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 
-def _seeds(verdict: AccuracyVerdict | None) -> int:
-    return verdict.seeds_needed if verdict is not None and verdict.seeds_needed is not None else _FIRST_SEEDS
+def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> int:
+    """Return the number of seeds that is likely to settle one of the verdicts: 5 for a verdict that has no estimate."""
+    needed = [one.seeds_needed for one in found if one is not None and one.seeds_needed is not None]
+    return min([*needed, *([_FIRST_SEEDS] if len(needed) < len(found) else [])])

@@ -1,14 +1,44 @@
 """The sentence that recommends a method, or says why none is recommended and which command adds what is missing."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from liecbench.results.recommendation import Recommendation
+from liecbench.results.recommendation import MAX_USEFUL_SEEDS, Recommendation, fewest_seeds
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
+from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words
+from liecbench.results.verdict_words import Words, listed
 
 # What sessions aim at unless the scenario says otherwise. Early versions did not record it.
 _FIRST_PRECISION: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreSeeds:
+    """A question that more seeds would settle: does any of ``methods`` keep the baseline's ``quality``?
+
+    Attributes:
+        methods: The names of the methods.
+        quality: ``accuracy`` or ``test loss``.
+        seeds: The number of seeds, with those that were run, that is likely to settle it for one of the methods.
+        ran: The number of seeds that were run.
+    """
+
+    methods: tuple[str, ...]
+    quality: str
+    seeds: int
+    ran: int
+
+    def text(self, words: Words) -> str:
+        """Return a sentence with the question and, if a command would settle it, the command."""
+        names = listed(self.methods)
+        if self.seeds > MAX_USEFUL_SEEDS:
+            return f"the {self.quality} of {names} varies so much that it would take over 100 seeds; train longer"
+        any_of = names if len(self.methods) == 1 else f"any of {names}"
+        needed = f"about {self.seeds} seeds in all ({_were_run(self.ran)}) are needed to know"
+        command = words.command(f"--seeds {self.seeds}")
+        return f"{needed} whether {any_of} keeps the {self.quality}; add them with {command}"
 
 
 def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
@@ -36,15 +66,8 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
             return f"shown to be faster and to keep the {quality}"
         case "baseline":
             return "every other method is shown to be slower"
-        case "seeds":
-            command = words.command(f"--seeds {found.seeds}")
-            any_of = names if len(found.waiting) == 1 else f"any of {names}"
-            judged = [verdict.accuracy[index] for index in found.waiting]
-            ran = max((one.num_seeds for one in judged if one is not None), default=0)
-            needed = f"about {found.seeds} seeds in all ({_were_run(ran)}) are needed to know"
-            return f"{needed} whether {any_of} keeps the {quality}; add them with {command}"
-        case "spread":
-            return f"the {quality} of {names} varies so much that it would take over 100 seeds; train longer"
+        case "seeds" | "spread":
+            return more_seeds(verdict, [verdict.rows[index] for index in found.waiting], words).text(words)
         case "lost":
             return f"every faster method ({names}) {words.loses(verdict.rows[0])}"
         case "dense":
@@ -56,6 +79,17 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
             return f"{names} cannot be ranked, because other processes disturbed the runs; run again on an idle machine"
         case "rounds":
             return f"no method is shown to be faster; {more_times(verdict, words)}"
+
+
+def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
+    """Return what more seeds would tell about rows of a setting whose accuracy is not known yet."""
+    judged = [verdict.accuracy_of(row) for row in rows]
+    return MoreSeeds(
+        methods=tuple(words.name(row) for row in rows),
+        quality=words.quality(rows[0]),
+        seeds=fewest_seeds(judged),
+        ran=max((one.num_seeds for one in judged if one is not None), default=0),
+    )
 
 
 def more_times(verdict: SettingVerdict, words: Words) -> str:

@@ -69,6 +69,18 @@ class Words:
         """Return the words for a row that does not keep the baseline's quality: ``loses accuracy``."""
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
+    def to_lose(self, verdict: AccuracyVerdict) -> str:
+        """Return what a verdict ``lost`` shows a method to do: ``lose more than 0.5 points of accuracy``."""
+        tolerance = self.tolerance(verdict)
+        if verdict.by_loss:
+            return f"raise the test loss by more than {tolerance}"
+        return f"lose more than {tolerance} of accuracy"
+
+    def within(self, verdict: AccuracyVerdict) -> str:
+        """Return what ``kept`` means in a verdict: ``accuracy within 0.5 points of ddp's``."""
+        quality = "test loss" if verdict.by_loss else "accuracy"
+        return f"{quality} within {self.tolerance(verdict)} of {self.baseline}'s"
+
     def tolerance(self, verdict: AccuracyVerdict) -> str:
         """Return as text the tolerance to which a verdict refers, in points of accuracy or nats of loss."""
         if verdict.by_loss:
@@ -101,27 +113,32 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return a clause on a row's accuracy, such as ``its accuracy is not known yet (-0.8 points after 1 seed)``.
+    """Return the verdict on a row that is not shown to lose, such as ``it keeps the accuracy within 0.5 points``.
 
     Args:
         row: The row.
         found: The verdict on its accuracy, or on the test loss of a language model; None for none.
-        words: The names that the clause uses.
+        words: The names and tolerances that the clause uses.
 
     Returns:
-        The clause with the difference from the baseline, its interval and the number of seeds; empty without a verdict.
+        The clause; empty without a verdict.
     """
     if found is None:
         return ""
-    quality = words.quality(row)
-    clause = {
-        "kept": f"it keeps the {quality}",
-        "lost": f"it {words.loses(row)}",
-        "not_shown": f"its {quality} is not known yet",
-    }[found.outcome]
-    difference, interval = _difference_texts(found)
-    after = f"after {seeds_text(found.num_seeds)}"
-    return f"{clause} ({difference}, {interval}, {after})" if interval else f"{clause} ({difference} {after})"
+    known = "" if found.outcome == "kept" else "it is not known yet whether "
+    return f"{known}it keeps the {words.quality(row)} within {words.tolerance(found)}"
+
+
+def evidence(found: AccuracyVerdict | None) -> str:
+    """Return the numbers behind a verdict on accuracy, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``.
+
+    These are the difference from the baseline, its interval if there are several seeds, and the number of seeds. The
+    text is empty without a verdict.
+    """
+    if found is None:
+        return ""
+    texts, after = difference_texts(found), f"after {seeds_text(found.num_seeds)}"
+    return ", ".join([*texts, after]) if len(texts) > 1 else f"{texts[0]} {after}"
 
 
 def seeds_text(number: int) -> str:
@@ -131,12 +148,12 @@ def seeds_text(number: int) -> str:
 
 def difference_text(verdict: AccuracyVerdict) -> str:
     """Return as text the difference in a verdict and its interval, in points of accuracy or nats of loss."""
-    difference, interval = _difference_texts(verdict)
-    return f"{difference} ({interval})" if interval else difference
+    difference, *interval = difference_texts(verdict)
+    return f"{difference} ({interval[0]})" if interval else difference
 
 
-def _difference_texts(verdict: AccuracyVerdict) -> tuple[str, str]:
-    """Return as texts the difference in a verdict, and its interval; the latter is empty for one seed."""
+def difference_texts(verdict: AccuracyVerdict) -> list[str]:
+    """Return as texts the difference in a verdict and, if there are several seeds, its interval."""
     found = verdict.difference
     if verdict.by_loss:  # the verdict counts a lower loss as positive, as it counts a higher accuracy
         found = Estimate(
@@ -151,5 +168,5 @@ def _difference_texts(verdict: AccuracyVerdict) -> tuple[str, str]:
 
     text = f"{signed(found.mean)} {unit}"
     if found.low is None or found.high is None:
-        return text, ""
-    return text, f"{signed(found.low)} to {signed(found.high)}"
+        return [text]
+    return [text, f"{signed(found.low)} to {signed(found.high)}"]

@@ -40,7 +40,7 @@ def test_a_bar_has_its_interval_its_verdict_and_an_escaped_name() -> None:
     assert list(bars["y"]) == ["liec &lt;b&gt;<br>3.00× (2.00 to 5.00)", "ddp<br>1.00×"]
     assert list(bars["error_x"]["array"]) == [2.0, 0.0]
     assert list(bars["error_x"]["arrayminus"]) == [1.0, 0.0]
-    assert list(bars["text"]) == ["faster, accuracy kept, use this", "baseline"]
+    assert list(bars["text"]) == ["faster, accuracy kept, recommended", "baseline"]
     assert "updatemenus" not in drawn["layout"]
 
 

@@ -6,7 +6,8 @@ from tests.ledgers import comparison_of, end, run_of, run_of_parts, start
 
 CAPTION = """
 2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
-\\* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received per rank and epoch
+\\* the baseline, ddp; s/epoch: training time of an epoch in seconds, of the slowest rank; \
+speed-up: the baseline's seconds per epoch ÷ the row's
 """
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from liecbench.report.figures.colours import Palette
-from liecbench.report.headline import commands, costs, headline
+from liecbench.report.headline import answer_lines, headline
 from liecbench.report.page_answers import speed_charts, speed_map
 from liecbench.results.records import Record
 from tests.ledgers import comparison_of, run_of
@@ -25,18 +25,17 @@ KEPT, VARYING = (0.9, 0.9, 0.9, 0.9), (0.9, 0.8, 0.95, 0.85)
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (KEPT, KEPT, "Compression is shown to pay on both links"),
-        (VARYING, VARYING, "Compression is faster on both links, but whether it keeps the accuracy is not known yet"),
+        (KEPT, KEPT, "Use liec on both links"),
+        (VARYING, VARYING, "Try liec on both links; whether it keeps the accuracy is not known yet"),
         (
             KEPT,
             VARYING,
-            "Compression is shown to pay on 1 of 2 links; "
-            "it is faster on 1, but whether it keeps the accuracy is not known yet",
+            "Use liec on 10mbit; try liec on 1gbit; whether it keeps the accuracy is not known yet",
         ),
-        (KEPT[:1], KEPT[:1], "On both links it is not known yet whether compression pays"),
+        (KEPT[:1], KEPT[:1], "No answer yet on both links"),
     ],
 )
-def test_the_headline_counts_the_links_of_each_answer(
+def test_the_headline_says_what_to_use_on_which_links(
     first: tuple[float, ...], second: tuple[float, ...], expected: str
 ) -> None:
     assert headline(comparison_of(*runs("10mbit", first), *runs("1gbit", second))) == expected
@@ -45,20 +44,26 @@ def test_the_headline_counts_the_links_of_each_answer(
 def test_slower_methods_do_not_pay() -> None:
     found = comparison_of(*runs("10mbit", KEPT, seconds=8.0), *runs("1gbit", KEPT, seconds=8.0))
 
-    assert headline(found) == "Stay with ddp on both links, where compression does not pay"
+    assert headline(found) == "Stay with ddp on both links"
 
 
-def test_what_the_answers_of_several_links_have_in_common_is_told_once() -> None:
-    found = comparison_of(*runs("10mbit", KEPT), *runs("1gbit", KEPT)).answers
+def test_links_with_the_same_answer_share_a_line() -> None:
+    found = comparison_of(*runs("10mbit", KEPT), *runs("1gbit", KEPT, seconds=2.0), *runs("none", KEPT, seconds=8.0))
+    (used, kept) = answer_lines(found.answers)
 
-    assert costs(found) == ["liec: it keeps the accuracy (+0.0 points, -0.2 to +0.2, after 4 seeds)."]
-    assert commands(found) == []
+    assert used == (
+        "On 10mbit and 1gbit",
+        "use liec, 2.00× to 4.00× as fast as ddp, and it keeps the accuracy within 0.5 points",
+        "+0.0 points, -0.2 to +0.2, after 4 seeds",
+    )
+    assert (kept[0], kept[1].split(";")[0], kept[2]) == ("Without a rate limit", "stay with ddp", "")
+    assert headline(found) == "Use liec on 10mbit and 1gbit; stay with ddp without a rate limit"
 
 
-def test_a_command_that_several_answers_advise_is_told_once() -> None:
-    found = comparison_of(*runs("10mbit", KEPT[:1]), *runs("1gbit", KEPT[:1])).answers
+def test_an_only_answer_is_the_headline_without_intervals() -> None:
+    expected = "On 10mbit: use liec, 4.00× as fast as ddp, and it keeps the accuracy within 0.5 points"
 
-    assert commands(found) == ["`liecbench run SCENARIO --seeds 5`"]
+    assert headline(comparison_of(*runs("10mbit", KEPT))) == expected
 
 
 def test_the_legend_of_a_map_tells_only_what_is_drawn() -> None:

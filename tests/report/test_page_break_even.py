@@ -37,5 +37,23 @@ def test_a_bracket_has_a_zone_for_each_range_of_rates() -> None:
     assert math.isclose(sum(width for _, _, width in found.lines[0].zones), 100.0)
 
 
+def test_a_method_that_loses_accuracy_is_marked_beside_its_bracket() -> None:
+    methods = {"ddp": (4.0, 0.9), "liec": (1.0, 0.9), "psgd": (0.5, 0.8)}
+    runs = [
+        run_of(f"{name}{link}{seed}", [{"seconds": one, "accuracy": kept}], algorithm=name, link=link, seed=seed)
+        for link in ("1mbit", "100mbit")
+        for name, (one, kept) in methods.items()
+        for seed in range(4)
+    ]
+    found = brackets(comparison_of(*runs), Palette(["ddp", "liec", "psgd"], "ddp"))
+
+    assert found is not None
+    assert {line.method: (line.accuracy, line.quality, line.is_losing) for line in found.lines} == {
+        "liec": ("kept", "accuracy kept", False),
+        "psgd": ("lost", "accuracy lost", True),
+    }
+    assert found.legend == ["dotted: shown to be faster, but accuracy lost", "blue: shown to be faster"]
+
+
 def test_one_link_has_no_brackets() -> None:
     assert brackets(comparison_of(run_of("d"), run_of("l", algorithm="liec")), Palette(["ddp", "liec"], "ddp")) is None

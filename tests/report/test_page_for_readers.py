@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from liecbench.results.records import Record
-from tests.browser import opened, started
+from tests.browser import PHONE, opened, started
 from tests.cli.in_process import run_in_process
 from tests.ledgers import end, run_of, start, write_ledger
 
@@ -81,12 +81,10 @@ def test_the_page_is_never_wider_than_the_window(browser: Browser, file: Path, w
     assert (found, seen.messages) == (width, [])
 
 
-def test_the_headline_counts_links_and_each_link_has_its_answer(page: Page) -> None:
+def test_the_headline_says_what_to_use_on_each_link_and_the_lines_below_why(page: Page) -> None:
     answers = page.locator(".answers li").all_inner_texts()
 
-    assert page.locator("h1").inner_text() == (
-        "Compression is shown to pay on 1 of 2 links; stay with ddp on 1, where it does not pay"
-    )
+    assert page.locator("h1").inner_text() == ("Use method11 on 10mbit; stay with ddp on 1gbit")
     assert [text.split()[:4] for text in answers] == [
         ["On", "10mbit:", "use", "method11,"],
         ["On", "1gbit:", "stay", "with"],
@@ -99,6 +97,42 @@ def test_a_map_has_the_speed_up_of_each_method_on_each_link(page: Page) -> None:
     assert ["liec", "2.00×", "0.67×"] in lines
     assert ["method0", "4.00×", "–"] in lines
     assert page.locator("table.map td.recommended").all_inner_texts() == ["15.0×", "1.00×"]
+
+
+def test_the_table_names_the_recommended_method_and_the_baseline_of_each_link(page: Page) -> None:
+    firsts = page.locator("table.sortable tbody.rows tr td:first-child").all_inner_texts()
+    marked = [text.split() for text in firsts if text.split()[-1] in ("recommended", "(baseline)")]
+
+    assert marked == [
+        ["method11", "recommended"],
+        ["ddp", "(baseline)"],
+        ["ddp", "(baseline)", "recommended"],
+    ]
+
+
+def test_a_table_beyond_the_edge_says_so_and_keys_scroll_it(browser: Browser, file: Path) -> None:
+    with opened(browser, file, PHONE) as (page, _):
+        frame = page.locator("#comparison .frame")
+        page.locator("#comparison .frame.more-right").wait_for()
+        said = page.locator("#comparison .hint").is_visible()
+        left_at_first = "more-left" in (frame.get_attribute("class") or "")
+        page.locator("#comparison .scrolls").focus()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowRight")
+        page.locator("#comparison .frame.more-left").wait_for()
+        links = page.locator("#links .hint")
+        fits = page.locator("#links .scrolls").evaluate("box => box.scrollWidth - box.clientWidth < 2")
+
+        assert (said, left_at_first, links.is_visible()) == (True, False, not fits)
+
+
+def test_the_columns_and_the_verdicts_are_explained_where_they_stand(page: Page) -> None:
+    legend = page.locator("#comparison dl").inner_text()
+    headings = page.locator("table.sortable thead th[title]").all_inner_texts()
+
+    assert headings
+    assert all(f"{heading}:" in legend for heading in headings)
+    assert "kept: accuracy within 0.5 points of ddp's" in page.locator("#answer .note").first.inner_text()
 
 
 def test_long_groups_are_folded_and_a_button_shows_all(page: Page) -> None:

@@ -78,3 +78,25 @@ for (const table of document.querySelectorAll("table.sortable")) {
     document.getElementById("found").textContent = filter.value.trim() ? `${found} rows` : "";
   });
 }
+
+// A table that goes on beyond the edge says so: in words above it, and by a shadow at the edge.
+for (const box of document.querySelectorAll(".scrolls")) {
+  const frame = document.createElement("div");
+  frame.className = "frame";
+  const hint = document.createElement("p");
+  hint.className = "caption hint";
+  hint.textContent = "This table scrolls sideways →";
+  box.replaceWith(hint, frame);
+  frame.append(box);
+  const update = () => {
+    const beyond = box.scrollWidth - box.clientWidth;
+    hint.hidden = beyond < 2;
+    box.tabIndex = beyond < 2 ? -1 : 0;
+    frame.classList.toggle("more-left", box.scrollLeft > 1);
+    frame.classList.toggle("more-right", box.scrollLeft < beyond - 1);
+  };
+  box.addEventListener("scroll", update, { passive: true });
+  const observer = new ResizeObserver(update);
+  observer.observe(box);
+  observer.observe(box.firstElementChild);
+}

@@ -1,0 +1,30 @@
+"""Remarks beside the answers: methods as good, faster ones that are passed over, and what to run next."""
+
+from collections.abc import Iterator, Sequence
+
+from liecbench.results.answer_words import Answer
+from liecbench.results.passed_over import passed_over_lines
+from liecbench.results.recommendation_words import MoreSeeds
+from liecbench.results.verdict_words import Words
+
+
+def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
+    """Yield sentences on all answers together, so that what several settings have in common is told once."""
+    for answer in answers:
+        if answer.equal:
+            yield answer.equal if len(answers) == 1 else f"{answer.place}: {answer.equal}"
+    yield from passed_over_lines([one for answer in answers for one in answer.passed_over])
+    questions = [answer.more_seeds for answer in answers if answer.more_seeds is not None]
+    for quality in dict.fromkeys(one.quality for one in questions):
+        yield _together([one for one in questions if one.quality == quality]).text(words)
+    yield from dict.fromkeys(advice for answer in answers for advice in answer.advices)
+
+
+def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
+    """Return the questions of several settings as one; its number of seeds is likely to settle one in each setting."""
+    return MoreSeeds(
+        methods=tuple(dict.fromkeys(name for one in questions for name in one.methods)),
+        quality=questions[0].quality,
+        seeds=max(one.seeds for one in questions),
+        ran=max(one.ran for one in questions),
+    )

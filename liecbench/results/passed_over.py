@@ -1,0 +1,101 @@
+"""Methods that are faster than the one that an answer names, and the reasons why it does not name them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from liecbench.results.accuracy_verdict import AccuracyVerdict
+from liecbench.results.rows import Row
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.units import RATIO
+from liecbench.results.verdict_words import Words, difference_texts, shortened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """A faster method that an answer passes over.
+
+    Attributes:
+        method: The method's name.
+        speed: Its mean speed-up.
+        reason: What speaks against it, such as ``shown to lose more than 0.5 points of accuracy``.
+        difference: Its difference of accuracy or test loss from the baseline, and the interval if the difference may
+            lie on either side of the tolerance; empty for none.
+    """
+
+    method: str
+    speed: float
+    reason: str
+    difference: str
+
+
+def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> tuple[PassedOver, ...]:
+    """Return the reasons why rows of a setting are not the answer for it, fastest first.
+
+    Args:
+        verdict: The verdict on the setting.
+        rows: Rows with a speed-up that are faster than the row that the answer names.
+        words: The names and tolerances that the reasons use.
+    """
+    found = []
+    for row in sorted(rows, key=lambda one: -one.mean_log_speed):
+        speed, judged = row.metrics["speedup"], verdict.accuracy_of(row)
+        assert speed is not None, "a faster row has a speed-up"
+        numbers = [] if judged is None else difference_texts(judged)
+        # An interval matters if it reaches both sides of the tolerance.
+        difference = ", ".join(numbers if is_open(judged, words) else numbers[:1])
+        reason = _reason(verdict, row, judged, words)
+        found.append(PassedOver(method=words.name(row), speed=speed.mean, reason=reason, difference=difference))
+    return tuple(found)
+
+
+def passed_over_lines(found: Sequence[PassedOver]) -> Iterator[str]:
+    """Yield a sentence per reason with the methods that it concerns, each with the range of its speed-ups."""
+    by_reason: dict[str, dict[str, list[PassedOver]]] = {}
+    for one in found:
+        by_reason.setdefault(one.reason, {}).setdefault(one.method, []).append(one)
+    for reason, methods in by_reason.items():
+        yield f"faster, but {reason}: {shortened([_named(name, every) for name, every in methods.items()])}"
+
+
+def _named(method: str, found: Sequence[PassedOver]) -> str:
+    """Return a method with its speed-ups and, if it has the same in all settings, its difference of accuracy."""
+    speeds = [one.speed for one in found]
+    differences = list(dict.fromkeys(one.difference for one in found))
+    facts = [speed_range(speeds), *(differences if len(differences) == 1 and differences[0] else [])]
+    return f"{method} ({', '.join(facts)})"
+
+
+def speed_range(speeds: Sequence[float]) -> str:
+    """Return the range of speed-ups as text, such as ``1.72× to 4.84×``."""
+    return " to ".join(dict.fromkeys(RATIO.format(speed) for speed in (min(speeds), max(speeds))))
+
+
+def is_open(found: AccuracyVerdict | None, words: Words) -> bool:
+    """Return True if more seeds may show either that a row keeps the quality, or that it does not."""
+    return found is not None and found.outcome == "not_shown" and may_keep_quality(found, words)
+
+
+def may_keep_quality(found: AccuracyVerdict | None, words: Words) -> bool:
+    """Return False if the 95 % interval of a row's accuracy difference lies wholly below −tolerance.
+
+    The verdict on such a row may still be ``not_shown``, because its test is Holm-adjusted over all rows.
+    """
+    if found is None or found.difference.high is None:
+        return True
+    tolerance = words.tolerances.loss if found.by_loss else words.tolerances.accuracy
+    return found.difference.high >= -tolerance
+
+
+def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
+    quality = words.quality(row)
+    if row.cpu_share_differs:
+        return "not ranked, because other processes disturbed the runs"
+    if verdict.speed_of(row) != "faster":
+        return f"not shown to be faster than {words.baseline}"
+    if found is None:
+        return f"not compared in {quality}"
+    if found.outcome == "kept":
+        return "not shown to beat the fastest method without compression"
+    if is_open(found, words):
+        return f"not known yet to keep the {quality} within {words.tolerance(found)}"
+    return f"{'shown' if found.outcome == 'lost' else 'likely'} to {words.to_lose(found)}"
