@@ -65,7 +65,7 @@ class Backwards:
     def end(self) -> list[Parameter]:
         """Count a backward pass, and return the parameters that no rank used.
 
-        Their gradients are set to the values that they had before the pass.
+        The gradients of these parameters are set to the values that they had before the pass.
         """
         self._number += 1
         if not finds_unused(self._ddp):

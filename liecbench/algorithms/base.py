@@ -1,6 +1,6 @@
 """The base class of every algorithm (method): a DDP communication hook that counts steps and bytes.
 
-It keeps the method's memories: tensors that last from step to step, such as the error that compression leaves.
+The class keeps the method's memories: tensors that last from step to step, such as the error that compression leaves.
 """
 
 from abc import abstractmethod
@@ -43,7 +43,8 @@ class Algorithm(Attachable):
             backward pass. None means DDP's default buckets.
         cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
             itself. The modules of the ``compressor`` that a scenario names are not among them.
-        notes: What ``docs/methods.md`` says of the method beside its docstring; None if the page leaves it out.
+        notes: The notes on the method that ``docs/methods.md`` shows after its docstring; None if the page leaves the
+            method out.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         supports_clipping: Whether an update may be scaled down before the optimizer's step.
         step: The number of steps so far.
@@ -190,7 +191,7 @@ class Algorithm(Attachable):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the step count and the memories (tensors kept from step to step) from ``state``.
 
-        ``state`` is what ``state_dict`` returned. Call this method after ``attach``.
+        ``state`` is a result of ``state_dict``. Call this method after ``attach``.
 
         Raises:
             ValueError: If the state is that of another rank, number of ranks, process group or method, or if the saved

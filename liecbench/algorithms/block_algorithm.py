@@ -36,7 +36,7 @@ class BlockAlgorithm(Algorithm):
     """A method that exchanges its own messages: ``reduce`` turns one block of gradient into its update.
 
     A subclass declares its memories, tensors that it keeps from step to step (``error = WorkerMemory()``,
-    ``server_error = ServerMemory()``). It implements ``reduce``, and overrides ``push_compressor``,
+    ``server_error = ServerMemory()``). A subclass implements ``reduce``, and overrides ``push_compressor``,
     ``compressor_input``, ``before_reduce`` and ``after_step`` as it needs. ``reduce`` and ``after_step`` must make the
     same calls of ``exchange`` on every rank, and must not read a tensor's values on the host (``.item()``, ``if
     tensor``): ``schedule`` runs both on tensors without values to record the messages of a step. ``ServerAlgorithm`` is
@@ -98,7 +98,7 @@ class BlockAlgorithm(Algorithm):
         return self.block_bytes
 
     def push_compressor(self, step: int) -> Compressor | None:
-        """Return the compressor that workers apply to what they send in step number ``step``.
+        """Return the compressor of the messages that workers send in step number ``step``.
 
         ``compression_error`` measures the error of this compressor on ``compressor_input``. If this method returns
         None, that error is undefined.

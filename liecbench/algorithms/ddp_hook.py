@@ -91,8 +91,8 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
     """Raise an error if ``ddp.join()`` begins while an algorithm is attached; else return DDP's own join hook.
 
-    It replaces ``ddp.join_hook``, which ``ddp.join()`` calls first. A module to which no algorithm is attached, such as
-    a copy, and ``ddp.join(enable=False)`` work as without this function.
+    This function replaces ``ddp.join_hook``, which ``ddp.join()`` calls first. A module to which no algorithm is
+    attached, such as a copy, and ``ddp.join(enable=False)`` work as without this function.
 
     Raises:
         RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.

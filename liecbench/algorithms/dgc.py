@@ -77,7 +77,7 @@ class DGC(BlockAlgorithm):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of steps of the ``warmup_epochs``."""
+        """The number of steps in the first ``warmup_epochs`` epochs."""
         return self.warmup_epochs * (self._steps_per_epoch or 1)
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:

@@ -110,7 +110,7 @@ class OuterModel(BlockAlgorithm):
         return {**super().own_state(), "has_outer_model": self._has_outer_model}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``own_state`` returned.
+        """Restore the state that ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.

@@ -89,7 +89,7 @@ class OuterSteps(OuterModel):
         return block.gradient
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Return a bucket as it is, at once, so that what is sent in the background does not delay local steps."""
+        """Return a bucket unchanged, at once, so that messages in the background do not delay local steps."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         future.set_result(bucket.buffer())
         if bucket.is_last():
@@ -119,7 +119,7 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def complete_spans(self) -> None:
-        """Complete the spans of past steps, without waiting for what is sent in the background."""
+        """Complete the spans of past steps, without waiting for messages in the background."""
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class OuterSteps(OuterModel):
         return {**super().own_state(), "steps_seen": self._steps_seen, "under_way": means}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``own_state`` returned.
+        """Restore the state that ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.
@@ -193,7 +193,7 @@ class OuterSteps(OuterModel):
             self.average(block, pseudo_gradient)
 
     def _wait(self) -> None:
-        """Wait until nothing is under way. Raises NonFiniteError if what was sent is not finite."""
+        """Wait for the fragment that is in flight, if any. Raises NonFiniteError if its values are not finite."""
         if self._under_way is None or self._failure is not None:
             return
         try:

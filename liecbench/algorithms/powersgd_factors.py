@@ -29,7 +29,7 @@ def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> 
 def redraw_zero_columns(q: Tensor, step: int) -> None:
     """Replace columns of zeros in Q, because power iteration would keep the zeros.
 
-    The new columns are random. They depend on ``step``, and are the same on every rank.
+    The new columns are random, but depend only on ``step``, so that they are the same on every rank.
     """
     is_zero = ~q.any(dim=0)
     if is_zero.any():

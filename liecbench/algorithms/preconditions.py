@@ -89,8 +89,8 @@ def refuse_grad_scaler() -> None:
     An optimizer does not know its caller, so this function searches the latest calls on the stack.
 
     Raises:
-        RuntimeError: If a GradScaler is the caller. It changes the scale of the gradients from step to step, so that
-            the memories would be in other units than the gradients.
+        RuntimeError: If a GradScaler is the caller. A GradScaler changes the scale of the gradients from step to step,
+            so that the memories would be in other units than the gradients.
     """
     frame: FrameType | None = sys._getframe()
     for _ in range(_MOST_CALLS):

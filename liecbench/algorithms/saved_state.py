@@ -43,7 +43,8 @@ class Place:
 def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
     """Return a mapping with one key, which names the rank.
 
-    Its value is ``state`` with the method's name and options, and with the process group's ranks if they are not all.
+    The value of the key is ``state`` with the method's name and options, and with the process group's ranks if the
+    group lacks some ranks.
 
     Args:
         state: The step count and the memories.

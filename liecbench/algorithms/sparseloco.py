@@ -18,10 +18,10 @@ from liecbench.compressors.chunked_top_k import ChunkedTopK
 class SparseLoCo(OuterSteps):
     """SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706): every worker sends its message to all others.
 
-    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i. It compresses p_i = Δ_i +
-    ``error_decay`` · e_i, each parameter tensor by itself, and e_i ← p_i − C(p_i). The outer step is
-    θ̄ ← θ̄ − η · mean(C(p_i)); θ_i ← θ̄, where η is ``outer_lr``. There is no server. C is the compressor
-    ``chunked_top_k``: 112 bytes per 4096 entries, and 16 per tensor.
+    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i. The worker compresses p_i = Δ_i +
+    ``error_decay`` · e_i, each parameter tensor by itself, and e_i ← p_i − C(p_i). The outer step is θ̄ ← θ̄ − η ·
+    mean(C(p_i)); θ_i ← θ̄, where η is ``outer_lr``. There is no server. C is the compressor ``chunked_top_k``: 112
+    bytes per 4096 entries, and 16 per tensor.
 
     If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
 

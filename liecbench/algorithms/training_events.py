@@ -60,8 +60,8 @@ class TrainingEvents(ABC):
 
         Returns:
             A future that completes with the bucket's buffer when the gradients in it have become the algorithm's
-            update. It completes after an error, too: an implementation stores the error in ``self._failure``, and
-            ``optimizer.step`` raises it.
+            update. The future completes after an error, too: an implementation stores the error in ``self._failure``,
+            and ``optimizer.step`` raises it.
         """
 
     def before_step(self) -> None:

@@ -23,8 +23,8 @@ class LinkRates:
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
         """Return the least seconds that the link needs to carry payload of these sizes in both directions at once.
 
-        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. It does
-        not include the links' delays, which count as latency: a link carries other messages meanwhile.
+        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. The
+        links' delays are not included, because a link carries other messages meanwhile; they count as latency.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
@@ -76,7 +76,7 @@ class ExposureMeter:
         self._spans = deque[tuple[float, float, bool]]()  # its methods are atomic: no lock is needed
 
     def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
-        """Add the time from ``begin`` to ``end``, in which the communication thread did this kind of work."""
+        """Record that the communication thread did this kind of ``work`` from ``begin`` to ``end``."""
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:

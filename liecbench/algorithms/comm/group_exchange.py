@@ -217,7 +217,7 @@ class GroupExchange(Exchange):
     def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
         """Return the compressor with which this rank decodes the messages of rank ``sender``.
 
-        It has the random numbers of ``sender``; ``compressor`` has those of this rank.
+        The returned compressor has the random numbers of ``sender``; ``compressor`` has those of this rank.
         """
         if not compressor.decodes_by_sender:
             return compressor

@@ -12,8 +12,9 @@ from liecbench.algorithms.comm.timing import Stopwatch
 class TimedGroup:
     """Passes all-reduces on to ``group``, and counts their time as communication, all other time as compression.
 
-    It stands in for a ``ProcessGroup`` in functions that call nothing but ``size`` and ``torch.distributed.all_reduce``
-    with ``async_op=True``, and start each all-reduce after the one before has ended, as torch's ``powerSGD_hook`` does.
+    A ``TimedGroup`` stands in for a ``ProcessGroup`` in functions that call nothing but ``size`` and
+    ``torch.distributed.all_reduce`` with ``async_op=True``, and start each all-reduce after the one before has ended,
+    as torch's ``powerSGD_hook`` does.
 
     Args:
         group: The process group.

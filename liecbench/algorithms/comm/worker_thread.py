@@ -144,7 +144,7 @@ class CommunicationThread:
         """Wait for the end of a job. GPU work that the caller issues later waits for the GPU work of the job.
 
         Args:
-            started: What ``start`` returned for the job.
+            started: The future that ``start`` returned for the job.
 
         Returns:
             The result of the job.
