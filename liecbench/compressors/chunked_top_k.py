@@ -106,7 +106,7 @@ class ChunkedTopK(Compressor):
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0.
 
-        It works on any device, without making the host wait.
+        This method works on any device, without making the host wait.
         """
         positions, values = self.entries(payload, out.numel())
         if not accumulate:

@@ -17,10 +17,9 @@ from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 class TopK(Compressor):
     """C(v) keeps exactly the k = ⌈ratio · n⌉ entries of largest magnitude; of equal magnitudes, any may be kept.
 
-    C is a δ-contraction with δ ≥ k/n. A message holds the k kept float32 values in the order of their positions. Their
-    positions follow, in Elias–Fano code or as a bitmap, whichever is shorter. At a ratio of 0.01 a position takes 8.6
-    bits.
-    Source: LIEC-SGD (arXiv 2402.11857), definition 2.
+    C is a δ-contraction with δ ≥ k/n. A message holds the k kept float32 values in the order of their positions, and
+    then the positions, in Elias–Fano code or as a bitmap, whichever is shorter. At a ratio of 0.01 a position takes 8.6
+    bits. Source: LIEC-SGD (arXiv 2402.11857), definition 2.
 
     Attributes:
         ratio: The fraction of the entries that is kept.

@@ -27,7 +27,7 @@ class Randomised(Compressor):
     def seed_of_message(self, seed: int) -> int:
         """Return a 64-bit seed that differs for every message.
 
-        It depends on ``seed`` and on all fields of ``rng_key``, which identify the message.
+        The result depends on ``seed`` and on all fields of ``rng_key``, which identify the message.
         """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
@@ -35,7 +35,7 @@ class Randomised(Compressor):
     def seed_of_all_senders(self, seed: int) -> int:
         """Return a 64-bit seed that is the same for every sender's message, the server's included.
 
-        It depends on ``seed`` and on the step, block, shard and stage in ``rng_key``.
+        The result depends on ``seed`` and on the step, block, shard and stage in ``rng_key``.
         """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage)

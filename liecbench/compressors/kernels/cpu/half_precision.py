@@ -1,6 +1,6 @@
 """CPU kernels of the casts to float16 and bfloat16.
 
-They compute on the bits of float32 as integers, because integer operations vectorise on every machine.
+The kernels compute on the bits of float32 as integers, because integer operations vectorise on every machine.
 """
 
 import numpy as np
