@@ -36,7 +36,7 @@ def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: C
     """Return a cell whose ranks compute, or replay a profile, as a scenario says.
 
     Args:
-        cell: The cell, as if its ranks computed.
+        cell: The cell, with ``compute: measured``.
         choice: The scenario's ``compute``.
         dilation: The scenario's ``dilation``, for replayed compute.
         begun: The meaning that ``auto`` had when cells of the same comparison were timed; None if none has been timed.

@@ -38,7 +38,7 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
     """Return an algorithm, compressor, dataset, model or optimizer of a scenario as a mapping for pydantic to validate.
 
     Args:
-        value: What the scenario has: ``name`` or ``{name: …, option: …}``.
+        value: The value in the scenario: ``name`` or ``{name: …, option: …}``.
         reserved: The keys of ``value`` that are not options, such as ``name``.
 
     Returns:

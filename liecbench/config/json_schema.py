@@ -14,7 +14,7 @@ _FEWEST_CHARACTERS: Final = 150
 def scenario_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a scenario file, including short forms such as a name without options.
 
-    What occurs several times, such as a link, is under ``$defs``.
+    Parts that occur several times, such as links, are under ``$defs``.
     """
     schema = {
         **_without_titles(Scenario.model_json_schema()),

@@ -18,7 +18,7 @@ _SEED_KEY: Final = b'"seed":'
 
 
 class KnownSpec(dict[str, Any]):
-    """A cell's spec whose ``alike_key`` is known. It shares nested mappings, which must not be changed, with others."""
+    """A cell's spec whose ``alike_key`` is known. Other specs share its nested mappings, which must not be changed."""
 
     __slots__ = ("alike",)
     alike: bytes | None

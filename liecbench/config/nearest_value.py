@@ -27,7 +27,7 @@ def nearest_number(value: object, *, whole: bool) -> str | None:
     """Return how to write the number that ``value`` most likely means, or None if no number is near.
 
     Args:
-        value: What the user wrote, such as ``"1_000"``, ``"5%"`` or ``1000.0``.
+        value: The value that the user wrote, such as ``"1_000"``, ``"5%"`` or ``1000.0``.
         whole: True if the number must be whole.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):

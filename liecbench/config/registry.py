@@ -125,7 +125,7 @@ def summary(cls: type) -> str:
 
 
 def option_description(cls: type, option: str) -> str | None:
-    """Return what the docstring of a class says about an option, without markup; None if it says nothing.
+    """Return the description of an option in the docstring of a class, without markup; None if there is none.
 
     That is the option's entry under ``Attributes:``, else the first sentence that names the option in two backticks.
     The docstrings of base classes count, too.

@@ -147,7 +147,7 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Return what ``choice`` names: a dataset, a network, or the result of a user's function.
+    """Create the dataset or network that ``choice`` names, or call the user's function that it names.
 
     ``given`` has the arguments that liecbench passes, such as the input shape of a model.
     """
