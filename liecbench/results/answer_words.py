@@ -23,24 +23,24 @@ _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's net
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer for one setting, such as one link. It is in parts, because a page with many answers shows some once.
+    """The answer for one setting, such as one link, in parts, because a page with many answers shows some parts once.
 
     Attributes:
         setting: The setting's name among the settings of the comparison; empty if there is only one.
         place: The links in words, with the rest of the setting, such as ``On 20mbit (workers 4)``.
         outcome: Whether compression pays there.
-        advice: What to do, such as ``use`` or ``stay with``, which the method follows; a whole sentence if ``method``
-            is empty.
+        advice: The advice up to the method's name, such as ``use`` or ``stay with``; a whole sentence if ``method`` is
+            empty.
         method: The method to which the advice refers; empty for none.
         speed: The method's mean speed-up; None if the answer names none.
         gain: The method's speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty for none.
-        rest: What follows the method or its gain, such as `` as fast as ddp``.
+        rest: The words after the method and its gain, such as `` as fast as ddp``.
         cost: A clause on what the gain costs, such as ``it keeps the accuracy within 0.5 points``; empty for none.
-        evidence: The numbers behind it, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``; empty for none.
+        evidence: The numbers behind ``cost``, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``; empty for none.
         equal: A sentence with the methods that are as good; empty for none.
         passed_over: The methods that are faster at a cost, fastest first.
-        more_seeds: What more seeds would tell about faster methods; None for nothing.
-        advices: Sentences that say what else to do to learn more.
+        more_seeds: The advice to run more seeds for faster methods; None for none.
+        advices: Further advice, in sentences, on how to learn more.
     """
 
     setting: str

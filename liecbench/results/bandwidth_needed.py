@@ -29,7 +29,7 @@ class NeededRate:
         low_bits_per_second: A rate at which the utilization is still lower; None if it is reached even at the lowest
             measured rate, if no rate reaches it, or if it is unknown.
         high_bits_per_second: A rate at which the utilization is reached; None if no rate is known to reach it.
-        basis: What the range is computed from. Only ``measured`` ranges lie between measured rates.
+        basis: How the range was found. Only ``measured`` ranges lie between measured rates.
     """
 
     utilization: float
@@ -55,8 +55,9 @@ class BandwidthNeeded:
         compute: The compute seconds of a step, to which all rates refer.
         rates: The rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: What takes most of the remaining time there: compression, the work of a method without compressor,
-            latency and waiting for other ranks, or waiting for a processor; None if nothing remains or it is unknown.
+        limited_by: The largest part of the remaining time on such links: compression, the work of a method without
+            compressor, latency and waiting for other ranks, or waiting for a processor; None if nothing remains or it
+            is unknown.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 
@@ -85,7 +86,7 @@ class BandwidthNeeded:
 
     @property
     def highest_text(self) -> str:
-        """The highest compute utilization as text, with what limits it, such as ``88.0% (compression)``."""
+        """The highest compute utilization as text, with the part that limits it, such as ``88.0% (compression)``."""
         if self.highest_utilization is None:
             return "–"
         reason = f" ({self.limited_by})" if self.limited_by else ""

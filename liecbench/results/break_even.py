@@ -16,7 +16,7 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first. Their links differ only in a factor of all rates.
+        rows: The method's rows, slowest link first. The links of these rows differ only in a factor of all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
         untimed: The method's rows at link rates that runs added to narrow the range, but that gave no speed-up, for
@@ -42,7 +42,7 @@ class BreakEven:
 
     @property
     def emulators(self) -> list[str]:
-        """The names of what emulated the links of the method's rows, each once, those of the slowest links first."""
+        """The names of the emulators of the method's links, each once, those of the slowest links first."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 

@@ -49,8 +49,8 @@ def _at_every_rate(found: Sequence[BreakEven], names: Sequence[str], baseline: s
 def method_name(found: BreakEven, labels: Labels) -> str:
     """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
-    The name has the method, its setting without the link rate, and what all its links have in common. If the links were
-    emulated in several ways, it names the emulators, those of the slowest links first.
+    The name has the method, its setting without the link rate, and the common properties of its links, such as a delay.
+    If the links were emulated in several ways, it names the emulators, those of the slowest links first.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
@@ -81,7 +81,8 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 def _shown_range(found: BreakEven) -> str:
     """Return text such as ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    The range covers all measured rates. Those with a shown difference all show the method to be faster, or all slower.
+    The range covers all measured rates. At all rates with a shown difference the method is faster, or at all it is
+    slower.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

@@ -51,6 +51,6 @@ def compare_metrics(
     Args:
         cell: The cell's own metrics by name.
         baseline: The metrics of the baseline's cell by name.
-        compared: What ``comparing_metrics`` returned.
+        compared: The result of ``comparing_metrics``.
     """
     return {name: value for name, compare in compared if (value := compare(cell, baseline)) is not None}

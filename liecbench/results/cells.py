@@ -25,10 +25,9 @@ class CellResult:
 
     ``timings`` and ``long_run`` are set only for a cell that is not trained itself: a timing session times its steps,
     and another cell is trained for its losses and accuracies. ``timings`` are the timed bursts of consecutive steps.
-    ``timing_emulators`` are the names of what emulated the links in these bursts: several if versions of liecbench, or
-    machines, choose differently.
-    ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
-    frequent as in a long training.
+    ``timing_emulators`` are the names of the emulators of the links in these bursts: several if versions of liecbench,
+    or machines, choose differently. ``long_run`` is a mean epoch with times from these bursts, in which rare steps,
+    such as averaging steps, are as frequent as in a long training.
 
     ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
     the delay line, one of the emulators of links, was not used.
@@ -86,7 +85,7 @@ class CellResult:
 
     @property
     def emulators(self) -> frozenset[str]:
-        """The names of what emulated this cell's links while it was timed; empty if its links have no rate limits."""
+        """The names of the emulators of this cell's links while it was timed; empty without rate limits."""
         if self.is_interleaved:
             return self.timing_emulators
         emulator = _emulator(self.environment)

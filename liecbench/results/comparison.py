@@ -80,12 +80,12 @@ class Comparison:
 
     @functools.cached_property
     def verdict(self) -> tuple[str, ...]:
-        """The lines of the conclusions in words."""
+        """The conclusions of the comparison, as lines of text."""
         return (*self.notes, *verdict_lines(self.setting_verdicts, self.break_evens, self.words))
 
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """The answer for each setting that has one, in plain words: what the verdict amounts to."""
+        """The answer for each setting that has one: in plain words, whether and with which method compression pays."""
         found = (answer(verdict, self.words) for verdict in self.setting_verdicts)
         return tuple(one for one in found if one is not None)
 

@@ -19,15 +19,15 @@ _REST: Final = (
 def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
     """Return one row per epoch of each cell, in the order of the cells and of their epochs.
 
-    A row has the cell's fields (the seed among them), ``cell`` (its id), ``status``, ``epoch`` (from 1) and what was
-    measured, by the names of ``epoch`` records. Different from those:
+    A row has the cell's fields (the seed among them), ``cell`` (its id), ``status``, ``epoch`` (from 1) and the
+    measured values, by the names of ``epoch`` records. Different from those:
 
     - ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over ranks.
     - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of the timing
       session; None if the epoch was timed while it trained, because it was then measured once.
     - ``step_seconds_median`` and ``step_seconds_p95`` are the quantiles of the seconds of a step.
-    - What GPUs measured has the prefix ``gpu_``.
-    - What is unknown is None, and so are the seconds of an epoch without timed steps.
+    - Names of values that GPUs measured have the prefix ``gpu_``.
+    - Unknown values are None, and so are the seconds of an epoch without timed steps.
     """
     return [row for cell in cells for row in _rows(cell)]
 

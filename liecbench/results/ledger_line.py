@@ -93,7 +93,7 @@ class LineNumbers:
         return self._last - before
 
     def next(self, number: int, *, is_written: bool) -> str | None:
-        """Check the number of the next line; return what is wrong with it, or None.
+        """Check the number of the next line; return an error message, or None if the number is right.
 
         Args:
             number: The number written in the line or, if there is none, the line's position in the file, from 1.

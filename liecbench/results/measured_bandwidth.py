@@ -32,7 +32,7 @@ class Wait:
         low: The lower end of its interval; ``mean`` if there is none.
         high: The upper end.
         rest: The part of ``mean`` that no faster link shortens: compression, latency, and waiting for other ranks.
-        communication: All communication, even what computing hides.
+        communication: All communication, whether or not computing hides it.
     """
 
     rate: float
@@ -206,7 +206,7 @@ def _falling(waits: Sequence[Wait]) -> list[Wait]:
 
 
 def _limiting_part(row: Row) -> LimitingPart | None:
-    """Return what takes most of the time that would remain on links without rate limit; None if nothing remains."""
+    """Return the largest part of the wait that would remain on links without rate limit; None if nothing remains."""
     compress, other = _seconds(row, "exposed_compress"), _seconds(row, "other")
     if not compress and not other:
         return None

@@ -12,7 +12,7 @@ _NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 
 def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
-    """Return a sentence per requested rate and per requested round trip that says what was measured.
+    """Return a sentence with the measured values per requested rate and per requested round trip.
 
     For example ``links of 500mbit carried 443mbit to 470mbit``, with the lowest and the highest measured rate.
     """

@@ -128,7 +128,7 @@ class Metric:
     Args:
         name: The name in JSON, CSV and ``--metric``.
         heading: The column's heading.
-        meaning: What the heading stands for, in a few words; empty if it says it itself.
+        meaning: An explanation of the heading in a few words; empty if the heading needs none.
         unit: The unit and the number format.
         derive: Returns the value of a completed cell, or None if it is unknown. Either this or ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if

@@ -126,7 +126,7 @@ class Pace:
     def disturbed_differently(self, other: "Pace") -> bool:
         """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked.
 
-        They can be ranked if the ranks of both kept their times in spite of other processes.
+        Two paces can be ranked in spite of other processes if all replaying ranks woke in time (see ``kept_times``).
         """
         if self.kept_times and other.kept_times:
             return False

@@ -163,8 +163,8 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
     """Return the variance of the means of placements (groups of rounds): the larger of two estimates.
 
-    One is the sample variance of the means. The other takes all rounds as one series in time, whose successive values
-    are correlated.
+    The first is the sample variance of the means. The second takes all rounds as one series in time, whose successive
+    values are correlated.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0

@@ -1,7 +1,7 @@
 """The order of a ledger's records: what may follow what, and which records belong together.
 
-A cell begins with a start. Its epochs follow, each once and in order, and then its end. A later attempt begins with a
-start of its own and goes on after the epochs that earlier attempts trained.
+A cell begins with a start record, then has its epoch records, each once and in order, and then its end record. A later
+attempt begins with a start of its own and goes on after the epochs that earlier attempts trained.
 """
 
 from collections.abc import Mapping, Sequence

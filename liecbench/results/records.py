@@ -113,8 +113,8 @@ class Epoch:
     absent in a ledger, if there are none. Only the first epoch has ``first_steps``.
 
     ``train_seconds`` is the sum of four parts. ``compute_seconds`` is the time for the model and the optimizer without
-    waiting for a processor, mean over ranks; if the steps were timed in a session, what they take alone.
-    ``exposed_wire_seconds`` is the transfer that computing does not hide, at most bytes ÷ measured rate.
+    waiting for a processor, mean over ranks; if the steps were timed in a session, their seconds without any
+    communication. ``exposed_wire_seconds`` is the transfer that computing does not hide, at most bytes ÷ measured rate.
     ``exposed_compress_seconds`` is the compression that computing does not hide. ``other_seconds`` is the rest:
     latency, and waiting for other ranks or for a processor.
 

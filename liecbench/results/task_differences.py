@@ -1,4 +1,4 @@
-"""The fields in which a row's task differs from that of the baseline, such as a learning rate of its own."""
+"""The fields of the task, such as the learning rate, in which a row differs from the baseline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

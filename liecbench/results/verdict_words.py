@@ -62,7 +62,7 @@ class Words:
         return None if self.target_accuracy is None else f"{100 * self.target_accuracy:g}%"
 
     def quality(self, row: Row) -> str:
-        """Return what a row is judged by: ``test loss`` for language models, ``accuracy`` for all other models."""
+        """Return the name of a row's measure of quality: ``test loss`` for language models, else ``accuracy``."""
         return "test loss" if row.is_language_model else "accuracy"
 
     def loses(self, row: Row) -> str:
