@@ -28,7 +28,7 @@ _LEAST_SPREAD: Final = 0.01
 def fit_costs(steps: Sequence[MeasuredStep], predictor: StepPredictor, start: TransportCosts) -> TransportCosts:
     """Return the constants with the least mean absolute relative error over measured steps.
 
-    One constant after the other is searched for, in several sweeps.
+    Coordinate descent: each sweep searches for one constant after the other.
 
     Args:
         steps: The measured steps.

@@ -1,4 +1,4 @@
-"""The methods that the options of ``liecbench predict`` name."""
+"""Create the methods that ``liecbench predict`` predicts from the names in its options."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args

@@ -27,7 +27,7 @@ class PredictedRow:
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
         speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row; None without one.
-        flags: Short names of what a reader must know, ``predicted`` among them.
+        flags: The names of facts that a reader of the row must know; ``predicted`` is always among them.
     """
 
     method: Method

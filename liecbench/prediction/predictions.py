@@ -34,7 +34,7 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
     """Return the predictions for all methods, workers and links of a request.
 
     Args:
-        request: What to predict.
+        request: The methods, workers and links, with the profile and the transport's constants.
         with_bandwidths: False to leave out break-evens and needed bandwidths, which take more time than rows.
 
     Raises:

@@ -77,7 +77,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedKind:
-    """A kind of step: its name, its share among all steps in the long run, and what all ranks send in it."""
+    """A kind of step: its name, its share of all steps in a long training, and the messages of all ranks."""
 
     name: str
     share: float

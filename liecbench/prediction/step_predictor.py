@@ -43,7 +43,7 @@ def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
 
 
 class StepPredictor:
-    """Predicts the steps of cells. What methods send is recorded once per method and number of workers.
+    """Predicts the steps of cells. The messages of a method are recorded once per number of workers.
 
     Args:
         profiles: Profiles, with the names of their files.

@@ -1,4 +1,4 @@
-"""The work of one kind of step on each rank: its blocks of gradient, when they are ready, and what they send."""
+"""The work of one kind of step on each rank: its blocks of gradient, with their ready times and messages."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def step_work(
     """Return the work of the steps that ``schedule`` describes.
 
     Args:
-        schedule: What all ranks send, recorded for the parameters of ``profile``.
+        schedule: The messages of all ranks, recorded for the parameters of ``profile``.
         profile: The model's times.
         times_of: The times of each compressor of ``schedule``, by the text that ``repr`` returns for the compressor.
         bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.

@@ -13,7 +13,7 @@ def transport_costs(path: Path | None, profile: Profile | None) -> TransportCost
 
     Args:
         path: The benchmark's output, which is one over Gloo; None for none.
-        profile: The profile, which may have what a message takes; None for none.
+        profile: The profile, which may have the seconds per message; None for none.
 
     Raises:
         LiecbenchError: If the file is no such output.

@@ -1,8 +1,8 @@
 """Intervals of predictions: the same prediction with each input changed by its standard error.
 
-The changes are taken to be independent, so that the squares of their effects on the logarithm add up. The interval is
-± 1.96 times the root of the sum. It covers the spread of the profile and of the transport's constants, but not errors
-of the model itself, which the error table of docs/predict.md shows.
+The changes are taken to be independent, so that the squares of their effects on the logarithm add up. The interval is ±
+1.96 times the root of the sum. The interval covers the spread of the profile and of the transport's constants, but not
+errors of the model itself, which the error table of docs/predict.md shows.
 """
 
 import dataclasses
