@@ -44,7 +44,7 @@ class Deviation:
 
 
 def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tolerance) -> list[Deviation]:
-    """Return each rate and each round trip that deviates from what was asked for.
+    """Return each measured rate and round trip that deviates from the requested one.
 
     A round trip is compared only if the link has a delay: without one, it depends on the machine alone.
 

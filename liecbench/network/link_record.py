@@ -1,4 +1,4 @@
-"""The links of a recorded cell: what was asked for, what enforced it, and what was measured."""
+"""The links of a recorded cell: the requested links, the mechanism that limited them, and the measured ones."""
 
 import functools
 import json
@@ -78,14 +78,14 @@ class LinkRecord:
     def used_emulator(self) -> UsedEmulator | None:
         """The mechanism that emulated the links; None if no links were shaped or the ranks delayed their messages.
 
-        Records of earlier versions do not say it. Their links were shaped by the kernel.
+        Records of earlier versions do not name the mechanism, because the kernel always shaped their links.
         """
         if self.enforcement != "kernel":
             return None
         return self.emulator or _default_emulator(self._asked_text)
 
     def deviations(self, tolerance: Tolerance = WARNING) -> tuple[Deviation, ...]:
-        """Return each measured rate and round trip that deviates from what was asked for."""
+        """Return each measured rate and round trip that deviates from the requested one."""
         return _deviations(self, tolerance)
 
     def window_limit(self) -> str | None:

@@ -1,4 +1,4 @@
-"""The tally of the process that emulates links: what it lost on purpose, what it dropped, and how late it was."""
+"""Counts of the process that emulates links: intended losses, dropped frames, and lateness."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Pydantic types for the forms in which a scenario may write links. They validate links and define the JSON Schema."""
+"""Pydantic types for the forms in which a scenario may write links: for validation and for the JSON Schema."""
 
 import re
 from collections.abc import Mapping

@@ -58,8 +58,8 @@ class MeasuredLink:
         """Combine two measurements of a link, this and ``other``, into one with the better values.
 
         For each direction the result has the rate that is nearer to that of ``link``, the link that the scenario asks
-        for. Of the two round trips, it has the one that is nearer to what the delay of ``link`` demands. If ``other``
-        is None, return this measurement.
+        for. Of the two round trips, it has the one that is nearer to the round trip of ``link``. If ``other`` is None,
+        return this measurement.
         """
         if other is None:
             return self

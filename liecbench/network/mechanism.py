@@ -26,7 +26,7 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
         links: The cell's shaped links.
         num_workers: Number of workers.
         emulator: The emulator that the scenario asks for.
-        has_delay_line: Whether the kernel has what the delay line needs. If not, ``auto`` takes the kernel's shapers.
+        has_delay_line: Whether the kernel can run the delay line. If not, ``auto`` takes the kernel's shapers.
     """
     if emulator != "auto":
         return "delay_line" if emulator == "delay_line" else "kernel"

@@ -42,7 +42,7 @@ def link_remedy(value: object) -> str:
     The advice is the nearest form of a link, nothing else.
 
     Args:
-        value: What the user wrote, such as ``1e8``, ``"100mbit 20ms"``, ``False`` or ``"wn"``.
+        value: The value that the user wrote, such as ``1e8``, ``"100mbit 20ms"``, ``False`` or ``"wn"``.
     """
     if value is False or (isinstance(value, str) and value.strip().lower() in _FALSE):
         return "YAML reads no as false: write none"

@@ -22,7 +22,7 @@ class Quantity:
 
     Attributes:
         shown: The units that ``format`` writes, the smallest first, each with its number of base units.
-        prefixes: Regular expressions of what may stand before a unit, each with its factor.
+        prefixes: Regular expressions of the prefixes of units, such as kilo, each with its factor.
         units: Regular expressions of the units that ``parse`` reads, each with its number of base units.
     """
 
