@@ -51,7 +51,7 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 def available(directory: Path, job: Job) -> int:
     """Return the number of epochs after which the training of ``job`` can resume. Collective.
 
-    It is the last recorded epoch, from 1, whose checkpoint every rank can read; 0 if there is none.
+    The result is the last recorded epoch, from 1, whose checkpoint every rank can read; 0 if there is none.
     """
     agreed = job.epochs_done
     while agreed:

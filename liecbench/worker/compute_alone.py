@@ -46,10 +46,10 @@ def work_key(replica: Replica) -> WorkKey:
 class ComputeAlone:
     """A plain copy of the model that a method trains, with an optimizer and one step's minibatches.
 
-    It measures the seconds that a step computes. The copy is trained without DistributedDataParallel and without the
-    method. This changes nothing in the method's own training, because the random states that the copy's passes draw
-    from are restored. All ranks train the same number of steps, because a model may communicate in its forward pass, as
-    SyncBatchNorm does.
+    The object measures the seconds that a step computes. The copy is trained without DistributedDataParallel and
+    without the method. This changes nothing in the method's own training, because the random states that the copy's
+    passes draw from are restored. All ranks train the same number of steps, because a model may communicate in its
+    forward pass, as SyncBatchNorm does.
     """
 
     replica: Replica

@@ -1,8 +1,8 @@
 """A model with another model's parameters, whose passes compute almost nothing.
 
-It serves to measure the seconds of a method's own work, which depends only on the shapes of the parameters. In a step
-of a large model this work is less than the computing varies from step to step. In a step of a hollow model it is nearly
-all the work, and took as long as in steps of a small MLP and a small GPT-2, within the noise of both.
+The model serves to measure the seconds of a method's own work, which depends only on the shapes of the parameters. In a
+step of a large model this work is less than the computing varies from step to step. In a step of a hollow model it is
+nearly all the work, and took as long as in steps of a small MLP and a small GPT-2, within the noise of both.
 """
 
 from typing import Any

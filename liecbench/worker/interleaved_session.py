@@ -45,9 +45,9 @@ def run_session(
 ) -> None:
     """Time the steps of all contestants (methods) of a timing session, in turns. Collective.
 
-    Rank 0 records each burst (a series of timed steps). It also records the start and the end of each cell (one
-    configuration with one seed) that this session completes. A cell is recorded as failed if its contestant fails to
-    train, or if a link's rate is too far from the requested rate.
+    Rank 0 records each burst (a series of timed steps), and the start and the end of each cell (one configuration with
+    one seed) that this session completes. A cell is recorded as failed if its contestant fails to train, or if a link's
+    rate is too far from the requested rate.
 
     Args:
         session: The session.
@@ -215,7 +215,7 @@ class _Group:
 
 
 def _stage(session: Session, directory: Path, link: CellLink, heartbeat: Callable[[], None]) -> Stage:
-    """Prepare the links, and what creates the session's contestants. Collective."""
+    """Prepare the links, and return the object that creates the session's contestants. Collective."""
     if session.cell.compute == "measured":
         return TrainedStage(session, link, heartbeat)
     from liecbench.worker.replay.replayed_stage import ReplayedStage

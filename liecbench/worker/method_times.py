@@ -1,4 +1,4 @@
-"""Measure what a step of a method takes on one rank beyond computing and its compressor's operations."""
+"""Measure the seconds of a method's step on one rank beyond computing and its compressor's operations."""
 
 import statistics
 import time
@@ -54,7 +54,7 @@ class _NoLink:
 
 
 def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
-    """Return, for each step kind of a cell's method, the number of its first step and what ``world_size`` ranks send.
+    """Return, by step kind of a cell's method, the number of the first such step and the messages of all ranks.
 
     Args:
         cell: The cell.
@@ -100,8 +100,8 @@ def measure_method(
     """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
 
     The own work is the seconds of a step with the method, minus those of a plain step, minus those that ``compressors``
-    has for the step's messages. The steps take turns. They train a hollow model, which has the model's parameters but
-    computes almost nothing.
+    has for the step's messages. Steps of both kinds take turns, and train a hollow model, which has the model's
+    parameters but computes almost nothing.
 
     Args:
         cell: The cell.

@@ -21,8 +21,8 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return, for each module by name, the state that the model's state dict lacks.
 
-    It is plain data, which ``torch.load`` takes as safe, under the keys ``buffers``, ``attributes``, ``collections``,
-    ``arrays``, ``generators`` and ``objects``.
+    The state is plain data, which ``torch.load`` takes as safe, under the keys ``buffers``, ``attributes``,
+    ``collections``, ``arrays``, ``generators`` and ``objects``.
     """
     return {
         name: {

@@ -45,7 +45,7 @@ class OptimizerSteps:
         )
 
     def set_learning_rate(self, factor: float) -> None:
-        """Set every learning rate to ``factor`` times what it is before the schedule changes it."""
+        """Set every optimizer's learning rate to ``factor`` times the one in ``learning_rates``."""
         for optimizer, rate in zip(self.optimizers, self.learning_rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor

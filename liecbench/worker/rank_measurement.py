@@ -65,7 +65,7 @@ class RankMeasurement:
         """The part of the exposed communication seconds in which the link transferred messages.
 
         The rest is latency and waiting for other ranks. The transferring share is estimated as ``link_seconds`` ÷ the
-        seconds of all communication, hidden or not. It is at most 1, and 1 if the link's rate is unknown.
+        seconds of all communication, hidden or not. The share is at most 1, and 1 if the link's rate is unknown.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

@@ -26,7 +26,7 @@ class Timed(Protocol):
         """Let rank 0 write a timeline of a few steps. Return an error message if there is none. Collective."""
 
     def close(self) -> None:
-        """Release what the contestant holds. Collective."""
+        """Release the contestant's memory, thread and process group, if it has any. Collective."""
 
 
 class Stage(Protocol):
@@ -43,10 +43,10 @@ class Stage(Protocol):
         """Build a contestant on this rank. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Prepare to measure what a step of each contestant computes, without exchange. Collective.
+        """Prepare to measure how long a step of each contestant computes, without exchange. Collective.
 
-        Return a function to call before each round. It measures, and returns a function of a contestant that gives the
-        seconds of one step.
+        Return a function to call before each round: it measures all contestants, and returns a function from a
+        contestant to the seconds of one step.
         """
 
 

@@ -37,8 +37,8 @@ class StepParts:
         steps takes their place. That mean depends on the method: the same model takes up to 1.7 times as long if steps
         wait for the network in between.
 
-        Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The
-        others wait for this rank, so its work shows why the steps take so long. It is chosen as follows:
+        Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The others
+        wait for this rank, so its work shows why the steps take so long. This rank is chosen as follows:
 
         - If the link rates of all ranks are known: the rank with the largest sum of exposed transfer and compression.
         - Otherwise: the rank with the least communication time, exposed or hidden. The time that a rank waits for

@@ -24,7 +24,7 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, over
         step_kind: Returns the kind of the step with a given number.
         first: The number of the first step.
         last: The number after that of the last step.
-        overlapped: The number of later steps that compute while what a step sends is under way.
+        overlapped: The number of later steps that compute while messages of a step are in flight.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else range(other - 1, other + max(1, overlapped) + 1)

@@ -122,7 +122,8 @@ def _serve_cell(
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
     """Return the answer to the ``liecbench`` command's order to build a cell, when the cell is ready.
 
-    It holds the averaging period, the number of the first step to time, and the description of hardware and software.
+    The answer holds the averaging period, the number of the first step to time, and the description of hardware and
+    software.
     """
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)

@@ -1,4 +1,4 @@
-"""Forward and backward passes that do not train: what they change in a model is undone.
+"""Forward and backward passes that do not train: their changes to a model are undone.
 
 A pass can change more than gradients: running statistics, a flag such as "initialised from the first batch", a counter
 in a plain attribute, a list that a hook appends to, the model's own random generator. ``undone`` remembers all that a
@@ -28,7 +28,7 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 
 @contextmanager
 def undone(model: nn.Module, *, parameters: Collection[nn.Parameter] | None = None) -> Iterator[set[nn.Parameter]]:
-    """Undo, after the ``with`` body, what the body's passes change in the model and in global random generators.
+    """Undo, after the ``with`` body, the changes of the body's passes to the model and to global random generators.
 
     Torch's own generators are not restored: which ones there are depends on the device (see ``device.rng_states``).
 
@@ -70,7 +70,7 @@ class _Memory:
             left += self._visit(value)
 
     def restore(self) -> None:
-        """Restore what was remembered."""
+        """Restore the remembered contents of all objects."""
         with torch.no_grad():
             for restore in self._restores:
                 restore()

@@ -1,4 +1,4 @@
-"""Measure what clipping and the optimizer take in a step, for methods with another optimizer than the task's."""
+"""Measure the seconds of clipping and the optimizer in a step, for methods with an optimizer of their own."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Clocks of what a step computes, which do not count the time in which the work waits for a processor."""
+"""Clocks of the computing in a step, which do not count the time in which it waits for a processor."""
 
 import time
 from typing import Final

@@ -2,5 +2,5 @@
 
 A sleeping rank needs almost no processor. So many more ranks than this machine has cores behave as if each had a device
 of its own. Time may be dilated: everything then happens k times more slowly, and measured seconds are divided by k.
-What the machine itself adds, such as system calls, becomes k times smaller relative to what is emulated.
+Overhead of this machine, such as system calls, then becomes k times smaller relative to the emulated times.
 """

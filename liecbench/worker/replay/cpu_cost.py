@@ -30,7 +30,7 @@ def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -
     """Return an estimate of the CPU seconds of this machine, in real time, for one step of all ranks and their links.
 
     Args:
-        schedule: What all ranks send.
+        schedule: The messages of all ranks in the step.
         links: The emulated links; they must be shaped.
         slowdown: By how much real links are slower, and real messages smaller.
     """

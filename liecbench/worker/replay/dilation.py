@@ -133,7 +133,7 @@ def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
 
 
 def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
-    """Return the share of all processors that the ranks, and what emulates their links, used in the bursts.
+    """Return the share of all processors that the ranks and the process that emulates their links used in the bursts.
 
     Args:
         bursts: The bursts; all ranks are on one machine.

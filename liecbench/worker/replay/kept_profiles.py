@@ -1,7 +1,7 @@
 """Profiles that a machine keeps between runs, so that repeated runs replay the same compute.
 
-Two measurements of a small model on one machine, minutes apart, were seen to differ by a factor of 1.9. Runs that
-replay the same profile differ only in what their links do.
+Two measurements of a small model on one machine, minutes apart, were seen to differ by a factor of 1.9. If runs replay
+the same profile, only communication can make their times differ.
 """
 
 import functools
@@ -45,7 +45,7 @@ def compute_fields(cell: Cell) -> dict[str, object]:
 def kept_path(contestants: Sequence[Cell]) -> Path | None:
     """Return the file in which this machine keeps the profile of cells with one model; None if it keeps none.
 
-    Its name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
+    The file's name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
     liecbench's and the user's code that is measured. Set ``LIECBENCH_PROFILES`` to another directory than
     ``~/.cache/liecbench/profiles``.
     """
@@ -126,7 +126,7 @@ def _package_sha256() -> str:
 
 
 def _others_sha256(cell: Cell) -> list[str]:
-    """Return hashes of the files with the cell's model, dataset, method and compressor that are not liecbench's own."""
+    """Return the SHA-256 of each file outside liecbench with the cell's model, dataset, method or compressor."""
     files = [file_sha256(cell.task.model.name), file_sha256(cell.task.dataset.name)]
     classes = [registry.load("algorithm", cell.algorithm.name)]
     if cell.compressor is not None:

@@ -68,7 +68,7 @@ def _all_reduce_seconds(pair: dist.ProcessGroup) -> float:
 def _least_seconds(work: Callable[[], object]) -> float:
     """Return the 10th percentile of the seconds of ``work`` over many repetitions.
 
-    It is near the time on free processors, because other processes only make the work slower.
+    This percentile is near the time on free processors, because other processes only make the work slower.
     """
     seconds = []
     for number in range(_NUM_WARM_UP + _NUM_TIMED):

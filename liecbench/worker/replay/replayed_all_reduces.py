@@ -26,8 +26,8 @@ class ReplayedAllReduces:
         group: The process group.
         watch: Counts and times the all-reduces.
         pauses: This rank's pauses.
-        extra_seconds: A pause for each all-reduce. It makes up for the processor time of an all-reduce, which does not
-            grow with the dilation, as everything else does.
+        extra_seconds: A pause for each all-reduce, because its processor time does not grow with the dilation, as
+            everything else does.
         slowdown: By how much real vectors are smaller.
     """
 

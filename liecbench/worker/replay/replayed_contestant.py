@@ -40,8 +40,8 @@ class Stage:
         slowdown: By how much everything is slower, and messages are smaller.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. It
-            outlives the placements, so that only the first one needs a burst to find it.
+        num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. The
+            numbers are kept for all placements, so that only the first placement needs a burst to find them.
     """
 
     profile: Profile
@@ -57,7 +57,7 @@ class ReplayedContestant:
 
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).
-        stage: What it shares with the others.
+        stage: The profile, slowdown and link, which all contestants of the session share.
         kinds: The method's step kinds, by name.
         steps: For each kind, a step to replay.
     """
@@ -73,7 +73,7 @@ class ReplayedContestant:
 
         Args:
             contestant: The method to time.
-            stage: What it shares with the others.
+            stage: The profile, slowdown and link, which all contestants of the session share.
             num_steps: The number of steps of its training; 0 if nothing is trained.
 
         Raises:

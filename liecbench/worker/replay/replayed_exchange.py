@@ -20,18 +20,18 @@ _BYTES_PER_ELEMENT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedExchange:
-    """One rank's part in the calls of a schedule. It makes the calls that ``GroupExchange`` makes, in the same order.
+    """One rank's part in the calls of a schedule, in the order in which ``GroupExchange`` makes them.
 
-    Where ``GroupExchange`` compresses or decompresses, it sleeps.
+    The rank sleeps where ``GroupExchange`` compresses or decompresses.
 
     Attributes:
         rank: This rank.
         schedule: The schedule that the calls belong to.
         transport: Moves the messages.
         pauses: This rank's pauses.
-        watch: Counts and times what the exchange does.
-        extra_seconds: A pause for each message that is sent or received. It makes up for the processor time of a
-            message, which does not grow with the dilation, as everything else does.
+        watch: Counts the exchange's bytes and messages, and times its work.
+        extra_seconds: A pause for each message that is sent or received, because its processor time does not grow with
+            the dilation, as everything else does.
         slowdown: By how much real messages are smaller.
     """
 

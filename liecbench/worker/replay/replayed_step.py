@@ -26,13 +26,13 @@ class ReplayedStep:
     """A step of one kind, ready to be replayed any number of times.
 
     Attributes:
-        schedule: What all ranks send in the step.
-        work: What this rank computes.
+        schedule: The messages of all ranks in the step.
+        work: The seconds in which this rank computes.
         times: The times of each call's compressor, in the order of the schedule's calls.
         exchange: Makes the calls.
         all_reduces: Makes the all-reduces.
         pauses: This rank's pauses.
-        watch: Counts and times what the step does.
+        watch: Counts the step's bytes and messages, and times its work.
     """
 
     schedule: Schedule
@@ -47,8 +47,8 @@ class ReplayedStep:
         """Replay the step. Collective.
 
         The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
-        last, the optimizer steps, and what the method sends after the step follows. If later steps compute meanwhile,
-        their computing is waited for as well, and left out of the times.
+        last block, the optimizer steps, and then the method's messages after the step are sent. If later steps compute
+        meanwhile, their computing is waited for as well, and left out of the times.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0

@@ -1,4 +1,4 @@
-"""The kinds of steps of a method that replays a profile: what all ranks send in them, and what a rank computes."""
+"""The kinds of steps of a method that replays a profile: the messages of all ranks, and the work of one rank."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepKind:
-    """A step kind of a method: its schedule, its share of all steps, and what a rank computes in it."""
+    """A step kind of a method: its schedule of messages, its share of all steps, and the work of one rank."""
 
     schedule: Schedule
     share: StepShare

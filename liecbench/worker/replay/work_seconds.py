@@ -40,7 +40,7 @@ class WorkSeconds:
 
         Args:
             profile: The profile of the model.
-            schedule: What the step sends; its blocks name the parameters that each block waits for.
+            schedule: The messages of the step; its blocks name the parameters that each block waits for.
             batches: The number of minibatches whose gradients the step accumulates.
             local: Seconds that the method takes in the step on one rank beyond its compressor's operations. Each block
                 takes the share that it has of the parameters.
