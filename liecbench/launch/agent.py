@@ -27,7 +27,7 @@ def run_agent(agent: Agent) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     class NoFiles(DefaultLogsSpecs):
-        """No files for the ranks' output and errors: by default, torch leaves a directory of them behind."""
+        """Log settings that write no files; by default, torch leaves a directory with the ranks' output behind."""
 
         def reify(self, envs: dict[int, dict[str, str]]) -> LogsDest:
             return dataclasses.replace(super().reify(envs), tee_stdouts={}, tee_stderrs={})

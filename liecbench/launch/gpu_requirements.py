@@ -118,7 +118,7 @@ def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool 
 
 
 def lacking_to_build() -> Iterator[str]:
-    """Yield what is missing for Triton to build its kernel launchers: a C compiler, or the path of ``Python.h``."""
+    """Yield the missing files that Triton needs to build its kernel launchers: a C compiler, or ``Python.h``."""
     asked = os.environ.get("CC")
     if not any(map(shutil.which, ["gcc", "clang"] if asked is None else [asked])):
         yield "C compiler" if asked is None else f"C compiler CC={asked}"

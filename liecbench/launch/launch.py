@@ -28,8 +28,8 @@ REFUSED_REMEDY = (
 class Launch:
     """Jobs, or timing sessions, that share one torchrun.
 
-    Their cells agree in the fields of ``launch_key``, such as the number of workers, but may differ in others, such as
-    the rates of links.
+    The cells of the jobs or sessions agree in the fields of ``launch_key``, such as the number of workers, but may
+    differ in others, such as the rates of links.
 
     Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
 

@@ -75,8 +75,8 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
     """Yield the final status of each cell with ``timing: interleaved`` that needs no timing session.
 
     Call this when all trainings have ended. If the training that gives a cell's losses failed or diverged, the cell has
-    the status of that training. It is completed if a cell with equal step times, such as one that differs only in the
-    seed, was timed before.
+    the status of that training. A cell is completed if a cell with equal step times, such as one that differs only in
+    the seed, was timed before.
 
     Args:
         cells: All cells of a run.
@@ -106,7 +106,7 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells sorted by seed and, within a seed, by setting: what compared methods share, such as the link.
+    """Return the cells sorted by seed and, within a seed, by setting, such as the link that compared methods share.
 
     The methods of a seed and setting are in a random order, which depends only on the cells' ids.
     """

@@ -2,12 +2,11 @@
 
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
-If the launch has shaped links, the supervisor creates these in its network namespace.
-The kernel kills each of these processes when its parent dies, and all processes of the namespace when PID 1 dies. So
-when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
-A supervisor is usually a fork of the template process, which has imported torch for all launches. It can also be a
-process of its own, which ``main`` starts. In both cases it has a single thread, because ``unshare`` refuses a process
-with several.
+If the launch has shaped links, the supervisor creates these in its network namespace. The kernel kills each of these
+processes when its parent dies, and all processes of the namespace when PID 1 dies. So when any process of this chain is
+killed, even by SIGKILL, all processes to its right die too. A supervisor is usually a fork of the template process,
+which has imported torch for all launches. A supervisor can also be a process of its own, which ``main`` starts. In both
+cases it has a single thread, because ``unshare`` refuses a process with several.
 """
 
 import contextlib
@@ -191,7 +190,7 @@ def _build(isolation: Isolation) -> "Hub | None":
 def _start_delay_line(network: "Hub", events: int) -> int:
     """Start the delay line, the process that delays frames, and return its PID.
 
-    The delay line has a core of its own if there are more cores than the ranks have threads. It closes its
+    The delay line has a core of its own if there are more cores than the ranks have threads. The delay line closes its
     copy of the file descriptor ``events``.
     """
     from liecbench.network import delay_line

@@ -26,7 +26,7 @@ _templates: Final[dict[object, "Template"]] = {}
 
 
 class Template:
-    """A process that imports torch and is then forked for every launch. It lives until ``close``."""
+    """A process that imports torch, is then forked for every launch, and lives until ``close``."""
 
     def __init__(self, python: str, environment: Mapping[str, str], imports: tuple[str, ...]) -> None:
         self.python = python

@@ -142,11 +142,11 @@ def start_torchrun(
     Args:
         torchrun: Settings of the ranks.
         plan: The file that the ranks read their plan from.
-        log: The file that receives what the ranks print.
+        log: The file for the ranks' standard output and standard error.
         on_event: Called with each event.
-        refused_remedy: What the error message advises if the kernel refuses namespaces.
-        stall_timeout: Returns how many seconds to wait for the next event; if none comes in this time, the ranks are
-            ended. It is called before every wait. None: wait forever.
+        refused_remedy: The advice in the error message if the kernel refuses namespaces.
+        stall_timeout: Called before every wait for an event; returns how many seconds to wait. If no event comes in
+            this time, the ranks are ended. None: wait forever.
 
     Raises:
         MachineError: The kernel refuses the namespaces that shaped links need.
@@ -180,7 +180,7 @@ def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -
 class Ranks:
     """The running processes of one torchrun, as a context manager that ends them when it is left.
 
-    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses to create
+    ``events`` yields the events of the ranks as they arrive, and raises RefusedError if the kernel refuses to create
     namespaces or links, and StalledError if no event comes for the seconds that ``stall_timeout`` returns.
     """
 
