@@ -90,7 +90,7 @@ def headline(outcome: Outcome) -> str:
 
 
 def problems(outcome: Outcome) -> list[Problem]:
-    """Return what did not pass: failed results, then failed cells, then inconclusive and not compared results."""
+    """Return all problems: failed results, then failed cells, then inconclusive and not compared results."""
     found = [
         Problem(result.verdict.upper(), f"{result.cell} · {spaced(result.metric)}", result.reason)
         for result in worst_first(outcome.results)

@@ -58,7 +58,7 @@ class ResidentSide:
 
     Args:
         side: Settings of the side.
-        cells: The cells that this launch can measure. They agree in all fields that a launch fixes, such as the number
+        cells: The cells that this launch can measure, which agree in all fields that a launch fixes, such as the number
             of workers.
         directory: Directory for the launch's plan, its named pipe for orders, and its log.
         stall_timeout: Returns the seconds without an answer after which the ranks count as lost.

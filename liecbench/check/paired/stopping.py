@@ -103,7 +103,7 @@ def is_complete(
 ) -> bool:
     """Return True if a cell needs no more pairs.
 
-    It has ``rule.most_pairs`` pairs, or each of its tests has a verdict or cannot get one any more.
+    Such a cell has ``rule.most_pairs`` pairs, or each of its tests has a verdict or cannot get one any more.
 
     Args:
         tests: The pairs of each test of the cell; a test is one metric.

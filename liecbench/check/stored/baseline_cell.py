@@ -196,8 +196,8 @@ class BaselineCell(Model):
     def parse(cls, text: bytes) -> Self:
         """Return the cell in a part of a baseline's file.
 
-        Thousands of cells share a few environments: each is parsed once, and its text cut out of the other cells'. What
-        remains of a text is valid JSON only if a whole value was cut out.
+        Thousands of cells share a few environments. Each environment is parsed once, and later cells are parsed without
+        its text. The remaining text is valid JSON only if a whole value was cut out.
 
         Raises:
             ValidationError: If the text is no cell of a baseline.

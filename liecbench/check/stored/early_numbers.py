@@ -25,9 +25,9 @@ def first_steps(label: str, matches: Sequence[CellMatch], margin: float) -> Chec
         margin: Allowed relative difference.
 
     Returns:
-        A result with the largest difference. It is FAIL if any number differs by more than ``margin``, or if only one
-        side has the number; NOT_COMPARED if no seed has first steps on both sides, because an earlier version of
-        liecbench did not record them; else PASS.
+        A result with the largest difference. The verdict is FAIL if any number differs by more than ``margin``, or if
+        only one side has the number; NOT_COMPARED if no seed has first steps on both sides, because an earlier version
+        of liecbench did not record them; else PASS.
     """
     sides = [(match.seed, _recorded(match.baseline), _recorded(match.current)) for match in matches]
     known = [(seed, old, new) for seed, old, new in sides if old is not None and new is not None]

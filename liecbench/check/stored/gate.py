@@ -1,6 +1,6 @@
 """The check of results against a stored baseline.
 
-It compares bytes and messages exactly, accuracy and loss by confidence bounds over seeds, and the ratio of
+The check compares bytes and messages exactly, accuracy and loss by confidence bounds over seeds, and the ratio of
 communication time to wire time by a margin; times in seconds are only printed.
 """
 

@@ -41,8 +41,9 @@ def number_results(
         level: Probability that a confidence bound is wrong.
 
     Returns:
-        One result, or an empty list if neither side has the metric. It is FAIL if only one side has the metric, or if
-        the mean change is shown to be beyond the margin; PASS if it is shown to be within; else INCONCLUSIVE.
+        One result, or an empty list if neither side has the metric. The verdict is FAIL if only one side has the
+        metric, or if the mean change is shown to be beyond the margin; PASS if it is shown to be within; else
+        INCONCLUSIVE.
     """
     for match in matches:
         for epoch, now in zip(match.baseline.epochs, match.current.epochs, strict=False):
