@@ -52,7 +52,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 def _reasons(rows: Sequence[Row]) -> list[str]:
     """Return all names of the form ``throttled_<reason>_share`` that the records have.
 
-    They may include reasons that only a later version of liecbench knows.
+    These may include reasons that only a later version of liecbench knows.
     """
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})

@@ -1,4 +1,4 @@
-"""The first lines of the output of ``liecbench predict``: the fastest methods, and what the rows do not say."""
+"""The first lines of the output of ``liecbench predict``: the fastest methods, and limits of the prediction."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

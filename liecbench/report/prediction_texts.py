@@ -6,7 +6,7 @@ from liecbench.results.statistics import Estimate
 
 
 def method_name(found: Predictions, method: Method) -> str:
-    """Return the name of a method, with what tells it from the others that were predicted."""
+    """Return the name of a method, with the options in which it differs from other predicted methods."""
     servers = {one.server for one in found.request.methods if one.server is not None}
     name = method.label(found.request.methods)
     return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name

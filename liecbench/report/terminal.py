@@ -21,15 +21,15 @@ from liecbench.untrusted.plain_text import shortened
 def render(comparison: Comparison) -> "TerminalTable":
     """Return tables for Rich to print without cropping their lines.
 
-    By default they show what decides and fit a terminal with 80 columns. If ``comparison.wide``, or if metrics were
-    requested, they have a column per metric and lines as long as needed.
+    By default they show the most important metrics, and fit a terminal with 80 columns. If ``comparison.wide``, or if
+    metrics were requested, they have a column per metric and lines as long as needed.
     """
     return TerminalTable(comparison=comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalTable:
-    """Tables for Rich to print, with what else a reader needs below them: the verdict, errors and warnings."""
+    """Tables for Rich to print, with the verdict, errors and warnings below them."""
 
     comparison: Comparison
 

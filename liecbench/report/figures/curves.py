@@ -21,7 +21,7 @@ OfEpoch = Callable[[Epoch], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """A horizontal axis. Its value at an epoch is what training has cost so far, in seconds, bytes or epochs.
+    """A horizontal axis: the accumulated cost of training in seconds, bytes, tokens, joules or epochs.
 
     ``of_epoch`` returns the cost of one epoch; the axis shows its sum over this and all earlier epochs.
     ``caption`` is the figure's caption if higher values are better, and ``loss_caption`` if lower ones are.
