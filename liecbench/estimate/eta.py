@@ -83,8 +83,8 @@ class TimeLeft:
     def seconds(self) -> float | None:
         """Return the estimated seconds left; None if they are not known.
 
-        They are not known while epochs are left to train and none has finished yet, and while link rates are added to
-        narrow break-evens.
+        The seconds are not known while epochs are left to train and none has finished yet, and while link rates are
+        added to narrow break-evens.
         """
         if self._is_narrowing:
             return None

@@ -42,7 +42,7 @@ class ReplayedSteps:
 
     Attributes:
         seconds: Seconds of a step in emulated time.
-        kind: What all ranks send in a step, and what a rank computes in it.
+        kind: The messages of all ranks in a step, and the work of one rank.
         links: The links of the ranks.
     """
 

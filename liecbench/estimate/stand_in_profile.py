@@ -58,7 +58,7 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
     Args:
         profile: The profile, of the model of ``cells``.
         cells: The cells.
-        takes_time: False if what is added takes no time.
+        takes_time: False to add methods whose work takes 0 seconds, so that nothing needs to be measured.
     """
     from liecbench.compressors.by_name import description
 
