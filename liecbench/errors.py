@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 
 class Interruption(SystemExit):
-    """Raised on Ctrl-C or SIGTERM. It is a SystemExit so that no ``except Exception`` catches it."""
+    """Raised on Ctrl-C or SIGTERM; a SystemExit, so that no ``except Exception`` catches it."""
 
     def __init__(self) -> None:
         super().__init__(int(ExitCode.INTERRUPTED))

@@ -61,7 +61,7 @@ class Results:
 
         The keys are those of ``epoch`` records, but ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over
         ranks, and ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of
-        a timing session. What is unknown is None.
+        a timing session. Unknown values are None.
         """
         return epoch_rows(cell for row in self._comparison.rows for cell in row.cells)
 
@@ -162,7 +162,7 @@ def load_results(
     baseline: str | None = None,
     best: str | None = None,
 ) -> Results:
-    """Return what one or more results directories hold, compared as ``liecbench compare`` does.
+    """Load one or more results directories, and compare their cells as ``liecbench compare`` does.
 
     If the scenarios of several directories ask for different settings, those of the first are used, with a warning.
 

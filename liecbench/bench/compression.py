@@ -170,8 +170,8 @@ class _GpuStopwatch:
 
     During the launch the GPU reads a large buffer, which evicts all vectors from its cache. (Writing the buffer would
     leave dirty lines in the cache, which the GPU would write back during the operation.) The number of reads is doubled
-    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead.
-    Its time is accepted anyway when ``_MOST_READS`` reads are reached.
+    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead;
+    when ``_MOST_READS`` reads are reached, its time is accepted anyway.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:

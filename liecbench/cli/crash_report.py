@@ -1,7 +1,7 @@
 """Report an unexpected error: write a crash report to a file, print one line on standard error, exit with code 70.
 
-A report has the command, the traceback and the versions of the software. It lists no environment variables and no local
-variables, and URLs in it have neither password nor query string.
+A report has the command, the traceback and the versions of the software. The report lists no environment variables and
+no local variables, and its URLs have neither password nor query string.
 """
 
 import contextlib

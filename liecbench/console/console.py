@@ -48,7 +48,7 @@ def ignore_unwritable_errors() -> Iterator[None]:
 
 
 def _drop(stream: TextIO) -> None:
-    """Discard what is still in a stream's buffer, and all that is printed on the stream later."""
+    """Discard the text in a stream's buffer, and all text that is printed on the stream later."""
     with suppress(OSError, ValueError):  # a stream of a test is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -32,7 +32,7 @@ class PlainStream:
 def make_streams_plain() -> None:
     """Make standard output and standard error plain streams, which replace the characters that their encoding lacks.
 
-    If one of them is closed, what is printed on it is lost.
+    Text that is printed on a closed stream is lost.
     """
     errors = plain_characters.register()
     for name in ("stdout", "stderr"):

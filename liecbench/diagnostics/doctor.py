@@ -1,4 +1,4 @@
-"""The diagnostics of ``liecbench doctor``: try all that a run needs, and give a remedy for what does not work."""
+"""The diagnostics of ``liecbench doctor``: try everything that a run needs, and give a remedy for each failure."""
 
 import os
 import platform

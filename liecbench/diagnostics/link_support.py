@@ -21,7 +21,7 @@ def require_emulator(asked: Iterable[tuple[LinkMap, Emulator]]) -> None:
     """Raise MachineError if the kernel lacks the emulator, netem or the delay line, that a link needs.
 
     Links need one if they have delay, jitter or loss, or if the scenario asks for the delay line. If there are such
-    links, emulate one for a moment to see what the kernel has. If this test itself fails, do not raise.
+    links, emulate one for a moment to test the kernel. If this test itself fails, do not raise.
 
     Args:
         asked: The links of each cell, with the emulator that the scenario asks for.

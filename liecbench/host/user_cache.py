@@ -1,4 +1,4 @@
-"""The user's cache: what liecbench keeps between runs, such as datasets and profiles."""
+"""The user's cache directory, for files that liecbench keeps between runs, such as datasets and profiles."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from liecbench.errors import LiecbenchError
 
 
 def user_cache() -> Path:
-    """Return ``liecbench`` in ``$XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set. It need not exist.
+    """Return ``liecbench`` in ``$XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set. The directory need not exist.
 
     Raises LiecbenchError if there is no such home directory.
     """

@@ -14,10 +14,10 @@ from liecbench.integrations.rank_files import load_rank_file, save_rank_file
 class TrainerCompression(TrainerCallback):
     """A callback that trains with an algorithm: ``trainer.add_callback(TrainerCompression(trainer, algorithm))``.
 
-    It attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one more file
-    per rank, from which ``trainer.train(resume_from_checkpoint=…)`` goes on. If the method has local models, their mean
-    is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` clips all of them by one
-    factor. Add the callback after those that start evaluations or saves.
+    The callback attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one
+    more file per rank, from which ``trainer.train(resume_from_checkpoint=…)`` goes on. If the method has local models,
+    their mean is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` clips all of
+    them by one factor. Add the callback after those that start evaluations or saves.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.

@@ -19,10 +19,10 @@ _KEY = "liecbench"
 class LightningCompression(Callback):
     """A callback that trains with an algorithm, for ``Trainer(strategy="ddp", callbacks=[…])``.
 
-    It attaches the algorithm when ``trainer.fit`` begins to train and detaches it at the end. Checkpoints also hold the
-    memories of all ranks, which rank 0 gathers, and a training that goes on from a checkpoint restores them. If the
-    method has local models, their mean is validated, saved in checkpoints, and left in the module at the end, and
-    ``gradient_clip_val`` clips all of them by one factor.
+    The callback attaches the algorithm when ``trainer.fit`` begins to train and detaches it at the end. Checkpoints
+    also hold the memories of all ranks, which rank 0 gathers, and a training that goes on from a checkpoint restores
+    them. If the method has local models, their mean is validated, saved in checkpoints, and left in the module at the
+    end, and ``gradient_clip_val`` clips all of them by one factor.
 
     Args:
         algorithm: The algorithm.

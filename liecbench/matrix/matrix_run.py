@@ -31,7 +31,7 @@ from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Sn
 
 
 class MatrixRun:
-    """The cells of a scenario, and what is left to run of them in a results directory.
+    """The run of a scenario's cells into a results directory, which may already have some of their results.
 
     Args:
         request: The request for the run.
@@ -58,7 +58,7 @@ class MatrixRun:
         self._pending = self._checked_pending()
 
     def dry_run(self) -> Iterator[str]:
-        """Yield lines that tell what would run, how long it would take, and why it cannot run on this machine."""
+        """Yield the lines of ``--dry-run``: what would run, how long it would take, and why it cannot run here."""
         yield from lines(
             *(self._pending, len(self._cells), self.directory, self.nodes),
             added=[] if self._pending.sessions else self._added_rates(),

@@ -20,7 +20,7 @@ _BAR_WIDTH = 24
 
 
 class _BarAndLine(Progress):
-    """A progress bar with a text beside it, and below it a line about what runs now.
+    """A progress bar with a text beside it, and below it a line about the present cell.
 
     Neither is drawn without a terminal, or on one that cannot move its cursor (TERM=dumb).
     """

@@ -19,7 +19,7 @@ class RunRequest:
 
     Attributes:
         scenario: The scenario file.
-        again: What the user can type to continue an interrupted run.
+        again: The command or call that continues an interrupted run, for a message to the user.
         out: The results directory; None for ``results/NAME``.
         only: Conditions ``KEY=VALUE`` that the cells to run must meet.
         assignments: Overrides ``PATH=VALUE`` of keys of the scenario.

@@ -54,7 +54,7 @@ class Synthetic(Dataset):
         return self.classes
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test examples, float32 of shape ``[n, *shape]``. They are the same on every machine."""
+        """Return training and test examples, float32 of shape ``[n, *shape]``, the same on every machine."""
         random = np.random.default_rng(self.seed)
         numel = math.prod(self.shape)
         num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))
@@ -95,7 +95,7 @@ def separation(num_classes: int, best_accuracy: float) -> float:
 def accuracy_at(length: float, num_classes: int) -> float:
     """Return the best classifier's accuracy if all class means have this ``length`` and are orthogonal.
 
-    It is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
+    The accuracy is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
     """
     nodes, weights = _quadrature()
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()

@@ -1,4 +1,4 @@
-"""The results of studies: what every method's simulations measured, as means over seeds with intervals."""
+"""The results of studies: the measured values of every method, as means over seeds with intervals."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

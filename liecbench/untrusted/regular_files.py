@@ -127,8 +127,8 @@ def _stat(path: Path) -> os.stat_result | None:
 def _printed_to(existing: os.stat_result) -> int | None:
     """Return the descriptor of standard output or standard error if it goes to this file or pipe, else None.
 
-    Write to such a file through this descriptor. To replace the file would lose what is printed, and a new descriptor,
-    with an offset of its own, would overwrite it.
+    Write to such a file through this descriptor. Replacing the file would lose the printed text, and a new descriptor,
+    which has its own offset, would overwrite it.
     """
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
