@@ -54,7 +54,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
             optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. With a
-                list, ``after_step`` is called when the last of them has made its step, or before the next forward pass
+                list, ``after_step`` is called when every optimizer has made its step, or before the next forward pass
                 in training.
 
         Raises:

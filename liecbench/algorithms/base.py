@@ -113,7 +113,7 @@ class Algorithm(Attachable):
         return 0
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
-        """Tell the method how long the run is, for options that depend on it. liecbench calls it before ``attach``.
+        """Tell the method how long the run is, for options that depend on the length. Called before ``attach``.
 
         Raises:
             RunLengthError: If an option does not fit the run.

@@ -1,6 +1,6 @@
 """CSER: each worker adds its compression error to its own model in the same step, and remembers it.
 
-Every few steps, the workers average the remembered errors, of which they send the compressed part only.
+Every few steps, the workers average the compressed part of their remembered errors.
 """
 
 from collections.abc import Mapping

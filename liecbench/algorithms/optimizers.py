@@ -1,4 +1,4 @@
-"""Find the torch optimizers of a training loop, before and after whose steps an algorithm does its work."""
+"""Find the torch optimizers of a training loop: an algorithm does its work before and after their steps."""
 
 import sys
 from collections import OrderedDict
@@ -33,7 +33,7 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         wraps, as SAM wraps one, or itself if it wraps none.
 
     Raises:
-        TypeError: If there is no torch optimizer, or one that shards its state over the ranks.
+        TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
         ValueError: If an optimizer is LBFGS, or has no parameter of the model.
     """
     items = _items(given)

@@ -40,7 +40,7 @@ class OuterSteps(OuterModel):
         sync_every: The number of local steps between two outer steps of a fragment.
         fragments: The number of parts of the model that take turns, at equal distances, within ``sync_every`` steps.
             Each has consecutive whole tensors.
-        delay: The number of steps before a fragment's outer step at which it is sent. Training goes on meanwhile.
+        delay: A fragment is sent this number of steps before its outer step, and training goes on meanwhile.
     """
 
     sync_every: Annotated[int, Ge(1)] = 32
@@ -68,7 +68,7 @@ class OuterSteps(OuterModel):
         return self.delay
 
     def step_kind(self, step: int) -> str:
-        """Return ``local``, or for a step after which fragment p is sent ``outer_p`` (``outer`` if there is one)."""
+        """Return ``outer_p`` if fragment p is sent after the step (``outer`` if there is only one), else ``local``."""
         fragment = self._times.sent_after(step)
         if fragment is None:
             return "local"

@@ -60,7 +60,7 @@ def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
 
 
 def _hook_on_cpu() -> FunctionType:
-    """Return a copy of PyTorch's hook for which no GPU is available.
+    """Return a copy of PyTorch's hook that runs as on a machine without GPU.
 
     Where a GPU is available, the hook synchronizes the device of the bucket, which fails if that is the CPU.
     """

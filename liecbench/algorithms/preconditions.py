@@ -30,7 +30,7 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
     """Return ``model`` if it is a DistributedDataParallel module, or the one from which ``torch.compile`` made it.
 
     Raises:
-        TypeError: If there is none, or if its options leave no place for another communication hook.
+        TypeError: If ``model`` is not such a module, or if DDP's options do not allow another communication hook.
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:

@@ -1,4 +1,4 @@
-"""Quantized all-reduces in two hops: the method CSGD with blockwise int8 or int4, as methods with their own names."""
+"""Quantized all-reduces in two hops, ``int8_allreduce`` and ``int4_allreduce``: CSGD with sharded servers."""
 
 from typing import ClassVar
 
