@@ -33,7 +33,7 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return a cell whose ranks compute, or replay a profile, as a scenario says.
+    """Return ``cell`` with the scenario's choice of whether its ranks compute or replay a profile.
 
     Args:
         cell: The cell, with ``compute: measured``.

@@ -20,8 +20,8 @@ def naming_options(choice: Mapping[str, Any]) -> set[str]:
     """Return the options that are always part of a method's name, because their values make it another method.
 
     Args:
-        choice: A choice as in a cell's spec. Of the options that the first versions did not have, a spec has only
-            those whose value changes the method, such as ``per_tensor`` of ``psgd``.
+        choice: An algorithm or compressor in a cell's spec. A spec has options that later versions added only if their
+            value changes the method, such as ``per_tensor`` of ``psgd``.
     """
     return {option for option in choice if (choice["name"], option) in _LATER_OPTIONS}
 

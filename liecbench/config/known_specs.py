@@ -36,7 +36,7 @@ class KnownSpec(dict[str, Any]):
         super().__setitem__(name, value)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Copy and pickle it as a plain mapping, which may be changed."""
+        """Let ``copy`` and ``pickle`` make a plain dict, which may be changed."""
         return dict, (dict(self),)
 
 

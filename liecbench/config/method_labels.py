@@ -24,7 +24,7 @@ def method_label(
 
 
 def option_label(name: str, value: object) -> str:
-    """Return an option as names of methods have it: its name alone if it is switched on, else its name and value."""
+    """Return the text of an option in a method's name: ``per_tensor`` for True, else as in ``average period 32``."""
     return name if value is True else f"{name.replace('_', ' ')} {value}"
 
 
@@ -33,7 +33,7 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 
 
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
-    """Return the choice's name, the options that always belong to it, and those in which ``alike`` differ from it."""
+    """Return the choice's name, with its naming options and with the options in which the choices ``alike`` differ."""
     own, others = choice.model_dump(), [one.model_dump() for one in alike]
     always = naming_options(own)
     options = [name for name in own if name in always or any(other.get(name) != own[name] for other in others)]

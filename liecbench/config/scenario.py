@@ -117,7 +117,7 @@ class Scenario(Model):
     def stored(self) -> dict[str, Any]:
         """Return the fields to store in a results directory: with defaults, and without fields that are None.
 
-        ``compute: auto`` is replaced by what it means on this machine if it means the same for all cells.
+        ``compute: auto`` becomes ``measured`` or ``replayed`` if it means the same for all cells on this machine.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:
@@ -134,8 +134,8 @@ class Scenario(Model):
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
         """Return the scenario to continue a run, perhaps on another machine.
 
-        ``compute: auto`` keeps the meaning that it had for cells that are compared with each other, if one of them has
-        been timed.
+        If one of several compared cells has been timed, ``compute: auto`` means for all of them what it meant for that
+        one.
 
         Args:
             specs: The specs of the cells that have been timed.

@@ -43,7 +43,7 @@ class WarmUp(Model):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields, without the warm-up's if there is none, so that ids of cells without it stay the same."""
+        """Return the fields; leave out a warm-up of 0, so that ids of cells from before warm-ups stay the same."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if not name.startswith("warmup_") or value}
 

@@ -95,7 +95,7 @@ class Task(Model):
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the fields, without ``partition`` if it is ``iid``; of the task of a profile only the profile's hash.
 
-        So the ids of cells from versions without ``partition`` stay the same.
+        So cells from versions without ``partition`` keep their ids.
         """
         if self.profile is not None:
             return {"profile": self.profile}

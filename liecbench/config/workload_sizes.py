@@ -34,7 +34,7 @@ class Sizes:
         is_language_model: True if each example is a sequence of tokens, with a label for each of them.
         parameters: The shapes of the parameters that are trained.
         dtypes: The types of these parameters.
-        sparse_parameter: The name of the first of them that has sparse gradients; None if none has.
+        sparse_parameter: The name of the first trained parameter with sparse gradients; None if none has.
         has_hidden_matrices: True if the network has linear layers besides its output layer.
     """
 
