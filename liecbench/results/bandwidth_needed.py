@@ -1,4 +1,4 @@
-"""The bandwidth that methods need: the link rate from which computing takes a given share of a step.
+"""The bandwidth that methods need: the lowest link rate at which computing takes a given share of a step.
 
 This share, compute seconds ÷ step seconds, is called compute utilization.
 """

@@ -1,6 +1,7 @@
 """Search for a break-even, the link rate at which a method is as fast as the baseline: choose the rate to measure next.
 
-The bracket of a break-even is the range between the two measured rates next to it. Each new rate narrows the bracket.
+The bracket of a break-even is the range between the two measured rates around the break-even. Each new rate narrows the
+bracket.
 """
 
 import itertools

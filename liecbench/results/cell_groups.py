@@ -67,8 +67,8 @@ def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:
 def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
     """Return a key that is equal for cells that may be compared, because they have the same setting and workload.
 
-    Fields by whose values ``baseline`` chooses the baseline's cells are not part of the key: other cells may differ
-    from the baseline in them.
+    Fields by which ``baseline`` chooses the baseline's cells are not part of the key, because other cells may have
+    other values of these fields.
     """
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]

@@ -70,7 +70,7 @@ class CellResult:
 
     @property
     def is_trained(self) -> bool:
-        """False if steps of a profile were timed, and nothing was trained: there is no accuracy."""
+        """False if only steps of a profile were timed, so that the cell has neither losses nor accuracy."""
         return not is_of_profile(self.spec["task"])
 
     @property

@@ -91,12 +91,12 @@ class Comparison:
 
     @functools.cached_property
     def lines_beside_answers(self) -> tuple[str, ...]:
-        """The lines that a reader needs beside the answers: notes, break-even rates, and facts about the times."""
+        """Lines that supplement ``answers``: notes, break-even rates, and facts about the times."""
         return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
 
     @functools.cached_property
     def speed_notes(self) -> tuple[str, ...]:
-        """Sentences that explain verdicts on speed which may surprise beside their intervals."""
+        """Sentences that explain verdicts on speed that seem to contradict their intervals."""
         return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:

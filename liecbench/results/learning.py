@@ -1,4 +1,4 @@
-"""A check that the baseline learned anything. If it did not, comparing accuracies with it says nothing."""
+"""Check that the baseline learned anything; otherwise a comparison of accuracies with the baseline means nothing."""
 
 import math
 import statistics

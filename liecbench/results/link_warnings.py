@@ -11,7 +11,7 @@ from liecbench.results.cells import CellResult
 
 
 def link_deviations(cells: Sequence[CellResult]) -> tuple[Deviation, ...]:
-    """Return each measured rate and round trip of the cells' links that is not as the scenario asks."""
+    """Return each measured rate and round trip of the cells' links that deviates from the scenario's."""
     return tuple(dict.fromkeys(found for link in _recorded(cells) for found in link.deviations()))
 
 

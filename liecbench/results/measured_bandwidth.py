@@ -74,11 +74,11 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 
 
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
-    """Return the range of link rates from which computing takes the share ``utilization`` of a step.
+    """Return the range that contains the lowest link rate at which computing takes ``utilization`` of a step.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
-        utilization: The share, from 0 to 1.
+        utilization: The compute utilization, from 0 to 1.
     """
     target, fastest = 1 / utilization - 1, waits[-1]
     if target < fastest.rest_at(fastest.low):

@@ -37,7 +37,7 @@ class Pace:
         utilization_by_round: Compute seconds ÷ seconds in each round, by the same keys as ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
-        late_share: The share of the time by which ranks that slept in place of computing woke late; None if ranks
+        late_share: How late ranks that slept in place of computing woke, as a share of the time; None if ranks
             computed, or if it is unknown.
     """
 
@@ -101,8 +101,8 @@ class Pace:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
         If timing sessions timed both, the seconds are paired by round; paces without a common round count as
-        independent. If the cells were timed while they trained, the seconds are paired by seed. Return None if there is
-        nothing to compare, such as a common seed.
+        independent. If the cells were timed while they trained, the seconds are paired by seed. Return None without a
+        common seed, or if a pace has no seconds.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

@@ -82,7 +82,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return what more seeds would tell about rows of a setting whose accuracy is not known yet."""
+    """Return the question that more seeds would settle about rows whose accuracy is not known yet."""
     judged = [verdict.accuracy_of(row) for row in rows]
     return MoreSeeds(
         methods=tuple(words.name(row) for row in rows),

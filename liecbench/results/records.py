@@ -109,8 +109,8 @@ class Epoch:
     ``least_communicate_seconds`` is the communication time of the rank that communicated least, because this rank
     waited for no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other
     than the ranks used. ``memory_bytes`` is the size of the vectors that the method keeps, such as residuals, on the
-    rank with the most; ``optimizer_bytes`` is that of the optimizer's states on rank 0, such as momentum, and None, and
-    absent in a ledger, if there are none. Only the first epoch has ``first_steps``.
+    rank with the most; ``optimizer_bytes`` is the size of the optimizer's states on rank 0, such as momentum. Without
+    states it is None, and absent in a ledger. Only the first epoch has ``first_steps``.
 
     ``train_seconds`` is the sum of four parts. ``compute_seconds`` is the time for the model and the optimizer without
     waiting for a processor, mean over ranks; if the steps were timed in a session, their seconds without any

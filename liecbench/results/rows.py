@@ -37,7 +37,7 @@ class Row:
         reached: The number of cells that reached the target and of all cells, such as ``2/3``; None without a target.
         metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
-        link_deviations: The measured rates and round trips of the cells' links that are not as the scenario asks.
+        link_deviations: The measured rates and round trips of the cells' links that deviate from the scenario's.
         other_warnings: The other facts that a reader must know before trusting the row.
         task_differences: The row's and the baseline's value of each field in which their tasks differ, by name.
     """

@@ -40,7 +40,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if the cell is only timed, and another cell is trained for it."""
+        """True if a session only times the cell's steps, and another cell is trained for the losses."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -68,7 +68,7 @@ class Verification:
 
     @classmethod
     def of(cls, directory: Path) -> "Verification":
-        """Read a results directory's ledger to its end; raise LiecbenchError if there is none."""
+        """Read a results directory's ledger to its end; raise LiecbenchError if the directory has no ledger."""
         reader = LedgerReader(directory)
         lines = list(reader.new_lines())
         cells = _cells(lines)

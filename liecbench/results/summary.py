@@ -47,7 +47,7 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 
 
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
-    """Return the lines of the verdict that a reader needs beside the answers for the settings.
+    """Return the lines that supplement the answers for the settings.
 
     These are break-even rates, rows that did not complete, and facts about the machine and the times, each told once.
     """

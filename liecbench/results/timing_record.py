@@ -57,11 +57,11 @@ class Timing:
         payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
-        dilation: How many times slower everything ran. All seconds are divided by it. It is 1, and absent in a ledger,
-            unless the ranks replayed a profile in dilated time.
+        dilation: The factor by which everything ran more slowly; all seconds are divided by it. It is 1, and absent in
+            a ledger, unless the ranks replayed a profile in dilated time.
         raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, if this is 1.
-        message_divisor: How many times smaller messages and rates were than emulated ones, whose bytes the record has.
-            It is 1, and absent in a ledger, unless this machine is too slow for full messages.
+        message_divisor: The factor by which real messages and rates were smaller than the emulated ones; the record has
+            the emulated bytes. It is 1, and absent in a ledger, unless this machine is too slow for full messages.
         late_seconds: The seconds by which sleeps of the latest rank ended late for want of a processor, all together.
             None, and absent in a ledger, if ranks computed, and in records of earlier versions.
         thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.

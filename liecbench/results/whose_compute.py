@@ -53,7 +53,7 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
     """Return ``for steps that compute …`` for the rows; empty if their records lack compute seconds.
 
-    If settings, such as numbers of workers, differ in it, each is named with its seconds.
+    If settings, such as numbers of workers, differ in the compute seconds, each is named with its own.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:
