@@ -46,7 +46,7 @@ def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
     """Return the timed rows whose links have a rate and lose nothing.
 
     Raises:
-        NothingToCompareError: If there is none.
+        NothingToCompareError: If no row is timed on such links.
     """
     found = []
     for row in comparison.rows:

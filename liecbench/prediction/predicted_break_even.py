@@ -20,10 +20,18 @@ _WIDEST: Final = 100
 class PredictedBreakEven:
     """The link rate at which a method is as fast as the baseline.
 
-    ``link`` has the shape of the links. ``bits_per_second`` is None unless ``outcome`` is ``below`` or ``above``. If it
-    is ``unclear``, the inputs' errors allow rates far apart or, with ``is_equal``, both methods are equally fast at
-    every rate. If it is ``alternating``, the tuple ``alternating`` has the rates, in bits per second, at which the
-    method becomes faster or slower, and ``is_faster_at_first`` is True if it is faster below the first of them.
+    Attributes:
+        method: The method.
+        workers: The number of workers.
+        link: Links of the shape for which the break-even holds; their rates do not matter.
+        outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
+            ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.
+            ``unclear``: errors of the inputs allow rates that are far apart, or ``is_equal``.
+        bits_per_second: The break-even with its interval; None unless ``outcome`` is ``below`` or ``above``.
+        is_equal: True if both methods are equally fast at every rate.
+        alternating: If ``outcome`` is ``alternating``, the rates, in bits per second, at which the method becomes
+            faster or slower; else empty.
+        is_faster_at_first: True if the method is faster at rates below the first of ``alternating``.
     """
 
     method: Method

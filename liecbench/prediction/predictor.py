@@ -82,7 +82,7 @@ class Predictor:
         return self.compute_seconds / self.time(links).seconds
 
     def rate_for(self, utilization: float, links: LinkMap) -> float | None:
-        """Return the up rate of the default link from which the compute utilization is reached; None if never.
+        """Return the lowest up rate of the default link with this compute utilization; None if no rate is high enough.
 
         Args:
             utilization: The compute utilization, from 0 to 1.

@@ -32,7 +32,7 @@ _UNCOMPRESSED: Final = CompressorTimes(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Method:
-    """A method as a scenario names it.
+    """A method with its options, as they are given in a scenario.
 
     Attributes:
         algorithm: The algorithm's name and options.

@@ -23,7 +23,7 @@ def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
     """Return the profile that the cell replays, else the first one of its model.
 
     Raises:
-        LiecbenchError: If there is none; the message says what to measure.
+        LiecbenchError: If there is no such profile; the message says what to measure.
     """
     reasons = []
     own = cell.task.profile or cell.profile

@@ -160,7 +160,7 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the time after the optimizer's step, of which later steps' computing hides ``hidden_seconds``."""
+    """Return the exposed time after the optimizer's step; later steps compute for ``hidden_seconds`` meanwhile."""
     sent = Span()
     for call in work.after_step:
         sent += network.call(call)

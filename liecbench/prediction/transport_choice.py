@@ -12,8 +12,8 @@ def transport_costs(path: Path | None, profile: Profile | None) -> TransportCost
     """Return the constants that fit a benchmark, else those of NCCL for the profile of a GPU, else those of Gloo.
 
     Args:
-        path: The benchmark's output, which is one over Gloo; None for none.
-        profile: The profile, which may have the seconds per message; None for none.
+        path: The output of a benchmark over Gloo; None without a benchmark.
+        profile: The profile, which may have the seconds per message; None without a profile.
 
     Raises:
         LiecbenchError: If the file is no such output.

@@ -22,9 +22,9 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Seconds by which communication lengthens every step besides the messages. None: those that
-            DistributedDataParallel takes even if nothing is sent, unless the profile has the method's own times, which
-            include them.
+        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. None: those
+            that DistributedDataParallel takes even if nothing is sent, unless the profile has the method's own times,
+            which include them.
         efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.
@@ -61,7 +61,7 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the seconds by which communication lengthens every step besides the messages."""
+        """Return the fixed seconds that communication adds to a step, apart from the seconds per message."""
         if self.step_seconds is not None:
             return self.step_seconds
         return 0.0 if has_own_times else _GLOO_STEP if self.backend == "gloo" else _NCCL_STEP
