@@ -1,4 +1,4 @@
-"""A rank's side of the delay line, the process that emulates links: have it limit this rank's link, get its counts."""
+"""A rank's control of the delay line, the process that emulates links: limit this rank's link, read the counts."""
 
 import json
 import socket

@@ -64,7 +64,7 @@ class WorkerLink:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> UsedEmulator:
-        """Choose the mechanism that limits the links from now on, and return the name that records have for it.
+        """Choose the mechanism that limits the links from now on, and return the name of the mechanism in records.
 
         Args:
             links: The links of all workers, which must be shaped.

@@ -40,7 +40,7 @@ class LinkMap:
         return any(link.needs_latency for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return the default link, and then the workers' links that differ from it; nothing if links are not shaped."""
+        """Return the default link, then the links of single workers that differ; nothing if links are not shaped."""
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property

@@ -62,7 +62,7 @@ def tally_warnings(recorded: Sequence[LinkTally], links: LinkMap, num_workers: i
     Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
 
     Args:
-        recorded: Tallies as records have them; empty if the links were not emulated by a process that delays frames.
+        recorded: The recorded tallies; empty if the links were not emulated by a process that delays frames.
         links: The links that the scenario asks for.
         num_workers: The number of workers.
     """

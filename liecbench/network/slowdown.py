@@ -9,9 +9,9 @@ class Slowdown:
     """The factors between emulated and real time, and between emulated and real messages.
 
     Attributes:
-        dilation: The factor by which everything takes longer in reality: rates are lower by it, delays longer.
-        message_divisor: The factor by which real messages are smaller. Rates are lower by it, too, so that the transfer
-            of a message takes the same time, although a link carries fewer bytes.
+        dilation: The factor by which everything takes longer in reality: rates are divided by it, delays multiplied.
+        message_divisor: The factor by which real messages are smaller. Rates are divided by it, too, so that the
+            transfer of a message takes the same time, although a link carries fewer bytes.
     """
 
     dilation: int = 1
