@@ -104,7 +104,7 @@ class PlainSteps:
         return steps
 
     def step(self) -> PlainStep:
-        """Pause, load a minibatch, and measure a step on it."""
+        """Pause, load a minibatch, and measure a training step on this minibatch."""
         time.sleep(PAUSE_SECONDS)
         inputs, labels = self._minibatch()
         self._stamps.clear()

@@ -23,7 +23,7 @@ class Timed(Protocol):
         """Time a burst (consecutive steps) of each step kind, and yield its record, equal on every rank. Collective."""
 
     def trace(self, path: Path) -> str | None:
-        """Let rank 0 write a timeline of a few steps. Return an error message if there is none. Collective."""
+        """Let rank 0 write a timeline of a few steps. Return an error message if it cannot be written. Collective."""
 
     def close(self) -> None:
         """Release the contestant's memory, thread and process group, if it has any. Collective."""

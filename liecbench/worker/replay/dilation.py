@@ -34,8 +34,9 @@ def estimated_slowdown(
 ) -> Slowdown:
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
-    Messages keep their sizes if a dilation of at most 16 suffices. Otherwise they are divided by the least power of two
-    with which it does or, if there is none, by the one that needs the least dilation. No message is cut below 4 kB.
+    If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the least power
+    of two with which a dilation of at most 16 suffices or, if no power does, by the one that needs the least dilation.
+    No message becomes smaller than 4 kB.
 
     Args:
         methods: For each method, a cell of it, whose links must be shaped, and its step kinds.

@@ -84,7 +84,7 @@ def _update_in(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_kept(path: Path | None) -> Profile | None:
-    """Return the profile in the file ``path``; None if there is none, or none that can be read."""
+    """Return the profile in the file ``path``; None if ``path`` is None, or if the file cannot be read."""
     try:
         return read_profile(path) if path is not None and path.is_file() else None
     except (LiecbenchError, OSError):

@@ -106,7 +106,7 @@ class ReplayedContestant:
         return [self._burst(name, _PROBE_STEPS) for name in self.kinds]
 
     def trace(self, path: Path) -> str | None:
-        """Return the reason why there is no timeline: nothing is computed that could be drawn."""
+        """Return an error message, because a replayed contestant computes nothing that a timeline could show."""
         return f"{path.name}: replayed steps have no timeline; use compute: measured for one"
 
     def close(self) -> None:

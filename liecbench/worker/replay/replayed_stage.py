@@ -56,7 +56,7 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return the profile's seconds: there is nothing to measure."""
+        """Return a function whose result maps a contestant to seconds of the profile; nothing is measured."""
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]
 

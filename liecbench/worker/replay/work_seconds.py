@@ -62,7 +62,7 @@ def compressor_times(profile: Profile, compressor: Compressor) -> CompressorTime
     """Return the times of a compressor.
 
     Raises:
-        ProfileError: If the profile has none for this compressor.
+        ProfileError: If the profile has no times for this compressor.
     """
     wanted = description(compressor)
     found = profile.compressor_times(wanted)
