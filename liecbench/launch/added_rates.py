@@ -1,4 +1,4 @@
-"""Choose link rates at which methods are timed in addition, to narrow their break-evens.
+"""Choose additional link rates at which methods are timed, to narrow their break-evens.
 
 A break-even is the link rate at which a method is as fast as the baseline. A scenario's links enclose it if the method
 is faster on one link and slower on another. No training is needed for an added rate, because losses do not depend on
@@ -36,7 +36,7 @@ class AddedRate:
 def rates_to_add(
     cells: Sequence[Cell], done: Mapping[str, CellResult], *, baseline: str, precision: float, at_most: int
 ) -> list[AddedRate]:
-    """Return the link rate at which to time each method next whose break-even can be narrowed.
+    """Return, for each method whose break-even can be narrowed, the link rate at which to time it next.
 
     A break-even is the link rate at which a method is as fast as the baseline.
 

@@ -49,7 +49,7 @@ class Launch:
 
     @property
     def work(self) -> str:
-        """The number of cells to train or to time, for messages."""
+        """The number of cells to train or to time, as text for messages."""
         num_timed = sum(len(session.jobs) for session in self.sessions)
         number, verb = (num_timed, "time") if self.sessions else (len(self.jobs), "train")
         return f"{number} cell{'' if number == 1 else 's'} to {verb}"

@@ -55,7 +55,8 @@ def jobs_left(
     Args:
         cells: All cells of a run.
         done: The state of the cells in the results directory.
-        baseline: The algorithm with which the others are compared. Every timing session times it in turns with them.
+        baseline: The algorithm with which the others are compared. Every timing session times the baseline in turns
+            with other methods.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     left = [cell for cell in cells if not _is_final(cell, done, precision)]

@@ -23,7 +23,8 @@ class RunSettings:
 
     Attributes:
         stall_timeout: Returns how many seconds the next event may take before a launch is ended.
-        baseline: The algorithm with which the others are compared. Every timing session times it in turns with them.
+        baseline: The algorithm with which the others are compared. Every timing session times the baseline in turns
+            with other methods.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         break_even_rates: How many link rates may be added per method, to narrow the interval of its break-even
             bandwidth.
