@@ -94,7 +94,7 @@ def built(
 
 
 def _repository() -> tuple[Path, str]:
-    """Return the top directory of the git working tree, and the current directory's path relative to it."""
+    """Return the top directory of the git working tree, and the current directory's path relative to that one."""
     done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
     if done.returncode:
         message = f"check revisions: git finds no working tree here ({' '.join(done.stderr.split())})"

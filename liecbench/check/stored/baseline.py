@@ -93,7 +93,7 @@ class Baseline(Model):
 
 
 class _Envelope(Model):
-    """The fields of a baseline's file beside the cells."""
+    """The fields of a baseline's file, apart from the cells."""
 
     type: str
     schema_: Annotated[int, Field(alias="schema")]

@@ -206,7 +206,7 @@ def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each distinct reason once, preceded by the seeds that have it.
+    """Return each distinct reason once, as a text that begins with the seeds to which the reason applies.
 
     Args:
         reasons: The reason of each seed.
