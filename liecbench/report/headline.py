@@ -1,4 +1,4 @@
-"""The words at the top of the page: one headline with what to use where, and below it the numbers behind it."""
+"""The words at the top of the page: a headline with the method to use on each link, and the numbers behind it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _OPEN: Final[dict[Outcome, str]] = {
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer: that of the only setting, or for several what to use on which links."""
+    """Return the answer in one sentence: for several settings, the method to use on each group of links."""
     answers = comparison.answers
     if len(answers) == 1:
         return answers[0].headline
@@ -39,7 +39,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
-    """Yield for each group of like answers its links, what to do there, and the numbers behind it."""
+    """Yield, for each group of answers with the same advice, the links, the advice and the numbers behind it."""
     # A speed-up may differ from link to link. What an answer says without one holds for its link only.
     keys = [(one.advice, one.method, one.cost, one.evidence, one.rest * (one.speed is None)) for one in answers]
     for group in _groups(answers, keys):

@@ -55,5 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False for curves of which none has two points, as after one epoch: their only points are in the table."""
+    """Return False if no curve of the figure has two points, as after one epoch: the table has single points."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)
