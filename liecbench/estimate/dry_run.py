@@ -44,7 +44,7 @@ def lines(
         num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
-        added: The link rates at which break-evens are to be narrowed next, as far as they are known.
+        added: The known link rates at which methods are to be timed next, to narrow their break-evens.
         num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: How many link rates may be added per method to narrow its break-even.
         isolate: True if each cell has a launch (one torchrun) of its own.
@@ -180,7 +180,7 @@ def _duration(seconds: float) -> str:
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields in which jobs differ, without those that their lines do not need."""
+    """Return the names of the fields in which jobs differ, for the lines on jobs; fields in every line are left out."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():

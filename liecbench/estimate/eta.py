@@ -100,7 +100,7 @@ class TimeLeft:
 
 
 def _session_seconds(session: Session) -> float:
-    """Return the seconds that a session takes at most, as far as they are known without measuring anything."""
+    """Return an upper bound of a session's seconds that needs no measurement."""
     sha256 = session.cell.profile
     profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None
     if profile is None:

@@ -13,7 +13,7 @@ from liecbench.profiles.profile_store import known_profile, load_stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedProfile:
-    """The profile that a session will replay, as far as it is known before.
+    """The profile that a session is expected to replay.
 
     Attributes:
         profile: The profile.
@@ -42,7 +42,7 @@ class ExpectedProfiles:
     def of(self, session: Session) -> ExpectedProfile:
         """Return the profile that a session will replay.
 
-        If there is none yet, this measures how long a step computes and how fast compressors are, and assumes the rest.
+        If no profile exists yet, measure how long a step computes and how fast compressors are, and assume the rest.
 
         Raises:
             LiecbenchError: If a profile cannot be read.

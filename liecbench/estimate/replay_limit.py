@@ -78,7 +78,7 @@ def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> s
 
 
 def _largest_dilation(session: Session, below: int, expected: ExpectedProfile) -> int | None:
-    """Return the largest dilation at which the session takes 20 minutes at most; None if there is none."""
+    """Return the largest dilation at which the session takes at most 20 minutes; None if it always takes longer."""
     steps = session_steps(session, expected.profile)
     low, high = 0, below
     while high - low > 1:
