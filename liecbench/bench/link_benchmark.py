@@ -51,7 +51,7 @@ class _Case:
 
     @property
     def asked(self) -> Link:
-        """The link that the user asked for, from whose rate and delay the physical limits of times follow."""
+        """The requested link. Physical limits of times are computed from its rate and delay."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
 

@@ -40,7 +40,7 @@ def main() -> None:
 def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
     """Return the asked and the measured round trip, in seconds, over a link that the delay line delays.
 
-    If there is no delay line, return the reason.
+    If the delay line cannot run, return the reason as text.
     """
     if reason := link.delay_line_refusal():
         return {"reason": reason}

@@ -44,7 +44,7 @@ def probe_link() -> dict[str, Any]:
     """Build a shaped link as a run does, measure its rates, and remove the link.
 
     Returns:
-        ``"asked"``: the link as a scenario file has it. ``"measured"``: its rates (bits per second) and round trip
+        ``"asked"``: the link in the form of a scenario file. ``"measured"``: its rates (bits per second) and round trip
         (seconds). ``"delay_line"``: the asked and the measured round trip over a link with a delay, or the reason why
         there is no delay line. ``"netem"``: whether the kernel has netem. If the probe failed, only ``"reason"``.
     """

@@ -42,7 +42,7 @@ def enter_network_namespace(descriptor: int) -> None:
 
 
 def make_mounts_private() -> None:
-    """Separate this mount namespace: hide later mounts in it from outside, and later mounts outside from it.
+    """Make later mounts in this mount namespace invisible outside, and later mounts outside invisible here.
 
     Raises OSError if the kernel refuses.
     """

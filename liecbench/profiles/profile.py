@@ -82,7 +82,7 @@ class MethodTimes(_Frozen):
 
 
 class UpdateTimes(_Frozen):
-    """The seconds of another optimizer than the task's, for methods that are trained with it."""
+    """The seconds of an optimizer that differs from the task's, for methods that are trained with this optimizer."""
 
     update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")
     clip: Duration = Duration(median=0.0)

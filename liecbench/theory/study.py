@@ -54,7 +54,7 @@ class Study(Model):
             bounded.
         task: The function.
         steps: The number of steps of a simulation.
-        learning_rate: The learning rate η. None for ``largest_stable_rate``, which looks for it.
+        learning_rate: The learning rate η. None if ``measure`` is ``largest_stable_rate``, which searches for the rate.
     """
 
     measure: Literal["stationary_gradient", "largest_stable_rate"]

@@ -72,7 +72,7 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 
 
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
-    """Return the learning rate of a method whose bound δ/(10 L) is ``bound``; None if the study looks for it."""
+    """Return the learning rate of a method whose bound δ/(10 L) is ``bound``; None if it is searched for."""
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"
         return study.learning_rate.of_bound * bound
