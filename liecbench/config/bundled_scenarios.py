@@ -32,8 +32,8 @@ def scenario_path(given: str | Path) -> Path:
     scenario; a path of a file that does not exist is returned as it is.
 
     Raises:
-        ScenarioError: If there is neither a file nor a bundled scenario of this name, or if the working directory has a
-            file ``NAME.yaml`` of other contents, so that either can be meant.
+        ScenarioError: If there is neither a file nor a bundled scenario of this name, or if the name is ambiguous,
+            because the working directory has a file ``NAME.yaml`` of other contents.
     """
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 

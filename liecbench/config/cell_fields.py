@@ -59,7 +59,7 @@ def is_of_profile(task: Mapping[str, Any]) -> bool:
 
 
 def num_epochs(spec: Mapping[str, Any]) -> int:
-    """Return the number of epochs of the cell with this spec; 1 if it is only timed, with one step as its epoch."""
+    """Return the number of epochs of the cell with this spec; 1 if it is only timed: its epoch is one step."""
     return int(spec["task"].get("epochs", 1))
 
 

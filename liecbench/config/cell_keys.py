@@ -55,7 +55,7 @@ def setting_key(spec: Mapping[str, Any]) -> str:
 
 
 def measured_setting_key(spec: Mapping[str, Any]) -> str:
-    """Return the ``setting_key`` that the cell has if its ranks compute, or would have if they did not replay."""
+    """Return the ``setting_key`` that the cell would have if its ranks computed instead of replaying a profile."""
     return setting_key({name: value for name, value in spec.items() if name not in COMPUTE_FIELDS})
 
 

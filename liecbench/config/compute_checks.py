@@ -1,4 +1,4 @@
-"""Check ``compute`` and ``dilation`` of a scenario, and whether a profile is one of the task that is to replay it."""
+"""Check ``compute`` and ``dilation`` of a scenario, and that its profiles fit the tasks of the cells."""
 
 import functools
 import json
@@ -62,7 +62,7 @@ def check_dilation(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
-    """Raise ScenarioError if ``compute`` is a profile of another task than the cell's, or lacks its compressor."""
+    """Raise ScenarioError if ``compute`` is a profile of another task, or lacks the times of the cell's compressor."""
     file = scenario.compute
     if not isinstance(file, ProfileFile):
         return
@@ -125,7 +125,7 @@ def missing_compressor(profile: Profile, cell: Cell) -> str | None:
 
 
 def _used(cell: Cell) -> tuple[str, ...]:
-    """Return the compressors of the messages of a cell's method as JSON, as profiles describe them."""
+    """Return the compressors of a cell's messages, each in the JSON by which profiles describe it."""
     return _used_by(json.dumps({**cell.spec(), "seed": 0, "link": "none", "workers": 2}))
 
 

@@ -41,10 +41,10 @@ class KnownSpec(dict[str, Any]):
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec in a ledger, given its JSON; None if the seed is not among its fields as usual.
+    """Return a cell's spec in a ledger, given its JSON; None unless it has the text ``"seed": `` exactly once.
 
-    Specs that differ only in the seed are parsed once. A text with one ``"seed": `` has one such key, because JSON
-    escapes quotes within texts.
+    Specs that differ only in the seed are parsed once. The text ``"seed": `` can only be a key, because JSON escapes
+    quotes within texts.
 
     Raises:
         ValueError: If the text is not JSON.

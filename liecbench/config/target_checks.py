@@ -1,4 +1,4 @@
-"""A check that the scenario's target is the one by which its models are judged: an accuracy or a test loss."""
+"""Check that the scenario's target is of the kind by which its models are judged: an accuracy or a test loss."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 
 
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
-    """Raise ScenarioError if no model of the scenario has a use for a target that it gives.
+    """Raise ScenarioError if the scenario gives a target by which none of its models is judged.
 
     Language models are judged by their test loss, and all other models by their accuracy.
 
