@@ -1,4 +1,4 @@
-"""Remarks beside the answers: methods as good, faster ones that are passed over, and what to run next."""
+"""Remarks on the answers: equally good methods, faster methods that are not recommended, and what to run next."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from liecbench.results.verdict_words import Words
 
 
 def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
-    """Yield sentences on all answers together, so that what several settings have in common is told once."""
+    """Yield sentences on all answers together, so that a remark on several settings appears once."""
     for answer in answers:
         if answer.equal:
             yield answer.equal if len(answers) == 1 else f"{answer.place}: {answer.equal}"
@@ -21,7 +21,7 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Return the questions of several settings as one; its number of seeds is likely to settle one in each setting."""
+    """Join the questions of several settings into one, with seeds that are likely to settle a verdict in each."""
     return MoreSeeds(
         methods=tuple(dict.fromkeys(name for one in questions for name in one.methods)),
         quality=questions[0].quality,

@@ -70,7 +70,7 @@ class Answer:
         return f"{self.place}: {self.told('' if self.speed is None else RATIO.format(self.speed))}"
 
     def told(self, gain: str) -> str:
-        """Return the answer without its place and its numbers, except for a speed-up ``gain``; empty for none."""
+        """Return the answer without place and numbers; ``gain`` is the speed-up as text, or empty to leave it out."""
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
         return f"{self.advice}{method}{f', {gain}' if gain else ''}{self.rest}{cost}"

@@ -51,7 +51,7 @@ class BandwidthNeeded:
         name: The name of the method, and of its setting without the link rate and the number of workers.
         provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
         workers: The number of workers.
-        link: The links at any rate. Links at other rates are these with all rates multiplied by one factor.
+        link: The links, at some rate. For other rates, all rates of these links are multiplied by one factor.
         compute: The compute seconds of a step, to which all rates refer.
         rates: The rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
@@ -147,9 +147,10 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
 
 
 def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object]]:
-    """Return one object per method and setting for JSON. Rates are in bits per second; those of uploads if they differ.
+    """Return one object per method and setting for JSON. Rates are up rates in bits per second.
 
-    ``low_bits_per_second`` and ``high_bits_per_second`` contain the rate; both are None if no rate is high enough.
+    The needed rate lies between ``low_bits_per_second`` and ``high_bits_per_second``; both are None if no rate is high
+    enough.
     """
     return [
         {

@@ -81,8 +81,8 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 def _shown_range(found: BreakEven) -> str:
     """Return text such as ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    The range covers all measured rates. At all rates with a shown difference the method is faster, or at all it is
-    slower.
+    The range covers all measured rates. The method is faster at all rates with a shown difference, or slower at all of
+    them.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

@@ -37,7 +37,7 @@ class CellGroup:
     def of(
         cls, cells: list[CellResult], baseline: BaselineChoice, derived: Mapping[int, dict[str, float]]
     ) -> "CellGroup":
-        """Return the group of ``cells``, given the metrics of each completed one by ``id(cell)``."""
+        """Return the group of ``cells``; ``derived`` has the metrics of each completed cell by ``id(cell)``."""
         completed = [cell for cell in cells if cell.status == "completed"]
         per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}
         name = "seconds_per_epoch"
@@ -52,7 +52,7 @@ class CellGroup:
         return str(self.cells[0].spec["algorithm"]["name"])
 
     def seconds(self) -> float:
-        """Return the seconds per epoch, mean over seeds; at least one cell is timed."""
+        """Return the seconds per epoch, mean over seeds. At least one cell must be timed."""
         return statistics.fmean(self.pace.by_seed.values())
 
 

@@ -1,4 +1,4 @@
-"""The making of a comparison: from the cells of results, or from rows that sum them up."""
+"""Make a comparison from cells of results, or from rows that summarise cells."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -116,7 +116,7 @@ class Environment:
         """Return the environment that a rank described, or that a record holds as JSON.
 
         Raises:
-            TypeError: If there is no such field.
+            TypeError: If ``described`` has an unknown field.
             ValidationError: If a value has the wrong type, or is out of its range.
         """
         if unknown := described.keys() - {one.name for one in dataclasses.fields(cls)}:

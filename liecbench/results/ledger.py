@@ -111,7 +111,7 @@ class LedgerReader:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
     def _refused(self, damage: str) -> LiecbenchError:
-        """Return the error about the rest of the file after the last line that was read."""
+        """Return an error about ``damage`` in the file after the last line that was read."""
         remedy = (
             f"restore the file, or keep only its {self._num_lines} lines before" if self._num_lines else NOT_RESULTS
         )
@@ -132,7 +132,7 @@ class LedgerReader:
         return parsed
 
     def _accepted_records(self, texts: list[bytes]) -> list[Record]:
-        """Return the records of the first lines, up to one that has no right number and checksum, or no record."""
+        """Return the records of the lines before the first without a right number and checksum, or without a record."""
         records = []
         try:
             for text in texts[: self._numbers.accept(texts)]:

@@ -42,7 +42,7 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Raise ValueError if a line without number and checksum is not of the first schema, whose lines have neither."""
+    """Raise ValueError if a line lacks number and checksum although it is of a later schema than the first."""
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
 

@@ -21,7 +21,7 @@ def deviation_warning(deviations: Sequence[Deviation]) -> str:
 
 
 def link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return warnings on the links of a row's cells, without those on their deviations."""
+    """Return the warnings on the links of a row's cells, except those on deviating rates and round trips."""
     link = LinkMap.parse(cells[0].spec["link"])
     warnings = list(dict.fromkeys(limit for one in _recorded(cells) if (limit := one.window_limit())))
     tallies = [cell.link_tally for cell in cells if cell.link_tally]

@@ -24,7 +24,7 @@ from liecbench.results.whose_compute import step_compute
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The time of a step beyond computing at one link rate, in compute seconds.
+    """The time of a step beyond computing at one link rate, as a multiple of the step's compute seconds.
 
     Attributes:
         rate: The link rate in bits per second.
@@ -158,7 +158,7 @@ def _slope(slow: Wait, fast: Wait) -> float:
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
     """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first.
 
-    ``shared`` is the provenance that all methods share; empty if each has its own.
+    ``shared`` is the provenance that all methods share; empty if methods differ in it.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

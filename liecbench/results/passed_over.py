@@ -17,7 +17,7 @@ class PassedOver:
     Attributes:
         method: The method's name.
         speed: Its mean speed-up.
-        reason: What speaks against it, such as ``shown to lose more than 0.5 points of accuracy``.
+        reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
         difference: Its difference of accuracy or test loss from the baseline, and the interval if the difference may
             lie on either side of the tolerance; empty for none.
     """
@@ -58,7 +58,7 @@ def passed_over_lines(found: Sequence[PassedOver]) -> Iterator[str]:
 
 
 def _named(method: str, found: Sequence[PassedOver]) -> str:
-    """Return a method with its speed-ups and, if it has the same in all settings, its difference of accuracy."""
+    """Return a method's name with its speed-ups and, if equal in all settings, its difference of accuracy."""
     speeds = [one.speed for one in found]
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [speed_range(speeds), *(differences if len(differences) == 1 and differences[0] else [])]

@@ -93,7 +93,7 @@ def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> Mo
 
 
 def more_times(verdict: SettingVerdict, words: Words) -> str:
-    """Return advice on how to know the times of a setting better, with the command."""
+    """Return advice, with a command, on how to measure the times of a setting more precisely."""
     row = verdict.rows[0]
     if row.pace.setting is not None:
         aimed_at = [cell.environment.timing_precision for one in verdict.rows for cell in one.cells]

@@ -1,4 +1,4 @@
-"""The order of a ledger's records: what may follow what, and which records belong together.
+"""Check the order of a ledger's records: which record may follow which, and which records belong to one attempt.
 
 A cell begins with a start record, then has its epoch records, each once and in order, and then its end record. A later
 attempt begins with a start of its own and goes on after the epochs that earlier attempts trained.
@@ -42,7 +42,7 @@ class RecordOrder:
         self._without_start: set[str] = set()
 
     def next(self, record: Record) -> str | None:
-        """Check the next record; return in which way it contradicts the earlier ones or itself, or None.
+        """Check the next record; return a message if it contradicts earlier records or itself, else None.
 
         Later records are checked as if a contradictory record were right, so that one mistake is reported only once.
         """

@@ -181,14 +181,14 @@ def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) 
 def _timing(row: Row) -> str:
     """Return the ``timing`` that the scenario gives for the row's cells.
 
-    ``row.fields["timing"]`` differs from it only in results of earlier versions: it is ``trained`` if the scenario asks
-    for ``composed``, times computed from those of other cells, but the row's cells were trained themselves.
+    In results of earlier versions, ``row.fields["timing"]`` may be ``trained`` although the scenario asks for
+    ``composed``, times computed from those of other cells: the row's cells were then trained themselves.
     """
     return str(row.cells[0].spec["timing"])
 
 
 def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
-    """Return the labels of the fields in ``names`` that the row has a value of."""
+    """Return the labels of those fields in ``names`` for which the row has a value."""
     return [field_label(row.fields[name], name) for name in names if row.fields.get(name) is not None]
 
 

@@ -81,7 +81,7 @@ class Row:
 
     @property
     def is_trained(self) -> bool:
-        """False if steps of a profile were timed, and nothing was trained: the row has no accuracy."""
+        """False if only steps of a profile were timed, so that the row has neither losses nor accuracy."""
         return self.cells[0].is_trained
 
     @functools.cached_property

@@ -44,8 +44,10 @@ def summarise(
     Args:
         cells: Cells of one or more results directories.
         baseline: The cells with which rows of the same setting and workload are compared.
-        target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
-        target_loss: Likewise a test loss; None for none. If there are both targets, language models have this one.
+        target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
+            target.
+        target_loss: Likewise a test loss; None without a target. If there are both targets, language models have this
+            one.
 
     Returns:
         The rows, sorted by link, slowest first, and within each setting by time, fastest first.

@@ -38,13 +38,14 @@ class Timing:
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
-        compute_seconds: The part of ``seconds`` for the model and the optimizer: what they take when they are alone,
-            without communication, compression and pauses. It is measured before each round, mean over ranks, and equal
-            for all contestants that compute the same. In records of earlier versions: measured in these steps.
+        compute_seconds: The part of ``seconds`` for the model and the optimizer: their time without communication,
+            compression and pauses. It is measured before each round, mean over ranks, and equal for all contestants
+            that compute the same. In records of earlier versions: measured in these steps.
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
-        other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and what computing
-            takes longer than alone, because of DistributedDataParallel, and of caches that are cold after a wait.
+        other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and the time by
+            which computing takes longer because of DistributedDataParallel's work, and of caches that are cold after a
+            wait.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.

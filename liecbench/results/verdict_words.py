@@ -24,8 +24,10 @@ class Words:
         labels: The names of methods and settings.
         baseline: The name of the baseline.
         tolerances: The largest differences from the baseline that count as equal.
-        target_accuracy: The accuracy whose time to reach it is told, from 0 to 1; None for none.
-        target_loss: Likewise a test loss; None for none. If there are both targets, language models have this one.
+        target_accuracy: The target accuracy, from 0 to 1, for sentences on the time until it is reached; None without a
+            target.
+        target_loss: Likewise a test loss; None without a target. If there are both targets, language models have this
+            one.
         directories: The results directories that are compared.
     """
 
@@ -56,7 +58,7 @@ class Words:
         return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
 
     def target(self, row: Row) -> str | None:
-        """Return the target of a row's setting as text, such as ``90%`` or ``a test loss of 1.5``; None for none."""
+        """Return the target of a row's setting as text, such as ``90%`` or ``a test loss of 1.5``, or None."""
         if self.target_loss is not None and (row.is_language_model or self.target_accuracy is None):
             return f"a test loss of {self.target_loss:g}"
         return None if self.target_accuracy is None else f"{100 * self.target_accuracy:g}%"
@@ -70,14 +72,14 @@ class Words:
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def to_lose(self, verdict: AccuracyVerdict) -> str:
-        """Return what a verdict ``lost`` shows a method to do: ``lose more than 0.5 points of accuracy``."""
+        """Return the meaning of the outcome ``lost``, such as ``lose more than 0.5 points of accuracy``."""
         tolerance = self.tolerance(verdict)
         if verdict.by_loss:
             return f"raise the test loss by more than {tolerance}"
         return f"lose more than {tolerance} of accuracy"
 
     def within(self, verdict: AccuracyVerdict) -> str:
-        """Return what ``kept`` means in a verdict: ``accuracy within 0.5 points of ddp's``."""
+        """Return the meaning of the outcome ``kept``, such as ``accuracy within 0.5 points of ddp's``."""
         quality = "test loss" if verdict.by_loss else "accuracy"
         return f"{quality} within {self.tolerance(verdict)} of {self.baseline}'s"
 
@@ -117,7 +119,7 @@ def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str
 
     Args:
         row: The row.
-        found: The verdict on its accuracy, or on the test loss of a language model; None for none.
+        found: The verdict on its accuracy, or on the test loss of a language model; None without a verdict.
         words: The names and tolerances that the clause uses.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The compute that a link rate refers to, in words: ``for steps that compute 0.36 s, as measured here``.
+"""The compute seconds for which a link rate holds, in words: ``for steps that compute 0.36 s, as measured here``.
 
 A method's break-even, and the bandwidth that it needs, depend on how long a step computes: on a faster processor, the
 same bytes have less time.
