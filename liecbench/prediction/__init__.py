@@ -1,1 +1,1 @@
-"""Prediction of step times, for networks and numbers of workers that are not here, from a profile and a schedule."""
+"""Prediction of step times from a profile and a schedule, for networks and workers that need not exist."""

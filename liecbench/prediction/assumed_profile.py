@@ -1,4 +1,4 @@
-"""A profile from no more than a number of parameters and the seconds of a step; everything else is assumed."""
+"""An assumed profile, given only the number of parameters and the seconds of a step."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ def assumed_profile(
     *,
     compress_gbytes_per_second: float | None = None,
 ) -> Profile:
-    """Return a profile of a model that is not at hand.
+    """Return an assumed profile of a model that was not measured.
 
     Args:
         num_parameters: The number of trainable parameters.

@@ -77,7 +77,7 @@ def _changed(costs: TransportCosts, name: str, value: float) -> TransportCosts:
 
 
 def _least(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a function with one minimum is least, by golden-section search of ln x."""
+    """Return the x at which a function with one minimum is smallest, by golden-section search of ln x."""
     a, b = math.log(low), math.log(high)
     x, y = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
     at_x, at_y = function(math.exp(x)), function(math.exp(y))

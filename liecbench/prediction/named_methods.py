@@ -17,7 +17,7 @@ DEFAULT_COMPRESSORS: Final = ("sign",)
 
 
 def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
-    """Return the methods with these names; those that take a compressor come with each that they work with.
+    """Return the methods with these names; one that takes a compressor comes once per compressor that it works with.
 
     Args:
         algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
@@ -47,7 +47,7 @@ def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server:
 def with_baseline(
     methods: tuple[Method, ...], name: str, compressors: Sequence[str] | None, server: str | None
 ) -> tuple[Method, ...]:
-    """Return the methods, and the baseline before them if none of them has its algorithm.
+    """Return the methods, preceded by the baseline if none of them has the baseline's algorithm.
 
     Args:
         methods: The methods.

@@ -126,7 +126,7 @@ def parse_rate(option: str, text: str) -> float:
 
 
 def parse_count(option: str, text: str) -> int:
-    """Return a number such as ``30M``, ``1.5B`` or ``11171146``. Raises LiecbenchError if the text is none."""
+    """Return a number such as ``30M``, ``1.5B`` or ``11171146``. Raises LiecbenchError for other texts."""
     factors = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
     factor = factors.get(text[-1:].lower())
     digits = text[:-1] if factor else text
@@ -144,7 +144,7 @@ def _parts(text: str) -> list[str]:
 
 
 def require_same_model(profile: Profile, cell: Cell, source: str) -> None:
-    """Raise LiecbenchError if the profile's parameters are not those of the cell's model, if the cell has one."""
+    """Raise LiecbenchError if the cell's model has other parameters or another precision than the profile."""
     if not cell.is_trained:
         return
     if profile.precision != cell.task.precision:

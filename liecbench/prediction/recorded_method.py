@@ -40,8 +40,8 @@ class Method:
         server: The place of the server; None if the algorithm has none.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
         block_order: The order in which tensors fill the blocks.
-        accumulate: The minibatches per step that its task accumulates.
-        update: The optimizer's fields of its task; None for the optimizer of the profile's task.
+        accumulate: The minibatches per step that the method's task accumulates.
+        update: The optimizer's fields of the method's task; None for the optimizer of the profile's task.
     """
 
     algorithm: Choice

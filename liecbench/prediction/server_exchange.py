@@ -37,8 +37,8 @@ class Span:
 class CallSizes:
     """A push, a pull or a gather, with the sizes of its shards.
 
-    All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one.
-    In a gather every rank's whole vector counts as a shard.
+    All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one
+    shard. In a gather every rank's whole vector counts as a shard.
     """
 
     direction: str

@@ -104,7 +104,7 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end of the blocks' communication, in seconds from the start of the backward pass, and its work."""
+    """Return the end of the blocks' communication, in seconds from the start of the backward pass, and its parts."""
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
     if work.is_serial or network.costs.backend == "nccl":
@@ -136,7 +136,8 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return the same as ``_backward_lane`` for all-reduces of which two run at a time and share the link.
 
-    Their waiting times overlap, so the work's seconds are those in which at least one all-reduce runs.
+    Their waiting times overlap, so the seconds of the returned ``Span`` are those in which at least one all-reduce
+    runs.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Predictions beside measured rows: the error of each, and whether the same method wins."""
+"""Predictions compared with measured rows: the error of each, and whether the same method wins."""
 
 import math
 import statistics
@@ -84,7 +84,7 @@ class Validation:
 
 
 def validate(comparison: Comparison, predictor: StepPredictor, chosen: Chosen = lambda _: True) -> Validation:
-    """Return the errors of predictions for the measured rows of a comparison that ``chosen`` returns True for."""
+    """Return the errors of predictions for those measured rows of a comparison for which ``chosen`` is True."""
     steps = [
         ValidatedStep(measured=one, predicted_seconds=predictor.seconds(one.cell))
         for one in measured_steps(comparison)
