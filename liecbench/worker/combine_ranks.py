@@ -108,8 +108,8 @@ def _wire_bytes(ranks: Sequence[RankMeasurement]) -> dict[str, list[int]] | None
 def untimed(epoch: Epoch) -> Epoch:
     """Return the record of an epoch without its times and wire bytes.
 
-    For cells that are trained only for their losses, without limits on the links: the times of such a training would
-    mislead, so the steps are timed separately on the limited links.
+    Use it for cells that are trained only for their losses, without limits on the links. The times of such a training
+    would mislead, so the steps are timed separately on the limited links.
     """
     seconds = {
         field.name: None if field.default is None else 0.0

@@ -79,8 +79,8 @@ def _pieces(model: nn.Module) -> Iterator[Tensor]:
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
 
-    v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
-    backward pass for it neither updates the model nor sends a message, and its other effects are undone.
+    v is the vector that this rank would compress after a backward pass on the examples ``indices``. That pass neither
+    updates the model nor sends a message, and all its other effects are undone.
 
     Raises:
         RuntimeError: If the model's own code changes a parameter in this pass that it left unchanged in the two passes

@@ -1,7 +1,8 @@
 """The state of a model that its state dict lacks: buffers that are not persistent, attributes, and generators.
 
 A model may keep a flag or a counter in an attribute, such as "initialised from the first batch", or put a submodule
-into eval mode. Without them a model that resumes from a checkpoint would not be the one that was interrupted.
+into eval mode. Without this state, a model that resumes from a checkpoint would differ from the one that was
+interrupted.
 """
 
 from collections import Counter, OrderedDict, defaultdict, deque

@@ -1,6 +1,6 @@
 """Fault injection: make training steps take longer by a known time.
 
-With it, a paired comparison (``liecbench check``) tests whether it would notice such a slowdown.
+``liecbench check self-test`` uses it to test whether a paired comparison notices such a slowdown.
 """
 
 import time

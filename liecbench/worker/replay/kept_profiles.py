@@ -46,7 +46,7 @@ def kept_path(contestants: Sequence[Cell]) -> Path | None:
     """Return the file in which this machine keeps the profile of cells with one model; None if it keeps none.
 
     The file's name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
-    liecbench's and the user's code that is measured. Set ``LIECBENCH_PROFILES`` to another directory than
+    liecbench's and the user's code that is measured. The directory is ``LIECBENCH_PROFILES`` or, if that is not set,
     ``~/.cache/liecbench/profiles``.
     """
     cell = contestants[0]

@@ -30,7 +30,7 @@ class MessageCost:
 
 
 def measure_message_cost(group: dist.ProcessGroup) -> MessageCost:
-    """Measure between ranks 0 and 1, while all other ranks of ``group`` wait. Collective.
+    """Measure the seconds per message between ranks 0 and 1; all other ranks of ``group`` wait. Collective.
 
     The links must not be limited. Return the same on every rank.
     """

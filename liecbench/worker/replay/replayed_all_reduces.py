@@ -1,4 +1,4 @@
-"""The all-reduces of a replayed step, over torch's own collectives, on vectors of their sizes."""
+"""The all-reduces of a replayed step: torch's collectives on vectors of the right sizes, without gradients."""
 
 import time
 from dataclasses import dataclass, field

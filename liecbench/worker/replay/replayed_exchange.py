@@ -1,4 +1,4 @@
-"""The pushes, pulls and gathers of a replayed step: messages of their sizes over the true transport, without values."""
+"""The pushes, pulls and gathers of a replayed step: real messages of the right sizes, but without values."""
 
 import functools
 from collections.abc import Callable

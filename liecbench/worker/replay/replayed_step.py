@@ -15,7 +15,7 @@ from liecbench.worker.replay.work_seconds import WorkSeconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTimes:
-    """Real seconds of one step: from its begin to its end, and the part that waited for the exchange."""
+    """Real seconds of one step: all of the step, and the part in which it waited for the exchange."""
 
     seconds: float
     exposed_seconds: float

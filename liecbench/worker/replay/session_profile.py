@@ -122,7 +122,7 @@ def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], N
 
 
 def _merged(before: Profile | None, new: Profile) -> Profile:
-    """Return ``before`` with the methods, compressors and optimizers of ``new`` that it lacks."""
+    """Return ``before`` with those methods, compressors and optimizers of ``new`` that ``before`` lacks."""
     if before is None:
         return new
     known = [times.compressor for times in before.compressors]

@@ -42,8 +42,8 @@ class WorkSeconds:
             profile: The profile of the model.
             schedule: The messages of the step; its blocks name the parameters that each block waits for.
             batches: The number of minibatches whose gradients the step accumulates.
-            local: Seconds that the method takes in the step on one rank beyond its compressor's operations. Each block
-                takes the share that it has of the parameters.
+            local: Seconds that the method takes in the step on one rank beyond its compressor's operations. They are
+                divided among the blocks in proportion to the number of parameters.
             update: The optimizer's fields of the task; None for the optimizer of the profile's task.
         """
         one_pass = profile.forward.median + profile.backward.median
