@@ -23,7 +23,7 @@ class Progress(Protocol):
         """Note that a launch begins."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Note progress within an epoch, or in timing steps."""
+        """Note progress within an epoch, or in a timing session."""
 
     def recorded(self, record: CellRecord) -> None:
         """Note that a record was written to the ledger."""

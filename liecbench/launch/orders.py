@@ -20,7 +20,7 @@ class NodeOrder(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRefused:
-    """The first machine's answer to another machine that cannot take part in the run, for this reason."""
+    """The first machine's answer to another machine that cannot take part in the run; ``reason`` says why."""
 
     type: ClassVar[str] = "node_refused"
     reason: str

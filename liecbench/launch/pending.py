@@ -169,7 +169,7 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the state of the cell that is trained for the losses of ``cell``; None if none is, or none has begun."""
+    """Return the state of the cell that is trained for the losses of ``cell``; None if none is, or it has not begun."""
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 
