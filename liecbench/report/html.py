@@ -1,4 +1,4 @@
-"""The output of ``liecbench report``: an HTML page that needs no network: the answer, then sections of details."""
+"""The output of ``liecbench report``: the answer and sections of details as an HTML page that needs no network."""
 
 from importlib.resources import files
 

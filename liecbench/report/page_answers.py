@@ -28,8 +28,8 @@ class SpeedUp:
         colour: The method's colour in all figures.
         text: The speed-up with its interval.
         short: The speed-up alone.
-        accuracy: The verdict on the accuracy or, for a language model, on the test loss; None for none.
-        quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty for none.
+        accuracy: The verdict on the accuracy or, for a language model, on the test loss; None without a verdict.
+        quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; else empty.
         mark: This verdict in the method's cell of a map: ``?`` if it is not known yet, ``lost`` or ``raised``, else
             empty.
         outcome: The verdict on the speed; None for the baseline and rows without times.
@@ -58,7 +58,7 @@ class SpeedUp:
 
     @property
     def speed_words(self) -> str:
-        """The verdict on the speed in words; empty for none."""
+        """The verdict on the speed in words; empty without a verdict."""
         if self.is_baseline:
             return "baseline"
         if self.outcome == "not_shown":

@@ -26,11 +26,12 @@ class Bracket:
     """The break-even of one method.
 
     Attributes:
-        method: The method's name, with what else its rows have in common.
+        method: The method's name, with the common parts of its rows' settings.
         colour: The method's colour in all figures.
         text: A sentence on the break-even.
-        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at these rates; None for none.
-        quality: This verdict in words, such as ``accuracy lost``; empty for none.
+        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at these rates; None without a
+            verdict.
+        quality: This verdict in words, such as ``accuracy lost``; else empty.
         zones: Zones of link rates, each with its start and width in percent of the axis.
     """
 

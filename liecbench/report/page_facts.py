@@ -18,7 +18,7 @@ _MOST_SCENARIO_BYTES = 2**22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFacts:
-    """The rate asked of a link, the range of the rates that it was measured to carry, and how it was made."""
+    """The requested rate of a link, its measured up and down rates, and the name of its emulator."""
 
     asked: str
     up: str

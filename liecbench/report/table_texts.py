@@ -44,7 +44,7 @@ def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
 
 
 def row_mark(comparison: Comparison, row: Row) -> str:
-    """Return what stands after the name of the baseline and of the recommended method; empty for other rows."""
+    """Return the mark after the name of the baseline or of a recommended method; empty for other rows."""
     recommended = " (recommended)" if row is comparison.verdict_of(row).recommended else ""
     return f"{' *' if row.is_baseline else ''}{recommended}"
 
@@ -69,7 +69,7 @@ def caption(comparison: Comparison) -> str:
 
 
 def shared_text(comparison: Comparison) -> str:
-    """Return the fields that all rows share, and what the star and ``kept`` mean, as one line for a short caption."""
+    """Return the fields that all rows share, and the meanings of the star and ``kept``, as a one-line caption."""
     ends = [_baseline_text(comparison), kept_text(comparison)]
     return one_line(" · ".join([*_shared_fields(comparison), "; ".join(end for end in ends if end)]))
 

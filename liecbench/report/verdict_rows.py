@@ -42,11 +42,12 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
 
 
 def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return one object per break-even: method, outcome, two rates between which it lies, added rates, a sentence.
+    """Return one object per break-even.
 
-    Rates are in bits per second. Either of the two is None if no measured rate is shown to lie on its side. Added rates
-    are those that runs measured to find the break-even more precisely. All hold for the compute seconds of a step that
-    the object has, too; None if the records lack them.
+    An object has the method, the outcome, a sentence, the two rates between which the break-even lies, and the rates
+    that runs added to find it. Rates are in bits per second; one of the two rates is None if no measured rate is shown
+    to lie on that side. The object also has the compute seconds of a step for which the rates hold; None if the records
+    lack them.
     """
     return [_break_even_object(comparison, found) for found in comparison.break_evens]
 
