@@ -16,7 +16,7 @@ class Backwards:
     """Watches the backward passes of ``ddp`` that exchange gradients.
 
     If no rank used a parameter in the forward pass, DDP leaves the parameter's gradient unchanged. But if the gradient
-    is a view of a bucket, the communication hook overwrites it. This class restores such gradients.
+    is a view of a bucket, the communication hook overwrites the gradient. This class restores such gradients.
 
     Args:
         ddp: The model.

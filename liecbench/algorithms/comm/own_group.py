@@ -1,4 +1,4 @@
-"""The process group of an algorithm's own, with the same ranks, backend and timeout as the model's group."""
+"""An algorithm's own process group, with the same ranks, backend and timeout as the model's group."""
 
 from collections import defaultdict, deque
 from datetime import timedelta

@@ -30,7 +30,7 @@ def plan_blocks(
         block_bytes: The largest size of a block, in bytes of float32; a larger tensor gets a block of its own.
             ``whole``: all tensors are in one block.
         order: Whether blocks are filled from the last tensor to the first (``backward``) or from the first to the last.
-            The order decides only between which tensors a block ends.
+            The order decides only at which tensor a block ends.
 
     Returns:
         For each block the indices of its tensors. In both orders, blocks and indices are from the last tensor to the
