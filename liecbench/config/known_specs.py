@@ -77,7 +77,7 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
-    """Raise ValidationError if the spec, whose ``alike_key`` is ``alike``, is not that of a cell."""
+    """Raise ValidationError if ``spec`` is not the spec of a cell; ``alike`` is ``alike_key(spec)``."""
     if _has_usual_seed(spec):
         _check(alike)
     else:
@@ -85,7 +85,7 @@ def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
 
 
 def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
-    """Return the id of the cell with ``spec``, whose ``alike_key`` is ``alike``: ``digest(spec)``, in less time."""
+    """Return the id of the cell with ``spec``: ``digest(spec)``, in less time; ``alike`` is ``alike_key(spec)``."""
     if not _has_usual_seed(spec):
         return digest(spec)
     known = _AROUND_SEED.get(alike)
