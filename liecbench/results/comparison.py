@@ -33,8 +33,8 @@ class Comparison:
         baseline_choice: The cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
-        target_loss: Likewise a test loss; None without a target. If there are both targets, language models have this
-            one.
+        target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
+            targets are given, ``target_loss`` is that of language models.
         by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
         shared_fields: The values of all other fields by name; each is the same in every row that has the field.

@@ -24,7 +24,8 @@ class GpuRecord:
         memory_bytes: The memory of each GPU in use; None where it is unknown.
         ranks_per_gpu: For each machine, the number of ranks on each of its GPUs in use.
         driver: The driver's version, or the distinct versions of all machines, joined by commas.
-        cuda: Likewise the version of CUDA that the driver supports.
+        cuda: The newest CUDA version that the driver supports, or the distinct versions of all machines, joined by
+            commas.
         tf32: By operation, True if torch may compute float32 in TF32.
     """
 

@@ -43,7 +43,7 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` · ``bound`` / ``mean``: the rest if the true wait is ``bound``, an end of its interval."""
+        """Return ``rest`` · ``bound`` / ``mean``: the rest of a wait of ``bound``, which is ``low`` or ``high``."""
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property

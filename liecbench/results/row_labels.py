@@ -94,10 +94,10 @@ def naming_fields(rows: Sequence[Row]) -> list[str]:
 def provenance(rows: Sequence[Row]) -> str:
     """Return a suffix such as ``(composed in part)`` that tells if times are composed, replayed or estimated.
 
-    Times are composed if an earlier version computed them from a sample of timed steps. Times are estimated if the
-    ranks' processes, and not the kernel, limit the rate of messages. They are replayed if the ranks slept as long as a
-    profile says, instead of computing; ``replayed ×1–16`` if everything ran up to 16 times slower. The suffix is
-    empty if all times are measured.
+    Times are composed if an earlier version of liecbench computed them from a sample of timed steps. Times are
+    estimated if the ranks' processes, and not the kernel, limit the rate of messages. They are replayed if the ranks
+    slept as long as a profile says, instead of computing; ``replayed ×1–16`` if everything ran up to 16 times slower.
+    The suffix is empty if all times are measured.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))

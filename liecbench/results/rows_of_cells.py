@@ -46,8 +46,8 @@ def summarise(
         baseline: The cells with which rows of the same setting and workload are compared.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
-        target_loss: Likewise a test loss; None without a target. If there are both targets, language models have this
-            one.
+        target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
+            targets are given, ``target_loss`` is that of language models.
 
     Returns:
         The rows, sorted by link, slowest first, and within each setting by time, fastest first.

@@ -26,8 +26,8 @@ class Words:
         tolerances: The largest differences from the baseline that count as equal.
         target_accuracy: The target accuracy, from 0 to 1, for sentences on the time until it is reached; None without a
             target.
-        target_loss: Likewise a test loss; None without a target. If there are both targets, language models have this
-            one.
+        target_loss: The target test loss, for the same sentences; None without a target. If both targets are given,
+            ``target_loss`` is that of language models.
         directories: The results directories that are compared.
     """
 
@@ -115,7 +115,7 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return the verdict on a row that is not shown to lose, such as ``it keeps the accuracy within 0.5 points``.
+    """Return the verdict on a row whose accuracy is kept or not decided: ``it keeps the accuracy within 0.5 points``.
 
     Args:
         row: The row.
