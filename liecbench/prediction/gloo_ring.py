@@ -38,10 +38,10 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the all-reduce takes beyond its transfer time, because of the links' delays.
 
-        Every pair of segments waits for two trips: the receiver's announcement that it is ready, and the data. But
-        during this time, the second segment of the pair before is still in transfer. So only the first pair of a phase
-        waits in full. Large segments on slow links hide one of the others' trips, but not both: the announcement
-        queues on the receiver's own link, behind the second segment that this rank sends to its other neighbour.
+        The first pair of segments of a phase waits for two trips over the links: the receiver's announcement that it is
+        ready, and the data. A later pair waits less, because the transfer of the previous pair's second segment
+        overlaps with these trips. The overlap hides at most one trip: the announcement queues on the receiver's link,
+        behind a segment that the receiver sends to its other neighbour.
 
         Args:
             trip_seconds: The seconds that a message without bytes is under way from one rank to another.

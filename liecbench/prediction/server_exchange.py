@@ -97,7 +97,7 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time from the start of a call on all ranks to its end on the last one."""
+    """Return the time from the start of a call (push, pull or gather) on all ranks to its end on the last one."""
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
     # All other ranks are like one of these: they serve as large a shard over an equal link.

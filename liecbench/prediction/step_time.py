@@ -91,7 +91,7 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the time of a call; calls of equal sizes are one object in a step's work."""
+        """Return the time of a call, computed once for each object ``sizes``, which calls of equal sizes share."""
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
         return self._calls[id(sizes)]
@@ -134,7 +134,7 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the same as ``_backward_lane`` for all-reduces of which two run at a time and share the link.
+    """Return the end and the parts, as ``_backward_lane`` does, if two all-reduces run at a time and share the link.
 
     Their waiting times overlap, so the seconds of the returned ``Span`` are those in which at least one all-reduce
     runs.
