@@ -14,7 +14,7 @@ _MAX_NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """A rate or a round trip of one worker's link that is not as asked for; ``str`` describes it.
+    """A rate or a round trip of one worker's link that deviates from the requested one; ``str`` describes it.
 
     Attributes:
         rank: The worker's rank.

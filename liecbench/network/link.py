@@ -35,7 +35,7 @@ class Link:
 
     @property
     def needs_latency(self) -> bool:
-        """True if the link has delay, jitter or loss: its token bucket then does not suffice."""
+        """True if the link has delay, jitter or loss, which a token bucket cannot emulate."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
 
     def times(self, factor: float) -> "Link":

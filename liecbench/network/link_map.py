@@ -56,7 +56,7 @@ class LinkMap:
         return dict(self.workers).get(rank, self.default)
 
     def at_rate(self, bits_per_second: int) -> "LinkMap":
-        """Return the links with all rates multiplied by the factor that gives the default link this up rate.
+        """Return the links with all rates multiplied by one factor, after which the default link has this up rate.
 
         Delay, jitter and loss stay. The links must be shaped.
         """

@@ -37,9 +37,7 @@ _ROUND_TRIP_FORMS: Final = [re.compile(f, re.IGNORECASE) for f in (rf"{_NAME}[\s
 
 
 def link_remedy(value: object) -> str:
-    """Return advice on what to write in place of ``value``, which is no link.
-
-    The advice is the nearest form of a link, nothing else.
+    """Return advice on what to write in place of ``value``, which is no link: if possible, the most similar link.
 
     Args:
         value: The value that the user wrote, such as ``1e8``, ``"100mbit 20ms"``, ``False`` or ``"wn"``.

@@ -37,7 +37,7 @@ def replayed_text(dilation: float, message_divisor: int) -> str:
 
 
 def replays_text(dilations: Collection[float], message_divisors: Collection[float]) -> str:
-    """Return the same for several rows, with the ranges of their factors, for example ``replayed ×1–16, scaled ÷4``."""
+    """Return a label for several rows, with the ranges of their factors, for example ``replayed ×1–16, scaled ÷4``."""
     dilated = f"replayed ×{_range(dilations)}" if max(dilations) > 1 else "replayed"
     return f"{dilated}, scaled ÷{_range(message_divisors)}" if max(message_divisors) > 1 else dilated
 
