@@ -32,7 +32,7 @@ class HollowModel(nn.Module):
 
 
 class _GivenGradient(torch.autograd.Function):
-    """The identity, whose backward pass gives a parameter a copy of a gradient."""
+    """An autograd function that returns its first argument; the backward pass gives a parameter a given gradient."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, _parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def _restored(found: Any, value: Any) -> Any:
 def _refill(found: Any, items: list[Any] | dict[Any, Any]) -> None:
     """Replace the items of the collection ``found`` in place.
 
-    Do nothing if the model has no such collection yet, because it creates the collection only in its first pass.
+    Do nothing if ``found`` is None: some models create a collection only in their first forward pass.
     """
     match found, items:
         case (deque(), list()):

@@ -30,7 +30,7 @@ class Timed(Protocol):
 
 
 class Stage(Protocol):
-    """Creates a session's contestants, after it has prepared the links for them."""
+    """Creates the contestants of a timing session (methods to time), and first prepares the links for them."""
 
     @property
     def surroundings(self) -> Mapping[str, Any]:

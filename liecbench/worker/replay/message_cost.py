@@ -32,7 +32,7 @@ class MessageCost:
 def measure_message_cost(group: dist.ProcessGroup) -> MessageCost:
     """Measure the seconds per message between ranks 0 and 1; all other ranks of ``group`` wait. Collective.
 
-    The links must not be limited. Return the same on every rank.
+    The links must not be limited. Every rank returns the same seconds.
     """
     pair = dist.new_group([0, 1])
     found = [0.0, 0.0]
