@@ -119,7 +119,7 @@ def _run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if a launch that dies before it times a method may be tried once more. A run does so only once.
+        again: True if a launch that dies before it times a method may be tried once more, which a run does only once.
 
     Returns:
         The value of ``again`` for the next launch.
