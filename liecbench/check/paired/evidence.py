@@ -49,7 +49,7 @@ def fewest_pairs(threshold: float) -> int:
 
 
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
-    """Return the largest E-value that is reached if all further pairs have a log-ratio beyond the tested limit.
+    """Return the largest E-value that can be reached, if all further pairs have a log-ratio beyond the tested limit.
 
     There are up to ``num_left`` further pairs; of the ``num_pairs`` pairs so far, ``num_beyond`` are beyond the limit.
     """

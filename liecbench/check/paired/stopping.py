@@ -1,4 +1,4 @@
-"""The decision to stop measuring pairs of a test: because they decide it, or because no further pairs can.
+"""The decision to stop measuring pairs of a test: the test is decided, or no number of further pairs can decide it.
 
 A test is one metric of one cell. A relaunch is one launch of the ranks of both sides, in which pairs are measured.
 """
@@ -27,9 +27,9 @@ def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield the evidence after each pair that B is slower by more than the tolerance, or by less than the bound.
+    """Yield, after each pair, the evidence that B is slower by more than the tolerance, and by less than the bound.
 
-    For each of the two claims, this is the largest of the E-values up to this pair.
+    The evidence for each of these two claims is the largest of the E-values after this and all earlier pairs.
     """
     num_slower = num_within = 0
     slower = within = 0.0

@@ -83,7 +83,7 @@ class StoredEpoch:
     def of(cls, epoch: Epoch, *, is_trained: bool = True) -> Self:
         """Return the part of an epoch's record that a baseline stores.
 
-        If it was not trained, but only timed, losses and accuracy are None.
+        If the epoch was only timed, not trained (``is_trained`` is False), losses and accuracy are None.
 
         Raises ValidationError if a value is out of bounds.
         """

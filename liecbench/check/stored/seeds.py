@@ -36,7 +36,8 @@ class BoundVerdict:
 
     Attributes:
         verdict: The verdict.
-        bounds: The mean of how much worse they are, with confidence bounds; None if a single seed gives no bounds.
+        bounds: The mean amount by which the results are worse, with confidence bounds; None if a single seed gives no
+            bounds.
         smallest_detectable: The smallest mean that would have failed. Set only if the bounds are inconclusive.
         seeds_needed: The number of seeds that would decide with the same mean and spread. Set only if the bounds are
             inconclusive, and if it is at most ``MOST_SEEDS``.
