@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
-    """Return the asked and the measured round trip, in seconds, over a link that the delay line delays.
+    """Return the requested and the measured round trip, in seconds, over a link that the delay line delays.
 
     If the delay line cannot run, return the reason as text.
     """

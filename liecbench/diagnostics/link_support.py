@@ -45,8 +45,8 @@ def probe_link() -> dict[str, Any]:
 
     Returns:
         ``"asked"``: the link in the form of a scenario file. ``"measured"``: its rates (bits per second) and round trip
-        (seconds). ``"delay_line"``: the asked and the measured round trip over a link with a delay, or the reason why
-        there is no delay line. ``"netem"``: whether the kernel has netem. If the probe failed, only ``"reason"``.
+        (seconds). ``"delay_line"``: the requested and the measured round trip over a link with a delay, or the reason
+        why there is no delay line. ``"netem"``: whether the kernel has netem. If the probe failed, only ``"reason"``.
     """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]

@@ -46,7 +46,7 @@ class StudyMatrix(Model):
 
 
 class Study(Model):
-    """A question about some methods, with its function f.
+    """A measurement of several methods, each of which minimises the function f.
 
     Attributes:
         measure: ``stationary_gradient``: ‖∇f(x̄)‖², averaged over every fifth step of the second half, where x̄ is the
