@@ -68,7 +68,7 @@ class OuterModel(BlockAlgorithm):
         return torch.add(pseudo_gradient, self.error[block], alpha=self.error_decay, out=scratch)
 
     def pseudo_gradient(self, block: Block) -> Tensor:
-        """Return Δ_i = θ̄ − θ_i."""
+        """Return a block's pseudo-gradient Δ_i = θ̄ − θ_i: the outer model minus this worker's model."""
         local = block.flat_parameters()
         return torch.sub(self.outer_model[block], local, out=local)
 
