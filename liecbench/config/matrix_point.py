@@ -55,7 +55,7 @@ class MatrixPoint:
         return cls(section=section, fields=fields)
 
     def value(self, name: str) -> Any:
-        """Return the value of the axis or task field ``name``, or None if it has none."""
+        """Return the value of the axis or task field ``name``, or None if there is no such field."""
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
