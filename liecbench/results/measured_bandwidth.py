@@ -119,7 +119,7 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a link rate below which the wait is longer than ``target``, given the lower ends of its intervals.
 
-    None if it is not longer even at the lowest measured rate.
+    None if the wait is not longer than ``target`` even at the lowest measured rate.
     """
     first = waits[0]
     if first.low <= target:
