@@ -76,7 +76,7 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return the measurement in emulated time, if this one is that of a real link that was slowed down ``by``."""
+        """Return this measurement of a slowed-down link in emulated time; ``by`` is the slowdown."""
         return replace(
             self,
             up_bits_per_second=self.up_bits_per_second * by.rates,
