@@ -61,7 +61,7 @@ class ReplayedStage:
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the slowdown, and prepare the links. If the processors are then too busy, increase it once."""
+        """Choose the slowdown and prepare the links; increase the slowdown once if the processors are then too busy."""
         cell = self._session.cell
         if not cell.link.shaped:
             return self._slowed(Slowdown())
