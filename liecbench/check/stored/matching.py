@@ -43,7 +43,7 @@ class CellMatch:
     has_same_conditions: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compare the conditions once for all kinds of metrics."""
+        """Set ``has_same_conditions``, which every kind of metric uses."""
         object.__setattr__(self, "has_same_conditions", self.baseline.conditions == self.current.conditions)
 
     @property
