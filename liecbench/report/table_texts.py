@@ -69,7 +69,7 @@ def caption(comparison: Comparison) -> str:
 
 
 def shared_text(comparison: Comparison) -> str:
-    """Return the fields that all rows share, and the meanings of the star and ``kept``, as a one-line caption."""
+    """Return a one-line caption: the fields that all rows share, and the table's meanings of ``*`` and ``kept``."""
     ends = [_baseline_text(comparison), kept_text(comparison)]
     return one_line(" · ".join([*_shared_fields(comparison), "; ".join(end for end in ends if end)]))
 
