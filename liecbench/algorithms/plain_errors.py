@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from liecbench.compressors.wrong_values import requirement
+
 
 class PlainErrors(ABCMeta):
     """The metaclass of algorithms: their constructors raise TypeError or ValueError in place of pydantic's errors."""
@@ -29,10 +31,7 @@ class PlainErrors(ABCMeta):
             raise TypeError(f"{cls.__name__} needs the option {option}; its options are {options}")
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise TypeError(f"{cls.__name__} has no option {option!r}; its options are {options}")
-        message = str(first["msg"])
-        if first["type"] == "is_instance_of":
-            message = f"should be a {first['ctx']['class']}"
-        message = message.removeprefix("Input ").removeprefix("Value error, ")
+        message = requirement(first)
         if first["type"] != "value_error":
             message += f", not {first['input']!r}"
         raise ValueError(f"{cls.__name__}: {option + ': ' if option else ''}{message}")

@@ -6,27 +6,33 @@ from typing import Any
 
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
+from liecbench.config.choice import naming_options
 
 _NONE = "none"
+_CHOICES = ("algorithm", "compressor")
 
 
 def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a short name for each cell: its method, its number of workers, and the fields that tell cells apart.
 
-    A field is part of the names if two cells with the same method have different values for it.
+    A field is part of the names if two cells with the same method have different values for it. An option that makes
+    another method of one, such as ``per_tensor`` of ``psgd``, is part of the method's name.
 
     Args:
         cells: The fields of each cell by name, without nesting: an option of a method is a field, too.
     """
     fields_as_text = [{name: value_text(value) for name, value in fields.items()} for fields in cells]
-    names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name != "workers"]
+    options = [_naming_options(fields) for fields in fields_as_text]
+    methods = [_method(fields, own) for fields, own in zip(fields_as_text, options, strict=True)]
+    in_methods = {"workers", *(name for own in options for name in own)}
+    names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name not in in_methods]
     values: dict[tuple[str, str], set[str]] = {}
-    for fields in fields_as_text:
-        method = _method(fields)
+    for method, fields in zip(methods, fields_as_text, strict=True):
         for name in names:
             values.setdefault((method, name), set()).add(fields.get(name, _NONE))
     varying = {name for (_, name), seen in values.items() if len(seen) > 1}
-    return [_label(fields, [name for name in names if name in varying]) for fields in fields_as_text]
+    shown = [name for name in names if name in varying]
+    return [_label(method, fields, shown) for method, fields in zip(methods, fields_as_text, strict=True)]
 
 
 def pair_labels(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
@@ -48,13 +54,22 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     return [f"{_spaced(name)} {old} → {new}" for name, old, new in values if old != new]
 
 
-def _method(fields: Mapping[str, str]) -> str:
-    return " ".join(fields[name] for name in ("algorithm", "compressor") if fields[name] != _NONE)
+def _method(fields: Mapping[str, str], options: Sequence[str]) -> str:
+    names = [fields[name] for name in _CHOICES if fields[name] != _NONE]
+    switched_on = "true"
+    more = [name if fields[name] == switched_on else f"{_spaced(name)} {fields[name]}" for name in options]
+    return " ".join([*names, *more])
 
 
-def _label(fields: Mapping[str, str], names: Sequence[str]) -> str:
+def _naming_options(fields: Mapping[str, str]) -> list[str]:
+    """Return the options that are part of the name of the cell's method."""
+    found = {option for name in _CHOICES for option in naming_options({**fields, "name": fields[name]})}
+    return sorted(found)
+
+
+def _label(method: str, fields: Mapping[str, str], names: Sequence[str]) -> str:
     more = [f"{_spaced(name)} {fields[name]}" for name in names if fields.get(name, _NONE) != _NONE]
-    return " · ".join([_method(fields), f"{fields['workers']} workers", *more])
+    return " · ".join([method, f"{fields['workers']} workers", *more])
 
 
 def _spaced(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from liecbench.compressors.wrong_values import requirement
+
 _INSTEAD: Final = {
     "float_parsing": "is no number; write one such as 0.5",
     "int_parsing": "is no whole number; write one such as 8",
@@ -23,5 +25,5 @@ def usage_message(error: Any) -> str:
     first = details()[0]
     if first["type"] == "value_error":
         return message.replace("Value error, ", "")
-    words = _INSTEAD.get(first["type"]) or first["msg"].removeprefix("Input ")
+    words = _INSTEAD.get(first["type"]) or requirement(first)
     return f"{first['input']!r} {words}"

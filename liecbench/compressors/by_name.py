@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from liecbench.compressors.base import Compressor
+from liecbench.compressors.wrong_values import requirement
 
 
 def as_compressor(given: Any) -> Any:
@@ -37,7 +38,7 @@ def as_compressor(given: Any) -> Any:
         made: Compressor = cls(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"compressor {name}: {' '.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ValueError(f"compressor {name}: {' '.join(map(str, first['loc']))}: {requirement(first)}") from None
     return made
 
 

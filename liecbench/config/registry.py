@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.config import user_functions
 from liecbench.config.nearest_value import nearest_boolean, nearest_number
+from liecbench.config.scenario_name import NAME_PATTERN, NAME_RULE
 from liecbench.errors import LiecbenchError, did_you_mean
 
 Kind = Literal["algorithm", "compressor", "dataset", "model", "optimizer", "problem"]
@@ -225,20 +227,23 @@ def describe(error: Any) -> str:
     if error["type"] == "missing":
         return "the key is missing; add it"
     if error["type"] == "value_error":
-        return str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] in ("dict_type", "model_type"):
-        return f"{error['input']!r} should be a mapping of keys"
+        return requirement(error)
     if error["type"] == "too_short":
         if error["input"]:
             return f"{error['input']!r} has too few values; give {error['ctx']['min_length']}"
         return f"{error['input']!r} is empty; give at least one value"
-    if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
-        return f"{error['input']!r} should be a string; put it in quotes"
-    message = error["msg"].removeprefix("Input ").removeprefix("Value ").removeprefix("String ")
-    return f"{error['input']!r} {message}{_write_instead(error['type'], error['input'])}"
+    value = error["input"]
+    if value is None:
+        return f"no value; it {requirement(error)}"
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == NAME_PATTERN:
+        return f"{value!r} {NAME_RULE}"
+    written = str(value).lower() if isinstance(value, bool) else repr(value)
+    return f"{written} {requirement(error)}{_write_instead(error['type'], value)}"
 
 
 def _write_instead(error_type: str, value: object) -> str:
+    if error_type == "string_type" and not isinstance(value, list | dict):
+        return "; put it in quotes"
     if error_type == "bool_type":
         nearest = nearest_boolean(value)
     elif error_type in ("int_type", "int_from_float", "float_type"):

@@ -20,6 +20,7 @@ from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
 from liecbench.config.exclusion import matches
 from liecbench.config.matrix_point import MatrixPoint, Placed, placed_axes, placed_fields
 from liecbench.config.option_defaults import Resolve, preferred_block_bytes, resolved, resolved_task, unresolved
+from liecbench.config.scenario_name import ScenarioName
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
@@ -41,9 +42,7 @@ OF_TRAINING: Final = ("target_accuracy", "target_loss", "accuracy_tolerance", "l
 class Scenario(Model):
     """The contents of a scenario file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = Field(
-        description="the scenario's name; results go to results/NAME"
-    )
+    name: ScenarioName = Field(description="the scenario's name; results go to results/NAME")
     task: PartialTask = Field(description="what is trained; a field may also be a list in the matrix")
     matrix: Matrix = Field(description="every combination of these values is a cell")
     exclude: list[PartialCell] = Field([], description="leave out the cells that have all values of an entry")

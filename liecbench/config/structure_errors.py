@@ -37,7 +37,9 @@ def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetail
     path: Key = ()
     for index, part in enumerate(first["loc"], start=1):
         # pydantic's location also has names of union members: keep only the keys and indices of the document.
-        if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
+        if (*path, part) not in document.places and path and (*path[:-1], part) in document.places:
+            path = (*path[:-1], part)  # the part before was such a name, and also that of a key
+        elif (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
             path = (*path, part)
     while first["type"] not in ("extra_forbidden", "missing") and path and path not in document.places:
         path = path[:-1]

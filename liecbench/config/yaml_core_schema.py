@@ -48,11 +48,11 @@ def scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     if tag == _STRING:
         return text
     if tag not in _FORMS:
-        raise ValueError(f"the tag {tag} is not allowed")
+        raise ValueError(f"the tag {short_tag(tag)} is not allowed; use plain YAML values")
     if not _FORMS[tag].match(text) and not (tag == _PREFIX + "float" and _FORMS[_PREFIX + "int"].match(text)):
-        raise ValueError(f"{text!r} does not suit its tag {tag}")
+        raise ValueError(f"{text!r} is not what its tag {short_tag(tag)} says; remove the tag")
     if len(text) > _MOST_DIGITS:
-        raise ValueError(f"a number of {len(text)} characters is too long")
+        raise ValueError(f"a number of {len(text)} characters is too long; write a shorter one")
     match tag.removeprefix(_PREFIX):
         case "null":
             return None
@@ -62,6 +62,11 @@ def scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         case _:
             return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text.lower()))
+
+
+def short_tag(tag: str) -> str:
+    """Return a tag as people write it: ``!!int`` for ``tag:yaml.org,2002:int``."""
+    return f"!!{tag.removeprefix(_PREFIX)}" if tag.startswith(_PREFIX) else tag
 
 
 def dump(data: Any) -> str:

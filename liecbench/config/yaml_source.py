@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from liecbench.config.yaml_core_schema import CoreLoader, scalar
+from liecbench.config.yaml_core_schema import CoreLoader, scalar, short_tag
+from liecbench.config.yaml_mistakes import in_words, place_of
 from liecbench.errors import ScenarioError
 from liecbench.untrusted import regular_files
 
@@ -17,16 +18,6 @@ _MOST_NODES = 200_000
 _MOST_BYTES = 2**20  # PyYAML takes ten seconds for them
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-# The parser's messages for the most frequent mistakes, in words that need no knowledge of the parser.
-_IN_WORDS: Final = {
-    "expected <block end>, but found '<block mapping start>'": (
-        "this key is indented differently from the keys beside it; indent them alike"
-    ),
-    "mapping values are not allowed here": (
-        "a second ': ' in one value; put each key on a line of its own, indented like the keys beside it"
-    ),
-    "found character '\\t' that cannot start any token": "a tab; indent with spaces",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +79,21 @@ class _Builder:
     def __init__(self, source: str) -> None:
         self.source, self.places, self.nodes = source, dict[Key, Place](), 0
 
+    def error(self, node: yaml.Node, path: Key, message: str) -> ScenarioError:
+        return ScenarioError(": ".join(part for part in (self.place(node), dotted(path), message) if part))
+
     def place(self, node: yaml.Node) -> str:
         return f"{self.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
     def build(self, node: yaml.Node, path: Key, above: tuple[yaml.Node, ...]) -> Any:
         self.nodes += 1
         if self.nodes > _MOST_NODES or node in above:
-            message = f"{dotted(path)}: aliases repeat without end; write the values out"
-            raise ScenarioError(f"{self.place(node)}: {message}")
+            raise self.error(node, path, "aliases repeat without end; write the values out")
         self.places.setdefault(path, Place(self.place(node), self.place(node)))
         self.require_whole_characters(node, path)
         above = (*above, node)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
-            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: the tag {node.tag} is not allowed; remove it")
+            raise self.error(node, path, f"the tag {short_tag(node.tag)} is not allowed; remove it")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
@@ -109,29 +102,25 @@ class _Builder:
         try:
             return scalar(node)
         except ValueError as error:
-            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {error}; use plain YAML values") from None
+            raise self.error(node, path, str(error)) from None
 
     def require_whole_characters(self, node: yaml.Node, path: Key) -> None:
         if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
-            message = f"{dotted(path)}: half of a character, which no file can hold; remove it"
-            raise ScenarioError(f"{self.place(node)}: {message}")
+            raise self.error(node, path, "half of a character, which no file can hold; remove it")
 
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                message = f"{dotted(path)}: a key must be a plain word; write the keys out"
-                raise ScenarioError(f"{self.place(key_node)}: {message}")
+                raise self.error(key_node, path, "a key must be a plain word; write the keys out")
             key = key_node.value
             self.require_whole_characters(key_node, (*path, key))
             if key in data:
                 first = self.places[(*path, key)].key
-                where = f"{self.place(key_node)}: {dotted((*path, key))}"
-                raise ScenarioError(f"{where}: the key appears twice (first at {first}); remove one")
+                raise self.error(key_node, (*path, key), f"the key appears twice (first at {first}); remove one")
             name, colon, rest = key.partition(":")
             if colon and rest and value_node.value == "" and key_node.style is None:
-                where = f"{self.place(key_node)}: {dotted((*path, key))}"
-                raise ScenarioError(f"{where}: no space after the colon; write {name}: {rest}")
+                raise self.error(key_node, (*path, key), f"no space after the colon; write {name}: {rest}")
             self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
             data[key] = self.build(value_node, (*path, key), above)
         return data
@@ -151,10 +140,10 @@ def parse(text: str, source: str) -> Document:
     except RecursionError:
         raise ScenarioError(f"{source}:1:1: nested too deeply; a scenario has a few levels") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = place_of(error)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         problem = error.problem or error.context or "a mistake"
-        raise ScenarioError(f"{where}: not YAML: {_IN_WORDS.get(problem, f'{problem}; correct the syntax')}") from None
+        raise ScenarioError(f"{where}: not YAML: {in_words(problem)}") from None
 
 
 def _parse(text: str, source: str) -> Document:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.launch.events import Event, Refused
 from liecbench.launch.messages import Message
 from liecbench.launch.orders import PairedOrder
@@ -67,7 +68,7 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
         return cast("M", _adapter(kind).validate_python(fields))
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{kind.__name__}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ValueError(f"{kind.__name__}: {'.'.join(map(str, first['loc']))}: {requirement(first)}") from None
 
 
 def decode_order(line: str | bytes) -> PairedOrder:

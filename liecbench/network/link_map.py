@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.errors import did_you_mean
 from liecbench.network.link import PRESETS, Link
 from liecbench.network.link_text import LinkKeys, LinkMapKeys, LinkText, link_of
@@ -161,7 +162,7 @@ def _message(error: ValidationError) -> str:
         known = LinkKeys.__annotations__ if "workers" in first["loc"] else LinkMapKeys.__annotations__
         return f"{key!r} is no key of a link; {key_remedy(key) or did_you_mean(key, known)}"
     keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
-    return ": ".join([*([".".join(keys)] if keys else []), first["msg"].removeprefix("Value error, ")])
+    return ": ".join([*([".".join(keys)] if keys else []), requirement(first)])
 
 
 @functools.lru_cache(maxsize=1000)

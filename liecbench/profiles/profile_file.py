@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.profiles.profile import (
     SCHEMA,
@@ -156,7 +157,7 @@ def _first(error: ValidationError) -> str:
     A misspelt key causes two errors: it is unknown, and the correct key is missing.
     """
     first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-    path, message = first["loc"], first["msg"].removeprefix("Value error, ")
+    path, message = first["loc"], requirement(first)
     if first["type"] == "extra_forbidden":
         message = f"there is no such key here ({did_you_mean(path[-1], _valid_keys(path[:-1]))}); correct or remove it"
     elif first["type"] == "missing":
@@ -164,8 +165,7 @@ def _first(error: ValidationError) -> str:
     elif first["type"] == "too_short":
         message = "[] is empty; give at least one"
     elif first["type"] != "value_error":
-        expected = message.removeprefix("Input ").removeprefix("Value ").removeprefix("Tuple ")
-        message = f"{first['input']!r} {expected}; correct it"
+        message = f"{first['input']!r} {message}; correct it"
     where = ".".join(map(str, path))
     return one_line(f"{where}: {message}" if where else message)
 

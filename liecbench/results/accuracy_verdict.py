@@ -36,9 +36,9 @@ class AccuracyVerdict:
             better.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The number of seeds with which a method exactly as accurate as the baseline would get the outcome
-            ``kept`` with a probability of 80 %. Set only if the outcome is ``not_shown`` and there are two seeds or
-            more.
+        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with a probability of
+            80 %, if the true difference is the observed one, or 0 if a better one was observed. Set only if the outcome
+            is ``not_shown`` and there are two seeds or more.
         one_seed_error: The largest standard error that the limited number of test examples can cause in the difference
             of a single seed. None if the number of test examples is unknown, and for language models.
     """
@@ -124,10 +124,11 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
     if len(differences) < 2:
         return None
     deviation = spread(differences, resolution)
+    margin = min(tolerance, abs(statistics.fmean(differences) + tolerance))
 
     def is_enough(count: int) -> bool:
         factor = near_t_quantile(count - 1, 1 - _TAIL) + near_t_quantile(count - 1, 0.8)
-        return factor * deviation / math.sqrt(count) <= tolerance
+        return factor * deviation / math.sqrt(count) <= margin
 
     first = len(differences) + 1
     return first + bisect.bisect_left(range(first, _MAX_SEEDS), True, key=is_enough)

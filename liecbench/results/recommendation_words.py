@@ -33,9 +33,10 @@ class MoreSeeds:
     def text(self, words: Words) -> str:
         """Return a sentence with the question and, if a command would settle it, the command."""
         names = listed(self.methods)
-        if self.seeds > MAX_USEFUL_SEEDS:
-            return f"the {self.quality} of {names} varies so much that it would take over 100 seeds; train longer"
         any_of = names if len(self.methods) == 1 else f"any of {names}"
+        if self.seeds > MAX_USEFUL_SEEDS:
+            why_many = "it varies too much or lies too near the tolerance; train longer"
+            return f"over 100 seeds would be needed to know whether {any_of} keeps the {self.quality}: {why_many}"
         needed = f"about {self.seeds} seeds in all ({_were_run(self.ran)}) are needed to know"
         command = words.command(f"--seeds {self.seeds}")
         return f"{needed} whether {any_of} keeps the {self.quality}; add them with {command}"

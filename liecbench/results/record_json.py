@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.config.known_specs import spec_from_json
 from liecbench.results.environment_record import Environment
 from liecbench.results.records import TIMED_SECONDS, Epoch, Record, Start
@@ -82,7 +83,7 @@ def from_json(line: str | bytes) -> Record:
         if first["type"] == "json_invalid":
             raise ValueError(f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}") from None
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(": ".join(filter(None, [f"{record_type} record", where, first["msg"]]))) from None
+        raise ValueError(": ".join(filter(None, [f"{record_type} record", where, requirement(first)]))) from None
 
 
 def check_first_schema(line: bytes, record: Record) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from liecbench.compressors.wrong_values import requirement
 from liecbench.config.cell_fields import num_epochs
 from liecbench.config.cell_keys import contestant_key, setting_key
 from liecbench.config.known_specs import alike_key, cell_id
@@ -159,7 +160,7 @@ def check_spec(record: Start) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"the spec of cell {record.cell}: {where}: {first['msg']}") from None
+        raise ValueError(f"the spec of cell {record.cell}: {where}: {requirement(first)}") from None
 
 
 def _check_epoch_alone(record: Epoch) -> None:

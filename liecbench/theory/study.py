@@ -10,6 +10,7 @@ from liecbench.config import registry
 from liecbench.config.cell import Seed, Server
 from liecbench.config.choice import Choice, CompressorChoice, Model
 from liecbench.config.installed_choices import Installed
+from liecbench.config.scenario_name import ScenarioName
 from liecbench.theory.simulated_cell import SimulatedCell
 
 
@@ -92,7 +93,7 @@ class Study(Model):
 class TheoryFile(Model):
     """The contents of a theory file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: ScenarioName
     server: Server = "root"
     studies: Annotated[list[Study], MinLen(1)]
 

@@ -52,12 +52,12 @@ OPTIONS = "block_bytes, block_order, server, compressor, rescale_memory"
         (
             lambda: LIEC(compressor={"name": "top_k", "ratio": 2}),
             ValueError,
-            "LIEC: compressor: compressor top_k: ratio: Input should be less than or equal to 1",
+            "LIEC: compressor: compressor top_k: ratio: should be at most 1",
         ),
         (
             lambda: LIEC(compressor="sign", average_period=0),
             ValueError,
-            "LIEC: average_period: should be greater than or equal to 1, not 0",
+            "LIEC: average_period: should be at least 1, not 0",
         ),
         (
             lambda: LIEC(compressor="sign", server="roof"),

@@ -30,3 +30,15 @@ def test_none_and_a_value_are_different() -> None:
     cells = [fields("ddp", schedule=None), fields("ddp", schedule="cosine")]
 
     assert cell_labels(cells) == ["ddp · 2 workers", "ddp · 2 workers · schedule cosine"]
+
+
+def test_an_option_that_makes_another_method_is_part_of_the_name_even_of_the_only_one() -> None:
+    alone = [fields("ddp"), fields("psgd", compressor="sign", per_tensor=True)]
+    both = [*alone, fields("psgd", compressor="sign")]
+
+    assert cell_labels(alone) == ["ddp · 2 workers", "psgd sign per_tensor · 2 workers"]
+    assert cell_labels(both) == [
+        "ddp · 2 workers",
+        "psgd sign per_tensor · 2 workers",
+        "psgd sign · 2 workers",
+    ]

@@ -118,7 +118,7 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
         (("predict", "--ranks-per-node", "x"), "'--ranks-per-node': 'x' is no whole number; write one such as 8"),
         (("predict", "--compress-gbytes-per-second", "2GB"), "'2GB' is no number; write one such as 0.5"),
         (("predict", "--format", "xml"), "'--format': 'xml' is not one of 'table', 'markdown', 'json', 'csv'."),
-        (("bench", "link", "--workers", "1"), "'--workers': '1' should be greater than or equal to 2"),
+        (("bench", "link", "--workers", "1"), "'--workers': '1' should be at least 2"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_to_write(arguments: tuple[str, ...], message: str) -> None:

@@ -45,13 +45,13 @@ from tests.scenarios import edited, error_of
             "[sign]",
             "[{name: top_k, ratio: 0}]",
             "s.yaml:10:30: matrix.compressor[0].ratio: ",
-            "greater than 0 (`liecbench list compressors`",
+            "above 0 (`liecbench list compressors`",
         ),
         (
             "[sign]",
             "[{name: top_k, ratio: 2}]",
             "s.yaml:10:30: matrix.compressor[0].ratio: ",
-            "less than or equal to 1 (`liecbench list compressors`",
+            "at most 1 (`liecbench list compressors`",
         ),
         (
             "[sign]",
@@ -63,7 +63,7 @@ from tests.scenarios import edited, error_of
             "[sign]",
             "[{name: top_k, ratio: true}]",
             "s.yaml:10:30: matrix.compressor[0].ratio: ",
-            "True should be a valid number",
+            "true should be a number",
         ),
         ("dataset: digits", "dataset: digit", "s.yaml:3:12: task.dataset.name: ", "did you mean digits?"),
         (

@@ -179,7 +179,7 @@ def test_hand_written_nonsense_is_refused_with_its_place(tmp_path: Path) -> None
         "compute: profile.json: parameters.0.ready_seconds: the gradient of 0.weight is ready after 1 s, but"
         in refusal(tmp_path, f"compute: profile.json\n{LINKED}", parameters=late)
     )
-    assert "profile.json: forward.median: -1 should be greater than or equal to 0" in refusal(
+    assert "profile.json: forward.median: -1 should be at least 0" in refusal(
         tmp_path, f"compute: profile.json\n{LINKED}", forward={"median": -1}
     )
     assert "profile.json: schema: 2, but this version reads 1" in refusal(

@@ -123,15 +123,15 @@ def test_options_are_checked_and_completed(
     [
         ("compressor", "top_k", {"ration": 0.1}, "ration", "top_k has no option 'ration' (did you mean ratio?)"),
         ("compressor", "sign", {"ratio": 0.1}, "ratio", "sign has no option 'ratio' (it takes none)"),
-        ("compressor", "top_k", {"ratio": 0}, "ratio", "0 should be greater than 0 (`liecbench list compressors`"),
-        ("compressor", "top_k", {"ratio": 2}, "ratio", "2 should be less than or equal to 1 (`liecbench list"),
-        ("compressor", "top_k", {"ratio": True}, "ratio", "True should be a valid number (`liecbench list"),
+        ("compressor", "top_k", {"ratio": 0}, "ratio", "0 should be above 0 (`liecbench list compressors`"),
+        ("compressor", "top_k", {"ratio": 2}, "ratio", "2 should be at most 1 (`liecbench list"),
+        ("compressor", "top_k", {"ratio": True}, "ratio", "true should be a number (`liecbench list"),
         (
             "compressor",
             "top_k",
             {"ratio": "0.1"},
             "ratio",
-            "'0.1' should be a valid number; write 0.1 without",
+            "'0.1' should be a number; write 0.1 without",
         ),
         ("compressor", "top_k", {"ratio": float("nan")}, "ratio", "nan should be a finite number (`liecbench list"),
         (
@@ -139,9 +139,9 @@ def test_options_are_checked_and_completed(
             "liec",
             {"average_period": 2.0},
             "average_period",
-            "2.0 should be a valid integer; write 2 (",
+            "2.0 should be a whole number; write 2 (",
         ),
-        ("algorithm", "liec", {"average_period": 0}, "average_period", "0 should be greater than or equal to 1 ("),
+        ("algorithm", "liec", {"average_period": 0}, "average_period", "0 should be at least 1 ("),
         ("algorithm", "liec", {"server": "root"}, "server", "liec has no option 'server' ("),
     ],
 )

@@ -62,6 +62,16 @@ def test_between_kept_and_lost_the_seeds_needed_are_told() -> None:
     assert 32 <= found.seeds_needed <= 35
 
 
+def test_a_difference_near_the_tolerance_needs_more_seeds_and_a_better_one_no_fewer() -> None:
+    near, better = verdict(-1.3, 0.7, -1.3, 0.7, -0.3), verdict(-0.8, 1.2, -0.8, 1.2, 0.2)
+
+    # 0.2 points from the tolerance: (2.8 / 0.2)² = 196 for the normal.
+    assert near.seeds_needed is not None
+    assert 196 <= near.seeds_needed <= 199
+    assert better.seeds_needed is not None
+    assert 32 <= better.seeds_needed <= 35
+
+
 def test_equal_counts_in_two_seeds_are_chance() -> None:
     # 12.7 · 0.1 points (one of 1,000 answers) / √2 = 0.9 points
     found = verdict(0.0, 0.0)

@@ -296,7 +296,7 @@ def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(LiecbenchError) as raised:
         load([directory])
 
-    expected = f"{directory / LEDGER_NAME}:1: the spec of cell {cell_id(workers=0)}: workers: Input should be greater"
+    expected = f"{directory / LEDGER_NAME}:1: the spec of cell {cell_id(workers=0)}: workers: should be at least"
     assert str(raised.value).startswith(expected)
 
 

@@ -183,8 +183,8 @@ def test_a_burst_reads_back() -> None:
         (4.0, None, "dilation is 4, and raw_seconds None"),
         (1.0, 1.0, "dilation is 1, and raw_seconds 1.0"),
         (4.0, 4.1, "seconds is 1, and raw_seconds ÷ dilation is 1.025"),
-        (0.5, 0.5, "greater than or equal to 1"),
-        (4.0, -4.0, "greater than 0"),
+        (0.5, 0.5, "at least 1"),
+        (4.0, -4.0, "above 0"),
     ],
 )
 def test_raw_seconds_are_those_before_the_division(

@@ -41,7 +41,7 @@ def test_assignments_override_keys_also_within_a_study(tmp_path: Path) -> None:
     [
         ("studies[1].steps=30", "studies: the list has 1 entry, counted from 0; set studies as a whole"),
         ("studies.steps=30", "studies: a list has no key 'steps'; name an entry, as in studies[0]"),
-        ("studies[0].steps=0", "studies[0].steps: 0 should be greater than or equal to 20"),
+        ("studies[0].steps=0", "studies[0].steps: 0 should be at least 20"),
     ],
 )
 def test_an_assignment_within_a_list_that_is_wrong_names_the_entry(
@@ -77,12 +77,12 @@ def test_an_assignment_within_a_list_that_is_wrong_names_the_entry(
         (
             "{of_bound: 1}",
             "{of_bound: 0}",
-            "t.yaml:6:31: studies[0].learning_rate.of_bound: 0 should be greater than 0",
+            "t.yaml:6:31: studies[0].learning_rate.of_bound: 0 should be above 0",
         ),
         (
             "{of_bound: 1}",
             "fast",
-            "t.yaml:6:20: studies[0].learning_rate: 'fast' should be a valid number; write a number",
+            "t.yaml:6:20: studies[0].learning_rate: 'fast' should be a number; write a number",
         ),
         (
             "{of_bound: 1}",

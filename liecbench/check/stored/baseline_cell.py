@@ -18,6 +18,7 @@ from pydantic import (
 
 from liecbench.check.stored.conditions import SpecKeys, StoredEnvironment, conditions
 from liecbench.check.stored.session_times import undisturbed_epochs
+from liecbench.compressors.wrong_values import requirement
 from liecbench.config.cell_fields import is_of_profile
 from liecbench.config.choice import Model
 from liecbench.config.known_specs import complete_spec
@@ -236,5 +237,5 @@ def _environment(text: bytes) -> StoredEnvironment:
 
 def first_error(error: ValidationError) -> str:
     """Return the place and the message of a validation's first error."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {requirement(first)}"

@@ -132,7 +132,7 @@ def test_a_record_out_of_bounds_is_named() -> None:
     with pytest.raises(LiecbenchError) as raised:
         Baseline.of([cell(changes={"train_loss": float("nan")})])
 
-    assert str(raised.value).startswith("cell cell0: its records are invalid: train_loss: Input should be ")
+    assert str(raised.value).startswith("cell cell0: its records are invalid: train_loss: should be ")
 
 
 def test_a_missing_file_is_an_error_with_a_remedy(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""The words for a value that pydantic refuses, in place of pydantic's own."""
+
+from typing import Any, Final
+
+# By the type of pydantic's error; a number in braces comes from the error's context.
+_WORDS: Final = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "should be a list"),
+    **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "should be a mapping of keys"),
+    "string_type": "should be text",
+    "greater_than_equal": "should be at least {ge}",
+    "greater_than": "should be above {gt}",
+    "less_than_equal": "should be at most {le}",
+    "less_than": "should be below {lt}",
+    "is_instance_of": "should be a {class}",
+}
+
+
+def requirement(error: Any) -> str:
+    """Return what a refused value should be, such as ``should be at least 1``.
+
+    Args:
+        error: An item of pydantic's ``ValidationError.errors()``. If a validator of liecbench raised a ValueError, the
+            requirement is its message.
+    """
+    words = _WORDS.get(error["type"])
+    if words is not None:
+        return words.format(**{name: _whole(value) for name, value in error.get("ctx", {}).items()})
+    message = str(error["msg"]).removeprefix("Value error, ")
+    for prefix in ("Input ", "Value ", "String ", "Tuple "):
+        message = message.removeprefix(prefix)
+    return message
+
+
+def _whole(value: object) -> object:
+    """Return a number without a fraction as an integer, so that its text has none: 1 for 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
