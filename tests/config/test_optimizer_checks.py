@@ -44,8 +44,8 @@ RATE = "rate: 0.1"
             "s.yaml:8:14: task.optimizer: ",
             "nesterov needs a momentum; add momentum: 0.9, or remove nesterov",
         ),
-        (RATE, "rate: 0.1\n  clip_grad_norm: 0", "s.yaml:8:19: task.clip_grad_norm: ", "greater than 0"),
-        (RATE, "rate: 0.1\n  accumulate: 0", "s.yaml:8:15: task.accumulate: ", "greater than or equal to 1"),
+        (RATE, "rate: 0.1\n  clip_grad_norm: 0", "s.yaml:8:19: task.clip_grad_norm: ", "should be above 0"),
+        (RATE, "rate: 0.1\n  accumulate: 0", "s.yaml:8:15: task.accumulate: ", "should be at least 1"),
         ("batch_size: 32", "batch_size: 719", "s.yaml:5:15: task.batch_size: ", "lower batch_size or workers"),
         (
             RATE,
