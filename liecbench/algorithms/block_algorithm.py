@@ -1,10 +1,9 @@
 """The base class of methods that exchange gradients during the backward pass, block by block."""
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 import torch.distributed as dist
@@ -20,12 +19,14 @@ from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.partition import Block, BlockOrder, ServerPlace, plan_blocks
-from liecbench.algorithms.comm.recording import RecordingExchange
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
+from liecbench.algorithms.compression_error import relative_square_error
 from liecbench.algorithms.ddp_parameters import finds_unused
-from liecbench.algorithms.memory import Memory, declared_memories, square_norm
-from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
+from liecbench.algorithms.memories_before import MemoriesBefore
+from liecbench.algorithms.memory import Memory, declared_memories
+from liecbench.algorithms.pending_buckets import PendingBuckets
+from liecbench.algorithms.recorded_schedule import recorded_schedule
 from liecbench.compressors.base import Compressor
 
 _SMALLEST_BUCKET_BYTES: Final = 2**20
@@ -151,23 +152,7 @@ class BlockAlgorithm(Algorithm):
 
         ``shapes`` are those of the trainable parameters, and ``world_size`` is the number of ranks.
         """
-        exchange = RecordingExchange(world_size, self.server_place or "sharded")
-        recorded = self._without_data(shapes, exchange, step)
-        with exchange.recording(type(self).__name__):
-            for block in recorded.blocks:
-                exchange.begin(step, block.index)
-                block.gradient = torch.empty(block.numel, device="meta")
-                recorded.reduce(block)
-            recorded.step += 1
-            exchange.begin_after_step()
-            recorded.after_step()
-        return Schedule(
-            world_size=world_size,
-            server=self.server_place,
-            blocks=tuple(tuple(map(int, block.names)) for block in recorded.blocks),
-            calls=tuple(exchange.calls),
-            overlapped_steps=self.overlapped_steps,
-        )
+        return recorded_schedule(self, shapes, world_size=world_size, step=step)
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
         """Plan the blocks and allocate the memories; the method then communicates on the calling thread.
@@ -177,7 +162,7 @@ class BlockAlgorithm(Algorithm):
             exchange: The exchange that it uses.
         """
         self._thread: CommunicationThread | CallingThread = CallingThread()
-        self.exchange = exchange
+        self.exchange, self._scratch = exchange, torch.empty(0)
         named = [(name, parameter) for name, parameter in named if parameter.numel()]
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
@@ -200,15 +185,11 @@ class BlockAlgorithm(Algorithm):
             on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
         )
         self.set_up(self._managed, exchange)
-        self._block_of: dict[Tensor, Block] = {
-            parameter: block for block in self.blocks for parameter in block.parameters
-        }
         self._stream = stream_for(self.device)
         self._thread = CommunicationThread(self._stream)
-        self._buckets = PendingBuckets()
+        self._buckets = PendingBuckets(self.blocks)
         self._num_reduced = 0
-        # The memories before a step, by name and block; only if a backward pass may leave parameters unused.
-        self._memories_before: dict[tuple[str, int], Tensor] = {}
+        self._memories_before = MemoriesBefore(self.allocated, self.blocks)
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket for the communication thread."""
@@ -220,7 +201,7 @@ class BlockAlgorithm(Algorithm):
     def restore_memories(self, parameters: list[Parameter]) -> None:
         """Set the memories of ``parameters`` to the values that they had before the step."""
         if self._memories_before:
-            self._thread.run(lambda: self._restore(parameters))
+            self._thread.run(lambda: self._memories_before.restore(parameters))
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -247,18 +228,16 @@ class BlockAlgorithm(Algorithm):
         compressor = self.push_compressor(self.sampled_step)
         if compressor is None:
             return None
-        residual = total = 0.0
+        return relative_square_error(self._compressor_inputs(), lambda vector: self.keep_residual(compressor, vector))
+
+    def _compressor_inputs(self) -> Iterator[Tensor]:
         for block in self.blocks:
             for parameter in block.parameters:
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
                 block.add_gradient(parameter, gradient)
             block.gather()
-            vector = self.compressor_input(block)
-            total += square_norm(vector)
-            self.keep_residual(compressor, vector)
-            residual += square_norm(vector)
+            yield self.compressor_input(block)
             block.release()
-        return residual / total if total else None
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
         """Replace ``vector`` by ``vector`` − C(``vector``).
@@ -278,25 +257,12 @@ class BlockAlgorithm(Algorithm):
         """Assign tensors with these numbers of elements to blocks."""
         return plan_blocks(numels, self.largest_block, self.block_order)
 
-    def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
-        """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""
-        other = copy.copy(self)
-        other.device, other._scratch = torch.device("meta"), torch.empty(0)
-        parameters = [Parameter(torch.empty(shape, device="meta")) for shape in shapes]
-        other.set_up([(str(i), parameter) for i, parameter in enumerate(parameters)], exchange)
-        other.set_step(step)
-        return other
-
     def _receive(
         self, parameters: list[Tensor], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> None:
         try:
-            blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
-            self._buckets.add(buffer, future, {block.index for block in blocks.values()})
-            for parameter, flat in zip(parameters, gradients, strict=True):
-                block = blocks.get(parameter)
-                is_complete = block is not None and block.add_gradient(parameter, as_stored(flat, parameter))
-                if block is not None and is_complete and self._failure is None:
+            for block in self._buckets.add(parameters, gradients, buffer, future):
+                if self._failure is None:
                     self._reduce(block)
         except BaseException as error:
             self._failure = error
@@ -312,7 +278,8 @@ class BlockAlgorithm(Algorithm):
         self._non_finite_message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
         try:
             self.before_reduce(block)
-            self._keep_memories(block)
+            if finds_unused(self._ddp):
+                self._memories_before.keep(block)
             block.scatter(self.reduce(block))
         except NonFiniteMessageError:
             raise NonFiniteError(self._non_finite_message) from None
@@ -321,19 +288,6 @@ class BlockAlgorithm(Algorithm):
             self._num_reduced = 0
             self.step += 1
         self._buckets.finish_block(block.index)
-
-    def _keep_memories(self, block: Block) -> None:
-        if finds_unused(self._ddp):
-            for name, memory in self.allocated.items():
-                self._memories_before[name, block.index] = memory[block].clone()
-
-    def _restore(self, parameters: list[Parameter]) -> None:
-        unused = set(parameters)
-        for (name, index), before in self._memories_before.items():
-            for parameter, extent in zip(self.blocks[index].parameters, self.blocks[index].extents(), strict=True):
-                if parameter in unused:
-                    memory = self.allocated[name]
-                    memory.piece(memory[self.blocks[index]], index, extent).copy_(memory.piece(before, index, extent))
 
     def _average_blocks(self) -> None:
         for block in self.blocks:

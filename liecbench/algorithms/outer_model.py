@@ -14,7 +14,8 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.exchange import Exchange
 from liecbench.algorithms.comm.partition import Block
-from liecbench.algorithms.memory import WorkerMemory, square_norm
+from liecbench.algorithms.compression_error import relative_square_error
+from liecbench.algorithms.memory import WorkerMemory
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -97,13 +98,8 @@ class OuterModel(BlockAlgorithm):
         if compressor is None or not self._has_outer_model:
             return None
         self.synchronize()
-        residual = total = 0.0
-        for block in self.blocks:
-            vector = self.to_compress(block, self.pseudo_gradient(block))
-            total += square_norm(vector)
-            self.keep_residual(compressor, vector)
-            residual += square_norm(vector)
-        return residual / total if total else None
+        vectors = (self.to_compress(block, self.pseudo_gradient(block)) for block in self.blocks)
+        return relative_square_error(vectors, lambda vector: self.keep_residual(compressor, vector))
 
     def own_state(self) -> dict[str, Any]:
         """Return the step count, the memories, and whether the first step has created the outer model."""

@@ -3,11 +3,13 @@
 Buckets and blocks divide the gradient at different places.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.futures import Future
+
+from liecbench.algorithms.comm.partition import Block
 
 
 @dataclass(slots=True, eq=False)
@@ -18,23 +20,36 @@ class _Bucket:
 
 
 class PendingBuckets:
-    """DDP's buckets that are not complete. A bucket is complete when every block that it overlaps is updated."""
+    """DDP's buckets that are not complete. A bucket is complete when every block that it overlaps is updated.
 
-    def __init__(self) -> None:
+    Args:
+        blocks: The algorithm's blocks.
+    """
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._block_of: dict[Tensor, Block] = {parameter: block for block in blocks for parameter in block.parameters}
         self._buckets: list[_Bucket] = []
 
-    def add(self, buffer: Tensor, future: Future[Tensor], blocks: set[int]) -> None:
-        """Add a bucket of gradients, which the algorithm updates block by block.
+    def add(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], buffer: Tensor, future: Future[Tensor]
+    ) -> Iterator[Block]:
+        """Add a bucket, and yield the blocks whose gradients are then all there, each before it takes further ones.
 
         Args:
+            parameters: The parameters of the bucket.
+            gradients: Their gradients, as views into ``buffer``.
             buffer: The gradients in the bucket.
-            future: The future that completes with ``buffer`` when all ``blocks`` are updated.
-            blocks: The indices of the algorithm's blocks that overlap the bucket.
+            future: The future that completes with ``buffer`` when all blocks that overlap the bucket are updated.
         """
+        blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
         if blocks:
-            self._buckets.append(_Bucket(buffer, future, blocks))
+            self._buckets.append(_Bucket(buffer, future, {block.index for block in blocks.values()}))
         else:  # all parameters of the bucket are empty
             future.set_result(buffer)
+        for parameter, flat in zip(parameters, gradients, strict=True):
+            block = blocks.get(parameter)
+            if block is not None and block.add_gradient(parameter, as_stored(flat, parameter)):
+                yield block
 
     def finish_block(self, block: int) -> None:
         """Mark block number ``block`` as updated, and complete the buckets that wait for no other block."""

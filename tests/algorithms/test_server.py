@@ -122,7 +122,7 @@ def failure_before_the_blocks() -> list[str]:
     """Return the errors of training after an error on the communication thread outside a method's arithmetic."""
     server, powersgd = PSGD(), PowerSGD()
     runs = [buckets.attached(algorithm) for algorithm in (server, powersgd)]
-    server._block_of.clear()
+    server._buckets._block_of.clear()
     powersgd._timed_group._watch = None  # type: ignore[assignment]
     messages = []
     for run in runs:

@@ -1,0 +1,22 @@
+"""The error of compression relative to the vectors that are compressed."""
+
+from collections.abc import Callable, Iterable
+
+from torch import Tensor
+
+from liecbench.algorithms.memory import square_norm
+
+
+def relative_square_error(vectors: Iterable[Tensor], keep_residual: Callable[[Tensor], None]) -> float | None:
+    """Return ‖v − C(v)‖²/‖v‖² for all vectors together, or None if they are all zero.
+
+    Args:
+        vectors: The vectors v; overwritten.
+        keep_residual: A function that replaces a vector v by v − C(v).
+    """
+    residual = total = 0.0
+    for vector in vectors:
+        total += square_norm(vector)
+        keep_residual(vector)
+        residual += square_norm(vector)
+    return residual / total if total else None
