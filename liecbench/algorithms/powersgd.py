@@ -1,6 +1,5 @@
 """PowerSGD: sends gradient matrices as products of two thin matrices, with error feedback."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, cast
 
@@ -21,7 +20,8 @@ from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 from liecbench.algorithms.method_notes import MethodNotes
 from liecbench.algorithms.powersgd_bucket import HookBucket, run_hook
-from liecbench.algorithms.powersgd_factors import factor_shapes, matrix_shape, redraw_zero_columns
+from liecbench.algorithms.powersgd_factors import factor_shapes
+from liecbench.algorithms.powersgd_memories import PowerSGDMemories
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradient of zeros gives NaN
@@ -84,10 +84,8 @@ class PowerSGD(BucketedAllReduce):
         Before the first compressed step the memories are tensors of zeros, because ``torch.distributed.checkpoint``
         can load a checkpoint only into tensors that exist.
         """
-        shapes = self._memory_shapes()
-        has_memories = bool(self._errors)
-        memories = self.memories() if has_memories else {n: [self._zeros(s) for s in v] for n, v in shapes.items()}
-        return {"step": self.step, "has_memories": has_memories, "memories": memories}
+        memories = self.memories() if self._memories else self._memories.zeros()
+        return {"step": self.step, "has_memories": bool(self._memories), "memories": memories}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Restore the step count and the memories that ``own_state`` returned.
@@ -97,34 +95,12 @@ class PowerSGD(BucketedAllReduce):
         """
         memories = state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in memories.items()}
-        if shapes not in (self._memory_shapes(), {"error": [], "q": []}):
+        if shapes not in (self._memories.shapes(), {"error": [], "q": []}):
             raise ValueError("the saved memories belong to another model or to other options")
         if not state.get("has_memories", memories["error"]):
             memories = {"error": [], "q": []}
-        self._start_at(
-            state["step"],
-            errors={
-                p: saved.to(self.device, copy=True)
-                for p, saved in zip(self._parameters, memories["error"], strict=False)
-            },
-            qs={
-                p: saved.to(self.device, copy=True)
-                for p, saved in zip(self._compressed_of(self._parameters), memories["q"], strict=False)
-            },
-        )
-
-    def _memory_shapes(self) -> dict[str, list[torch.Size]]:
-        compressed = self._compressed_of(self._parameters)
-        return {
-            "error": [p.shape for p in self._parameters],
-            "q": [self._thin_shapes(p.shape)[1] for p in compressed],
-        }
-
-    def _compressed_of(self, parameters: Sequence[Tensor]) -> list[Tensor]:
-        return [parameter for parameter in parameters if self._thin_shapes(parameter.shape)]
-
-    def _zeros(self, shape: torch.Size) -> Tensor:
-        return torch.zeros(shape, device=self.device)
+        self._start_at(state["step"])
+        self._memories.load(memories)
 
     def set_step(self, step: int) -> None:
         """Set the number of the next step, and leave the memories as they are.
@@ -141,15 +117,15 @@ class PowerSGD(BucketedAllReduce):
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Start the communication thread."""
         super().on_attach(ddp, group)
-        self._parameters = [parameter for _, parameter in self._managed if parameter.numel()]
         self._timed_group = TimedGroup(group, self._watch, self._end_timestamp)
-        self._start_at(0, errors={}, qs={})
+        self._start_at(0)
         self._stream = stream_for(self.device)
         self._thread = CommunicationThread(self._stream)
 
-    def _start_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
-        self.step, self._errors, self._qs = step, errors, qs
-        self._errors_before: dict[Tensor, Tensor] = {}
+    def _start_at(self, step: int) -> None:
+        self.step = step
+        parameters = [parameter for _, parameter in self._managed if parameter.numel()]
+        self._memories = PowerSGDMemories(parameters, self._thin_shapes, self.device)
         self._state = PowerSGDState(
             process_group=cast("dist.ProcessGroup", self._timed_group),
             matrix_approximation_rank=self.matrix_approximation_rank,
@@ -158,7 +134,6 @@ class PowerSGD(BucketedAllReduce):
             orthogonalization_epsilon=_EPSILON,
         )
         self._state.iter = step
-        self._layout: dict[int, list[int]] = {}
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket for the communication thread."""
@@ -169,20 +144,14 @@ class PowerSGD(BucketedAllReduce):
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
         """Give the error memories of ``parameters`` the values that they had before the step; their Q may change."""
-        self._thread.run(lambda: self._restore(parameters))
-
-    def _restore(self, parameters: list[Parameter]) -> None:
-        for parameter in parameters:
-            if (error := self._errors.get(parameter)) is not None:
-                before = self._errors_before.get(parameter)
-                error.zero_() if before is None else error.copy_(before)
+        self._thread.run(lambda: self._memories.restore_errors(parameters))
 
     def _reduce(self, bucket: HookBucket, future: Future[Tensor]) -> None:
         try:
             self._timed_group.begin()
             if self._failure is None:
                 if bucket.position == 0:
-                    self._errors_before = dict(self._errors)
+                    self._memories.begin_step()
                 self._run_hook(bucket.in_float32())
             self._timed_group.end()
         except BaseException as error:
@@ -192,7 +161,7 @@ class PowerSGD(BucketedAllReduce):
     def _run_hook(self, bucket: HookBucket) -> None:
         state, step = self._state, self._state.iter
         if compressed := self.step_kind(step) == "compressed":
-            self._load_memories(bucket)
+            self._memories.to_hook(state, bucket)
         before = state.total_numel_after_compression
         # Wait for each bucket: with several in flight, the ranks might issue their all-reduces in different orders.
         run_hook(state, bucket)
@@ -203,49 +172,7 @@ class PowerSGD(BucketedAllReduce):
         bucket.buffer_of_ddp.copy_(bucket.flat)
         self._check_finite(bucket.buffer_of_ddp, step)
         if compressed and self._failure is None:
-            self._save_memories(bucket, step)
-
-    def _load_memories(self, bucket: HookBucket) -> None:
-        """Copy the error and Q memories of a bucket's parameters to the state of PyTorch's hook.
-
-        Do nothing if the bucket has the same parameters as at the last call, or if they have no memories yet.
-        """
-        layout = [id(parameter) for parameter in bucket.parameters]
-        if self._layout.get(bucket.position) == layout:
-            return
-        self._layout[bucket.position] = layout
-        if bucket.parameters[0] not in self._errors:
-            return
-        compressed = self._compressed(bucket)
-        rows = sum(self._thin_shapes(parameter.shape)[0].numel() for parameter in compressed)
-        self._state.error_dict[bucket.position] = _concatenated(
-            [self._errors[p] for p in bucket.parameters], self.device
-        )
-        self._state.p_memory_dict[bucket.position] = torch.empty(rows, device=self.device)
-        self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed], self.device)
-
-    def _save_memories(self, bucket: HookBucket, step: int) -> None:
-        error, q = self._state.error_dict[bucket.position], self._state.q_memory_dict[bucket.position]
-        pieces = error.split([parameter.numel() for parameter in bucket.parameters])
-        for parameter, piece in zip(bucket.parameters, pieces, strict=True):
-            self._errors[parameter] = piece.view_as(parameter)
-        compressed = self._compressed(bucket)
-        shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
-        for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
-            redraw_zero_columns(piece.view(shape), step)
-            # Save a copy, because in a later step the hook may write values that are not finite into its own Q.
-            self._qs[parameter] = piece.view(shape).clone()
-
-    def _compressed(self, bucket: HookBucket) -> list[Tensor]:
-        """Return the parameters of the bucket whose gradients are compressed, in the order of PyTorch's PowerSGD hook.
-
-        In this order, parameters of equal matrix shape are adjacent.
-        """
-        by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
-        for parameter in bucket.parameters:
-            if self._thin_shapes(parameter.shape):
-                by_shape[matrix_shape(parameter.shape)].append(parameter)
-        return [parameter for parameters in by_shape.values() for parameter in parameters]
+            self._memories.from_hook(state, bucket, step)
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
         """Return the shapes of P and Q for a parameter of this shape, or () if the hook does not compress it."""
@@ -253,11 +180,4 @@ class PowerSGD(BucketedAllReduce):
 
     def memories(self) -> dict[str, list[Tensor]]:
         """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
-        return {
-            name: [memories[parameter] for parameter in self._parameters if parameter in memories]
-            for name, memories in (("error", self._errors), ("q", self._qs))
-        }
-
-
-def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
-    return torch.cat([torch.empty(0, device=device), *(tensor.reshape(-1) for tensor in tensors)])
+        return self._memories.tensors()

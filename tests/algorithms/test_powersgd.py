@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.ddp import AllReduce
 from liecbench.algorithms.powersgd import PowerSGD
+from liecbench.algorithms.powersgd_memories import PowerSGDMemories
 from tests.algorithms import buckets, network
 from tests.algorithms.buckets import Setup
 from tests.distributed import run_ranks
@@ -119,17 +120,14 @@ def half_precision() -> list[float]:
     return losses
 
 
-class Failing(PowerSGD):
-    """An algorithm with a bug on its communication thread."""
-
-    def _save_memories(self, bucket: Any, step: int) -> None:
-        raise ValueError("boom")
-
-
 def failure() -> tuple[str, int]:
-    algorithm = Failing()
+    """Return the error of a bug on the communication thread, and the number of steps before it."""
+    algorithm, bug = PowerSGD(), ValueError("boom")
     run = buckets.attached(algorithm)
-    with pytest.raises(ValueError, match="boom") as raised:
+    with (
+        mock.patch.object(PowerSGDMemories, "from_hook", side_effect=bug),
+        pytest.raises(ValueError, match="boom") as raised,
+    ):
         run.train(range(5))
     return str(raised.value), algorithm.step
 

@@ -1,0 +1,125 @@
+"""PowerSGD's memories by parameter, and their way to and from PyTorch's hook, which keeps them by bucket."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState
+
+from liecbench.algorithms.powersgd_bucket import HookBucket
+from liecbench.algorithms.powersgd_factors import matrix_shape, redraw_zero_columns
+
+
+class PowerSGDMemories:
+    """The error and the last Q of each parameter; False in a condition before the first compressed step.
+
+    DDP may rebuild its buckets, so that a bucket gets other parameters; memories of parameters remain valid.
+
+    Args:
+        parameters: The parameters with at least one element, in the model's order.
+        thin_shapes: Returns the shapes of P and Q for a parameter of a shape, or () if the hook does not compress it.
+        device: The device of the memories.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Tensor],
+        thin_shapes: Callable[[torch.Size], tuple[torch.Size, ...]],
+        device: torch.device,
+    ) -> None:
+        self._parameters, self._thin_shapes, self._device = parameters, thin_shapes, device
+        self._compressed = [parameter for parameter in parameters if thin_shapes(parameter.shape)]
+        self._errors: dict[Tensor, Tensor] = {}
+        self._qs: dict[Tensor, Tensor] = {}
+        self._errors_before: dict[Tensor, Tensor] = {}
+        self._layout: dict[int, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
+
+    def tensors(self) -> dict[str, list[Tensor]]:
+        """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
+        return {
+            name: [memories[parameter] for parameter in self._parameters if parameter in memories]
+            for name, memories in (("error", self._errors), ("q", self._qs))
+        }
+
+    def shapes(self) -> dict[str, list[torch.Size]]:
+        """Return the shapes that ``tensors`` have after the first compressed step."""
+        return {
+            "error": [parameter.shape for parameter in self._parameters],
+            "q": [self._thin_shapes(parameter.shape)[1] for parameter in self._compressed],
+        }
+
+    def zeros(self) -> dict[str, list[Tensor]]:
+        """Return tensors of zeros of these shapes."""
+        return {
+            name: [torch.zeros(shape, device=self._device) for shape in shapes]
+            for name, shapes in self.shapes().items()
+        }
+
+    def load(self, saved: Mapping[str, Sequence[Tensor]]) -> None:
+        """Set the memories to copies of ``saved``, which ``tensors`` returned."""
+        self._errors = self._copies(self._parameters, saved["error"])
+        self._qs = self._copies(self._compressed, saved["q"])
+
+    def _copies(self, parameters: Sequence[Tensor], saved: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+        return {
+            parameter: memory.to(self._device, copy=True) for parameter, memory in zip(parameters, saved, strict=False)
+        }
+
+    def begin_step(self) -> None:
+        """Note the error memories before a step, for ``restore_errors``."""
+        self._errors_before = dict(self._errors)
+
+    def restore_errors(self, parameters: Sequence[Tensor]) -> None:
+        """Give the error memories of ``parameters`` the values that they had before the step."""
+        for parameter in parameters:
+            if (error := self._errors.get(parameter)) is not None:
+                before = self._errors_before.get(parameter)
+                error.zero_() if before is None else error.copy_(before)
+
+    def to_hook(self, state: PowerSGDState, bucket: HookBucket) -> None:
+        """Copy the error and Q memories of a bucket's parameters to the state of PyTorch's hook.
+
+        Do nothing if the bucket has the same parameters as at the last call, or if they have no memories yet.
+        """
+        layout = [id(parameter) for parameter in bucket.parameters]
+        if self._layout.get(bucket.position) == layout:
+            return
+        self._layout[bucket.position] = layout
+        if bucket.parameters[0] not in self._errors:
+            return
+        compressed = self._in_order_of_hook(bucket)
+        rows = sum(self._thin_shapes(parameter.shape)[0].numel() for parameter in compressed)
+        state.error_dict[bucket.position] = self._concatenated([self._errors[p] for p in bucket.parameters])
+        state.p_memory_dict[bucket.position] = torch.empty(rows, device=self._device)
+        state.q_memory_dict[bucket.position] = self._concatenated([self._qs[p] for p in compressed])
+
+    def from_hook(self, state: PowerSGDState, bucket: HookBucket, step: int) -> None:
+        """Keep the error and Q memories of a bucket's parameters that the hook has computed in step number ``step``."""
+        error, q = state.error_dict[bucket.position], state.q_memory_dict[bucket.position]
+        pieces = error.split([parameter.numel() for parameter in bucket.parameters])
+        for parameter, piece in zip(bucket.parameters, pieces, strict=True):
+            self._errors[parameter] = piece.view_as(parameter)
+        compressed = self._in_order_of_hook(bucket)
+        shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
+        for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
+            redraw_zero_columns(piece.view(shape), step)
+            # Save a copy, because in a later step the hook may write values that are not finite into its own Q.
+            self._qs[parameter] = piece.view(shape).clone()
+
+    def _in_order_of_hook(self, bucket: HookBucket) -> list[Tensor]:
+        """Return the parameters of the bucket whose gradients are compressed, in the order of PyTorch's PowerSGD hook.
+
+        In this order, parameters of equal matrix shape are adjacent.
+        """
+        by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
+        for parameter in bucket.parameters:
+            if self._thin_shapes(parameter.shape):
+                by_shape[matrix_shape(parameter.shape)].append(parameter)
+        return [parameter for parameters in by_shape.values() for parameter in parameters]
+
+    def _concatenated(self, tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([torch.empty(0, device=self._device), *(tensor.reshape(-1) for tensor in tensors)])
