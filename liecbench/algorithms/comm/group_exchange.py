@@ -1,25 +1,22 @@
 """The exchange that training uses: it sends vectors through a server, over a torch process group."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from itertools import count
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.algorithms.comm.exchange import Combine, Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.gloo import GlooTransport
-from liecbench.algorithms.comm.gloo_staged import StagedGlooTransport
+from liecbench.algorithms.comm.fitting_transport import fitting_transport
+from liecbench.algorithms.comm.message_rng import MessageRng
 from liecbench.algorithms.comm.message_sum import MessageSum
-from liecbench.algorithms.comm.nccl import NcclTransport
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace, Shard
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.timing import Stopwatch
-from liecbench.algorithms.comm.transport import Traffic, Transport, uses_nccl
-from liecbench.compressors.base import Compressor, Message, RngKey
+from liecbench.algorithms.comm.transport import Traffic, Transport
+from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.identity import Identity
 
 _CPU = torch.device("cpu")
@@ -57,15 +54,15 @@ class GroupExchange(Exchange):
     ) -> None:
         super().__init__(group.rank(), group.size(), server)
         self._watch, self._device = watch, device
-        self._transport = transport or _transport_for(device, group, server, watch, pacer, path)
+        self._transport = transport or fitting_transport(device, group, server, watch, pacer, path)
         self._on_flag = on_flag if self._transport.is_async else None
         self._scratch = torch.empty(0, device=device)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
-        self.begin(step=0, block=0)
+        self._rng = MessageRng()
 
     def begin(self, step: int, block: int) -> None:
         """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
-        self._rng_key, self._stages = RngKey(step=step, block=block), count()
+        self._rng.begin(step, block)
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
@@ -75,7 +72,7 @@ class GroupExchange(Exchange):
         Over Gloo, a shard is compressed while the shards before it are in flight. The arguments are those of
         ``Exchange.push``.
         """
-        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        self._rng.begin_push()
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
         mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]
         total = MessageSum(
@@ -127,7 +124,7 @@ class GroupExchange(Exchange):
         assert target is not None, "a pull needs either out or add_to"
         accumulate = add_to is not None
         assert accumulate or weight == 1, "a weight needs add_to"
-        self._rng_key = dataclasses.replace(self._rng_key, from_server=True)
+        self._rng.begin_pull()
         own, is_exact = self.local_shard(target.numel()), isinstance(compressor, Identity)
         overlaps = mean.data_ptr() == target[own.start :].data_ptr()
         assert is_exact or error is None or not overlaps, "out would overwrite the residual in mean"
@@ -176,11 +173,8 @@ class GroupExchange(Exchange):
         The messages of all ranks are in memory at the same time, because every rank adds them in the same order. The
         arguments are those of ``Exchange.gather``.
         """
-        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
-        decoders = [
-            compressor.with_rng(dataclasses.replace(self._rng_key, shard=rank, sender=rank))
-            for rank in range(self.world_size)
-        ]
+        self._rng.begin_push()
+        decoders = [self._rng.given_to(compressor, shard=rank, sender=rank) for rank in range(self.world_size)]
         with self._watch.timed("compress_seconds", "compress"):
             own = decoders[self.rank].compress(vector, residual)
         if own.payload.data_ptr() == out.data_ptr():  # an uncompressed message is the vector itself
@@ -211,8 +205,7 @@ class GroupExchange(Exchange):
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
         """Return, for each shard, the compressor that encodes this rank's message in the current push or pull."""
-        key = dataclasses.replace(self._rng_key, sender=self.rank)
-        return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
+        return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 
     def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
         """Return the compressor with which this rank decodes the messages of rank ``sender``.
@@ -221,7 +214,7 @@ class GroupExchange(Exchange):
         """
         if not compressor.decodes_by_sender:
             return compressor
-        return compressor.with_rng(dataclasses.replace(self._rng_key, shard=shard.owner, sender=sender))
+        return self._rng.given_to(compressor, shard=shard.owner, sender=sender)
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
         """Return C(``mean`` + ``error``), or C(``mean``) if ``error`` is None.
@@ -254,18 +247,3 @@ class GroupExchange(Exchange):
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
-
-
-def _transport_for(
-    device: torch.device,
-    group: dist.ProcessGroup,
-    server: ServerPlace,
-    watch: Stopwatch,
-    pacer: Pacer | None,
-    path: Path | None,
-) -> Transport:
-    if device.type == "cpu":
-        return GlooTransport(group, server, watch, pacer, path)
-    if uses_nccl(device, group):
-        return NcclTransport(group, server, watch, device)
-    return StagedGlooTransport(group, server, watch, pacer, path, device)

@@ -1,15 +1,14 @@
 """The exchange of workers that one process simulates: one vector holds the vectors of all workers."""
 
-import dataclasses
 from collections.abc import Sequence
-from itertools import count
 
 import torch
 from torch import Tensor
 
 from liecbench.algorithms.comm.exchange import Combine, Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.message_rng import MessageRng
 from liecbench.algorithms.comm.partition import ServerPlace, Shard
-from liecbench.compressors.base import Compressor, Message, RngKey
+from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.identity import Identity
 
 
@@ -24,7 +23,7 @@ class SimulatedExchange(Exchange):
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
         super().__init__(0, world_size, server)
-        self.begin(step=0, block=0)
+        self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
         """Return a shard as long as one worker's vector, because the servers' memories have that length."""
@@ -32,7 +31,7 @@ class SimulatedExchange(Exchange):
 
     def begin(self, step: int, block: int) -> None:
         """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
-        self._rng_key, self._stages = RngKey(step=step, block=block), count()
+        self._rng.begin(step, block)
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
@@ -41,12 +40,14 @@ class SimulatedExchange(Exchange):
 
         The arguments are those of ``Exchange.push``; ``out`` receives the mean in its first elements.
         """
-        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)
         mean = torch.empty(vector.numel() // self.world_size)
         for shard in self.shards(mean.numel()):
             piece = slice(shard.start, shard.stop)
-            compressors = [self._with_rng(compressor, shard.owner, rank) for rank in range(self.world_size)]
+            compressors = [
+                self._rng.given_to(compressor, shard=shard.owner, sender=rank) for rank in range(self.world_size)
+            ]
             messages = [
                 one.compress(v[piece], None if r is None else r[piece])
                 for one, v, r in zip(compressors, vectors, residuals, strict=True)
@@ -68,12 +69,13 @@ class SimulatedExchange(Exchange):
 
         The arguments are those of ``Exchange.pull``.
         """
-        self._rng_key = dataclasses.replace(self._rng_key, from_server=True)
+        self._rng.begin_pull()
         is_exact = isinstance(compressor, Identity)
         wanted = mean.clone() if error is None else mean + error
         q = torch.empty_like(wanted)
         for shard in self.shards(q.numel()):
-            place, one = slice(shard.start, shard.stop), self._with_rng(compressor, shard.owner, shard.owner)
+            place = slice(shard.start, shard.stop)
+            one = self._rng.given_to(compressor, shard=shard.owner, sender=shard.owner)
             message = one.compress(wanted[place], None if is_exact or error is None else wanted[place])
             self._require_finite([one], [message])
             one.decompress(message, q[place])
@@ -98,9 +100,9 @@ class SimulatedExchange(Exchange):
 
         The arguments are those of ``Exchange.gather``.
         """
-        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)
-        compressors = [self._with_rng(compressor, rank, rank) for rank in range(self.world_size)]
+        compressors = [self._rng.given_to(compressor, shard=rank, sender=rank) for rank in range(self.world_size)]
         messages = [one.compress(v, r) for one, v, r in zip(compressors, vectors, residuals, strict=True)]
         self._require_finite(compressors, messages)
         result = torch.empty(vector.numel() // self.world_size)
@@ -117,7 +119,7 @@ class SimulatedExchange(Exchange):
         for rank, v in enumerate(self._of_workers(vector)):
             for shard in self.shards(v.numel()):
                 piece = v[shard.start : shard.stop]
-                self._with_rng(compressor, shard.owner, rank).compress(piece, residual=piece)
+                self._rng.given_to(compressor, shard=shard.owner, sender=rank).compress(piece, residual=piece)
 
     def _of_workers(self, vector: Tensor) -> list[Tensor]:
         """Return every worker's part of a vector."""
@@ -126,9 +128,6 @@ class SimulatedExchange(Exchange):
     def _residuals(self, residual: Tensor | None) -> Sequence[Tensor | None]:
         """Return every worker's part of ``residual``, or one None per worker if it is None."""
         return [None] * self.world_size if residual is None else self._of_workers(residual)
-
-    def _with_rng(self, compressor: Compressor, shard: int, sender: int) -> Compressor:
-        return compressor.with_rng(dataclasses.replace(self._rng_key, shard=shard, sender=sender))
 
     def _average(self, compressors: Sequence[Compressor], messages: Sequence[Message], out: Tensor) -> None:
         weight = 1 / self.world_size
