@@ -193,12 +193,12 @@ def _start_delay_line(network: "Hub", events: int) -> int:
     The delay line has a core of its own if there are more cores than the ranks have threads. The delay line closes its
     copy of the file descriptor ``events``.
     """
-    from liecbench.network import delay_line
+    from liecbench.network import delay_line_process
 
     cores = sorted(os.sched_getaffinity(0))
     threads = len(network.namespaces) * int(os.environ.get("OMP_NUM_THREADS", "1"))
     own = cores.pop() if len(cores) > threads else None
-    started = delay_line.start(network, own, unused=(events,))
+    started = delay_line_process.start(network, own, unused=(events,))
     if own is not None:
         os.sched_setaffinity(0, cores)
     return started

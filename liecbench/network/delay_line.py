@@ -1,9 +1,9 @@
-"""The process that emulates links in user space: it delays frames as their links demand, and passes them on.
+"""The loop that emulates links in user space: it delays frames as their links demand, and passes them on.
 
-One process serves all links of a launch. The kernel's bridge joins the links while none of them is limited. As soon as
-a rank limits its link, the process takes the bridge down, reads every frame that the workers and the hub send, and
-sends it to its receiver when its time has come (``frame_schedule``). Once no link is limited, it sends all frames that
-it still holds, and the bridge takes over again.
+One process (``delay_line_process``) serves all links of a launch. The kernel's bridge joins the links while none of
+them is limited. As soon as a rank limits its link, the process takes the bridge down, reads every frame that the
+workers and the hub send, and sends it to its receiver when its time has come (``frame_schedule``). Once no link is
+limited, it sends all frames that it still holds, and the bridge takes over again.
 
 Ranks control the process through a socket, with one JSON object per message. A request has ``rank``, and either
 ``link`` (null: lift the limits), ``open`` (find out whether the kernel has packet sockets) or ``tally``. The answer has
@@ -12,77 +12,27 @@ the request asks for it.
 """
 
 import contextlib
-import gc
 import json
-import os
 import select
 import socket
-import sys
 import time
-import traceback
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from pyroute2 import IPRoute
 
-from liecbench.host import linux
 from liecbench.network.frame_schedule import FrameSchedule
-from liecbench.network.hub import Hub
 from liecbench.network.link import Link
 from liecbench.network.link_tally import LinkTally
 from liecbench.network.packet_port import PacketPort
 
-CONTROL_ADDRESS: Final = "\0liecbench-delay-line"
 # Memory of all rings together, and the most and the fewest frames per ring. A frame takes 32 KiB.
 _RING_FRAMES, _MOST_FRAMES, _FEWEST_FRAMES = 4096, 256, 16
-_REAL_TIME_PRIORITY: Final = 2
 # Part of the last waking-up's lateness that counts in the moving average.
 _SMOOTHING: Final = 1 / 16
 _MOST_EARLY_SECONDS: Final = 100e-6
 _IS_BROADCAST: Final = 1
-_LONGEST_REQUEST, _MAX_WAITING = 2**12, 1024
-
-
-def start(hub: Hub, core: int | None, unused: Sequence[int] = ()) -> int:
-    """Fork the process that emulates links, and return its PID.
-
-    The caller must be in the network namespace of ``hub``. When the caller dies, the new process dies, too.
-
-    Args:
-        hub: The network of the launch.
-        core: The CPU core to run on; None if the process may use all cores that its parent may.
-        unused: File descriptors that the process closes.
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(CONTROL_ADDRESS)
-    listener.listen(_MAX_WAITING)
-    parent = os.getpid()
-    child = os.fork()
-    if child:
-        listener.close()
-        return child
-    try:
-        linux.die_with_parent(parent)
-        for descriptor in unused:
-            os.close(descriptor)
-        _be_on_time(core)
-        DelayLine(listener, hub.bridge, hub.ports).run()
-    except BaseException:
-        with contextlib.suppress(OSError):  # the log's disk may be full
-            traceback.print_exc()
-            sys.stderr.flush()
-    finally:
-        os._exit(1)
-
-
-def _be_on_time(core: int | None) -> None:
-    linux.set_process_name("liec-delay-line")
-    linux.set_timer_slack(1)
-    with contextlib.suppress(OSError):  # only root may: frames are then late less often on a busy machine
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REAL_TIME_PRIORITY))
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    gc.disable()  # the loop creates no cyclic garbage, and a collection would delay frames
+_LONGEST_REQUEST: Final = 2**12
 
 
 class DelayLine:

@@ -5,7 +5,7 @@ import socket
 from dataclasses import asdict
 from typing import Any
 
-from liecbench.network.delay_line import CONTROL_ADDRESS
+from liecbench.network.delay_line_process import CONTROL_ADDRESS
 from liecbench.network.link import Link
 from liecbench.network.link_tally import LinkTally
 
