@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.ledger import LEDGER_NAME
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import CellRecord, Epoch
 from liecbench.results.timing_record import Timing
 

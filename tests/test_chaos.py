@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from liecbench.results.cells import replay
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import End, Epoch
 from tests.cli.in_process import run_in_process
 from tests.commands import Command, running_command

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import End, Epoch, Start
 from tests import disturbed
 from tests.cli.in_process import run_in_process

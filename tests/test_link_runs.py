@@ -12,7 +12,7 @@ import yaml
 from liecbench.diagnostics.link_support import probe_link
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import CellRecord, End, Epoch, Start
 from liecbench.worker.session_rounds import MIN_ROUNDS
 from tests.cli.in_process import run_in_process

@@ -12,7 +12,7 @@ import pytest
 from liecbench.config.cell_keys import contestant_key
 from liecbench.config.loader import load_scenario
 from liecbench.results.cells import replay
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import End, Start
 from tests import disturbed
 from tests.break_even_ledger import ledger, timed, trained

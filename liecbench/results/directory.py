@@ -16,7 +16,8 @@ from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.profiles.profile_store import store
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
-from liecbench.results.ledger import LEDGER_NAME, NOT_RESULTS, Ledger, LedgerReader, read
+from liecbench.results.ledger import LEDGER_NAME, Ledger
+from liecbench.results.ledger_reader import NOT_RESULTS, LedgerReader, read
 from liecbench.results.ranges import LARGEST
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.untrusted import regular_files

@@ -11,8 +11,9 @@ from liecbench.config.cell_keys import contestant_key
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import replay
 from liecbench.results.directory import SCENARIO_NAME
-from liecbench.results.ledger import LEDGER_NAME, LedgerReader, Line, read
+from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import renumbered, unseal
+from liecbench.results.ledger_reader import LedgerReader, Line, read
 from liecbench.results.record_order import check_spec
 from liecbench.results.records import End, Start
 from liecbench.results.timing_record import Timing

@@ -22,7 +22,7 @@ from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.jobs import Contestant, Session
 from liecbench.host.punctuality import punctual
 from liecbench.results.environment_record import Environment
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.results.timing_record import Timing
 from liecbench.worker import environment, session_groups

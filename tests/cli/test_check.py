@@ -12,7 +12,7 @@ from liecbench.check.paired.paired_check import PairedCheck
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.verdict import Outcome
-from liecbench.results.ledger import read
+from liecbench.results.ledger_reader import read
 from liecbench.results.records import Epoch
 from tests.cli.in_process import run_in_process
 from tests.commands import running_command

@@ -10,8 +10,9 @@ from liecbench.config.cell_keys import digest
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import load
-from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import seal
+from liecbench.results.ledger_reader import read
 from liecbench.results.record_json import to_json
 from liecbench.results.records import Record
 from liecbench.results.salvage import Verification

@@ -12,7 +12,8 @@ import torch.distributed as dist
 
 from liecbench.config.jobs import Job
 from liecbench.launch.plans import TrainingPlan
-from liecbench.results.ledger import Ledger, LedgerReader
+from liecbench.results.ledger import Ledger
+from liecbench.results.ledger_reader import LedgerReader
 from liecbench.results.records import Epoch, Start
 from liecbench.worker import checkpoint, environment, loop
 from liecbench.worker.backend_variables import Backend
