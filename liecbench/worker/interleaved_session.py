@@ -21,9 +21,7 @@ import torch.distributed as dist
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.jobs import Contestant, Session
 from liecbench.host.punctuality import punctual
-from liecbench.results.environment_record import Environment
 from liecbench.results.ledger_reader import read
-from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.results.timing_record import Timing
 from liecbench.worker import environment, session_groups
 from liecbench.worker.backend_variables import Backend
@@ -31,7 +29,7 @@ from liecbench.worker.burst_record import Turn
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import DataError, LinkError, ProfileError
 from liecbench.worker.event_writer import RecordWriter
-from liecbench.worker.label_facts import describe_test_set
+from liecbench.worker.session_records import record_ends, record_starts
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, RoundPlan
 from liecbench.worker.session_stage import Stage, Timed, TrainedStage
 
@@ -70,13 +68,13 @@ def _run_session(
     stage = _stage(session, directory, link, heartbeat)
     described = environment.describe(session.cell, backend, link)
     if writer is not None:
-        _record_starts(session, {**described, "timing_precision": session.precision, **stage.surroundings}, writer)
+        record_starts(session, {**described, "timing_precision": session.precision, **stage.surroundings}, writer)
     try:
         link.check()
         capacity = stage.capacity()
     except LinkError as error:
         for contestant in contestants:
-            _record_ends(contestant, link, writer, "failed", str(error))
+            record_ends(contestant, link, writer, "failed", str(error))
         return
     timings = _timings(directory, session.cell.setting) if writer is not None else []
     dropped: list[Contestant] = []
@@ -87,9 +85,9 @@ def _run_session(
         dropped += [contestant for contestant in members if contestant not in group.live]
         for contestant in group.live:
             if contestant is not contestants[0]:
-                _record_ends(contestant, link, writer, "completed", None)
+                record_ends(contestant, link, writer, "completed", None)
     if contestants[0] not in dropped:  # the first contestant is in every group
-        _record_ends(contestants[0], link, writer, "completed", None)
+        record_ends(contestants[0], link, writer, "completed", None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,7 +199,7 @@ class _Group:
     def _drop(self, contestant: Contestant, error: Exception) -> None:
         self.live.remove(contestant)
         message = f"its steps could not be timed: {error}"
-        _record_ends(contestant, self.link, self.writer, "failed", message)
+        record_ends(contestant, self.link, self.writer, "failed", message)
 
     def _tell(self, contestant: Contestant) -> None:
         if self.writer is not None:
@@ -234,33 +232,3 @@ def _from_rank_0(value: Callable[[], T]) -> T:
     dist.broadcast_object_list(values, src=0)
     (found,) = values
     return found  # type: ignore[return-value]
-
-
-def _record_starts(session: Session, surroundings: dict[str, object], writer: RecordWriter) -> None:
-    for job in session.jobs:
-        writer.record(
-            Start(
-                cell=job.cell.id,
-                attempt=job.attempt,
-                at=utc_now(),
-                epochs_done=0,
-                spec=job.cell.spec(),
-                environment=Environment.of(
-                    {
-                        **surroundings,
-                        "data_sha256": job.data_sha256,
-                        "test_set": describe_test_set(job.cell.task),
-                        "model_sha256": job.model_sha256,
-                    }
-                ),
-            )
-        )
-
-
-def _record_ends(
-    contestant: Contestant, link: CellLink, writer: RecordWriter | None, status: Status, error: str | None
-) -> None:
-    for job in contestant.jobs if writer is not None else ():
-        assert writer is not None
-        tally = link.tally()
-        writer.record(End(cell=job.cell.id, attempt=job.attempt, status=status, error=error, link=tally))
