@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from liecbench.config import registry
+from liecbench.config import refused_value
 from liecbench.config.axes import AXES, TASK_FIELDS
 from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.schedule_choice import Cosine, Milestones
@@ -22,7 +22,7 @@ def structure_error(document: Document, error: ValidationError) -> ScenarioError
     if first["type"] == "extra_forbidden":
         message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
         return document.error(path, message, at_key=True)
-    message = registry.describe(first)
+    message = refused_value.describe(first)
     if isinstance(first["input"], list) and path[-2:-1] == ("task",):
         message += "; to try several values, write the list under matrix"
     return document.error(path, message)

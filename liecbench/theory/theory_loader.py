@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
-from liecbench.config import registry
+from liecbench.config import refused_value, registry
 from liecbench.config.choice import Choice, Model
 from liecbench.config.structure_errors import first_error
 from liecbench.config.yaml_source import Document, Key, load, override
@@ -56,7 +56,7 @@ def _structure_error(document: Document, error: ValidationError) -> ScenarioErro
         message = f"there is no key {path[-1]!r} here ({did_you_mean(str(path[-1]), _keys(path[:-1]))})"
         return document.error(path, message, at_key=True)
     forms = "; write a number above 0, or {of_bound: 1} for δ/(10 L)" if path[-1:] == ("learning_rate",) else ""
-    return document.error(path, registry.describe(first) + forms)
+    return document.error(path, refused_value.describe(first) + forms)
 
 
 def _keys(path: Key) -> Collection[str]:
