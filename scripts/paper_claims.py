@@ -18,10 +18,11 @@ from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
-from liecbench.results.directory import comparison_settings, load
+from liecbench.results.comparison_settings import comparison_settings
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.statistics import holm
+from liecbench.results.stored_cells import load
 from liecbench.results.target_words import LEAST_SEEDS, LEVEL
 
 Outcome = Literal["shown", "shown not", "not shown"]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.directory import load
 from liecbench.results.ledger import LEDGER_NAME
+from liecbench.results.stored_cells import load
 from tests import damaged_ledgers
 from tests.cli.in_process import run_in_process
 from tests.damaged_ledgers import Damage

@@ -57,7 +57,7 @@ def baseline(
 ) -> None:
     """Write a baseline file, with which `liecbench check results` can compare later results."""
     from liecbench.check.stored.baseline import Baseline, left_out
-    from liecbench.results.directory import load
+    from liecbench.results.stored_cells import load
 
     require_replaceable(output, OutputKind.BASELINE)
     cells = load([results])
@@ -93,7 +93,7 @@ def results(
     reports = Reports(output, json_file, junit, github)
     from liecbench.check.stored.baseline import Baseline
     from liecbench.check.stored.gate import Margins, check_stored
-    from liecbench.results.directory import load
+    from liecbench.results.stored_cells import load
 
     stored = Baseline.read(baseline)
     margins = Margins(accuracy_points=accuracy_margin / 100, loss_nats=loss_margin)

@@ -27,7 +27,8 @@ from liecbench.matrix.run_request import RunRequest
 from liecbench.results.changed_models import changed_models
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
-from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Snapshot, refuse_existing
+from liecbench.results.comparison_settings import ComparisonSettings
+from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 
 
 class MatrixRun:

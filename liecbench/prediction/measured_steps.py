@@ -9,9 +9,10 @@ from liecbench.errors import NothingToCompareError
 from liecbench.network.link_map import LinkMap
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
-from liecbench.results.directory import comparison_settings, load
+from liecbench.results.comparison_settings import comparison_settings
 from liecbench.results.row_flags import row_flags
 from liecbench.results.rows import Row
+from liecbench.results.stored_cells import load
 
 
 @dataclass(frozen=True, kw_only=True)

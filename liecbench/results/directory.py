@@ -1,68 +1,21 @@
-"""Results directories: read the state of their cells, lock them for a run, and load them for a comparison."""
+"""The results directory of a run: the state of its cells, its lock, and the scenario in it."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
-
-import yaml
+from typing import Final, Self
 
 from liecbench.config import yaml_core_schema
-from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Job
 from liecbench.config.scenario import Scenario
-from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile_store import store
-from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
+from liecbench.results.cells import CellResult, Replay
 from liecbench.results.ledger import LEDGER_NAME, Ledger
-from liecbench.results.ledger_reader import NOT_RESULTS, LedgerReader, read
-from liecbench.results.ranges import LARGEST
-from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
+from liecbench.results.ledger_reader import NOT_RESULTS, LedgerReader
 from liecbench.untrusted import regular_files
 
 SCENARIO_NAME: Final = "scenario.yaml"
-_MOST_SCENARIO_BYTES: Final = 2**22
-DEFAULT_BASELINE: Final = "ddp"
-_DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
-_MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonSettings:
-    """The settings with which a scenario's cells are compared: baseline, target and tolerances.
-
-    ``target_accuracy`` is from 0 to 1. ``tolerances`` are the largest differences that count as equal to the baseline.
-    """
-
-    baseline: BaselineChoice = _DEFAULT_CHOICE
-    target_accuracy: float | None = None
-    target_loss: float | None = None
-    tolerances: Tolerances = DEFAULT_TOLERANCES
-
-    @classmethod
-    def of(cls, scenario: Mapping[str, Any]) -> Self:
-        """Return the settings in a scenario's fields. Old scenarios have no tolerances and get the default ones."""
-        usual = DEFAULT_TOLERANCES
-        accuracy, loss = scenario.get("target_accuracy"), scenario.get("target_loss")
-        return cls(
-            baseline=BaselineChoice.parse(scenario["baseline"]),
-            target_accuracy=None if accuracy is None else _from_zero_to(1, accuracy),
-            target_loss=None if loss is None else _from_zero_to(LARGEST, loss),
-            tolerances=Tolerances(
-                accuracy=_from_zero_to(1, scenario.get("accuracy_tolerance", usual.accuracy)),
-                loss=_from_zero_to(LARGEST, scenario.get("loss_tolerance", usual.loss)),
-            ),
-        )
-
-
-def _from_zero_to(most: float, value: Any) -> float:
-    """Return a number; raise ValueError if it is negative, larger than ``most`` or no number."""
-    number = float(value)
-    if not 0 <= number <= most:
-        raise ValueError(f"{value} is not from 0 to {most:g}")
-    return number
 
 
 class Snapshot:
@@ -176,63 +129,3 @@ class ResultsDirectory:
 
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
-
-
-def comparison_settings(directory: Path) -> ComparisonSettings:
-    """Return the comparison settings in a results directory's ``scenario.yaml``; the defaults if there is no such file.
-
-    Raises:
-        LiecbenchError: If the file is not a scenario that `liecbench run` wrote.
-    """
-    path = directory / SCENARIO_NAME
-    if not path.exists():
-        return ComparisonSettings()
-    try:
-        scenario = yaml.safe_load(regular_files.read_text(path, _MOST_SCENARIO_BYTES))
-        return ComparisonSettings.of(scenario)
-    except (LiecbenchError, OSError, *_MALFORMED):
-        message = f"{path}: not the scenario that `run` wrote"
-        raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
-
-
-def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
-    """Return the cells of several results directories.
-
-    Cells at link rates that runs added to find a break-even more precisely are left out unless ``with_added``.
-
-    If a cell completed in any directory, its incomplete results in other directories are left out. If it completed in
-    several directories, all its completed results are kept, each with the directory's short name in its ``directory``.
-
-    Raises:
-        LiecbenchError: If a directory has no ledger, or its ledger is damaged.
-        NothingToCompareError: If no cell has begun in any of the directories.
-    """
-    by_directory = {
-        directory: [
-            cell
-            for cell in without_used_trajectories(list(replay(read(directory)).values()))
-            if with_added or not cell.is_added
-        ]
-        for directory in directories
-    }
-    for directory, found in by_directory.items():
-        for cell in found:
-            cell.origin = str(directory)
-    completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
-    if any(count > 1 for count in completed.values()):
-        for name, found in zip(_short_names(directories), by_directory.values(), strict=True):
-            for cell in found:
-                cell.directory = name
-    every_cell = [cell for found in by_directory.values() for cell in found]
-    cells = [cell for cell in every_cell if cell.status == "completed" or not completed[cell.id]]
-    if not cells:
-        names = ", ".join(str(directory) for directory in directories)
-        raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
-    return cells
-
-
-def _short_names(directories: Sequence[Path]) -> list[str]:
-    """Return a short name per directory: as many of its path's last parts as it takes to tell the directories apart."""
-    parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
-    length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
-    return ["/".join(path[-length:]).replace("//", "/") for path in parts]

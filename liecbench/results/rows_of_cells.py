@@ -21,7 +21,7 @@ from liecbench.results.cell_groups import (
 )
 from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, derive_metrics
 from liecbench.results.cells import CellResult
-from liecbench.results.directory import DEFAULT_BASELINE
+from liecbench.results.comparison_settings import DEFAULT_BASELINE
 from liecbench.results.link_warnings import link_deviations
 from liecbench.results.metric_row import CompletedCell, Metric
 from liecbench.results.metrics import METRICS

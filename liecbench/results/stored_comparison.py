@@ -6,8 +6,9 @@ from pathlib import Path
 from liecbench.results.cell_groups import check_baseline
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
-from liecbench.results.directory import comparison_settings, load
+from liecbench.results.comparison_settings import comparison_settings
 from liecbench.results.loading_times import loading_notes, with_loading
+from liecbench.results.stored_cells import load
 
 
 def load_comparison(

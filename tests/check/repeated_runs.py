@@ -17,7 +17,7 @@ from pathlib import Path
 from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Verdict
-from liecbench.results.directory import load
+from liecbench.results.stored_cells import load
 from tests.check.measured_pairs import SCENARIO, busy_process
 
 

@@ -4,28 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.loader import check, load_scenario
 from liecbench.config.scenario import Scenario
 from liecbench.config.yaml_source import parse
-from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.errors import LiecbenchError
 from liecbench.launch.pending import jobs_left
-from liecbench.results.directory import (
-    ComparisonSettings,
-    ResultsDirectory,
-    Snapshot,
-    comparison_settings,
-    load,
-    refuse_existing,
-)
+from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.record_json import SCHEMA, to_json
 from liecbench.results.records import Record
-from liecbench.results.rows import Row
-from liecbench.results.rows_of_cells import summarise
-from liecbench.results.tolerances import Tolerances
-from tests.break_even_ledger import ledger, trained
+from liecbench.results.stored_cells import load
+from tests.break_even_ledger import trained
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start, write_ledger
 
 TEXT = """\
@@ -229,121 +219,6 @@ def test_a_damaged_new_line_is_named_with_its_number(tmp_path: Path) -> None:
         snapshot.refresh()
 
     assert str(raised.value).startswith(f"{ledger}:2: not a start, epoch, timing or end record; ")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, ComparisonSettings()),
-        ("baseline: psgd\n", ComparisonSettings(baseline=BaselineChoice(algorithm="psgd"))),
-        ("baseline: ddp\ntarget_accuracy: 0.75\n", ComparisonSettings(target_accuracy=0.75)),
-        (
-            "baseline: {algorithm: liec, workers: 2}\ntarget_loss: 2\naccuracy_tolerance: 0.01\nloss_tolerance: 0.1\n",
-            ComparisonSettings(
-                baseline=BaselineChoice(algorithm="liec", fixed={"workers": 2}),
-                target_loss=2.0,
-                tolerances=Tolerances(accuracy=0.01, loss=0.1),
-            ),
-        ),
-    ],
-)
-def test_settings_come_from_the_scenario(tmp_path: Path, text: str | None, expected: ComparisonSettings) -> None:
-    if text is not None:
-        (tmp_path / "scenario.yaml").write_text(text)
-
-    assert expected == comparison_settings(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "- [", "name: a\n", "3\n"),
-        *("baseline: ddp\naccuracy_tolerance: -.inf\n", "baseline: ddp\naccuracy_tolerance: .nan\n"),
-        *("baseline: ddp\nloss_tolerance: .inf\n", "baseline: ddp\nloss_tolerance: -1\n"),
-        *("baseline: ddp\ntarget_accuracy: 9\n", "baseline: ddp\ntarget_loss: .nan\n"),
-    ],
-)
-def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "scenario.yaml"
-    path.write_text(text)
-    with pytest.raises(LiecbenchError) as raised:
-        comparison_settings(tmp_path)
-
-    assert str(path) == str(raised.value)[: len(str(path))]
-
-
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_cell_in_two_directories_counts_where_it_completed(tmp_path: Path, order: tuple[int, int]) -> None:
-    unfinished: list[Record] = [start("x"), epoch("x")]
-    trained = run_of("x", [{}, {}])
-    directories = [write_ledger(tmp_path / "a", unfinished), write_ledger(tmp_path / "b", trained)]
-    cells = load([directories[index] for index in order])
-
-    assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [(cell_id(), "completed", 2)]
-
-
-def test_a_cell_that_two_directories_completed_is_shown_twice(tmp_path: Path) -> None:
-    slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
-    fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
-    cells = load([write_ledger(tmp_path / "a", slow), write_ledger(tmp_path / "b", fast)])
-    seen = [(cell.directory, cell.spec["algorithm"]["name"], cell.epochs[0].train_seconds) for cell in cells]
-
-    assert seen == [("a", "ddp", 4.0), ("a", "psgd", 1.0), ("b", "ddp", 2.0), ("b", "psgd", 1.0)]
-
-
-def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
-    directory = write_ledger(tmp_path, [start("x", workers=0)])
-    with pytest.raises(LiecbenchError) as raised:
-        load([directory])
-
-    expected = f"{directory / LEDGER_NAME}:1: the spec of cell {cell_id(workers=0)}: workers: should be at least"
-    assert str(raised.value).startswith(expected)
-
-
-def test_directories_are_read_together(tmp_path: Path) -> None:
-    directories = [write_ledger(tmp_path / "a", run_of("x")), write_ledger(tmp_path / "b", run_of("y", seed=1))]
-
-    assert [cell.spec["seed"] for cell in load(directories)] == [0, 1]
-
-
-def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
-    directory = write_ledger(tmp_path, [])
-    with pytest.raises(NothingToCompareError) as raised:
-        load([directory])
-
-    assert (4, f"{directory}: no cell has begun; let `liecbench run` finish an epoch") == (
-        raised.value.exit_code,
-        str(raised.value),
-    )
-
-
-def test_cells_that_narrow_a_break_even_are_left_out_unless_asked_for(tmp_path: Path) -> None:
-    directory = write_ledger(tmp_path, run_of("x"), run_of("y", link="25mbit", added_rate=True))
-
-    assert [cell.spec["link"] for cell in load([directory])] == ["20mbit"]
-    assert [cell.spec["link"] for cell in load([directory], with_added=True)] == ["20mbit", "25mbit"]
-
-
-def psgd_of(*directories: Path) -> Row:
-    return next(row for row in summarise(load(directories)) if row.algorithm == "psgd")
-
-
-def test_only_rounds_of_one_directory_are_paired(tmp_path: Path) -> None:
-    ddp, psgd = (Cell.from_spec(spec(name, link="10mbit", timing="interleaved")) for name in ("ddp", "psgd"))
-    both, first, second = (
-        write_ledger(tmp_path / name, ledger(cells))
-        for name, cells in [("both", [ddp, psgd]), ("first", [ddp]), ("second", [psgd])]
-    )
-    together, apart = psgd_of(both), psgd_of(first, second)
-    assert together.speed is not None
-    assert apart.speed is not None
-
-    # The noise of a round is the same for both methods, so it cancels in pairs. Apart, two variances are added, whose
-    # largest part, that of placements, is assumed for each session: the standard error is at least √2 times as large.
-    assert apart.speed.mean == pytest.approx(together.speed.mean)
-    assert apart.speed.standard_error >= 1.41 * together.speed.standard_error  # type: ignore[operator]
-    warning = "timed in no round together with the baseline: its speed-up contains what changed between their sessions"
-    assert (together.warnings.count(warning), apart.warnings.count(warning)) == (0, 1)
 
 
 @pytest.mark.parametrize("kind", ["a named pipe", "a device"])

@@ -9,13 +9,13 @@ from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import digest
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
-from liecbench.results.directory import load
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import seal
 from liecbench.results.ledger_reader import read
 from liecbench.results.record_json import to_json
 from liecbench.results.records import Record
 from liecbench.results.salvage import Verification
+from liecbench.results.stored_cells import load
 from liecbench.results.timing_record import Timing
 from tests import break_even_ledger
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start

@@ -1,0 +1,73 @@
+"""The settings with which a scenario's cells are compared, as a results directory's ``scenario.yaml`` has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import yaml
+
+from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.errors import LiecbenchError
+from liecbench.results.directory import SCENARIO_NAME
+from liecbench.results.ranges import LARGEST
+from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
+from liecbench.untrusted import regular_files
+
+DEFAULT_BASELINE: Final = "ddp"
+_DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
+_MOST_SCENARIO_BYTES: Final = 2**22
+_MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSettings:
+    """The settings with which a scenario's cells are compared: baseline, target and tolerances.
+
+    ``target_accuracy`` is from 0 to 1. ``tolerances`` are the largest differences that count as equal to the baseline.
+    """
+
+    baseline: BaselineChoice = _DEFAULT_CHOICE
+    target_accuracy: float | None = None
+    target_loss: float | None = None
+    tolerances: Tolerances = DEFAULT_TOLERANCES
+
+    @classmethod
+    def of(cls, scenario: Mapping[str, Any]) -> Self:
+        """Return the settings in a scenario's fields. Old scenarios have no tolerances and get the default ones."""
+        usual = DEFAULT_TOLERANCES
+        accuracy, loss = scenario.get("target_accuracy"), scenario.get("target_loss")
+        return cls(
+            baseline=BaselineChoice.parse(scenario["baseline"]),
+            target_accuracy=None if accuracy is None else _from_zero_to(1, accuracy),
+            target_loss=None if loss is None else _from_zero_to(LARGEST, loss),
+            tolerances=Tolerances(
+                accuracy=_from_zero_to(1, scenario.get("accuracy_tolerance", usual.accuracy)),
+                loss=_from_zero_to(LARGEST, scenario.get("loss_tolerance", usual.loss)),
+            ),
+        )
+
+
+def _from_zero_to(most: float, value: Any) -> float:
+    """Return a number; raise ValueError if it is negative, larger than ``most`` or no number."""
+    number = float(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"{value} is not from 0 to {most:g}")
+    return number
+
+
+def comparison_settings(directory: Path) -> ComparisonSettings:
+    """Return the comparison settings in a results directory's ``scenario.yaml``; the defaults if there is no such file.
+
+    Raises:
+        LiecbenchError: If the file is not a scenario that `liecbench run` wrote.
+    """
+    path = directory / SCENARIO_NAME
+    if not path.exists():
+        return ComparisonSettings()
+    try:
+        scenario = yaml.safe_load(regular_files.read_text(path, _MOST_SCENARIO_BYTES))
+        return ComparisonSettings.of(scenario)
+    except (LiecbenchError, OSError, *_MALFORMED):
+        message = f"{path}: not the scenario that `run` wrote"
+        raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None

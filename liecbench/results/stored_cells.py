@@ -1,0 +1,52 @@
+"""The cells of one or several results directories, loaded together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from liecbench.errors import NothingToCompareError
+from liecbench.results.cells import CellResult, replay, without_used_trajectories
+from liecbench.results.ledger_reader import read
+
+
+def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
+    """Return the cells of several results directories.
+
+    Cells at link rates that runs added to find a break-even more precisely are left out unless ``with_added``.
+
+    If a cell completed in any directory, its incomplete results in other directories are left out. If it completed in
+    several directories, all its completed results are kept, each with the directory's short name in its ``directory``.
+
+    Raises:
+        LiecbenchError: If a directory has no ledger, or its ledger is damaged.
+        NothingToCompareError: If no cell has begun in any of the directories.
+    """
+    by_directory = {
+        directory: [
+            cell
+            for cell in without_used_trajectories(list(replay(read(directory)).values()))
+            if with_added or not cell.is_added
+        ]
+        for directory in directories
+    }
+    for directory, found in by_directory.items():
+        for cell in found:
+            cell.origin = str(directory)
+    completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
+    if any(count > 1 for count in completed.values()):
+        for name, found in zip(_short_names(directories), by_directory.values(), strict=True):
+            for cell in found:
+                cell.directory = name
+    every_cell = [cell for found in by_directory.values() for cell in found]
+    cells = [cell for cell in every_cell if cell.status == "completed" or not completed[cell.id]]
+    if not cells:
+        names = ", ".join(str(directory) for directory in directories)
+        raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
+    return cells
+
+
+def _short_names(directories: Sequence[Path]) -> list[str]:
+    """Return a short name per directory: as many of its path's last parts as it takes to tell the directories apart."""
+    parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
+    length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
+    return ["/".join(path[-length:]).replace("//", "/") for path in parts]
