@@ -7,12 +7,9 @@ import contextlib
 import importlib.util
 import json
 import os
-import shutil
-import signal
 import site
 import subprocess
 import sysconfig
-import tarfile
 import tempfile
 import tomllib
 import venv
@@ -21,14 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from liecbench.check.paired.captured_command import run_captured
+from liecbench.check.paired.git_revisions import commit_of, exported_project, repository
 from liecbench.check.paired.interpreters import NO_PYTHONPATH
 from liecbench.errors import LiecbenchError, MachineError
 
-_SHALLOW = (
-    "this clone is shallow: fetch more history with `git fetch --unshallow` "
-    "(a CI checkout has an option for the whole history, such as fetch-depth: 0)"
-)
-_UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
 _QUOTED_LINES = 8
 _IMPORT = "import importlib, sys; importlib.import_module(sys.argv[1])"
 _LOCATE = """
@@ -75,8 +69,8 @@ def built(
         LiecbenchError: If a revision does not exist or cannot be installed.
         MachineError: If git or pip is not installed.
     """
-    top, prefix = _repository()
-    commits = [_commit(top, name) for name in revisions]
+    top, prefix = repository()
+    commits = [commit_of(top, name) for name in revisions]
     if importlib.util.find_spec("pip") is None:
         raise MachineError("check revisions: pip is not installed here", "install it, as with `python -m ensurepip`")
     with tempfile.TemporaryDirectory(prefix="liecbench-revisions-") as scratch:
@@ -85,58 +79,12 @@ def built(
             home = Path(scratch).resolve() / str(number)
             revision = Revision(name=name, commit=commit, python=home / "environment" / "bin" / "python")
             say(f"building {revision}")
-            project = _project(revision, _export(top, revision, home / "tree"), prefix)
+            project = exported_project(top, commit, prefix, home / "tree", label=str(revision))
             packages = _make_environment(home / "environment", _own_directories() if shared is None else shared)
             _install(revision, project, say)
             _check_imports(revision, packages)
             installed.append(revision)
         yield installed
-
-
-def _repository() -> tuple[Path, str]:
-    """Return the top directory of the git working tree, and the current directory's path relative to that one."""
-    done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
-    if done.returncode:
-        message = f"check revisions: git finds no working tree here ({' '.join(done.stderr.split())})"
-        raise LiecbenchError(message, "run it inside the repository whose revisions are to be compared")
-    top, prefix, *_ = done.stdout.split("\n")
-    return Path(top), prefix
-
-
-def _commit(top: Path, name: str) -> str:
-    if name.startswith(("-", "^")):
-        raise LiecbenchError(f"revision {name}: a revision cannot begin with {name[0]}", _UNKNOWN)
-    done = _git(top, "rev-parse", "--verify", f"{name}^{{commit}}")
-    if done.returncode:
-        shallow = _git(top, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
-        raise LiecbenchError(f"revision {name}: there is no such commit here", _SHALLOW if shallow else _UNKNOWN)
-    return done.stdout.strip()
-
-
-def _export(top: Path, revision: Revision, tree: Path) -> Path:
-    tree.mkdir(parents=True)
-    archive = tree.with_suffix(".tar")
-    done = _git(top, "archive", "--format=tar", f"--output={archive}", revision.commit)
-    if done.returncode:
-        message = f"{revision} cannot be exported: {done.stderr.strip()}"
-        raise LiecbenchError(message, "`git fsck` says whether the repository lacks something")
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(tree, filter="data")
-    except tarfile.FilterError as error:
-        raise LiecbenchError(f"{revision} cannot be exported: {error}", "links must stay inside the tree") from error
-    archive.unlink()
-    return tree
-
-
-def _project(revision: Revision, tree: Path, prefix: str) -> Path:
-    """Return the nearest Python project in ``tree``: in the directory ``prefix``, or in one above it."""
-    here = tree / prefix
-    for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
-        if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
-            return directory
-    message = f"{revision} has no pyproject.toml or setup.py in {prefix or 'its top directory'} or above"
-    raise LiecbenchError(message, "run it in the directory of a Python package")
 
 
 def _own_directories() -> list[Path]:
@@ -158,7 +106,7 @@ def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
 def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> None:
     """Build and install a project with the build tools installed here; if that fails, let pip download build tools."""
     requires, backend = _build_system(revision, project)
-    importable = _run([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0
+    importable = run_captured([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0
     done = _pip_install(revision, project, *(["--no-build-isolation"] if importable else []))
     if done.returncode and importable:
         say(f"{revision} does not build with the build tools installed here: pip downloads those that it asks for")
@@ -178,7 +126,7 @@ def _pip_install(revision: Revision, project: Path, *options: str) -> subprocess
     command = [str(revision.python), "-P", "-m", "pip", "install", *settings, *quiet, *options, str(project)]
     # An exported tree has no tags to derive a version from.
     version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0+g{revision.commit[:12]}"}
-    return _run(command, project.parent, {**version, **os.environ})
+    return run_captured(command, project.parent, {**version, **os.environ})
 
 
 def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str]:
@@ -203,7 +151,9 @@ def _check_imports(revision: Revision, packages: Path) -> None:
     modules = [name for name in names if name.isidentifier()]
     if not modules:
         raise LiecbenchError(f"{revision} installs no module", "run it in the directory of a Python package")
-    located = _run([str(revision.python), "-P", "-c", _LOCATE, *modules], packages, {**os.environ, **NO_PYTHONPATH})
+    located = run_captured(
+        [str(revision.python), "-P", "-c", _LOCATE, *modules], packages, {**os.environ, **NO_PYTHONPATH}
+    )
     for module, where in json.loads(located.stdout).items():
         if not Path(where).resolve().is_relative_to(packages.resolve()):
             message = f"{revision}: Python would import {module} from {where} instead"
@@ -214,34 +164,3 @@ def _last_lines(printed: str) -> str:
     """Return the last lines that the build printed before pip's own advice: they say what went wrong."""
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])
-
-
-def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    git = shutil.which("git")
-    if git is None:
-        raise MachineError("check revisions: git is not installed", "install it")
-    return _run([git, *arguments], directory, {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"})
-
-
-def _run(
-    command: Sequence[str], directory: Path, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command and return its exit status and output; if interrupted, kill the command and its children."""
-    with subprocess.Popen(
-        command,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        process_group=0,
-    ) as process:
-        try:
-            printed, errors = process.communicate()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, printed, errors)

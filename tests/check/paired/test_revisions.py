@@ -19,47 +19,14 @@ import pytest
 import liecbench
 from liecbench.check.paired.revisions import Revision, built
 from liecbench.errors import Interruption, LiecbenchError
+from tests.check.paired.probe_project import BUILD, WHEEL, commit, error_of, git, project
 from tests.process_tree import GONE_SECONDS
 
-GIT = {
-    "GIT_AUTHOR_NAME": "nobody",
-    "GIT_AUTHOR_EMAIL": "nobody@example.org",
-    "GIT_COMMITTER_NAME": "nobody",
-    "GIT_COMMITTER_EMAIL": "nobody@example.org",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_OPTIONAL_LOCKS": "0",  # `git status` would refresh the index
-}
-BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-WHEEL = '[tool.hatch.build.targets.wheel]\npackages = ["probe"]\n'
-UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
 SEE = """
 import importlib.metadata, json, pathlib, dependency, probe
 (entry,) = importlib.metadata.entry_points(group="probe.values")
 print(json.dumps([probe.VALUE, entry.load(), importlib.metadata.version("probe"), dependency.NAME]))
 """
-
-
-def git(directory: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(
-        command, cwd=directory, env={**os.environ, **GIT}, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def project(directory: Path, version: str, value: int, build: str = BUILD + WHEEL) -> None:
-    """Write a package ``probe`` with a constant, and an entry point that names it."""
-    (directory / "probe").mkdir(parents=True, exist_ok=True)
-    (directory / "probe" / "__init__.py").write_text(f"VALUE = {value}\n")
-    entry = '[project.entry-points."probe.values"]\nvalue = "probe:VALUE"\n'
-    (directory / "pyproject.toml").write_text(
-        f'{build}[project]\nname = "probe"\nversion = "{version}"\ndependencies = ["absent"]\n{entry}'
-    )
-
-
-def commit(repository: Path, message: str) -> None:
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", f"--message={message}")
 
 
 def listing(directory: Path) -> Mapping[str, bytes]:
@@ -77,22 +44,6 @@ def offline() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         yield
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two revisions of a project below the top of a repository, and changes that are not committed."""
-    top = tmp_path_factory.mktemp("repository")
-    git(top, "init", "--quiet", "--initial-branch=main")
-    (top / "README").write_text("a project lies below\n")
-    for version, value in (("1.0", 1), ("2.0", 2)):
-        project(top / "plugins" / "probe", version, value)
-        commit(top, version)
-    git(top, "tag", "--annotate", "--message=the first", "first", "main~1")
-    project(top / "plugins" / "probe", "3.0", 3)
-    (top / "plugins" / "probe" / "probe" / "new.py").touch()
-    git(top, "add", str(top / "README"))
-    return top
 
 
 @pytest.fixture(scope="module")
@@ -170,22 +121,6 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
     return directory
-
-
-@pytest.fixture
-def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository around the current directory, with one project that is not committed yet."""
-    directory = tmp_path / "lone"
-    project(directory, "1.0", 1)
-    git(directory, "init", "--quiet")
-    monkeypatch.chdir(directory)
-    return directory
-
-
-def error_of(*revisions: str) -> str:
-    with pytest.raises(LiecbenchError) as raised, built(revisions, lambda _: None):
-        pass
-    return str(raised.value)
 
 
 def test_a_revision_against_itself_is_built_twice_and_deleted_after_an_error(lone: Path, scratch: Path) -> None:
@@ -280,51 +215,6 @@ def lives(process: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["no-such-branch", "", "HEAD:README", "main..main", "main\nmain"])
-def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.chdir(repository)
-
-    assert error_of("main", name) == f"revision {name}: there is no such commit here; {UNKNOWN}"
-
-
-@pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
-def test_a_revision_cannot_begin_like_an_option(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.chdir(repository)
-
-    assert error_of(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
-
-
-def test_a_shallow_clone_is_an_error_with_a_remedy(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
-    monkeypatch.chdir(tmp_path / "shallow")
-
-    assert error_of("HEAD~1") == (
-        "revision HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
-        "`git fetch --unshallow` (a CI checkout has an option for the whole history, such as fetch-depth: 0)"
-    )
-
-
-def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-
-    assert error_of("main") == (
-        "check revisions: git finds no working tree here "
-        "(fatal: not a git repository (or any of the parent directories): .git); "
-        "run it inside the repository whose revisions are to be compared"
-    )
-
-
-def test_a_repository_without_a_project_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(repository)
-
-    assert error_of("main").partition(") ")[2] == (
-        "has no pyproject.toml or setup.py in its top directory or above; run it in the directory of a Python package"
-    )
-
-
 def test_a_damaged_project_file_is_named(lone: Path) -> None:
     (lone / "pyproject.toml").write_text("[build-system\n")
     commit(lone, "one")
@@ -332,21 +222,6 @@ def test_a_damaged_project_file_is_named(lone: Path) -> None:
     said = error_of("HEAD").partition("): ")[2]
 
     assert (said[:16], said[-29:]) == ("pyproject.toml: ", "; name a revision that builds")
-
-
-def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
-    (lone / "data").symlink_to("/elsewhere")
-    commit(lone, "one")
-
-    assert error_of("HEAD").partition(") ")[2] == (
-        "cannot be exported: 'data' is a link to an absolute path; links must stay inside the tree"
-    )
-
-
-def test_missing_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert error_of("main") == "check revisions: git is not installed; install it"
 
 
 def test_missing_pip_is_an_error(repository: Path, tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Git revisions of the current directory's project: find their commits, and export their files."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from liecbench.check.paired.captured_command import run_captured
+from liecbench.errors import LiecbenchError, MachineError
+
+_SHALLOW = (
+    "this clone is shallow: fetch more history with `git fetch --unshallow` "
+    "(a CI checkout has an option for the whole history, such as fetch-depth: 0)"
+)
+_UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
+
+
+def repository() -> tuple[Path, str]:
+    """Return the top directory of the git working tree, and the current directory's path relative to that one.
+
+    Raises:
+        LiecbenchError: If the current directory is in no working tree.
+        MachineError: If git is not installed.
+    """
+    done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
+    if done.returncode:
+        message = f"check revisions: git finds no working tree here ({' '.join(done.stderr.split())})"
+        raise LiecbenchError(message, "run it inside the repository whose revisions are to be compared")
+    top, prefix, *_ = done.stdout.split("\n")
+    return Path(top), prefix
+
+
+def commit_of(top: Path, name: str) -> str:
+    """Return the full hash of the commit of a revision.
+
+    Args:
+        top: The top directory of the git working tree.
+        name: A commit, branch or tag.
+
+    Raises:
+        LiecbenchError: If there is no such commit.
+    """
+    if name.startswith(("-", "^")):
+        raise LiecbenchError(f"revision {name}: a revision cannot begin with {name[0]}", _UNKNOWN)
+    done = _git(top, "rev-parse", "--verify", f"{name}^{{commit}}")
+    if done.returncode:
+        shallow = _git(top, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+        raise LiecbenchError(f"revision {name}: there is no such commit here", _SHALLOW if shallow else _UNKNOWN)
+    return done.stdout.strip()
+
+
+def exported_project(top: Path, commit: str, prefix: str, tree: Path, *, label: str) -> Path:
+    """Export the files of a commit, and return the directory of the Python project in them.
+
+    Args:
+        top: The top directory of the git working tree.
+        commit: The hash of the commit.
+        prefix: A directory, relative to ``top``. The project is in it, or in the nearest one above it.
+        tree: The directory to export to, which does not exist.
+        label: How error messages call the revision.
+
+    Raises:
+        LiecbenchError: If the commit cannot be exported, or has no project there.
+    """
+    _export(top, commit, tree, label)
+    return _project(tree, prefix, label)
+
+
+def _export(top: Path, commit: str, tree: Path, label: str) -> None:
+    tree.mkdir(parents=True)
+    archive = tree.with_suffix(".tar")
+    done = _git(top, "archive", "--format=tar", f"--output={archive}", commit)
+    if done.returncode:
+        message = f"{label} cannot be exported: {done.stderr.strip()}"
+        raise LiecbenchError(message, "`git fsck` says whether the repository lacks something")
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(tree, filter="data")
+    except tarfile.FilterError as error:
+        raise LiecbenchError(f"{label} cannot be exported: {error}", "links must stay inside the tree") from error
+    archive.unlink()
+
+
+def _project(tree: Path, prefix: str, label: str) -> Path:
+    """Return the nearest Python project in ``tree``: in the directory ``prefix``, or in one above it."""
+    here = tree / prefix
+    for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
+        if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            return directory
+    message = f"{label} has no pyproject.toml or setup.py in {prefix or 'its top directory'} or above"
+    raise LiecbenchError(message, "run it in the directory of a Python package")
+
+
+def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    git = shutil.which("git")
+    if git is None:
+        raise MachineError("check revisions: git is not installed", "install it")
+    return run_captured([git, *arguments], directory, {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"})

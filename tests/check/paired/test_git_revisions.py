@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from tests.check.paired.probe_project import commit, error_of, git
+
+UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
+
+
+@pytest.mark.parametrize("name", ["no-such-branch", "", "HEAD:README", "main..main", "main\nmain"])
+def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(repository)
+
+    assert error_of("main", name) == f"revision {name}: there is no such commit here; {UNKNOWN}"
+
+
+@pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
+def test_a_revision_cannot_begin_like_an_option(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(repository)
+
+    assert error_of(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
+
+
+def test_a_shallow_clone_is_an_error_with_a_remedy(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+
+    assert error_of("HEAD~1") == (
+        "revision HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
+        "`git fetch --unshallow` (a CI checkout has an option for the whole history, such as fetch-depth: 0)"
+    )
+
+
+def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert error_of("main") == (
+        "check revisions: git finds no working tree here "
+        "(fatal: not a git repository (or any of the parent directories): .git); "
+        "run it inside the repository whose revisions are to be compared"
+    )
+
+
+def test_a_repository_without_a_project_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+
+    assert error_of("main").partition(") ")[2] == (
+        "has no pyproject.toml or setup.py in its top directory or above; run it in the directory of a Python package"
+    )
+
+
+def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
+    (lone / "data").symlink_to("/elsewhere")
+    commit(lone, "one")
+
+    assert error_of("HEAD").partition(") ")[2] == (
+        "cannot be exported: 'data' is a link to an absolute path; links must stay inside the tree"
+    )
+
+
+def test_missing_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert error_of("main") == "check revisions: git is not installed; install it"
