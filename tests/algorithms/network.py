@@ -1,11 +1,15 @@
 """A small network whose units all have gradients, and each worker's minibatches."""
 
 import itertools
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
+from liecbench.algorithms import Algorithm
 from tests.algorithms import simulation
 
 NUM_STEPS = 12
@@ -48,3 +52,18 @@ def gradient(model: nn.Module, weights: simulation.Vector, step: int, rank: int)
         torch.cat([p.grad.view(-1) for p in model.parameters() if p.grad is not None]).double().numpy()
     )
     return found
+
+
+def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Sequential, DistributedDataParallel, torch.optim.SGD]:
+    model = build()
+    ddp, optimizer = DistributedDataParallel(model, **options), torch.optim.SGD(model.parameters(), lr=0.1)
+    if algorithm is not None:
+        algorithm.attach(ddp, optimizer)
+    return model, ddp, optimizer
+
+
+def train(ddp: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> None:
+    for step in steps:
+        optimizer.zero_grad()
+        loss(ddp, step, dist.get_rank()).backward()
+        optimizer.step()

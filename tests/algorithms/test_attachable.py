@@ -1,21 +1,19 @@
-"""Attach and detach: hooks, refusals, process groups, warnings, clipping and errors in training."""
+"""Attach and detach: hooks, refusals, process groups, clipping and errors in training."""
 
 import datetime as dt
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import LIEC, PSGD, Algorithm, AllReduce, LocalSGD, MemSGD, PowerSGD
-from liecbench.compressors import Sign, TopK
+from liecbench.algorithms import LIEC, PSGD, AllReduce, LocalSGD, MemSGD, PowerSGD
+from liecbench.compressors import Sign
 from tests.algorithms import network
-from tests.algorithms.loop_variants.models import Branching
 from tests.distributed import run_ranks
 
 NUM_WORKERS = 4
@@ -34,21 +32,6 @@ class Momentum(torch.optim.SGD):
     """A user's own class, which inherits from torch's."""
 
 
-def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Sequential, DistributedDataParallel, torch.optim.SGD]:
-    model = network.build()
-    ddp, optimizer = DistributedDataParallel(model, **options), torch.optim.SGD(model.parameters(), lr=0.1)
-    if algorithm is not None:
-        algorithm.attach(ddp, optimizer)
-    return model, ddp, optimizer
-
-
-def train(ddp: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> None:
-    for step in steps:
-        optimizer.zero_grad()
-        network.loss(ddp, step, dist.get_rank()).backward()
-        optimizer.step()
-
-
 def hooks(ddp: DistributedDataParallel, optimizer: torch.optim.Optimizer) -> tuple[int, int, int, bool]:
     """Return the numbers of hooks before the forward pass and around the step, and whether join was replaced."""
     around = len(optimizer._optimizer_step_pre_hooks), len(optimizer._optimizer_step_post_hooks)
@@ -64,8 +47,8 @@ def groups_of_two() -> tuple[Tensor, Tensor]:
         dist.new_group([0], use_local_synchronization=True)
     models = []
     for algorithm in (PSGD(), None, LIEC(compressor=Sign()), PSGD()):
-        model, ddp, optimizer = made(algorithm, process_group=group)
-        train(ddp, optimizer, range(3))
+        model, ddp, optimizer = network.made(algorithm, process_group=group)
+        network.train(ddp, optimizer, range(3))
         if algorithm is not None:
             algorithm.detach()
         models.append(network.flat(model))
@@ -77,18 +60,18 @@ def detached() -> dict[str, Any]:
     """Train two steps with a method and two without it, and two steps of plain DDP from the same model."""
     seen: dict[str, Any] = {}
     for name, algorithm in {"liec": LIEC(compressor=Sign(), average_period=9), "powersgd": PowerSGD()}.items():
-        model, ddp, optimizer = made(None)
+        model, ddp, optimizer = network.made(None)
         before = hooks(ddp, optimizer)
         algorithm.attach(ddp, optimizer)
         during = hooks(ddp, optimizer)
-        train(ddp, optimizer, range(2))
+        network.train(ddp, optimizer, range(2))
         algorithm.detach()
         algorithm.detach()
-        other, plain, its_optimizer = made(None)
-        train(plain, its_optimizer, range(2))  # DDP rearranges its buckets, and with them the order of addition
+        other, plain, its_optimizer = network.made(None)
+        network.train(plain, its_optimizer, range(2))  # DDP rearranges its buckets, and with them the order of addition
         other.load_state_dict(model.state_dict())
-        train(ddp, optimizer, range(2, 4))
-        train(plain, its_optimizer, range(2, 4))
+        network.train(ddp, optimizer, range(2, 4))
+        network.train(plain, its_optimizer, range(2, 4))
         AllReduce().attach(ddp, optimizer)
         seen[name] = {
             "before": before,
@@ -102,8 +85,8 @@ def detached() -> dict[str, Any]:
 def refused() -> dict[str, Any]:
     """Return the errors of attach, and the hooks after them."""
     algorithm = MemSGD(compressor=Sign())
-    _, ddp, optimizer = made(None)
-    _, _, foreign = made(None)
+    _, ddp, optimizer = network.made(None)
+    _, _, foreign = network.made(None)
     attempts: dict[str, tuple[Any, Any]] = {
         "foreign": (ddp, foreign),
         "none": (ddp, []),
@@ -132,79 +115,13 @@ def refused() -> dict[str, Any]:
         with pytest.raises(RuntimeError) as twice:
             other.attach(ddp, optimizer)
         messages[name] = str(twice.value)
-    train(ddp, optimizer, range(1))
+    network.train(ddp, optimizer, range(1))
     return messages
-
-
-def unused_memories() -> dict[str, Any]:
-    """Train a layer in step 0 and not in step 1; return its weight, gradients and memories after both."""
-    used = [True]
-    model = Branching(lambda: used[0])
-    ddp = DistributedDataParallel(model, find_unused_parameters=True)
-    algorithm = MemSGD(compressor=TopK(0.2), block_bytes="whole")
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
-    algorithm.attach(ddp, optimizer)
-    seen = []
-    for step in range(2):
-        used[0] = step == 0
-        optimizer.zero_grad()
-        ddp(torch.randn(6, 4, generator=torch.Generator().manual_seed(dist.get_rank()))).square().mean().backward()
-        optimizer.step()
-        # The block is in reverse order: other.bias (3), other.weight (12), then first's 15 elements.
-        error = algorithm.error[algorithm.blocks[0]].clone()
-        seen.append((model.other.weight.detach().clone(), error[:15], error[15:]))
-    return {"seen": seen, "gradient": model.other.weight.grad}
-
-
-def unexchanged() -> list[list[str]]:
-    """Return the warnings of loops that call another module than the attached one, its .module, and the attached one.
-
-    The last loop begins with a step whose gradients are zero, as to make an optimizer's states.
-    """
-    texts = []
-    for called in ("another", "module", "attached"):
-        model, ddp, optimizer = made(MemSGD(compressor=Sign()))
-        modules = {"another": DistributedDataParallel(model), "module": model, "attached": ddp}
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for parameter in model.parameters():
-                parameter.grad = torch.zeros_like(parameter)
-            optimizer.step()
-            for step in range(2):
-                optimizer.zero_grad()
-                network.loss(modules[called], step, dist.get_rank()).backward()
-                optimizer.step()
-        texts.append([str(warning.message) for warning in caught])
-    return texts
-
-
-def warned() -> list[list[str]]:
-    """Return the warnings of a loop that forgets no_sync, of the same loop with it, and of P-SGD.
-
-    The first parameter's gradient is zero after the forgotten no_sync, as that of a dead layer is.
-    """
-    texts = []
-    for algorithm, forgets in ((MemSGD(compressor=Sign()), True), (MemSGD(compressor=Sign()), False), (PSGD(), True)):
-        model, ddp, optimizer = made(algorithm)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for step in range(3):
-                optimizer.zero_grad()
-                if forgets:
-                    network.loss(ddp, step, dist.get_rank()).backward()
-                    model[0].zero_grad(set_to_none=False)
-                else:
-                    with ddp.no_sync():
-                        network.loss(ddp, step, dist.get_rank()).backward()
-                network.loss(ddp, step, dist.get_rank()).backward()
-                optimizer.step()
-        texts.append([str(warning.message) for warning in caught])
-    return texts
 
 
 def clipped() -> dict[str, Any]:
     algorithm = LocalSGD(average_period=9)
-    model, ddp, _ = made(algorithm)
+    model, ddp, _ = network.made(algorithm)
     network.loss(ddp, 0, dist.get_rank()).backward()
     before = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     norm = algorithm.clip_grad_norm_(0.01)
@@ -214,7 +131,7 @@ def clipped() -> dict[str, Any]:
 
 def in_closure() -> tuple[str, bool]:
     """Return the error of a step whose closure computes a gradient of NaN, and whether the model is as before."""
-    model, ddp, optimizer = made(MemSGD(compressor=Sign()))
+    model, ddp, optimizer = network.made(MemSGD(compressor=Sign()))
     before = network.flat(model)
 
     def closure() -> Any:
@@ -230,13 +147,13 @@ def in_closure() -> tuple[str, bool]:
 def silent_peer() -> float:
     """Return after how many seconds a step fails whose peers do not come; the group's timeout is 2 seconds."""
     group = dist.new_group(timeout=dt.timedelta(seconds=2))
-    _, ddp, optimizer = made(PSGD(), process_group=group)
-    train(ddp, optimizer, range(2))
+    _, ddp, optimizer = network.made(PSGD(), process_group=group)
+    network.train(ddp, optimizer, range(2))
     dist.barrier()
     start = time.monotonic()
     if dist.get_rank() == 0:
         with pytest.raises(RuntimeError):
-            train(ddp, optimizer, range(2, 3))
+            network.train(ddp, optimizer, range(2, 3))
     seconds = time.monotonic() - start
     dist.barrier()
     return seconds
@@ -247,9 +164,6 @@ def observe() -> dict[str, Any]:
         "groups": groups_of_two(),
         "detached": detached(),
         "refused": refused(),
-        "unused": unused_memories(),
-        "warned": warned(),
-        "unexchanged": unexchanged(),
         "clipped": clipped(),
         "closure": in_closure(),
         "silent": silent_peer(),
@@ -290,35 +204,6 @@ def test_what_attach_refuses_registers_nothing(ranks: list[dict[str, Any]]) -> N
         assert messages["hooks"] == (0, 0, 0, False)
         assert messages["twice"] == "this MemSGD is attached already; call detach() first, or make another"
         assert messages["two"] == "the model has a MemSGD attached; call its detach() first"
-
-
-def test_a_layer_that_no_rank_used_keeps_weight_gradient_and_memories(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        (weight, error, rest), (weight_after, error_after, rest_after) = rank["unused"]["seen"]
-        assert torch.equal(weight, weight_after)
-        assert torch.equal(error, error_after)
-        assert bool(error.any())
-        assert not torch.equal(rest, rest_after)
-        assert rank["unused"]["gradient"] is None
-
-
-def test_a_forgotten_no_sync_is_told_once(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        (text,), with_no_sync, of_psgd = rank["warned"]
-        assert text.startswith(
-            "a second backward pass before optimizer.step exchanges gradients, and MemSGD compresses"
-        )
-        assert "under ddp.no_sync()" in text
-        assert (with_no_sync, of_psgd) == ([], [])
-
-
-def test_a_loop_that_does_not_call_the_attached_module_is_told_once(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        (of_another,), (of_module,), of_attached = rank["unexchanged"]
-        assert of_another.startswith("optimizer.step used gradients that MemSGD never exchanged")
-        assert "attach it to the module that the training loop calls" in of_another
-        assert of_module == of_another
-        assert of_attached == []
 
 
 def test_clipping_by_the_method_takes_one_factor_on_all_ranks(ranks: list[dict[str, Any]]) -> None:

@@ -2,38 +2,13 @@ import contextlib
 import errno
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
-import yaml
 
-from liecbench.config.cell import Cell
-from liecbench.config.loader import load_scenario
-from liecbench.results.records import Record
 from tests.cli.in_process import run_in_process
-from tests.ledgers import run_of, write_ledger
-
-# 64·8 + 8 + 8·10 + 10 = 610 parameters, 2440 bytes; of two ranks each sends 2·(1/2) of them in 1437 // 64 = 22 steps.
-SCENARIO = """\
-name: small
-task: {dataset: digits, model: {name: mlp, width: 8, layers: 1}, batch_size: 32, epochs: 2, learning_rate: 0.1}
-matrix:
-  algorithm: [ddp, psgd]
-  workers: [2, 4]
-timing: end_to_end
-"""
-
-
-@pytest.fixture
-def scenario(tmp_path: Path) -> Path:
-    path = tmp_path / "small.yaml"
-    path.write_text(SCENARIO)
-    return path
-
 
 COMMANDS = [
     "run",
@@ -125,101 +100,6 @@ def test_a_wrong_value_is_named_with_what_to_write(arguments: tuple[str, ...], m
     assert message in run_in_process(*arguments).stderr
 
 
-def completed(cell: Cell) -> list[Record]:
-    epochs = [{"payload": [100] * cell.workers}] * cell.task.epochs
-    return run_of(cell.id, epochs, **{**cell.spec(), "algorithm": cell.algorithm.name})
-
-
-def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
-    cells = load_scenario(scenario).cells()
-    out = write_ledger(scenario.parent / "results", *map(completed, cells))
-    before = psutil.Process().children()
-    done = run_in_process("run", scenario, "--out", out)
-
-    assert (done.returncode, psutil.Process().children()) == (0, before), done.stderr
-    assert done.stderr.startswith(f"{out} exists: 4 of 4 cells are done")
-
-
-def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> None:
-    cell = load_scenario(scenario, ["task.epochs=3"]).cells()[1]
-    out = write_ledger(scenario.parent / "results" / "small", completed(cell))
-    options = ["--dry-run", "--only", "workers=2", "--set", "task.epochs=3"]
-    done = run_in_process("run", scenario, *options, directory=scenario.parent)
-    first, *lines = done.stdout.splitlines()
-
-    assert (
-        0,
-        "2 cells, 1 of them done; results in results/small",
-        ["ddp · 2 workers · none · seed 0: 3 epochs, about N s"],
-        f"payload per rank and epoch: {2440 * 22:,} bytes sent, {2440 * 22:,} received",
-        ["records.jsonl"],
-    ) == (
-        done.returncode,
-        first,
-        [re.sub(r"about \d+", "about N", line[16:]) for line in lines if " · " in line],
-        lines[-3].strip(),
-        [path.name for path in out.iterdir()],
-    )
-    sent = f"{3 * 2 * 2440 * 22:,} payload bytes sent by all ranks"
-    assert re.fullmatch(rf"estimated: about \d+ s in all, {sent}", lines[-1])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "options", "message"),
-    [
-        (
-            "epochs: 2",
-            "epoch: 2",
-            [],
-            "small.yaml:2:82: task.epoch: there is no key 'epoch' here (did you mean epochs?)",
-        ),
-        ("", "", ["--set", "tusk.epochs=2"], "--set tusk.epochs=2: tusk"),
-        ("epochs: 2", f"epochs: {'9' * 5000}", [], "small.yaml:2:90: task.epochs: "),
-    ],
-    ids=["unknown key", "--set", "endless number"],
-)
-def test_a_bad_scenario_is_one_line_and_exit_code_2(
-    tmp_path: Path, old: str, new: str, options: list[str], message: str
-) -> None:
-    (tmp_path / "small.yaml").write_text(SCENARIO.replace(old, new))
-    done = run_in_process("run", "small.yaml", *options, directory=tmp_path)
-
-    assert (2, "", f"liecbench: {message}", 1, ["small.yaml"]) == (
-        done.returncode,
-        done.stdout,
-        done.stderr[: len(f"liecbench: {message}")],
-        done.stderr.count("\n"),
-        sorted(path.name for path in tmp_path.iterdir()),
-    )
-
-
-def test_list_python_prints_calls_that_run() -> None:
-    for others in (("scenarios", "--python"), ("algorithms", "--python", "--format", "json")):
-        refused = run_in_process("list", *others)
-        assert (refused.returncode, "remove --python" in refused.stderr) == (2, True)
-    done = run_in_process("list", "algorithms", "--python")
-
-    calls = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert calls["ddp"].split("  ")[0] == "AllReduce(block_bytes=None)"
-    assert [part.strip() for part in calls["liec"].split("#")] == [
-        "LIEC(block_bytes=26214400, block_order='backward', server='sharded', average_period=32, compressor=Sign(), "
-        "rescale_memory=False)",
-        "from liecbench.algorithms import LIEC",
-    ]
-    for call in calls.values():
-        expression, _, statement = call.partition("#")
-        exec(f"{statement.strip()}\nfrom liecbench.compressors import Sign\n{expression}", {})
-
-
-def test_list_prints_one_line_per_name() -> None:
-    done = run_in_process("list", "algorithms", environment={"COLUMNS": ""})
-    names = ["ddp_fp16", "liec", "neolithic", "psgd"]
-    listed = [line.split()[0] for line in done.stdout.splitlines()]
-
-    assert (0, "", names) == (done.returncode, done.stderr, [name for name in listed if name in names])
-    assert sorted(set(listed)) == listed
-
-
 def test_schema_prints_that_of_a_profile() -> None:
     done = run_in_process("schema", "--profile")
 
@@ -230,37 +110,6 @@ def test_schema_prints_json_alone() -> None:
     done = run_in_process("schema")
 
     assert (done.returncode, done.stderr, json.loads(done.stdout)["title"]) == (0, "", "liecbench scenario")
-
-
-def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
-    path = tmp_path / "new.yaml"
-    done = run_in_process("init", path)
-
-    assert (0, "", f"wrote {path}; next: liecbench run {path} --dry-run\n", ["ddp", "ddp_bf16", "liec"]) == (
-        done.returncode,
-        done.stdout,
-        done.stderr,
-        [cell.algorithm.name for cell in load_scenario(path).cells()],
-    )
-
-
-def test_init_writes_scenario_yaml_by_default(tmp_path: Path) -> None:
-    run_in_process("init", directory=tmp_path)
-    written = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
-
-    assert {"name", "task", "matrix", "baseline", "target_accuracy"} == set(written)
-
-
-def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("mine")
-    done = run_in_process("init", path)
-
-    assert (2, f"liecbench: {path} exists already; give another name, or remove it\n", "mine") == (
-        done.returncode,
-        done.stderr,
-        path.read_text(),
-    )
 
 
 @pytest.mark.parametrize(

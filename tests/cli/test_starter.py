@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from liecbench.cli.starter import answered
-from liecbench.config.loader import check
+from liecbench.config.loader import check, load_scenario
 from liecbench.config.yaml_source import load, parse
+from tests.cli.in_process import run_in_process
 from tests.cli.on_terminal import run_on_terminal
 
 STARTER = Path(__file__).parents[2] / "liecbench" / "cli" / "starter.yaml"
@@ -26,3 +28,34 @@ def test_the_starter_is_a_scenario_with_any_model(model: str) -> None:
     document = parse(text, "scenario.yaml")
 
     assert len(check(document, lambda _: []).cells()) == 3
+
+
+def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
+    path = tmp_path / "new.yaml"
+    done = run_in_process("init", path)
+
+    assert (0, "", f"wrote {path}; next: liecbench run {path} --dry-run\n", ["ddp", "ddp_bf16", "liec"]) == (
+        done.returncode,
+        done.stdout,
+        done.stderr,
+        [cell.algorithm.name for cell in load_scenario(path).cells()],
+    )
+
+
+def test_init_writes_scenario_yaml_by_default(tmp_path: Path) -> None:
+    run_in_process("init", directory=tmp_path)
+    written = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
+
+    assert {"name", "task", "matrix", "baseline", "target_accuracy"} == set(written)
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine")
+    done = run_in_process("init", path)
+
+    assert (2, f"liecbench: {path} exists already; give another name, or remove it\n", "mine") == (
+        done.returncode,
+        done.stderr,
+        path.read_text(),
+    )

@@ -9,7 +9,7 @@ from torch.distributed import ProcessGroup
 
 from liecbench.algorithms import PSGD, AllReduce
 from tests.algorithms import network
-from tests.algorithms.test_attachable import made, train
+from tests.algorithms.network import made, train
 from tests.distributed import run_ranks
 
 NUM_WORKERS = 3

@@ -1,0 +1,119 @@
+import warnings
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms import PSGD, MemSGD
+from liecbench.compressors import Sign, TopK
+from tests.algorithms import network
+from tests.algorithms.loop_variants.models import Branching
+from tests.distributed import run_ranks
+
+NUM_WORKERS = 4
+
+
+def unused_memories() -> dict[str, Any]:
+    """Train a layer in step 0 and not in step 1; return its weight, gradients and memories after both."""
+    used = [True]
+    model = Branching(lambda: used[0])
+    ddp = DistributedDataParallel(model, find_unused_parameters=True)
+    algorithm = MemSGD(compressor=TopK(0.2), block_bytes="whole")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
+    algorithm.attach(ddp, optimizer)
+    seen = []
+    for step in range(2):
+        used[0] = step == 0
+        optimizer.zero_grad()
+        ddp(torch.randn(6, 4, generator=torch.Generator().manual_seed(dist.get_rank()))).square().mean().backward()
+        optimizer.step()
+        # The block is in reverse order: other.bias (3), other.weight (12), then first's 15 elements.
+        error = algorithm.error[algorithm.blocks[0]].clone()
+        seen.append((model.other.weight.detach().clone(), error[:15], error[15:]))
+    return {"seen": seen, "gradient": model.other.weight.grad}
+
+
+def unexchanged() -> list[list[str]]:
+    """Return the warnings of loops that call another module than the attached one, its .module, and the attached one.
+
+    The last loop begins with a step whose gradients are zero, as to make an optimizer's states.
+    """
+    texts = []
+    for called in ("another", "module", "attached"):
+        model, ddp, optimizer = network.made(MemSGD(compressor=Sign()))
+        modules = {"another": DistributedDataParallel(model), "module": model, "attached": ddp}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for parameter in model.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            optimizer.step()
+            for step in range(2):
+                optimizer.zero_grad()
+                network.loss(modules[called], step, dist.get_rank()).backward()
+                optimizer.step()
+        texts.append([str(warning.message) for warning in caught])
+    return texts
+
+
+def warned() -> list[list[str]]:
+    """Return the warnings of a loop that forgets no_sync, of the same loop with it, and of P-SGD.
+
+    The first parameter's gradient is zero after the forgotten no_sync, as that of a dead layer is.
+    """
+    texts = []
+    for algorithm, forgets in ((MemSGD(compressor=Sign()), True), (MemSGD(compressor=Sign()), False), (PSGD(), True)):
+        model, ddp, optimizer = network.made(algorithm)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for step in range(3):
+                optimizer.zero_grad()
+                if forgets:
+                    network.loss(ddp, step, dist.get_rank()).backward()
+                    model[0].zero_grad(set_to_none=False)
+                else:
+                    with ddp.no_sync():
+                        network.loss(ddp, step, dist.get_rank()).backward()
+                network.loss(ddp, step, dist.get_rank()).backward()
+                optimizer.step()
+        texts.append([str(warning.message) for warning in caught])
+    return texts
+
+
+def observe() -> dict[str, Any]:
+    return {"unused": unused_memories(), "warned": warned(), "unexchanged": unexchanged()}
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    return run_ranks(observe, NUM_WORKERS)
+
+
+def test_a_layer_that_no_rank_used_keeps_weight_gradient_and_memories(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (weight, error, rest), (weight_after, error_after, rest_after) = rank["unused"]["seen"]
+        assert torch.equal(weight, weight_after)
+        assert torch.equal(error, error_after)
+        assert bool(error.any())
+        assert not torch.equal(rest, rest_after)
+        assert rank["unused"]["gradient"] is None
+
+
+def test_a_forgotten_no_sync_is_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (text,), with_no_sync, of_psgd = rank["warned"]
+        assert text.startswith(
+            "a second backward pass before optimizer.step exchanges gradients, and MemSGD compresses"
+        )
+        assert "under ddp.no_sync()" in text
+        assert (with_no_sync, of_psgd) == ([], [])
+
+
+def test_a_loop_that_does_not_call_the_attached_module_is_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (of_another,), (of_module,), of_attached = rank["unexchanged"]
+        assert of_another.startswith("optimizer.step used gradients that MemSGD never exchanged")
+        assert "attach it to the module that the training loop calls" in of_another
+        assert of_module == of_another
+        assert of_attached == []
