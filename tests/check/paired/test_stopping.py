@@ -1,10 +1,5 @@
-import math
-import random
-from collections.abc import Sequence
-
 import pytest
 
-from liecbench.check.paired.conclusion import PairedTest, conclude, is_noisy
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.stopping import (
     decided,
@@ -15,68 +10,12 @@ from liecbench.check.paired.stopping import (
     pairs_per_relaunch,
     weigh,
 )
-from liecbench.check.verdict import CheckResult, Pair, Verdict
-
-RULE = StoppingRule()
-
-
-def pair(log: float, relaunch: int = 0, wall_over_cpu: float = 1.0) -> Pair:
-    noise = {"wall_over_cpu": wall_over_cpu}
-    return Pair(relaunch=relaunch, order="AB", a_seconds=2.0, b_seconds=2.0 * math.exp(log), noise=noise)
-
-
-def relaunches(*logs: Sequence[float]) -> tuple[Pair, ...]:
-    return tuple(pair(log, number) for number, values in enumerate(logs) for log in values)
-
-
-def concluded(*pairs: tuple[Pair, ...]) -> list[CheckResult]:
-    return conclude(
-        [PairedTest(cell=f"cell {n}", metric="step_seconds", pairs=each) for n, each in enumerate(pairs)], RULE
-    )
-
-
-SAME = relaunches([0.0] * 3, [0.001] * 3, [-0.001] * 3, [0.002] * 3, [-0.002] * 3)
-SLOWER = relaunches([0.1] * 3, [0.11] * 3, [0.12] * 3, [0.10] * 3, [0.12] * 3)
-BETWEEN = relaunches(*[[0.05] * 12] * 5)
+from liecbench.check.verdict import Pair, Verdict
+from tests.check.paired.made_pairs import RULE, SAME, concluded, pair, relaunches
 
 
 def test_a_log_ratio_is_ln_b_over_a() -> None:
     assert pytest.approx(log_ratio(pair(0.1))) == 0.1
-
-
-def test_identical_sides_pass() -> None:
-    (found,) = concluded(SAME)
-
-    assert found.verdict is Verdict.PASS
-    assert found.change == pytest.approx(0, abs=0.001)
-
-
-def test_a_slowdown_in_every_relaunch_fails() -> None:
-    (found,) = concluded(SLOWER)
-
-    assert Verdict.FAIL is found.verdict
-    assert math.expm1(0.11) == pytest.approx(found.change)
-    assert (2.0, 2.0 * math.exp(0.11)) == pytest.approx((found.baseline, found.current))
-
-
-def test_a_faster_side_passes() -> None:
-    assert Verdict.PASS is concluded(relaunches(*[[-0.5] * 3] * 5))[0].verdict
-
-
-def test_a_slowdown_in_some_relaunches_does_not_fail() -> None:
-    lucky = relaunches([0.3] * 14, [0.3] * 14, [0.3] * 14, [0.3] * 14, [0.01] * 4)
-    (found,) = concluded(lucky)
-
-    assert found.evidence is not None
-    assert (found.evidence.slower > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
-
-
-def test_a_relaunch_beyond_the_bound_does_not_pass() -> None:
-    lucky = relaunches([0.0] * 12, [0.0] * 12, [0.0] * 12, [0.0] * 12, [0.1] * 12)
-    (found,) = concluded(lucky)
-
-    assert found.evidence is not None
-    assert (found.evidence.within > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("log", [0.0, 0.2])
@@ -89,50 +28,11 @@ def test_a_relaunch_with_two_pairs_does_not_count() -> None:
     assert decided(relaunches(*[[0.0] * 14] * 4, [0.0] * 2), RULE, 1) is None
 
 
-@pytest.mark.parametrize("log", [0.0, 0.2])
-@pytest.mark.parametrize("fewest", [1, 3, 4])
-def test_a_rule_with_fewer_than_five_relaunches_is_inconclusive(log: float, fewest: int) -> None:
-    rule = StoppingRule(most_pairs=12, fewest_relaunches=fewest)
-    pairs = relaunches(*[[log] * (12 // fewest)] * fewest)
-    (found,) = conclude([PairedTest(cell="", metric="step_seconds", pairs=pairs)], rule)
-
-    assert decided(pairs, rule, 1) is Verdict.INCONCLUSIVE
-    assert (found.verdict, found.reason) == (
-        Verdict.INCONCLUSIVE,
-        f"a verdict needs 5 relaunches, and --relaunches {fewest} was asked for",
-    )
-
-
 def test_a_rule_with_one_relaunch_measures_in_one_launch() -> None:
     rule = StoppingRule(most_pairs=12, fewest_relaunches=1)
 
     assert pairs_per_relaunch(rule, 1, 0) == 12
     assert is_complete([relaunches([0.2] * 7)], rule, 1)
-
-
-def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
-    # All of fifteen below ln 1.1. Five of the fifteen may be above the upper bound at an evidence of 20: it is the 11th
-    # of the sorted values, 0.001, and no relaunch's median may be above it: the largest is 0.002.
-    (found,) = concluded(SAME)
-
-    assert found.high == pytest.approx(math.expm1(0.002))
-    assert found.reason == (
-        "B is not slower than A by 10 % or more, in every relaunch; the upper bound of the change is +0.2%"
-    )
-
-
-def test_an_inconclusive_result_tells_how_relaunches_differ() -> None:
-    (found,) = concluded(relaunches([0.0] * 12, [-0.01] * 12, [0.0] * 12, [0.3] * 12, [0.0] * 12))
-
-    # exp(-0.01) - 1 and exp(0.3) - 1
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert "in every relaunch, whose medians range from -1.0% to +35.0%; " in found.reason
-
-
-def test_the_interval_contains_the_median_of_every_relaunch() -> None:
-    (found,) = concluded(relaunches([-0.04] * 3, *[[0.0] * 19] * 3, [0.07] * 3))
-
-    assert (found.low, found.high) == pytest.approx((math.expm1(-0.04), math.expm1(0.07)))
 
 
 def test_fail_wins_if_both_thresholds_are_reached() -> None:
@@ -156,30 +56,12 @@ def test_evidence_is_the_largest_over_all_looks() -> None:
     assert pytest.approx(weigh(pairs, RULE).slower) == (2**11 - 1) / 11
 
 
-def test_holm_fails_a_second_test_that_bonferroni_would_not() -> None:
-    # Twelve of fifteen, the odd ones first: 2^16/(16·455) · P(Bin(16, ½) ≤ 12) = 8.9, as P is 64839/65536. With α = 0.2
-    # that is between 1/α = 5 and 2/α = 10.
-    rule = StoppingRule(alpha=0.2)
-    strong = relaunches(*[[0.2] * 3] * 5)
-    weak = relaunches([-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [0.2] * 3, [0.2] * 3)
-    tests = [PairedTest(cell=str(n), metric="step_seconds", pairs=pairs) for n, pairs in enumerate((strong, weak))]
-
-    assert [found.verdict for found in conclude(tests, rule)] == [Verdict.FAIL, Verdict.FAIL]
-    assert decided(weak, rule, 2) is None
-
-
 def test_a_verdict_does_not_change_with_later_pairs() -> None:
     failed = relaunches(*[[0.2] * 3] * 5)
     passed = relaunches(*[[0.0] * 3] * 5)
 
     assert decided((*failed, *(pair(-0.1, 5) for _ in range(45))), RULE, 1) is Verdict.FAIL
     assert decided((*passed, *(pair(0.05, 5) for _ in range(45))), RULE, 1) is Verdict.PASS
-
-
-def test_a_relaunch_with_two_pairs_fails_nothing() -> None:
-    (found,) = concluded(relaunches(*[[0.2] * 14] * 4, [0.2] * 2))
-
-    assert found.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("most_pairs", [15, 25, 28, 60])
@@ -197,27 +79,6 @@ def test_every_relaunch_has_enough_pairs(most_pairs: int) -> None:
 
     assert (min(counts) >= 3, len(counts) >= 5, sum(counts) <= most_pairs) == (True, True, True)
     assert sum(counts) == most_pairs or is_hopeless(pairs, rule)
-
-
-def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None:
-    chance = random.Random(3)
-    noise = [[chance.gauss(0.09, 0.3) for _ in range(12)] for _ in range(5)]
-    (found,) = concluded(relaunches(*noise))
-
-    assert Verdict.INCONCLUSIVE is found.verdict
-    assert found.smallest_detectable is not None
-    assert f"{found.smallest_detectable:.1%}" in found.reason
-
-
-def test_the_interval_is_wider_for_more_tests() -> None:
-    (alone,), (among, _) = concluded(BETWEEN), concluded(BETWEEN, SAME)
-    wide = relaunches(*([(5 * n + r) / 1000 for n in range(12)] for r in range(5)))
-    (narrow,), (wider, *_) = concluded(wide), concluded(wide, *[SAME] * 5)
-
-    assert (alone.low, alone.high) == pytest.approx((among.low, among.high))
-    assert narrow.low is not None
-    assert wider.low is not None
-    assert wider.low < narrow.low
 
 
 def test_the_first_relaunches_share_the_pairs_of_the_fastest_verdict() -> None:
@@ -290,10 +151,3 @@ def test_a_rule_that_only_estimates_is_never_hopeless() -> None:
 
 def test_a_cell_without_pairs_is_not_complete() -> None:
     assert not is_complete([], RULE, 1)
-
-
-@pytest.mark.parametrize(("waiting", "expected"), [(2, False), (3, True)])
-def test_a_cell_is_noisy_if_more_than_a_fifth_of_its_pairs_waited(waiting: int, expected: bool) -> None:
-    pairs = [pair(0.0, wall_over_cpu=1.06 if n < waiting else 1.04) for n in range(10)]
-
-    assert expected is is_noisy(pairs)

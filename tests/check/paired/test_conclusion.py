@@ -1,0 +1,132 @@
+import math
+import random
+
+import pytest
+
+from liecbench.check.paired.conclusion import PairedTest, conclude, is_noisy
+from liecbench.check.paired.rule_settings import StoppingRule
+from liecbench.check.paired.stopping import (
+    decided,
+)
+from liecbench.check.verdict import Verdict
+from tests.check.paired.made_pairs import BETWEEN, SAME, SLOWER, concluded, pair, relaunches
+
+
+def test_identical_sides_pass() -> None:
+    (found,) = concluded(SAME)
+
+    assert found.verdict is Verdict.PASS
+    assert found.change == pytest.approx(0, abs=0.001)
+
+
+def test_a_slowdown_in_every_relaunch_fails() -> None:
+    (found,) = concluded(SLOWER)
+
+    assert Verdict.FAIL is found.verdict
+    assert math.expm1(0.11) == pytest.approx(found.change)
+    assert (2.0, 2.0 * math.exp(0.11)) == pytest.approx((found.baseline, found.current))
+
+
+def test_a_faster_side_passes() -> None:
+    assert Verdict.PASS is concluded(relaunches(*[[-0.5] * 3] * 5))[0].verdict
+
+
+def test_a_slowdown_in_some_relaunches_does_not_fail() -> None:
+    lucky = relaunches([0.3] * 14, [0.3] * 14, [0.3] * 14, [0.3] * 14, [0.01] * 4)
+    (found,) = concluded(lucky)
+
+    assert found.evidence is not None
+    assert (found.evidence.slower > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
+
+
+def test_a_relaunch_beyond_the_bound_does_not_pass() -> None:
+    lucky = relaunches([0.0] * 12, [0.0] * 12, [0.0] * 12, [0.0] * 12, [0.1] * 12)
+    (found,) = concluded(lucky)
+
+    assert found.evidence is not None
+    assert (found.evidence.within > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("log", [0.0, 0.2])
+@pytest.mark.parametrize("fewest", [1, 3, 4])
+def test_a_rule_with_fewer_than_five_relaunches_is_inconclusive(log: float, fewest: int) -> None:
+    rule = StoppingRule(most_pairs=12, fewest_relaunches=fewest)
+    pairs = relaunches(*[[log] * (12 // fewest)] * fewest)
+    (found,) = conclude([PairedTest(cell="", metric="step_seconds", pairs=pairs)], rule)
+
+    assert decided(pairs, rule, 1) is Verdict.INCONCLUSIVE
+    assert (found.verdict, found.reason) == (
+        Verdict.INCONCLUSIVE,
+        f"a verdict needs 5 relaunches, and --relaunches {fewest} was asked for",
+    )
+
+
+def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
+    # All of fifteen below ln 1.1. Five of the fifteen may be above the upper bound at an evidence of 20: it is the 11th
+    # of the sorted values, 0.001, and no relaunch's median may be above it: the largest is 0.002.
+    (found,) = concluded(SAME)
+
+    assert found.high == pytest.approx(math.expm1(0.002))
+    assert found.reason == (
+        "B is not slower than A by 10 % or more, in every relaunch; the upper bound of the change is +0.2%"
+    )
+
+
+def test_an_inconclusive_result_tells_how_relaunches_differ() -> None:
+    (found,) = concluded(relaunches([0.0] * 12, [-0.01] * 12, [0.0] * 12, [0.3] * 12, [0.0] * 12))
+
+    # exp(-0.01) - 1 and exp(0.3) - 1
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "in every relaunch, whose medians range from -1.0% to +35.0%; " in found.reason
+
+
+def test_the_interval_contains_the_median_of_every_relaunch() -> None:
+    (found,) = concluded(relaunches([-0.04] * 3, *[[0.0] * 19] * 3, [0.07] * 3))
+
+    assert (found.low, found.high) == pytest.approx((math.expm1(-0.04), math.expm1(0.07)))
+
+
+def test_holm_fails_a_second_test_that_bonferroni_would_not() -> None:
+    # Twelve of fifteen, the odd ones first: 2^16/(16·455) · P(Bin(16, ½) ≤ 12) = 8.9, as P is 64839/65536. With α = 0.2
+    # that is between 1/α = 5 and 2/α = 10.
+    rule = StoppingRule(alpha=0.2)
+    strong = relaunches(*[[0.2] * 3] * 5)
+    weak = relaunches([-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [0.2] * 3, [0.2] * 3)
+    tests = [PairedTest(cell=str(n), metric="step_seconds", pairs=pairs) for n, pairs in enumerate((strong, weak))]
+
+    assert [found.verdict for found in conclude(tests, rule)] == [Verdict.FAIL, Verdict.FAIL]
+    assert decided(weak, rule, 2) is None
+
+
+def test_a_relaunch_with_two_pairs_fails_nothing() -> None:
+    (found,) = concluded(relaunches(*[[0.2] * 14] * 4, [0.2] * 2))
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None:
+    chance = random.Random(3)
+    noise = [[chance.gauss(0.09, 0.3) for _ in range(12)] for _ in range(5)]
+    (found,) = concluded(relaunches(*noise))
+
+    assert Verdict.INCONCLUSIVE is found.verdict
+    assert found.smallest_detectable is not None
+    assert f"{found.smallest_detectable:.1%}" in found.reason
+
+
+def test_the_interval_is_wider_for_more_tests() -> None:
+    (alone,), (among, _) = concluded(BETWEEN), concluded(BETWEEN, SAME)
+    wide = relaunches(*([(5 * n + r) / 1000 for n in range(12)] for r in range(5)))
+    (narrow,), (wider, *_) = concluded(wide), concluded(wide, *[SAME] * 5)
+
+    assert (alone.low, alone.high) == pytest.approx((among.low, among.high))
+    assert narrow.low is not None
+    assert wider.low is not None
+    assert wider.low < narrow.low
+
+
+@pytest.mark.parametrize(("waiting", "expected"), [(2, False), (3, True)])
+def test_a_cell_is_noisy_if_more_than_a_fifth_of_its_pairs_waited(waiting: int, expected: bool) -> None:
+    pairs = [pair(0.0, wall_over_cpu=1.06 if n < waiting else 1.04) for n in range(10)]
+
+    assert expected is is_noisy(pairs)
