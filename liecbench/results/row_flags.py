@@ -12,8 +12,8 @@ REPLAYED: Final = "replayed"
 NOT_TRAINED: Final = "not_trained"
 EARLIER_TIMING: Final = "timed_one_after_another"
 OTHER_TASK: Final = "other_task"
-# A row is CPU-bound if its ranks keep more than this share of the processors busy, and there are more ranks and threads
-# than processors.
+# A row is CPU-bound if its ranks keep more than this share of the processors busy, and its ranks' threads and the
+# emulation of its links are more than the processors.
 _BUSY_SHARE: Final = 0.5
 # Likewise if its ranks replay a profile, and should need hardly any processor.
 _BUSY_SHARE_REPLAYED: Final = 1 / 3
@@ -48,8 +48,7 @@ def _is_cpu_bound(row: Row) -> bool:
         return False
     num_cpus = min(int(number) for number in cpus if number)
     needed = int(row.fields["workers"]) * int(row.fields["threads"])
-    if row.is_replayed:
-        needed += LinkMap.parse(row.cells[0].spec["link"]).shaped  # emulation of the links takes a processor, too
+    needed += LinkMap.parse(row.cells[0].spec["link"]).shaped  # emulation of the links takes a processor, too
     if needed <= num_cpus:
         return False
     epochs = [epoch for cell in completed for epoch in cell.epochs if epoch.timed_steps]

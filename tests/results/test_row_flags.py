@@ -36,7 +36,8 @@ def row(
         (row(cpu=0.9), False),
         (row(cpu=1.1, timed=11), False),  # half of the CPU seconds are those of warm-up steps
         (row(cpu=1.1, data=0.2), False),  # 1.1 of 2.4 CPU seconds
-        (row(cpu=1.9, workers=2), False),
+        (row(cpu=1.9, workers=2), True),  # two ranks, and the emulation of their links
+        (row(cpu=1.9, workers=2, link="none"), False),
         (row(cpu=1.9, num_cpus=4), False),
         (row(cpu=1.9, num_cpus=None), False),
         (row(cpu=1.9, link="host"), False),
