@@ -33,7 +33,7 @@ class PendingBuckets:
     def add(
         self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> Iterator[Block]:
-        """Add a bucket, and yield the blocks whose gradients are then all there, each before it takes further ones.
+        """Add a bucket, and yield each block of gradient as soon as the block has the gradients of all its parameters.
 
         Args:
             parameters: The parameters of the bucket.

@@ -1,4 +1,4 @@
-"""PowerSGD's memories by parameter, and their way to and from PyTorch's hook, which keeps them by bucket."""
+"""PowerSGD's memories by parameter, and copies to and from PyTorch's hook, which keeps its memories by bucket."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
