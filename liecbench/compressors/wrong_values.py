@@ -1,4 +1,4 @@
-"""The words for a value that pydantic refuses, in place of pydantic's own."""
+"""Error messages for values that pydantic refuses, in place of pydantic's own messages."""
 
 from typing import Any, Final
 

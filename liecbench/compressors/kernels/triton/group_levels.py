@@ -73,6 +73,6 @@ def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no
 
 @triton.jit
 def weighted_scales(scales, inside, weight):  # type: ignore[no-untyped-def]
-    """Return ``weight`` times each scale at the addresses ``scales``, computed in float64 and rounded once."""
+    """Return ``weight`` times each scale at the addresses ``scales``, in float32; 0 where ``inside`` is false."""
     scale = tl.load(scales, mask=inside, other=0.0)
     return (scale.to(tl.float64) * weight).to(tl.float32)[:, None]
