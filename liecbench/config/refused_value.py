@@ -1,4 +1,4 @@
-"""The words of an error about a value that pydantic refuses: the value, what is wrong, and what to write instead."""
+"""Error messages for values that pydantic refuses: the value, what is wrong with it, and what to write instead."""
 
 from typing import Any
 

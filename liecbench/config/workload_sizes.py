@@ -51,7 +51,7 @@ class Sizes:
 def sizes(task: Task) -> Sizes:
     """Return the sizes of a task. Raises WorkloadError if its model does not fit its data.
 
-    The task of a profile has enough samples for a thousand steps of a thousand workers.
+    A task with a profile has no data; its number of training samples is taken to be a million.
     """
     if task.profile is not None:
         return _profile_sizes(task.profile)

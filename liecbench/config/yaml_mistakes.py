@@ -1,4 +1,4 @@
-"""Mistakes in YAML, in words that need no knowledge of the parser."""
+"""Error messages for mistakes in YAML, which need no knowledge of the parser."""
 
 import re
 from typing import Final
