@@ -36,9 +36,9 @@ class AccuracyVerdict:
             better.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with a probability of
-            80 %, if the true difference is the observed one, or 0 if a better one was observed. Set only if the outcome
-            is ``not_shown`` and there are two seeds or more.
+        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with 80 % probability, if
+            the true difference is the observed one (or 0, if the observed one is positive). Set only if the outcome is
+            ``not_shown`` and there are two seeds or more.
         one_seed_error: The largest standard error that the limited number of test examples can cause in the difference
             of a single seed. None if the number of test examples is unknown, and for language models.
     """

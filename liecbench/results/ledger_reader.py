@@ -1,4 +1,4 @@
-"""The read end of a ledger: its records, or its lines with the damage of each."""
+"""Read a ledger: the records in it, or its lines, each with the kind of damage if it is damaged."""
 
 import itertools
 import shlex
