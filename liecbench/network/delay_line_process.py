@@ -1,4 +1,4 @@
-"""The start of the process that emulates links: one for all links of a launch, on time, and gone with its parent."""
+"""Start the process that emulates all links of a launch, with real-time priority; it dies with its parent."""
 
 import contextlib
 import gc
