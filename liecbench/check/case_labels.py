@@ -15,8 +15,8 @@ _CHOICES = ("algorithm", "compressor")
 def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a short name for each cell: its method, its number of workers, and the fields that tell cells apart.
 
-    A field is part of the names if two cells with the same method have different values for it. An option that makes
-    another method of one, such as ``per_tensor`` of ``psgd``, is part of the method's name.
+    A field is part of the names if two cells with the same method have different values for it. An option that defines
+    a variant of a method, such as ``per_tensor`` of ``psgd``, is part of the method's name.
 
     Args:
         cells: The fields of each cell by name, without nesting: an option of a method is a field, too.
