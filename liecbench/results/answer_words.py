@@ -170,7 +170,9 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
             return _undecided(verdict, waiting, words)
         case "not_trained":
             trying = _gain(verdict, words, "timed", "try", fastest, cost="its accuracy was not measured")
-            return replace(trying, advices=(why(verdict, found, words),))
+            return replace(
+                trying, advices=("to know whether they keep the accuracy, train with a dataset and a model",)
+            )
         case "rounds" if fastest.speed is not None and fastest.speed.standard_error is None:
             text = f"measure again; {words.name(fastest)} was {_factor(fastest)} as fast in its only measurement"
             return _answer(verdict, words, "open", text, advices=(more_times(verdict, words),))

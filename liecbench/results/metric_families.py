@@ -42,6 +42,7 @@ def to_target(
     return Metric(
         name=name,
         heading=heading,
+        meaning="total of the epochs until the target is reached",
         unit=unit,
         derive=lambda cell: cell.to_target(cost),
         shown="wide",

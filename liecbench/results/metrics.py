@@ -61,6 +61,7 @@ _ROWS: Final = (
     Metric(
         name=PERPLEXITY_NAME,
         heading="perplexity",
+        meaning="e to the power of the test loss",
         unit=PERPLEXITY,
         derive=perplexity,
         shown="wide",
@@ -76,6 +77,7 @@ _ROWS: Final = (
     Metric(
         name="tokens_per_second",
         heading="tokens/s",
+        meaning="tokens that all ranks together train on per second",
         unit=TOKENS_PER_SECOND,
         derive=tokens_per_second,
         better="higher",
@@ -169,6 +171,7 @@ _ROWS: Final = (
     Metric(
         name="epochs_to_target",
         heading="epochs to target",
+        meaning="epochs until the target is reached",
         unit=EPOCHS,
         derive=lambda cell: cell.epochs_to_target,
         shown="wide",
@@ -216,6 +219,7 @@ _ROWS: Final = (
     Metric(
         name="optimizer_bytes",
         heading="optimizer memory",
+        meaning="the optimizer's states, such as momentum, on rank 0",
         unit=BYTES,
         derive=optimizer_bytes,
         shown="wide",
@@ -224,6 +228,7 @@ _ROWS: Final = (
     Metric(
         name="peak_memory_bytes",
         heading="peak memory",
+        meaning="the largest memory of a process",
         unit=BYTES,
         derive=lambda cell: float(max(epoch.peak_memory_bytes for epoch in cell.epochs)),
         shown_from=0.1,

@@ -37,7 +37,8 @@ class MoreSeeds:
         if self.seeds > MAX_USEFUL_SEEDS:
             why_many = "it varies too much or lies too near the tolerance; train longer"
             return f"over 100 seeds would be needed to know whether {any_of} keeps the {self.quality}: {why_many}"
-        needed = f"about {self.seeds} seeds in all ({_were_run(self.ran)}) are needed to know"
+        ran = f"{_were_run(self.ran)}{', which cannot show it' if self.ran == 1 else ''}"
+        needed = f"about {self.seeds} seeds in all ({ran}) are needed to know"
         command = words.command(f"--seeds {self.seeds}")
         return f"{needed} whether {any_of} keeps the {self.quality}; add them with {command}"
 

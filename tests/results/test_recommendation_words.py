@@ -3,6 +3,10 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.environment_record import Environment
+from liecbench.results.recommendation_words import MoreSeeds
+from liecbench.results.row_labels import Labels
+from liecbench.results.tolerances import DEFAULT_TOLERANCES
+from liecbench.results.verdict_words import Words
 from tests.break_even_ledger import ledger
 from tests.ledgers import cells_of, spec
 
@@ -22,3 +26,26 @@ def test_more_rounds_come_from_half_of_the_precision_that_sessions_aimed_at(
     advice = f"time more rounds with `liecbench run SCENARIO --set timing_precision={advised}`"
 
     assert f"no recommendation: no method is shown to be faster; {advice}" in compare(timed, baseline="ddp").verdict
+
+
+@pytest.mark.parametrize(
+    ("methods", "seeds", "ran", "parts"),
+    [
+        (("liec",), 5, 1, ["5 seeds in all (1 was run, which cannot show it)", "whether liec keeps", "--seeds 5`"]),
+        (
+            ("liec", "psgd"),
+            12,
+            3,
+            ["12 seeds in all (3 were run)", "whether any of liec and psgd keeps", "--seeds 12`"],
+        ),
+        (("liec",), 101, 3, ["over 100 seeds", "whether liec keeps the accuracy", "train longer"]),
+    ],
+)
+def test_more_seeds_are_advised_with_what_they_settle(
+    methods: tuple[str, ...], seeds: int, ran: int, parts: list[str]
+) -> None:
+    words = Words(labels=Labels([]), baseline="ddp", tolerances=DEFAULT_TOLERANCES)
+    text = MoreSeeds(methods=methods, quality="accuracy", seeds=seeds, ran=ran).text(words)
+
+    assert [part for part in parts if part not in text] == []
+    assert ("`" in text) == (seeds <= 100)
