@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from liecbench.results.comparison import Comparison
+from liecbench.results.completed_cell import CompletedCell
 from liecbench.results.gpu_metrics import reason_text, throttling_shares
-from liecbench.results.metric_row import CompletedCell, Metric
+from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate

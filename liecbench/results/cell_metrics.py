@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from liecbench.results.metric_row import Compare, CompletedCell
+from liecbench.results.completed_cell import CompletedCell
+from liecbench.results.metric_row import Compare
 from liecbench.results.metrics import METRICS
 
 _BLOCK_CELLS: Final = 500

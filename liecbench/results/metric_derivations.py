@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Final
 
+from liecbench.results.completed_cell import CompletedCell
 from liecbench.results.language_model import to_perplexity
-from liecbench.results.metric_row import Compare, CompletedCell
+from liecbench.results.metric_row import Compare
 
 # Every language model has this metric, and no other model has it.
 PERPLEXITY_NAME: Final = "perplexity"

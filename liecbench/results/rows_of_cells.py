@@ -22,8 +22,9 @@ from liecbench.results.cell_groups import (
 from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, derive_metrics
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison_settings import DEFAULT_BASELINE
+from liecbench.results.completed_cell import CompletedCell
 from liecbench.results.link_warnings import link_deviations
-from liecbench.results.metric_row import CompletedCell, Metric
+from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row

@@ -5,9 +5,9 @@ import pytest
 
 from liecbench.report.table_texts import caption
 from liecbench.results.cell_metrics import derive_metrics
+from liecbench.results.completed_cell import CompletedCell
 from liecbench.results.environment_record import Environment
 from liecbench.results.gpu_metrics import throttling_warnings
-from liecbench.results.metric_row import CompletedCell
 from liecbench.results.metrics import METRICS
 from liecbench.results.record_json import from_json, to_json
 from liecbench.results.records import Record, Start
