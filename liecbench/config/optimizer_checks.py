@@ -72,7 +72,7 @@ def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
 
 
 def check_training(document: Document, point: MatrixPoint, cell: Cell, algorithm: "Algorithm", sizes: Sizes) -> None:
-    """Raise ScenarioError if the samples do not fill a step, muon has no matrix, or the warm-up does not end."""
+    """Raise ScenarioError if there are too few samples, no matrix for muon, or too few steps to end the warm-up."""
     batches = minibatches_per_step(cell, algorithm)
     needed = cell.workers * cell.task.batch_size * batches
     if needed > sizes.num_train_samples:
