@@ -104,24 +104,27 @@ class Epoch:
     """One finished epoch: trained, evaluated and checkpointed. An epoch without a record is trained again.
 
     Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists hold one entry per rank, in order.
-    Times cover only the ``timed_steps`` steps after warm-up. CPU seconds and all other numbers cover all ``steps``
-    steps. ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
-    ``least_communicate_seconds`` is the communication time of the rank that communicated least, because this rank
-    waited for no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other
-    than the ranks used. ``memory_bytes`` is the size of the vectors that the method keeps, such as residuals, on the
-    rank with the most; ``optimizer_bytes`` is the size of the optimizer's states on rank 0, such as momentum. Without
-    states it is None, and absent in a ledger. Only the first epoch has ``first_steps``.
+    Times cover only the ``timed_steps`` steps after warm-up; in a ledger, times are null if no step was timed. CPU
+    seconds and all other numbers cover all ``steps`` steps. If a cell is only timed in a session, while another cell is
+    trained in its place, the epochs of the timed cell are computed when results are loaded. ``train_seconds`` is the
+    sum of ``compute_seconds``, ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
 
-    ``train_seconds`` is the sum of four parts. ``compute_seconds`` is the time for the model and the optimizer without
-    waiting for a processor, mean over ranks; if the steps were timed in a session, their seconds without any
-    communication. ``exposed_wire_seconds`` is the transfer that computing does not hide, at most bytes ÷ measured rate.
-    ``exposed_compress_seconds`` is the compression that computing does not hide. ``other_seconds`` is the rest:
-    latency, and waiting for other ranks or for a processor.
-
-    ``step_kinds`` has the number of steps of each step kind. ``tokens`` is the number of tokens that all ranks together
-    train on; None, and absent in a ledger, if the model is not a language model. In a ledger, the seconds of an epoch
-    without timed steps are null. If a cell is only timed in a session, while another cell is trained in its place, its
-    epochs are computed when results are loaded. ``composed`` is set only in records of earlier versions.
+    Attributes:
+        compute_seconds: The time for the model and the optimizer without waiting for a processor, mean over ranks; if
+            the steps were timed in a session, the time of steps without communication.
+        exposed_wire_seconds: The transfer that computing does not hide, at most bytes ÷ measured rate.
+        exposed_compress_seconds: The compression that computing does not hide.
+        other_seconds: Latency, and waiting for other ranks or for a processor.
+        data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
+        least_communicate_seconds: The communication time of the rank that waited for no other, and so has the least.
+        other_cpu_share: The share of the machine's CPU time, from 0 to 1, that processes other than the ranks used.
+        memory_bytes: The size of the vectors that the method keeps, such as residuals, on the rank with the most.
+        optimizer_bytes: The size of the optimizer's states, such as momentum, on rank 0; None, and absent in
+            a ledger, without states.
+        first_steps: Figures of the first steps of the training; None after the first epoch.
+        step_kinds: The number of steps of each step kind.
+        tokens: The number of tokens that all ranks train on; None, and absent in a ledger, without a language model.
+        composed: Set only in records of earlier versions.
     """
 
     type: ClassVar[str] = "epoch"
