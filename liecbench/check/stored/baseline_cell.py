@@ -197,8 +197,8 @@ class BaselineCell(Model):
     def parse(cls, text: bytes) -> Self:
         """Return the cell in a part of a baseline's file.
 
-        Thousands of cells share a few environments. Each environment is parsed once, and later cells are parsed without
-        its text. The remaining text is valid JSON only if a whole value was cut out.
+        Thousands of cells share a few environments, so each environment is parsed once: the text of a cell is parsed
+        with an empty environment in place of the cell's own, and the parsed environment is then put in.
 
         Raises:
             ValidationError: If the text is no cell of a baseline.
