@@ -13,10 +13,10 @@ _MOST: Final = 200
 
 
 def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
-    """Return the rows that figures draw, in the same order: all rows with epochs if there are few.
+    """Return the rows that figures draw, in the order of ``rows``: all rows with epochs if there are few.
 
-    If there are many, each setting, such as a link, keeps at most the same number of rows: its baselines and its
-    fastest row without compression, and then rows in their order. If settings are too many, the last are left out.
+    If there are many, each setting, such as a link, is limited to one number of rows. The baseline and the fastest row
+    without compression come first, then the other rows in their order. If settings are too many, the last are left out.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}
