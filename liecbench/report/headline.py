@@ -6,7 +6,7 @@ from typing import Final
 from liecbench.results.answer_words import Answer, Outcome
 from liecbench.results.comparison import Comparison
 from liecbench.results.passed_over import speed_range
-from liecbench.results.verdict_words import listed, shortened
+from liecbench.results.verdict_words import listed, places_text
 
 # The order of the outcomes, each with what is not known of its methods.
 _OPEN: Final[dict[Outcome, str]] = {
@@ -45,7 +45,7 @@ def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
     for group in _groups(answers, keys):
         first, speeds = group[0], [one.speed for one in group if one.speed is not None]
         gain = first.gain if len(group) == 1 else speed_range(speeds) if speeds else ""
-        where = _where(group)
+        where = places_text([answer.place for answer in group])
         yield where[0].upper() + where[1:], first.told(gain), first.evidence
 
 
@@ -57,7 +57,7 @@ def _groups(answers: Sequence[Answer], keys: Sequence[tuple[str, ...]]) -> list[
 
 
 def _advice(group: Sequence[Answer], num_answers: int) -> str:
-    first, where = group[0], _where(group)
+    first, where = group[0], places_text([answer.place for answer in group])
     if len(group) == num_answers:
         places = "settings" if any("(" in answer.place for answer in group) else "links"
         where = f"on both {places}" if num_answers == 2 else f"on all {num_answers} {places}"
@@ -65,10 +65,3 @@ def _advice(group: Sequence[Answer], num_answers: int) -> str:
         return f"no answer yet {where}"
     verb, names_later, _ = first.advice.partition(";")
     return f"{verb} {where}" if names_later else f"{verb} {first.method} {where}"
-
-
-def _where(group: Sequence[Answer]) -> str:
-    """Return the places of answers, such as ``on 10mbit and 100mbit and without a rate limit``."""
-    places = [answer.place[0].lower() + answer.place[1:] for answer in group]
-    rates = [place.removeprefix("on ") for place in places if place.startswith("on ")]
-    return listed([*([f"on {shortened(rates)}"] if rates else []), *(p for p in places if not p.startswith("on "))])

@@ -13,7 +13,7 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
     for answer in answers:
         if answer.equal:
             yield answer.equal if len(answers) == 1 else f"{answer.place}: {answer.equal}"
-    yield from passed_over_lines([one for answer in answers for one in answer.passed_over])
+    yield from passed_over_lines([one for answer in answers for one in answer.passed_over], len(answers))
     questions = [answer.more_seeds for answer in answers if answer.more_seeds is not None]
     for quality in dict.fromkeys(one.quality for one in questions):
         yield _together([one for one in questions if one.quality == quality]).text(words)

@@ -94,7 +94,7 @@ def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     return replace(
         _gain(verdict, words, "yes", "use", best),
         equal=f"{words.names(others)} would do as well" if others else "",
-        passed_over=passed_over(verdict, faster, words),
+        passed_over=passed_over(verdict, faster, words, _place(verdict.rows[0], words)),
         more_seeds=more_seeds(verdict, open_rows, words) if open_rows else None,
     )
 
@@ -161,7 +161,7 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
         case "lost":
             text = f"; every faster method {words.loses(fastest)}"
             stay = _answer(verdict, words, "no", "stay with", words.baseline, rest=text)
-            return replace(stay, passed_over=passed_over(verdict, waiting, words))
+            return replace(stay, passed_over=passed_over(verdict, waiting, words, _place(verdict.rows[0], words)))
         case "dense":
             cost = "it is not shown to beat the fastest method without compression"
             advice = "do without compression; the fastest method is"
@@ -198,7 +198,9 @@ def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) ->
         text = f"; every faster method probably {words.loses(waiting[0])}"
         found = _answer(verdict, words, "open", "stay with", words.baseline, rest=text)
     asked = more_seeds(verdict, likely, words) if likely else None
-    return replace(found, passed_over=passed_over(verdict, faster, words), more_seeds=asked)
+    return replace(
+        found, passed_over=passed_over(verdict, faster, words, _place(verdict.rows[0], words)), more_seeds=asked
+    )
 
 
 def _closest(verdict: SettingVerdict, words: Words) -> str:

@@ -7,7 +7,7 @@ from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.units import RATIO
-from liecbench.results.verdict_words import Words, difference_texts, shortened
+from liecbench.results.verdict_words import Words, difference_texts, places_text, shortened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class PassedOver:
     """A faster method that an answer passes over.
 
     Attributes:
+        place: The setting in words, such as ``On 20mbit``.
         method: The method's name.
         speed: Its mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
@@ -22,19 +23,21 @@ class PassedOver:
             lie on either side of the tolerance; empty for none.
     """
 
+    place: str
     method: str
     speed: float
     reason: str
     difference: str
 
 
-def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> tuple[PassedOver, ...]:
+def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
     """Return the reasons why rows of a setting are not the answer for it, fastest first.
 
     Args:
         verdict: The verdict on the setting.
         rows: Rows with a speed-up that are faster than the row that the answer names.
         words: The names and tolerances that the reasons use.
+        place: The setting in words, such as ``On 20mbit``.
     """
     found = []
     for row in sorted(rows, key=lambda one: -one.mean_log_speed):
@@ -44,25 +47,34 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> t
         # An interval matters if it reaches both sides of the tolerance.
         difference = ", ".join(numbers if is_open(judged, words) else numbers[:1])
         reason = _reason(verdict, row, judged, words)
-        found.append(PassedOver(method=words.name(row), speed=speed.mean, reason=reason, difference=difference))
+        name = words.name(row)
+        found.append(PassedOver(place=place, method=name, speed=speed.mean, reason=reason, difference=difference))
     return tuple(found)
 
 
-def passed_over_lines(found: Sequence[PassedOver]) -> Iterator[str]:
-    """Yield a sentence per reason with the methods that it concerns, each with the range of its speed-ups."""
+def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterator[str]:
+    """Yield a sentence per reason with the methods that it concerns, each with the range of its speed-ups.
+
+    A method that the reason does not concern in all of the ``num_settings`` settings has its places after its name.
+    """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
         by_reason.setdefault(one.reason, {}).setdefault(one.method, []).append(one)
     for reason, methods in by_reason.items():
-        yield f"faster, but {reason}: {shortened([_named(name, every) for name, every in methods.items()])}"
+        names = [_named(f"{name}{_places(every, num_settings)}", every) for name, every in methods.items()]
+        yield f"faster, but {reason}: {shortened(names)}"
 
 
-def _named(method: str, found: Sequence[PassedOver]) -> str:
+def _places(found: Sequence[PassedOver], num_settings: int) -> str:
+    return "" if len(found) == num_settings else f" {places_text([one.place for one in found])}"
+
+
+def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return a method's name with its speed-ups and, if equal in all settings, its difference of accuracy."""
     speeds = [one.speed for one in found]
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [speed_range(speeds), *(differences if len(differences) == 1 and differences[0] else [])]
-    return f"{method} ({', '.join(facts)})"
+    return f"{name} ({', '.join(facts)})"
 
 
 def speed_range(speeds: Sequence[float]) -> str:

@@ -102,6 +102,17 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
+def places_text(places: Sequence[str]) -> str:
+    """Return places as they stand within a sentence: ``on 10mbit and 100mbit and without a rate limit``.
+
+    Args:
+        places: Each as it stands at the beginning of a sentence, such as ``On 10mbit``.
+    """
+    rates = [place.removeprefix("On ") for place in places if place.startswith("On ")]
+    others = [place[0].lower() + place[1:] for place in places if not place.startswith("On ")]
+    return listed([*([f"on {shortened(rates)}"] if rates else []), *others])
+
+
 def ratio_text(ratio: Estimate | None) -> str:
     """Return a ratio with its interval as text, or ``unknown`` for None.
 
