@@ -2,8 +2,7 @@
 
 import pathlib
 import time
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,7 +11,6 @@ from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.network.deviation import Deviation, deviations, deviations_text
-from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance
@@ -20,60 +18,13 @@ from liecbench.network.mechanism import Emulator, UsedEmulator
 from liecbench.network.slowdown import Slowdown
 from liecbench.network.tcp_window import window_bytes
 from liecbench.worker.collective_errors import LinkError
+from liecbench.worker.link_shaper import LinkShaper
 
 _MAX_MEASUREMENTS = 3
 # A cell does not fail for a measurement that was disturbed for a moment: before it would, its links are measured again
 # after pauses, until they have been measured this often.
 _MAX_BEFORE_FAILING, _PAUSE_SECONDS = 10, 0.5
 _NOT_SLOWED = Slowdown()
-
-
-class LinkShaper(Protocol):
-    """A mechanism that limits one rank's traffic to the rates and the delay of a link."""
-
-    @property
-    def name(self) -> Literal["kernel", "process", "none"]:
-        """The name of the mechanism in records.
-
-        ``kernel`` limits the traffic of the rank's network namespace, ``process`` delays messages in the rank's own
-        process, and ``none`` limits nothing.
-        """
-
-    @property
-    def pacer(self) -> Pacer | None:
-        """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
-
-    def choose(
-        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
-    ) -> UsedEmulator | None:
-        """Choose what emulates the links: the kernel or the delay line, a process that emulates slow links.
-
-        ``emulator`` is what the scenario asks for. ``on_all`` returns whether its argument is true on all ranks, so
-        that all choose the same emulator.
-
-        Return the emulator's name for a record; None if ranks have no network namespaces.
-        """
-
-    def shape(self, link: Link) -> None:
-        """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
-
-    def unshape(self) -> None:
-        """Remove the limits on this rank's traffic in both directions."""
-
-    def measure(self, link: Link) -> MeasuredLink | None:
-        """Limit the traffic to ``link``, measure the rates of the limited link, and remove the limits.
-
-        Return None if there is no network to measure.
-        """
-
-    def tally(self) -> LinkTally | None:
-        """Return what the delay line has counted so far on the links of all ranks, such as lost segments.
-
-        The delay line is a process that emulates slow links. Return None if it is not used.
-        """
-
-    def wire_bytes(self) -> tuple[int, int] | None:
-        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
 
 
 class CellLink:

@@ -16,7 +16,7 @@ from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
 from liecbench.worker.backend_variables import Backend
-from liecbench.worker.cell_link import LinkShaper
+from liecbench.worker.link_shaper import LinkShaper
 from liecbench.worker.network_interface import carried_bytes
 
 

@@ -1,0 +1,59 @@
+"""The operations that a mechanism offers to limit one rank's traffic: the kernel, the delay line, or the rank itself."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+from liecbench.network.link_tally import LinkTally
+from liecbench.network.measurement import MeasuredLink
+from liecbench.network.mechanism import Emulator, UsedEmulator
+
+
+class LinkShaper(Protocol):
+    """A mechanism that limits one rank's traffic to the rates and the delay of a link."""
+
+    @property
+    def name(self) -> Literal["kernel", "process", "none"]:
+        """The name of the mechanism in records.
+
+        ``kernel`` limits the traffic of the rank's network namespace, ``process`` delays messages in the rank's own
+        process, and ``none`` limits nothing.
+        """
+
+    @property
+    def pacer(self) -> Pacer | None:
+        """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
+
+    def choose(
+        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
+    ) -> UsedEmulator | None:
+        """Choose what emulates the links: the kernel or the delay line, a process that emulates slow links.
+
+        ``emulator`` is what the scenario asks for. ``on_all`` returns whether its argument is true on all ranks, so
+        that all choose the same emulator.
+
+        Return the emulator's name for a record; None if ranks have no network namespaces.
+        """
+
+    def shape(self, link: Link) -> None:
+        """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
+
+    def unshape(self) -> None:
+        """Remove the limits on this rank's traffic in both directions."""
+
+    def measure(self, link: Link) -> MeasuredLink | None:
+        """Limit the traffic to ``link``, measure the rates of the limited link, and remove the limits.
+
+        Return None if there is no network to measure.
+        """
+
+    def tally(self) -> LinkTally | None:
+        """Return what the delay line has counted so far on the links of all ranks, such as lost segments.
+
+        The delay line is a process that emulates slow links. Return None if it is not used.
+        """
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
