@@ -15,8 +15,8 @@ from liecbench.errors import LiecbenchError
 if TYPE_CHECKING:
     from liecbench.config.cell import Cell
     from liecbench.config.scenario import Scenario
+    from liecbench.prediction.method_choice import Method
     from liecbench.prediction.predictions import Predictions
-    from liecbench.prediction.recorded_method import Method
     from liecbench.profiles.profile import Profile
 
 _WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from liecbench.config import registry
 from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError, did_you_mean
-from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.method_choice import Method
 
 if TYPE_CHECKING:
     from liecbench.algorithms.comm.partition import ServerPlace

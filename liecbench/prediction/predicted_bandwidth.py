@@ -1,8 +1,8 @@
 """The predicted bandwidth that a method needs for each compute utilization."""
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictor import HIGHEST_RATE, LOWEST_RATE, Predictor
-from liecbench.prediction.recorded_method import Method
 from liecbench.prediction.variants import interval
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, LimitingPart, NeededRate
 from liecbench.results.whose_compute import ComputeSource, StepCompute

@@ -6,8 +6,8 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import format_rate
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictor import Predictor
-from liecbench.prediction.recorded_method import Method
 from liecbench.prediction.variants import interval
 from liecbench.results.bracket import BreakEvenOutcome
 from liecbench.results.statistics import Estimate

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.predictor import Predictor
-from liecbench.prediction.recorded_method import Method
 from liecbench.prediction.step_time import Bottleneck, StepTime
 from liecbench.prediction.variants import interval
 from liecbench.results.cell_groups import DENSE

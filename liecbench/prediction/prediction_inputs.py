@@ -12,7 +12,7 @@ from liecbench.errors import LiecbenchError
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import DELAY, RATE
-from liecbench.prediction.recorded_method import Method
+from liecbench.prediction.method_choice import Method
 from liecbench.profiles.profile import Profile
 
 _MOST_WORKERS: Final = 100_000

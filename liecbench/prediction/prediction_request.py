@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.node_links import NodeLinks
-from liecbench.prediction.recorded_method import Method
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
 from liecbench.results.whose_compute import ComputeSource, StepCompute

@@ -6,12 +6,13 @@ from typing import Final
 
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predicted_bandwidth import bandwidth_of
 from liecbench.prediction.predicted_break_even import PredictedBreakEven, break_evens_of
 from liecbench.prediction.predicted_rows import PredictedRow, predicted_rows
 from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.predictor import Predictor
-from liecbench.prediction.recorded_method import Method, RecordedMethod
+from liecbench.prediction.recorded_method import RecordedMethod
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.results.bandwidth_needed import BandwidthNeeded
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predicted_rows import PredictedRow
 from liecbench.prediction.predictions import Predictions
-from liecbench.prediction.recorded_method import Method
 from liecbench.prediction.transport_costs import Backend
 from liecbench.report.prediction_texts import method_name, ratio_text
 from liecbench.results.statistics import Estimate

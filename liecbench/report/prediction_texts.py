@@ -1,7 +1,7 @@
 """Names and numbers of predictions as texts, which the answer, the tables and the notes below them share."""
 
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictions import Predictions
-from liecbench.prediction.recorded_method import Method
 from liecbench.results.statistics import Estimate
 
 

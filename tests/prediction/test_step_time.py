@@ -9,9 +9,10 @@ import pytest
 from liecbench.compressors import TopK
 from liecbench.config.choice import Choice
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
-from liecbench.prediction.recorded_method import Method, RecordedMethod
+from liecbench.prediction.recorded_method import RecordedMethod
 from liecbench.prediction.step_time import StepTime, step_time
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile

@@ -1,0 +1,59 @@
+"""A method with its options, compressor and server, as a scenario or the command line gives them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from liecbench.config import registry
+from liecbench.config.choice import Choice
+from liecbench.config.factory import make_compressor
+from liecbench.config.method_labels import method_label
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
+    from liecbench.algorithms.comm.partition import BlockOrder, ServerPlace
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Method:
+    """A method with its options, as they are given in a scenario.
+
+    Attributes:
+        algorithm: The algorithm's name and options.
+        compressor: The compressor's name and options; None if the algorithm takes none.
+        server: The place of the server; None if the algorithm has none.
+        block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
+        block_order: The order in which tensors fill the blocks.
+        accumulate: The minibatches per step that the method's task accumulates.
+        update: The optimizer's fields of the method's task; None for the optimizer of the profile's task.
+    """
+
+    algorithm: Choice
+    compressor: Choice | None = None
+    server: "ServerPlace | None" = None
+    block_bytes: int | Literal["whole"] | None = None
+    block_order: "BlockOrder" = "backward"
+    accumulate: int = 1
+    update: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name for tables, such as ``liec(sign)``."""
+        compressed = "" if self.compressor is None else f"({self.compressor.name})"
+        return f"{self.algorithm.name}{compressed}"
+
+    def label(self, methods: Sequence["Method"]) -> str:
+        """Return the name and the options in which methods of this name differ: ``liec(sign) average period 32``."""
+        return method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in methods])
+
+    def make(self) -> "Algorithm":
+        """Return a new instance of the algorithm."""
+        parts: dict[str, Any] = {} if self.block_bytes is None else {"block_bytes": self.block_bytes}
+        if self.block_order != "backward":
+            parts["block_order"] = self.block_order
+        if self.compressor is not None:
+            parts["compressor"] = make_compressor(self.compressor, seed=0)
+        if self.server is not None:
+            parts["server"] = self.server
+        made = registry.load("algorithm", self.algorithm.name)(**self.algorithm.options, **parts)
+        return cast("Algorithm", made)
