@@ -1,4 +1,4 @@
-"""The operations that a mechanism offers to limit one rank's traffic: the kernel, the delay line, or the rank itself."""
+"""The operations of a mechanism that limits one rank's traffic: the kernel, the delay line, or the rank itself."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol
