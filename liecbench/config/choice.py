@@ -50,6 +50,8 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict) or "name" not in value:
+        if value is None:
+            raise ValueError("there is no value; write a name, or {name: …, option: …}")
         raise ValueError(f"{value!r} is neither a name nor a mapping with a name; write {{name: …, option: …}}")
     options = {key: item for key, item in value.items() if key not in reserved}
     return {**{key: value[key] for key in reserved if key in value}, "options": options}

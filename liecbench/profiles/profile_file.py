@@ -56,7 +56,7 @@ def parse_profile(text: str, source: str) -> Profile:
         content = json.loads(text, object_pairs_hook=_without_twice, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         where = f"{source}:{error.lineno}:{error.colno}"
-        raise LiecbenchError(f"{where}: not JSON: {error.msg}", f"correct it, or {_MEASURE}") from None
+        raise LiecbenchError(f"{where}: not JSON from here on", f"correct it, or {_MEASURE}") from None
     except RecursionError:
         raise LiecbenchError(f"{source}: nested too deeply for a profile", _MEASURE) from None
     except ValueError as error:

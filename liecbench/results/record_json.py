@@ -81,7 +81,7 @@ def from_json(line: str | bytes) -> Record:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise ValueError(f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}") from None
+            raise ValueError(_broken(first["msg"])) from None
         where = ".".join(map(str, first["loc"]))
         raise ValueError(": ".join(filter(None, [f"{record_type} record", where, requirement(first)]))) from None
 
@@ -139,12 +139,18 @@ def _environment_validator() -> Callable[[bytes], Any]:
     return TypeAdapter(Environment).validator.validate_json
 
 
+def _broken(message: str) -> str:
+    """Return what is wrong with a line that is not JSON, given the parser's message, which ends with the place."""
+    column = re.search(r"column (\d+)$", message)
+    return f"not JSON: cut off or damaged{f' at character {column[1]}' if column else ''}"
+
+
 def _type_of(line: bytes) -> str:
     """Return the type of the record in a line with another order of fields than ``to_json`` writes."""
     try:
         fields = parse_json(line)
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        raise ValueError(_broken(str(error))) from None
     record_type = fields.get("type") if isinstance(fields, dict) else None
     if not isinstance(record_type, str) or record_type not in _TYPES:
         raise ValueError("not a start, epoch, timing or end record")

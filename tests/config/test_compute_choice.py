@@ -115,7 +115,7 @@ def test_a_profile_may_leave_out_what_it_does_not_know(tmp_path: Path) -> None:
     [
         ("compute: replay", "/s.yaml:1:10: compute: 'replay' is neither auto, measured, replayed nor a profile's file"),
         ("compute: no.json", "/s.yaml:1:10: compute: no.json: No such file or directory; write a profile with"),
-        ("compute: s.yaml", "/s.yaml:1:10: compute: s.yaml:1:1: not JSON: "),
+        ("compute: s.yaml", "/s.yaml:1:10: compute: s.yaml:1:1: not JSON from here on"),
         ("compute: 3", "/s.yaml:1:10: compute: 3 is no profile; write its path or name"),
         ("compute: replayed\ntiming: end_to_end", "/s.yaml:1:10: compute: timing: end_to_end times training"),
         ("compute: replayed\ndevice: cuda\nbackend: nccl", "/s.yaml:1:10: compute: nccl moves GPU memory only"),

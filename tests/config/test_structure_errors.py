@@ -26,6 +26,7 @@ from tests.scenarios import BASE, edited, error_of
         ("epochs: 2", "epochs: 1_000", "s.yaml:6:11: task.epochs: ", "'1_000' should be a whole number; write 1000"),
         ("epochs: 2", "epochs: 1:30", "s.yaml:6:11: task.epochs: ", "'1:30' should be a whole number; write digits"),
         ("epochs: 2", "epochs: 0", "s.yaml:6:11: task.epochs: ", "at least 1"),
+        ("[ddp, liec]", "", "s.yaml:9:13: matrix.algorithm: ", "there is no value; write a name"),
         (
             "name: example",
             "name: a/b",

@@ -108,8 +108,8 @@ def changed(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("{", "not JSON: EOF while parsing an object"),
-        ("", "not JSON: EOF while parsing a value"),
+        ("{", "not JSON: cut off or damaged at character 1"),
+        ("", "not JSON: cut off or damaged at character 0"),
         ("[]", "not a start, epoch, timing or end record"),
         ("3", "not a start, epoch, timing or end record"),
         ("{}", "not a start, epoch, timing or end record"),
