@@ -1,9 +1,10 @@
+import dataclasses
 from typing import Any
 
 import pytest
 
 from liecbench.results.answer_remarks import remark_lines
-from liecbench.results.records import Record
+from liecbench.results.records import Epoch, Record
 from tests.ledgers import comparison_of, end, run_of, start
 
 
@@ -147,6 +148,23 @@ def test_a_faster_method_that_more_seeds_may_show_to_keep_the_accuracy_is_told_w
         "faster, but not known yet to keep the accuracy within 0.5 points: psgd (8.00×, +0.0 points, -1.3 to +1.3)",
         "about 23 seeds in all (4 were run) are needed to know whether psgd keeps the accuracy; "
         "add them with `liecbench run SCENARIO --seeds 23`",
+    )
+
+
+def test_a_faster_method_that_was_disturbed_is_named_with_that_reason() -> None:
+    loaded = [
+        [dataclasses.replace(one, other_cpu_share=0.41) if isinstance(one, Epoch) else one for one in run]
+        for run in runs("psgd", 0.5, 0.8)
+    ]
+    quiet = [
+        [dataclasses.replace(one, other_cpu_share=0.02) if isinstance(one, Epoch) else one for one in run]
+        for run in (*runs("ddp", 4.0), *runs("liec", 1.0))
+    ]
+    (found,) = answers(quiet, loaded)
+
+    assert found[1].startswith("On 20mbit: use liec, 4.00×")
+    assert found[2] == (
+        "faster, but not ranked, because other processes disturbed the runs: psgd (8.00×, -10.0 points)",
     )
 
 
