@@ -50,7 +50,7 @@ SLOWEST_FILES: Final = (
     "launch/test_template.py",
     "check/paired/test_session.py",
     "compressors/kernels/triton/test_compilation.py",
-    "launch/test_multinode.py",
+    "test_two_machines.py",
     "algorithms/test_loop_variants.py",
     "test_sessions.py",
     "check/test_regressions.py",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.config.yaml_source import Document, Key, Place, dotted, load, override, parse
-from liecbench.errors import ScenarioError, did_you_mean
+from liecbench.errors import ScenarioError
 
 WORDS = st.text(st.characters(categories=("L", "N", "P"), max_codepoint=0xD7FF), max_size=8)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), WORDS)
@@ -225,21 +225,6 @@ def test_overrides_that_cannot_be_read_are_mistakes(assignment: str, remedy: str
 )
 def test_dotted_paths(path: Key, expected: str) -> None:
     actual = dotted(path)
-
-    assert expected == actual
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("leic", "did you mean liec?"),
-        ("dpd", "did you mean ddp?"),
-        (3, "valid: ddp, liec"),
-        ("xyz", "valid: ddp, liec"),
-    ],
-)
-def test_nearest_names_one_or_lists_all(name: object, expected: str) -> None:
-    actual = did_you_mean(name, ["liec", "ddp"])
 
     assert expected == actual
 
