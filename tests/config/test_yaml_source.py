@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from liecbench.config.yaml_source import Document, Key, Place, dotted, load, override, parse
@@ -170,6 +170,10 @@ def test_a_directory_is_no_scenario(tmp_path: Path) -> None:
 
 @given(MAPPINGS, st.lists(NAMES, min_size=1, max_size=3), VALUES)
 def test_override_sets_one_path(data: dict[str, Any], path: list[str], value: Any) -> None:
+    above: Any = data
+    for part in path[:-1]:
+        above = (above or {}).get(part)
+        assume(above is None or isinstance(above, dict))  # other values have no keys: a mistake
     document = Document(data, {}, "s.yaml")
     changed = override(document, f"{'.'.join(path)}={json.dumps(value, ensure_ascii=False)}")
     found = changed.data
