@@ -99,15 +99,19 @@ def may_keep_quality(found: AccuracyVerdict | None, words: Words) -> bool:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
+    """Return what speaks most against a row: a shown loss, then its speed, then an accuracy that is not known."""
     quality = words.quality(row)
-    if row.cpu_share_differs:
+    if found is not None and found.outcome == "lost":
+        return f"shown to {words.to_lose(found)}"
+    dense = next((one for one in verdict.rows if one.is_dense), None)
+    if row.cpu_share_differs or (dense is not None and row.pace.disturbed_differently(dense.pace)):
         return "not ranked, because other processes disturbed the runs"
     if verdict.speed_of(row) != "faster":
         return f"not shown to be faster than {words.baseline}"
+    if verdict.dense_speed_of(row) not in ("faster", None):
+        return "not shown to beat the fastest method without compression"
     if found is None:
         return f"not compared in {quality}"
-    if found.outcome == "kept":
-        return "not shown to beat the fastest method without compression"
     if is_open(found, words):
         return f"not known yet to keep the {quality} within {words.tolerance(found)}"
-    return f"{'shown' if found.outcome == 'lost' else 'likely'} to {words.to_lose(found)}"
+    return f"likely to {words.to_lose(found)}"

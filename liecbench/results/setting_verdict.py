@@ -63,5 +63,9 @@ class SettingVerdict:
         """Return the verdict on a row's speed; None for the baseline and rows without times."""
         return self.speed.against_baseline.get(self._position(row))
 
+    def dense_speed_of(self, row: Row) -> SpeedOutcome | None:
+        """Return the verdict on a row's speed against the fastest row without compression; None if not compared."""
+        return self.speed.against_dense.get(self._position(row))
+
     def _position(self, row: Row) -> int:
         return next(index for index, one in enumerate(self.rows) if one is row)
