@@ -13,7 +13,7 @@ from liecbench.report.gpu_table import gpu_table
 from liecbench.report.headline import answer_lines, headline
 from liecbench.report.page_answers import speed_charts, speed_map
 from liecbench.report.page_break_even import brackets
-from liecbench.report.page_facts import details, link_facts, machine_facts
+from liecbench.report.page_facts import details, link_facts, machine_facts, question
 from liecbench.report.page_sections import figure_sections, is_a_line
 from liecbench.report.page_text import sentence
 from liecbench.report.table_texts import best_cells, field_heading, field_text, kept_text, shared_fields_text
@@ -35,9 +35,8 @@ def render(comparison: Comparison) -> str:
     found = brackets(comparison, palette)
     # The brackets tell the break-evens.
     about_break_evens = () if found else comparison.break_evens
-    names = ", ".join(directory.resolve().name for directory in comparison.directories)
     return _template().render(
-        title=f"{names}: does compression pay off?",
+        title=question(comparison),
         headline=headline(comparison),
         answers=list(answer_lines(comparison.answers)),
         remarks=list(remark_lines(comparison.answers, comparison.words)),

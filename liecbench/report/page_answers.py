@@ -8,15 +8,18 @@ from liecbench.report.figures.colours import Palette
 from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import METRICS
+from liecbench.results.passed_over import may_keep_quality
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.speed_verdict import SpeedOutcome
+from liecbench.results.verdict_words import Words
 
 # A speed-up from which a cell of the map has its class, if it is shown to differ from 1.
 _SHADES: Final = ((4.0, "faster-3"), (2.0, "faster-2"), (1.0, "faster-1"), (0.5, "slower-1"), (0.0, "slower-2"))
 _BLUE: Final = frozenset({"faster-1", "faster-2", "faster-3"})
 _ORANGE: Final = frozenset({"slower-1", "slower-2"})
 _MOST_TICKS: Final = 6
+_SPEED_UP: Final = "speed-up: {baseline}'s training time per epoch ÷ the method's"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,8 @@ class SpeedUp:
         short: The speed-up alone.
         accuracy: The verdict on the accuracy or, for a language model, on the test loss; None without a verdict.
         quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; else empty.
-        mark: This verdict in the method's cell of a map: ``?`` if it is not known yet, ``lost`` or ``raised``, else
-            empty.
+        mark: This verdict in the method's cell of a map: ``?`` if it is not known yet, ``lost``, ``raised``,
+            ``likely lost`` or ``likely raised``; empty if the accuracy is kept, or without a verdict.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
@@ -89,7 +92,8 @@ class SpeedChart:
 
     def legend(self, baseline: str) -> str:
         """Return sentences on the lines that the chart has."""
-        sentences = [f"The vertical line is {baseline}'s speed, 1×."]
+        meaning = _SPEED_UP.format(baseline=baseline)
+        sentences = [f"{meaning[0].upper()}{meaning[1:]}.", f"The vertical line is {baseline}'s speed, 1×."]
         if any(bar.high > bar.low for bar in self.bars):
             sentences.append("The thin horizontal lines are 95 % intervals.")
         if any(bar.high > self.longest for bar in self.bars):
@@ -104,20 +108,29 @@ class SpeedMap:
     settings: tuple[str, ...]
     lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]
 
-    def legend(self, baseline: str) -> list[str]:
-        """Return the meaning of each colour, frame and mark that the map has."""
+    def legend(self, baseline: str, kept: str) -> list[str]:
+        """Return the meaning of the numbers, and of each colour, frame and mark that the map has.
+
+        Args:
+            baseline: The baseline's name.
+            kept: The tolerance within which the accuracy counts as kept; empty for none.
+        """
         cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None]
         shades = {cell.shade for cell in cells}
         steps = [step for step, shade in (("2×", "faster-2"), ("4×", "faster-3")) if shade in shades]
         darker = f", darker from {' and '.join(steps)} on" if steps and len(shades & _BLUE) > 1 else ""
         colourless = dict.fromkeys(cell.speed_words for cell in cells if cell.outcome == "not_shown")
         marks = {cell.mark: cell.quality for cell in cells if cell.mark}
+        has_kept = any(cell.accuracy == "kept" for cell in cells)
+        unmarked = kept.replace("kept: ", "no mark: ", 1)
         return [
+            _SPEED_UP.format(baseline=baseline),
             *([f"blue: faster than {baseline}{darker}"] if shades & _BLUE else []),
             *(["orange: slower"] if shades & _ORANGE else []),
             *([f"no colour: {' or '.join(colourless)}"] if colourless else []),
             *(["framed: recommended"] if any(cell.is_recommended for cell in cells) else []),
             *(f"“{mark}”: {words}" for mark, words in marks.items()),
+            *([unmarked if has_kept and marks else kept] if kept else []),
         ]
 
 
@@ -164,8 +177,8 @@ def _speed_ups(
             text=metric.text(value),
             short=metric.unit.format(value.mean),
             accuracy=None if accuracy is None else accuracy.outcome,
-            quality="" if accuracy is None else accuracy.phrase,
-            mark="" if accuracy is None else _mark(accuracy),
+            quality="" if accuracy is None else _quality(accuracy, comparison.words),
+            mark="" if accuracy is None else _mark(accuracy, comparison.words),
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
             is_recommended=row is verdict.recommended,
@@ -176,5 +189,17 @@ def _speed_ups(
         )
 
 
-def _mark(found: AccuracyVerdict) -> str:
+def _quality(found: AccuracyVerdict, words: Words) -> str:
+    if may_keep_quality(found, words):
+        return found.phrase
+    return found.phrase if found.outcome == "lost" else f"{found.subject} {_likely(found)}"
+
+
+def _mark(found: AccuracyVerdict, words: Words) -> str:
+    if found.outcome == "not_shown" and not may_keep_quality(found, words):
+        return _likely(found)
     return {"kept": "", "not_shown": "?", "lost": found.word}[found.outcome]
+
+
+def _likely(found: AccuracyVerdict) -> str:
+    return f"likely {'raised' if found.by_loss else 'lost'}"

@@ -27,6 +27,18 @@ class LinkFacts:
     num_cells: int
 
 
+def question(comparison: Comparison) -> str:
+    """Return the page's question, with the model, the dataset and the number of workers if all rows share them.
+
+    For example: ``quickstart: does compression pay off for mlp on digits with 2 workers?``
+    """
+    shared = comparison.shared_fields
+    names = ", ".join(directory.resolve().name for directory in comparison.directories)
+    task = f" for {shared['model']} on {shared['dataset']}" if {"model", "dataset"} <= shared.keys() else ""
+    workers = f" with {shared['workers']} workers" if "workers" in shared else ""
+    return f"{names}: does compression pay off{task}{workers}?"
+
+
 def machine_facts(comparison: Comparison) -> list[str]:
     """Return the date, processors, memory and versions that the cells ran with, each as a short text."""
     environments = [cell.environment for cell in _cells(comparison)]

@@ -58,9 +58,14 @@ class AccuracyVerdict:
         return "raised" if self.by_loss and self.outcome == "lost" else self.outcome
 
     @property
+    def subject(self) -> str:
+        """What the verdict is about: ``accuracy`` or ``test loss``."""
+        return "test loss" if self.by_loss else "accuracy"
+
+    @property
     def phrase(self) -> str:
         """The outcome with its subject: ``accuracy kept``, ``test loss raised``, ``accuracy not known yet``."""
-        return f"{'test loss' if self.by_loss else 'accuracy'} {self.word}{' yet' * (self.outcome == 'not_shown')}"
+        return f"{self.subject} {self.word}{' yet' * (self.outcome == 'not_shown')}"
 
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:

@@ -195,7 +195,10 @@ def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) ->
         faster = [row for row in verdict.rows if row.mean_log_speed > best.mean_log_speed]
     else:
         faster = [row for row in verdict.rows if verdict.speed_of(row) == "faster"]
-        text = f"; every faster method probably {words.loses(waiting[0])}"
+        judged = [verdict.accuracy_of(row) for row in faster]
+        is_shown = any(one is not None and one.outcome == "lost" for one in judged)
+        loses = words.loses(waiting[0])
+        text = f"; every faster method {f'{loses} or probably does' if is_shown else f'probably {loses}'}"
         found = _answer(verdict, words, "open", "stay with", words.baseline, rest=text)
     asked = more_seeds(verdict, likely, words) if likely else None
     return replace(

@@ -7,7 +7,13 @@ from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.units import RATIO
-from liecbench.results.verdict_words import Words, difference_texts, places_text, shortened
+from liecbench.results.verdict_words import (
+    Words,
+    mean_difference_text,
+    places_text,
+    shortened,
+    worst_difference_text,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +25,8 @@ class PassedOver:
         method: The method's name.
         speed: Its mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: Its difference of accuracy or test loss from the baseline, and the interval if the difference may
-            lie on either side of the tolerance; empty for none.
+        difference: Its difference of accuracy or test loss from the baseline, and the worse end of the interval if the
+            difference may lie on either side of the tolerance; empty for none.
     """
 
     place: str
@@ -43,9 +49,10 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
     for row in sorted(rows, key=lambda one: -one.mean_log_speed):
         speed, judged = row.metrics["speedup"], verdict.accuracy_of(row)
         assert speed is not None, "a faster row has a speed-up"
-        numbers = [] if judged is None else difference_texts(judged)
-        # An interval matters if it reaches both sides of the tolerance.
-        difference = ", ".join(numbers if is_open(judged, words) else numbers[:1])
+        numbers = [] if judged is None else [mean_difference_text(judged)]
+        if judged is not None and is_open(judged, words) and judged.difference.low is not None:
+            numbers.append(f"at worst {worst_difference_text(judged)}")
+        difference = ", ".join(numbers)
         reason = _reason(verdict, row, judged, words)
         name = words.name(row)
         found.append(PassedOver(place=place, method=name, speed=speed.mean, reason=reason, difference=difference))
@@ -71,9 +78,14 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return a method's name with its speed-ups and, if equal in all settings, its difference of accuracy."""
-    speeds = [one.speed for one in found]
+    slowest, fastest = (choose(found, key=lambda one: one.speed) for choose in (min, max))
+    # The range of speed-ups over settings must not look like an interval.
+    speeds = list(dict.fromkeys(f"{RATIO.format(one.speed)} {places_text([one.place])}" for one in (slowest, fastest)))
     differences = list(dict.fromkeys(one.difference for one in found))
-    facts = [speed_range(speeds), *(differences if len(differences) == 1 and differences[0] else [])]
+    facts = [
+        " to ".join(speeds) if len(speeds) > 1 else RATIO.format(slowest.speed),
+        *(differences if len(differences) == 1 and differences[0] else []),
+    ]
     return f"{name} ({', '.join(facts)})"
 
 

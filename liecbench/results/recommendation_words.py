@@ -37,10 +37,12 @@ class MoreSeeds:
         if self.seeds > MAX_USEFUL_SEEDS:
             why_many = "it varies too much or lies too near the tolerance; train longer"
             return f"over 100 seeds would be needed to know whether {any_of} keeps the {self.quality}: {why_many}"
-        ran = f"{_were_run(self.ran)}{', which cannot show it' if self.ran == 1 else ''}"
-        needed = f"about {self.seeds} seeds in all ({ran}) are needed to know"
+        more = f"about {self.seeds - self.ran} more seeds ({self.seeds} in all) are needed"
+        question = f"whether {any_of} keeps the {self.quality}"
         command = words.command(f"--seeds {self.seeds}")
-        return f"{needed} whether {any_of} keeps the {self.quality}; add them with {command}"
+        if self.ran == 1:
+            return f"one seed cannot show {question}; {more}: {command}"
+        return f"{more} to know {question}: {command}"
 
 
 def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:

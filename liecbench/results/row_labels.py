@@ -40,6 +40,8 @@ class Labels:
         self._setting_fields = [name for name in varying if name in setting_fields]
         algorithms = dict.fromkeys(row.algorithm for row in rows)
         self._options = {algorithm: _differing_options(rows, algorithm) for algorithm in algorithms}
+        compressed = {row.algorithm for row in rows if row.fields.get("compressor") not in (None, "identity")}
+        self._uncompressed = algorithms.keys() - compressed
         self._timing_varies = len({_timing(row) for row in rows}) > 1
         self._variants: dict[str, dict[str, int]] = {}
         for row in rows:
@@ -64,9 +66,11 @@ class Labels:
         """Return the name of the row's method: the algorithm, and values of method fields that differ between rows.
 
         An option of the algorithm is in the name only if it differs between rows of this algorithm, or if without it
-        the name would be that of another method: ``psgd per_tensor``.
+        the name would be that of another method: ``psgd per_tensor``. The compressor ``identity`` is in the name only
+        if another row of the algorithm has another compressor.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
+        alike |= {"compressor"} if row.algorithm in self._uncompressed else set()
         return " ".join([row.algorithm, *_field_labels(row, [n for n in self._method_fields if n not in alike])])
 
     def variant(self, row: Row) -> int:

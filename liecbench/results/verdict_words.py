@@ -168,18 +168,24 @@ def difference_text(verdict: AccuracyVerdict) -> str:
 def difference_texts(verdict: AccuracyVerdict) -> list[str]:
     """Return as texts the difference in a verdict and, if there are several seeds, its interval."""
     found = verdict.difference
-    if verdict.by_loss:  # the verdict counts a lower loss as positive, as it counts a higher accuracy
-        found = Estimate(
-            mean=-found.mean,
-            low=None if found.high is None else -found.high,
-            high=None if found.low is None else -found.low,
-        )
-    scale, digits, unit = (1.0, 3, "nats") if verdict.by_loss else (100.0, 1, "points")
-
-    def signed(value: float) -> str:
-        return f"{round(scale * value, digits) + 0.0:+.{digits}f}"  # + 0.0, because −0.0 would have a minus sign
-
-    text = f"{signed(found.mean)} {unit}"
     if found.low is None or found.high is None:
-        return [text]
-    return [text, f"{signed(found.low)} to {signed(found.high)}"]
+        return [mean_difference_text(verdict)]
+    ends = (found.high, found.low) if verdict.by_loss else (found.low, found.high)
+    return [mean_difference_text(verdict), " to ".join(_signed(verdict, end) for end in ends)]
+
+
+def mean_difference_text(verdict: AccuracyVerdict) -> str:
+    """Return the mean difference in a verdict as text, such as ``-0.8 points`` or ``+0.136 nats``."""
+    return f"{_signed(verdict, verdict.difference.mean)} {'nats' if verdict.by_loss else 'points'}"
+
+
+def worst_difference_text(verdict: AccuracyVerdict) -> str:
+    """Return, without its unit, the end of the difference's interval that is worse for the method: ``-1.1``."""
+    assert verdict.difference.low is not None, "one seed has no interval"
+    return _signed(verdict, verdict.difference.low)
+
+
+def _signed(verdict: AccuracyVerdict, difference: float) -> str:
+    # A verdict counts a lower loss as positive, as it counts a higher accuracy.
+    scale, digits = (-1.0, 3) if verdict.by_loss else (100.0, 1)
+    return f"{round(scale * difference, digits) + 0.0:+.{digits}f}"  # + 0.0, because −0.0 would have a minus sign

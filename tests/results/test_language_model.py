@@ -120,7 +120,7 @@ def test_a_loss_may_be_lost_or_not_shown() -> None:
     assert open_[1] == "test loss within 0.1 nats of ddp's: not known yet for psgd +0.000 nats (-0.248 to +0.248)"
     # (t(0.975) + t(0.8)) · 0.1 / √n ≤ 0.1: 3.27 at n = 10, 3.11 ≤ √10.
     assert open_[2].startswith(
-        "no recommendation: about 10 seeds in all (3 were run) are needed to know whether psgd keeps the test loss; "
+        "no recommendation: about 7 more seeds (10 in all) are needed to know whether psgd keeps the test loss: "
     )
 
 

@@ -31,12 +31,12 @@ def test_more_rounds_come_from_half_of_the_precision_that_sessions_aimed_at(
 @pytest.mark.parametrize(
     ("methods", "seeds", "ran", "parts"),
     [
-        (("liec",), 5, 1, ["5 seeds in all (1 was run, which cannot show it)", "whether liec keeps", "--seeds 5`"]),
+        (("liec",), 5, 1, ["one seed cannot show whether liec keeps", "4 more seeds (5 in all)", "--seeds 5`"]),
         (
             ("liec", "psgd"),
             12,
             3,
-            ["12 seeds in all (3 were run)", "whether any of liec and psgd keeps", "--seeds 12`"],
+            ["9 more seeds (12 in all)", "whether any of liec and psgd keeps", "--seeds 12`"],
         ),
         (("liec",), 101, 3, ["over 100 seeds", "whether liec keeps the accuracy", "train longer"]),
     ],

@@ -141,6 +141,17 @@ def test_every_row_has_a_label_of_its_own(changes: dict[str, list[Any]]) -> None
     assert len(named(runs)) == len(runs)
 
 
+def test_identity_names_a_method_only_beside_another_compressor_of_its_algorithm() -> None:
+    sign, exact = (
+        run_of("s", algorithm="memsgd", compressor="sign"),
+        run_of("m", algorithm="memsgd", compressor="identity"),
+    )
+    other = run_of("o", algorithm="ef21", compressor="sign")
+
+    assert named([exact, other]) == {("memsgd", ""), ("ef21 sign", "")}
+    assert named([exact, sign]) == {("memsgd identity", ""), ("memsgd sign", "")}
+
+
 def test_a_label_leaves_out_the_field_on_the_axis() -> None:
     rows = rows_of(run_of("a"), run_of("b", link="1mbit"), run_of("c", workers=4))
     labels = Labels(rows)

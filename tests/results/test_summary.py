@@ -81,7 +81,7 @@ def test_the_command_that_adds_seeds_is_told(tmp_path: Any) -> None:
 
     # Deviation 1 point, tolerance 0.5: ((1.96 + 0.84) / 0.5)² = 31.4, a little more for Student
     assert lines[2].startswith(
-        "no recommendation: about 34 seeds in all (3 were run) are needed to know whether psgd keeps the accuracy; "
+        "no recommendation: about 31 more seeds (34 in all) are needed to know whether psgd keeps the accuracy: "
     )
     assert lines[2].endswith(f"`liecbench run {tmp_path}/scenario.yaml --out {tmp_path} --seeds 34`")
 
