@@ -59,7 +59,7 @@ class AccuracyVerdict:
 
     @property
     def subject(self) -> str:
-        """What the verdict is about: ``accuracy`` or ``test loss``."""
+        """The quantity that the verdict judges: ``accuracy`` or ``test loss``."""
         return "test loss" if self.by_loss else "accuracy"
 
     @property
