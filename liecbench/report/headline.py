@@ -43,7 +43,7 @@ def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
     # A speed-up may differ from link to link. What an answer says without one holds for its link only.
     keys = [(one.advice, one.method, one.cost, one.evidence, one.rest * (one.speed is None)) for one in answers]
     for group in _groups(answers, keys):
-        first, speeds = group[0], [one.speed for one in group if one.speed is not None]
+        first, speeds = group[0], [(one.speed, one.place) for one in group if one.speed is not None]
         gain = first.gain if len(group) == 1 else speed_range(speeds) if speeds else ""
         where = places_text([answer.place for answer in group])
         yield where[0].upper() + where[1:], first.told(gain), first.evidence

@@ -78,20 +78,26 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return a method's name with its speed-ups and, if equal in all settings, its difference of accuracy."""
-    slowest, fastest = (choose(found, key=lambda one: one.speed) for choose in (min, max))
-    # The range of speed-ups over settings must not look like an interval.
-    speeds = list(dict.fromkeys(f"{RATIO.format(one.speed)} {places_text([one.place])}" for one in (slowest, fastest)))
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
-        " to ".join(speeds) if len(speeds) > 1 else RATIO.format(slowest.speed),
+        speed_range([(one.speed, one.place) for one in found]),
         *(differences if len(differences) == 1 and differences[0] else []),
     ]
     return f"{name} ({', '.join(facts)})"
 
 
-def speed_range(speeds: Sequence[float]) -> str:
-    """Return the range of speed-ups as text, such as ``1.72× to 4.84×``."""
-    return " to ".join(dict.fromkeys(RATIO.format(speed) for speed in (min(speeds), max(speeds))))
+def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
+    """Return the range of a method's speed-ups as text: ``1.72× on 1gbit to 4.84× on 100mbit``.
+
+    With the places, the range does not look like an interval. A single number has no place.
+
+    Args:
+        speeds: Each speed-up, and its setting in words, such as ``On 1gbit``.
+    """
+    ends = [(RATIO.format(speed), place) for speed, place in (min(speeds), max(speeds))]
+    if ends[0][0] == ends[1][0]:
+        return ends[0][0]
+    return " to ".join(f"{text} {places_text([place])}" for text, place in ends)
 
 
 def is_open(found: AccuracyVerdict | None, words: Words) -> bool:

@@ -54,7 +54,7 @@ def test_links_with_the_same_answer_share_a_line() -> None:
 
     assert used == (
         "On 10mbit and 1gbit",
-        "use liec, 2.00× to 4.00× as fast as ddp, and it keeps the accuracy within 0.5 points",
+        "use liec, 2.00× on 1gbit to 4.00× on 10mbit as fast as ddp, and it keeps the accuracy within 0.5 points",
         "+0.0 points, -0.2 to +0.2, after 4 seeds",
     )
     assert (kept[0], kept[1].split(";")[0], kept[2]) == ("Without a rate limit", "stay with ddp", "")
