@@ -45,7 +45,7 @@ def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
     for group in _groups(answers, keys):
         first, speeds = group[0], [(one.speed, one.place) for one in group if one.speed is not None]
         gain = first.gain if len(group) == 1 else speed_range(speeds) if speeds else ""
-        where = places_text([answer.place for answer in group])
+        where = _where(group, len(answers))
         yield where[0].upper() + where[1:], first.told(gain), first.evidence
 
 
@@ -56,11 +56,15 @@ def _groups(answers: Sequence[Answer], keys: Sequence[tuple[str, ...]]) -> list[
     return list(groups.values())
 
 
+def _where(group: Sequence[Answer], num_answers: int) -> str:
+    if len(group) < num_answers or num_answers == 1:
+        return places_text([answer.place for answer in group])
+    places = "settings" if any("(" in answer.place for answer in group) else "links"
+    return f"on both {places}" if num_answers == 2 else f"on all {num_answers} {places}"
+
+
 def _advice(group: Sequence[Answer], num_answers: int) -> str:
-    first, where = group[0], places_text([answer.place for answer in group])
-    if len(group) == num_answers:
-        places = "settings" if any("(" in answer.place for answer in group) else "links"
-        where = f"on both {places}" if num_answers == 2 else f"on all {num_answers} {places}"
+    first, where = group[0], _where(group, num_answers)
     if not first.method:
         return f"no answer yet {where}"
     verb, names_later, _ = first.advice.partition(";")
