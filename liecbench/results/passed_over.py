@@ -122,8 +122,10 @@ def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, wo
     if found is not None and found.outcome == "lost":
         return f"shown to {words.to_lose(found)}"
     dense = next((one for one in verdict.rows if one.is_dense), None)
-    if row.cpu_share_differs or (dense is not None and row.pace.disturbed_differently(dense.pace)):
+    if row.cpu_share_differs:
         return "not ranked, because other processes disturbed the runs"
+    if dense is not None and row.pace.disturbed_differently(dense.pace):
+        return f"not compared with {words.name(dense)}, because other processes disturbed the runs"
     if verdict.speed_of(row) != "faster":
         return f"not shown to be faster than {words.baseline}"
     if verdict.dense_speed_of(row) not in ("faster", None):
