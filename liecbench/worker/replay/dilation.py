@@ -35,11 +35,11 @@ def estimated_slowdown(
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
     If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the least power
-    of two with which a dilation of at most 16 suffices or, if no power does, by the one that needs the least dilation.
+    of two with which a dilation of at most 16 suffices or, if no power does, by that which needs the least dilation.
     No message becomes smaller than 4 kB.
 
     Args:
-        methods: For each method, a cell of it, whose links must be shaped, and its step kinds.
+        methods: For each method, a cell with it and the method's step kinds. The cell's links must be shaped.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
 
@@ -75,7 +75,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
 
     Args:
         cell: The cell whose steps are replayed; its links must be shaped.
-        kinds: The step kinds of its method.
+        kinds: The step kinds of the cell's method.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
         divisor: The factor by which real messages are smaller.
@@ -148,6 +148,9 @@ def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
 
 
 def raised(slowdown: Slowdown, share: float) -> Slowdown:
-    """Return the slowdown that brings the share of the processors down to 30 %, if ``slowdown`` gave ``share``."""
+    """Return ``slowdown`` with the dilation at which the used share of the processors should be 30 %.
+
+    ``share`` is the share that was used with the present ``slowdown``.
+    """
     dilation = min(MOST_DILATION, math.ceil(slowdown.dilation * share / MAX_CPU_SHARE))
     return dataclasses.replace(slowdown, dilation=dilation)

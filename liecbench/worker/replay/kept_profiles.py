@@ -43,11 +43,11 @@ def compute_fields(cell: Cell) -> dict[str, object]:
 
 
 def kept_path(contestants: Sequence[Cell]) -> Path | None:
-    """Return the file in which this machine keeps the profile of cells with one model; None if it keeps none.
+    """Return the path of the profile that this machine keeps for ``contestants``, cells with the same model.
 
     The file's name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
     liecbench's and the user's code that is measured. The directory is ``LIECBENCH_PROFILES`` or, if that is not set,
-    ``~/.cache/liecbench/profiles``.
+    ``~/.cache/liecbench/profiles``. The file need not exist. Return None if the home directory is unknown.
     """
     cell = contestants[0]
     fields = {
@@ -66,7 +66,7 @@ def kept_path(contestants: Sequence[Cell]) -> Path | None:
 
 
 def measured_path(cell: Cell, directory: Path) -> Path:
-    """Return the file in a results directory that keeps the profile which a session of ``cell`` has measured."""
+    """Return the path, in the results directory ``directory``, of the profile that a session of ``cell`` measures."""
     return directory / DIRECTORY / f"measured-{digest(compute_fields(cell))}.json"
 
 
@@ -92,7 +92,7 @@ def read_kept(path: Path | None) -> Profile | None:
 
 
 def keep(path: Path, profile: Profile) -> None:
-    """Write a profile to ``path``; if that is impossible, as on a full disk, later runs measure their own."""
+    """Write a profile to ``path``. If that is impossible, as on a full disk, do nothing: later runs measure again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed(path, profile)

@@ -18,10 +18,10 @@ _TINY_NUMEL = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCost:
-    """Seconds beyond transfer, on ranks with a processor of their own.
+    """The time of a message without its transfer, if each rank has a processor of its own.
 
     Attributes:
-        message: Seconds of a rank to send a message and to receive one.
+        message: Seconds in which a rank sends one message and receives one.
         hop: Seconds of a rank per message that an all-reduce passes around its ring.
     """
 
@@ -30,9 +30,9 @@ class MessageCost:
 
 
 def measure_message_cost(group: dist.ProcessGroup) -> MessageCost:
-    """Measure the seconds per message between ranks 0 and 1; all other ranks of ``group`` wait. Collective.
+    """Return the seconds per message, measured between ranks 0 and 1. Collective over ``group``, which has all ranks.
 
-    The links must not be limited. Every rank returns the same seconds.
+    The links must not be limited. The other ranks wait. Every rank gets the same seconds.
     """
     pair = dist.new_group([0, 1])
     found = [0.0, 0.0]

@@ -1,4 +1,4 @@
-"""Sleeping in the place of computing, dilated, and so exact that many short pauses add up to their sum."""
+"""Pauses in the place of computing: dilated, and so exact that many short pauses add up to their sum."""
 
 import time
 from typing import Final
@@ -19,8 +19,8 @@ class Pauses:
         dilation: How many times slower than the emulated ranks this rank runs.
 
     Attributes:
-        late_seconds: Real seconds by which pauses so far ended late because they waited for a processor: those that
-            ended over half a millisecond late.
+        late_seconds: Real seconds by which pauses so far ended late because they waited for a processor. Only
+            pauses that ended over half a millisecond late count.
     """
 
     def __init__(self, dilation: float) -> None:

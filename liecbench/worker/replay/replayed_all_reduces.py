@@ -18,17 +18,17 @@ _BYTES_PER_ELEMENT = 4
 class ReplayedAllReduces:
     """One rank's part in the all-reduces of a schedule.
 
-    Buckets with one all-reduce are reduced side by side, as DistributedDataParallel does. If a bucket needs several,
-    one after the other, each waits for the one before, as PyTorch's PowerSGD hook does.
+    Buckets with one all-reduce are reduced side by side, as DistributedDataParallel does. If a bucket needs several
+    all-reduces, each of them waits for the one before, as in PyTorch's PowerSGD hook.
 
     Attributes:
         schedule: The schedule of the all-reduces.
         group: The process group.
         watch: Counts and times the all-reduces.
         pauses: This rank's pauses.
-        extra_seconds: A pause for each all-reduce, because its processor time does not grow with the dilation, as
-            everything else does.
-        slowdown: By how much real vectors are smaller.
+        extra_seconds: Seconds, before dilation, of a pause after all all-reduces of a step. The pause makes up for the
+            processor time of messages, which does not grow with the dilation, as everything else does.
+        slowdown: By how much real vectors are smaller than emulated ones.
     """
 
     schedule: Schedule
@@ -48,7 +48,10 @@ class ReplayedAllReduces:
         ]
 
     def start_bucket(self, bucket: int) -> None:
-        """Start the all-reduces of a bucket, in order; if one depends on another, first wait for the other."""
+        """Start the all-reduces of bucket number ``bucket``, in order.
+
+        If the bucket has several, wait for each before starting the next.
+        """
         mine = [i for i, reduce in enumerate(self.schedule.all_reduces) if reduce.bucket == bucket]
         for index in mine:
             began = time.perf_counter()

@@ -18,7 +18,7 @@ from liecbench.worker.step_timing import Burst
 def replay_burst(
     step: ReplayedStep, num_steps: int, link: TrainingLink, heartbeat: Callable[[], None], divisor: int
 ) -> Burst:
-    """Replay a step without timing it, and time the next ``num_steps``. Collective.
+    """Replay ``step`` once without timing it, and then ``num_steps`` times with timing. Collective.
 
     Limit the links before the call. The untimed step empties the links' token buckets.
 
@@ -31,7 +31,7 @@ def replay_burst(
 
     Returns:
         The measurements of all ranks, equal on every rank. Seconds are real seconds ÷ dilation, except CPU seconds.
-        Bytes are those of the schedule's messages; those on the wire are multiplied by ``divisor``.
+        Payload bytes are those of the schedule's messages. Wire bytes are the counted bytes × ``divisor``.
 
     Raises:
         LinkError: If a network interface carried fewer bytes than the payload.

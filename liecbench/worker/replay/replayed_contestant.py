@@ -37,7 +37,7 @@ class Stage:
 
     Attributes:
         profile: The profile of the model.
-        slowdown: By how much everything is slower, and messages are smaller.
+        slowdown: By how much everything is slower, and messages are smaller, than what is emulated.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
         num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. The
@@ -74,7 +74,7 @@ class ReplayedContestant:
         Args:
             contestant: The method to time.
             stage: The profile, slowdown and link, which all contestants of the session share.
-            num_steps: The number of steps of its training; 0 if nothing is trained.
+            num_steps: The number of steps of the whole training; 0 if nothing is trained.
 
         Raises:
             ProfileError: If the profile has no times for a compressor that the method uses.
@@ -89,7 +89,10 @@ class ReplayedContestant:
         return next(iter(self.kinds.values())).work.compute
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time a burst of each step kind, and yield the burst's record, equal on every rank.
+        """Time one burst (consecutive steps) of each step kind, and yield one record per burst, equal on every rank.
+
+        Args:
+            place: The place of this turn in the session.
 
         Raises:
             LinkError: If a network interface carried fewer bytes than the payload.

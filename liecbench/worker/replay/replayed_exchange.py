@@ -30,9 +30,9 @@ class ReplayedExchange:
         transport: Moves the messages.
         pauses: This rank's pauses.
         watch: Counts the exchange's bytes and messages, and times its work.
-        extra_seconds: A pause for each message that is sent or received, because its processor time does not grow with
-            the dilation, as everything else does.
-        slowdown: By how much real messages are smaller.
+        extra_seconds: Seconds, before dilation, of a pause for each message that is sent or received. The pause makes
+            up for the message's processor time, which does not grow with the dilation, as everything else does.
+        slowdown: By how much real messages are smaller than emulated ones.
     """
 
     rank: int
@@ -92,7 +92,10 @@ class ReplayedExchange:
         return traffic
 
     def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages of a gather: from every rank to every other; they are decompressed when all are there."""
+        """Return the messages of a gather: from every rank to every other.
+
+        No message is decompressed before all have arrived.
+        """
         traffic = self._pull(call, times, shards, own)
         traffic.overlap = lambda: None
         return traffic

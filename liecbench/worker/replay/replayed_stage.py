@@ -1,4 +1,4 @@
-"""Creates contestants that replay a profile, over links that are slowed down as far as this machine needs."""
+"""The factory of contestants that replay a profile over links that are slowed down as far as this machine needs."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ from liecbench.worker.session_stage import Timed
 
 
 class ReplayedStage:
-    """Creates contestants that replay a profile.
+    """A factory of contestants that replay a profile.
 
     Args:
         session: The session.
@@ -56,7 +56,10 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function whose result maps a contestant to seconds of the profile; nothing is measured."""
+        """Return a function as ``session_stage.Stage.compute_timer`` does; nothing is measured.
+
+        The seconds that a step of a contestant computes are those of the profile.
+        """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]
 
@@ -73,7 +76,7 @@ class ReplayedStage:
         return self._slowed(raised(chosen, share)) if share > MAX_CPU_SHARE else stage
 
     def _methods(self) -> list[tuple[Cell, list[StepKind]]]:
-        """Return the cells of the contestants whose compressors are in the profile, with their step kinds."""
+        """Return each contestant's cell and step kinds; omit contestants with a compressor that the profile lacks."""
         methods = []
         for contestant in self._session.contestants:
             kinds = list(step_kinds(contestant.cell, self._profile, num_steps=0).values())

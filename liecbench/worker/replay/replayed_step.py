@@ -48,7 +48,7 @@ class ReplayedStep:
 
         The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
         last block, the optimizer steps, and then the method's messages after the step are sent. If later steps compute
-        meanwhile, their computing is waited for as well, and left out of the times.
+        meanwhile, the rank sleeps for their computing, too, but the returned times do not include it.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0

@@ -33,7 +33,7 @@ class SessionProfile:
     """A profile, and the SHA-256 of its file.
 
     Attributes:
-        files: Where the profile is kept for later sessions and runs; none if the scenario names it.
+        files: The files that keep the profile for later sessions and runs; empty if the scenario names the profile.
     """
 
     profile: Profile
@@ -44,9 +44,9 @@ class SessionProfile:
 def session_profile(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     """Return the profile that a session replays, equal on all ranks. Collective.
 
-    If the scenario names none, rank 0 takes the one that the machine kept from an earlier run, or measures one, and
-    writes it to the results directory. Later sessions of the run read it there, so that all links are compared for the
-    same computing.
+    If the scenario names no profile, rank 0 reads the profile that this machine kept from an earlier run, or measures
+    a new one, and writes it to the results directory. Later sessions of the run read it from there, so that steps on
+    all links compute for the same time.
 
     Args:
         session: The session.
@@ -73,7 +73,7 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Return a profile with the seconds per message, measured now and added to the profile's files. Collective."""
+    """Return a profile with the seconds per message, measured now and also written to ``found.files``. Collective."""
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)
