@@ -31,8 +31,8 @@ class Batches:
     def of_epoch(self, epoch: int) -> list[Tensor]:
         """Return one tensor per step of ``epoch`` (from 0): the indices of the examples that this rank trains on.
 
-        The indices depend only on the cell, the epoch, the rank and the number of ranks. All ranks have equally many in
-        a step.
+        The indices depend only on the cell, the epoch, the rank and the number of ranks. In each step, all ranks
+        have equally many examples.
         """
         own = epoch_order(
             self._cell.task,
@@ -57,7 +57,7 @@ class Batches:
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
         """Return the examples ``indices`` of a step as augmented minibatches on the rank's device.
 
-        A smaller last step may have fewer examples than other steps have minibatches.
+        If the step has fewer examples than ``per_step``, each example is a minibatch.
         """
         parts = indices.tensor_split(min(self.per_step, len(indices)))
         return [on_device(self._examples.batch(part, rng), self._device) for part in parts]

@@ -1,6 +1,6 @@
 """The buffers of a model, such as BatchNorm's running statistics.
 
-Decide whether ranks keep their own buffers in training, and give all ranks equal buffers for evaluation. A parameter
+Decide whether ranks keep their own buffers in training, and make buffers equal on all ranks for evaluation. A parameter
 that the model's own code changes, and not the optimizer, is treated as a buffer.
 """
 
@@ -27,7 +27,7 @@ def keeps_own_buffers(cell: Cell, algorithm: Algorithm) -> bool:
 def shared_buffers(
     model: nn.Module, *, average: bool, parameters: Collection[nn.Parameter] = frozenset()
 ) -> Iterator[None]:
-    """Give all ranks equal buffers while the ``with`` body runs. Collective.
+    """Make the buffers equal on all ranks while the ``with`` body runs. Collective.
 
     Args:
         model: The model.

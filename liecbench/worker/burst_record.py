@@ -91,7 +91,10 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 
 
 def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
-    """Return the interfaces' bytes × ``share``, the part that belongs to timed steps."""
+    """Return each rank's wire bytes in timed steps, under the keys "sent" and "received"; None if a rank's are unknown.
+
+    ``share`` is the part of the counted bytes that belongs to timed steps.
+    """
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):
         return None

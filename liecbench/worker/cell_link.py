@@ -50,15 +50,16 @@ class CellLink:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
-        measured up to three times, until all rates are within 5 % of the requested ones, and round trips within 10 %.
-        If a rate is then still off by more than 15 %, or a round trip by more than 30 %, the links are measured up to
-        ten times in all, with pauses, until none is. Of each rate and round trip, the value nearest to the requested
-        one is kept. Unchanged links are measured again only if their kept values are off by that much.
+        measured up to three times, until all rates are within 5 % and all round trips within 10 % of the requested
+        ones. If a rate is then off by more than 15 %, or a round trip by more than 30 %, the measurement is repeated
+        with pauses, up to ten times in all, until every value is within these limits. Of each rate and round trip, the
+        value nearest to the requested one is kept. Unchanged links are measured again only if a kept value is outside
+        the limits of 15 % and 30 %.
 
         Args:
             links: The links of the next cell.
             emulator: The emulator that the scenario asks for.
-            slowdown: By how much the links are to be slower than ``links``.
+            slowdown: By how much the real links are to be slower than ``links``.
         """
         self._asked, self._slowdown = links, slowdown
         links = links.slowed(slowdown)
@@ -124,7 +125,7 @@ class CellLink:
     def describe(self) -> dict[str, Any]:
         """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings.
 
-        Rates and round trips are those of the emulated links, if the real ones were slowed down.
+        If the real links were slowed down, rates and round trips are those of the emulated links.
         """
         emulated = None if self.measured is None else [link.emulated(self._slowdown) for link in self.measured]
         measured = None if emulated is None else [link.as_dict() for link in emulated]

@@ -78,7 +78,11 @@ def attached_replica(
     *,
     group: dist.ProcessGroup | None = None,
 ) -> Replica:
-    """Return a replica of a cell whose model is on ``device``. Collective over ``group``, by default of all ranks."""
+    """Return a replica of a cell with the model and data of ``task``, and attach the algorithm.
+
+    Collective over ``group``, by default of all ranks. The model must be on ``device``. ``link`` is this rank's link.
+    The replica calls ``heartbeat`` to signal that this rank makes progress.
+    """
     optimizer = OptimizerSteps.of(cell.task, task.model)
     algorithm = make_algorithm(cell, len(task.train))
     ddp = _wrapped(task.model, algorithm, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))

@@ -68,7 +68,7 @@ def restore(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
     Raises:
         UnusableCheckpointError: If any rank's checkpoint is damaged, or does not fit the model, the optimizer or the
-            algorithm. The replica is then of no use any more. Every rank raises this error.
+            algorithm. The replica must then be discarded. Every rank raises this error.
     """
     before = generator_states()
     try:
@@ -115,7 +115,10 @@ def _read(directory: Path, cell: str, epoch: int) -> dict[str, Any]:
 
 
 def _check_digest(path: Path) -> None:
-    """Raise ValueError if a file is not as it was written; torch itself would load many damaged files."""
+    """Raise ValueError if a checkpoint was damaged after it was written.
+
+    ``torch.load`` does not notice many kinds of damage.
+    """
     with path.open("rb") as file:
         end = file.seek(-min(_DIGEST_BYTES, path.stat().st_size), os.SEEK_END)
         last = file.read()

@@ -1,4 +1,4 @@
-"""Measure the operations of a compressor on one device at several sizes, as lines of seconds over size."""
+"""Measure the operations of a compressor on one device at several sizes, and fit lines of seconds against size."""
 
 import statistics
 import time
@@ -36,7 +36,7 @@ def sizes_up_to(numel: int) -> list[int]:
 
 
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
-    """Measure a compressor's operations on random vectors, with a pause before each operation.
+    """Return the times of a compressor's operations on random vectors, measured with a pause before each operation.
 
     An uncompressed message is received in place, so that its ``decompress`` only checks that all values are finite.
     """
@@ -55,11 +55,13 @@ def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line
 
 
 def measure_lines(operations: Mapping[tuple[str, int], Operation], device: torch.device) -> dict[str, Line]:
-    """Measure operations in rounds, with a pause before each; return a line per name through the median seconds.
+    """Measure each operation many times, with pauses; return, by name, a line of seconds against number of elements.
+
+    Each line is fitted to the median seconds at every number of elements.
 
     Args:
         operations: The operations, by name and number of elements.
-        device: The device that they use.
+        device: The device that the operations use.
     """
     clock, seconds = thread_clock(device), {key: list[float]() for key in operations}
     for operation in operations.values():

@@ -33,9 +33,10 @@ WorkKey = tuple[int, bool, bool, bool, str]
 
 
 def work_key(replica: Replica) -> WorkKey:
-    """Return a key of the computing in a step: minibatches per step, the optimizer, and whether gradients are clipped.
+    """Return a key that is equal for replicas whose model and optimizer compute the same in a step.
 
-    The model and the optimizer compute the same in a step of all methods of a timing session that have equal keys.
+    The key has the number of minibatches per step, the optimizer, and whether gradients are clipped. Compare only keys
+    of one timing session, because all methods of a session train the same model.
     """
     task = replica.cell.task
     uses = bool(task.momentum), bool(task.weight_decay), task.clip_grad_norm is not None

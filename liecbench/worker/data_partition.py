@@ -37,12 +37,20 @@ def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int,
 
 
 def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) -> list[Indices]:
-    """Return disjoint shards of the n examples with these labels; each has label shares drawn from Dir(``alpha``).
+    """Divide n examples into disjoint shards, each with label shares drawn from Dir(``alpha``).
 
-    Each shard has ⌊n / ``num_shards``⌋ examples, as indices into ``labels``. Shards are filled one after the other,
-    without replacement. When the examples of a label are used up, the shares of the remaining labels are drawn anew.
-    ``seed`` seeds the draws. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), who divide CIFAR-10 among clients of
-    federated learning.
+    Shards are filled one after the other, without replacement. When the examples of a label are used up, the shares of
+    the remaining labels are drawn anew. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), who divide CIFAR-10 among
+    clients of federated learning.
+
+    Args:
+        labels: The label of each of the n examples.
+        num_shards: The number of shards.
+        alpha: The concentration of the Dirichlet distribution.
+        seed: Seed of the draws.
+
+    Returns:
+        The shards, each with ⌊n / ``num_shards``⌋ indices into ``labels``.
     """
     rng = np.random.default_rng([seed, num_shards])
     pools = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
@@ -51,7 +59,7 @@ def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) 
 
 
 def _sample_shard(pools: list[Indices], alpha: float, size: int, rng: np.random.Generator) -> Indices:
-    """Remove ``size`` examples from ``pools``, and return them; their label shares are drawn from Dir(``alpha``).
+    """Remove ``size`` examples from ``pools``, with label shares drawn from Dir(``alpha``), and return the examples.
 
     ``pools`` has, for each label, the indices of the examples that are not yet in a shard.
     """

@@ -1,4 +1,4 @@
-"""The states of random generators as plain data, which ``torch.load`` takes as safe."""
+"""The states of random generators as plain data, which ``torch.load`` reads with ``weights_only=True``."""
 
 import random
 from typing import Any
@@ -11,12 +11,15 @@ Generator = torch.Generator | np.random.Generator | np.random.RandomState | rand
 
 
 def is_generator(value: object) -> bool:
-    """Return whether ``value`` is a random generator that has a state, unlike one of the operating system's."""
+    """Return True if ``value`` is a random generator with a state.
+
+    ``random.SystemRandom``, which asks the operating system for random numbers, has none.
+    """
     return isinstance(value, Generator) and not isinstance(value, random.SystemRandom)
 
 
 def state_of(generator: Generator) -> Any:
-    """Return the state of a generator: a tensor if it is one of torch, else a dict."""
+    """Return the state of a generator: a tensor for ``torch.Generator``, a dict for a generator of NumPy or Python."""
     match generator:
         case torch.Generator():
             return generator.get_state()
@@ -29,13 +32,13 @@ def state_of(generator: Generator) -> Any:
 
 
 def generator_with(state: Any, found: object, device: torch.device) -> Generator:
-    """Return a generator with a state that ``state_of`` returned.
+    """Return a generator in a given state.
 
     Args:
-        state: The state.
+        state: The state, as ``state_of`` returned it.
         found: The present value of the attribute that held the generator. If it is a generator of the same kind, it is
             set to the state and returned. Otherwise a new generator is returned.
-        device: The device of a new generator of torch.
+        device: The device of a new ``torch.Generator``.
     """
     if isinstance(state, Tensor):
         torchs = found if isinstance(found, torch.Generator) else torch.Generator(device)
@@ -58,9 +61,9 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
 
 
 def as_plain(value: Any) -> Any:
-    """Return ``value`` with NumPy's arrays and numbers in it as plain data, which ``torch.load`` takes as safe.
+    """Return ``value`` with all NumPy arrays and numbers in it converted to plain data.
 
-    An array becomes a dict with its dtype, shape and bytes.
+    ``torch.load`` reads plain data with ``weights_only=True``. An array becomes a dict with its dtype, shape and bytes.
     """
     match value:
         case dict():
@@ -78,7 +81,7 @@ def as_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return ``value``, a result of ``as_plain``, with its arrays turned into NumPy arrays again."""
+    """Return the value that ``as_plain`` converted to ``value``, with NumPy arrays again."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {"dtype", "shape", "bytes"}:

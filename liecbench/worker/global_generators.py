@@ -8,7 +8,10 @@ import torch
 
 
 def generator_states() -> dict[str, Any]:
-    """Return the states of Python's and NumPy's global generators as plain data, which ``torch.load`` takes as safe."""
+    """Return the states of Python's and NumPy's global generators as plain data.
+
+    ``torch.load`` reads plain data with ``weights_only=True``.
+    """
     state: Any = np.random.get_state(legacy=False)
     key = torch.from_numpy(state["state"]["key"].astype(np.int64))
     plain = {"key": key, "pos": int(state["state"]["pos"]), "has_gauss": int(state["has_gauss"])}

@@ -100,7 +100,7 @@ class _Group:
         link: This rank's link.
         writer: The ledger's writer on rank 0; None on other ranks.
         timings: The records of all bursts (series of timed steps) of this session so far. On rank 0, also those of
-            earlier sessions whose methods are compared with these.
+            earlier sessions whose methods are compared with this session's.
         live: The contestants that have not failed.
     """
 

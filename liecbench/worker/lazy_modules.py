@@ -11,12 +11,12 @@ from liecbench.worker.module_modes import evaluation_mode
 
 
 def materialise(task: Task, device: torch.device) -> None:
-    """Give the parameters of lazy modules their shapes and first values, by a forward pass in eval mode.
+    """Initialise the parameters of lazy modules by a forward pass in eval mode; do nothing without lazy modules.
 
-    Do nothing if the model has no lazy modules. The optimizer and DistributedDataParallel need the shapes.
+    The optimizer and DistributedDataParallel need the shapes of the parameters.
 
     Args:
-        task: The model, on ``device``, and the training examples, of which the pass takes the first.
+        task: The task. Its model is on ``device``, and its first training examples are the inputs of the pass.
         device: The device of the model.
     """
     if not any(map(is_lazy, itertools.chain(task.model.parameters(), task.model.buffers()))):

@@ -1,4 +1,4 @@
-"""Measure the seconds of a method's step on one rank beyond computing and its compressor's operations."""
+"""Measure the seconds of a method's own work in a step on one rank: neither computing nor compressor operations."""
 
 import statistics
 import time
@@ -54,12 +54,15 @@ class _NoLink:
 
 
 def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
-    """Return, by step kind of a cell's method, the number of the first such step and the messages of all ranks.
+    """Return, for each step kind of a cell's method, the number of its first step, and that step's messages.
 
     Args:
         cell: The cell.
         steps: Plain steps of the cell's model.
         world_size: The number of ranks.
+
+    Returns:
+        By step kind, the number of the first step of this kind, and the schedule of all ranks' messages in this step.
     """
     algorithm = make_algorithm(cell, len(steps.task.train))
     algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
@@ -73,9 +76,14 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 
 
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
-    """Return the compressors that the methods of ``cells`` use, and the identity, each once.
+    """Return, without duplicates, the identity and all compressors that the methods of ``cells`` use.
 
-    Some methods use other compressors with other numbers of ranks.
+    Some methods choose the compressor by the number of ranks. So the compressors of trainings with all of a cell's
+    workers and with one rank are returned.
+
+    Args:
+        cells: The cells, all with the same model.
+        steps: Plain steps of this model.
     """
     found: dict[str, Compressor] = {}
     everywhere = ((cell, world_size) for cell in cells for world_size in (cell.workers, 1))
@@ -99,9 +107,9 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
 
-    The own work is the seconds of a step with the method, minus those of a plain step, minus those that ``compressors``
-    has for the step's messages. Steps of both kinds take turns, and train a hollow model, which has the model's
-    parameters but computes almost nothing.
+    The seconds of the own work are those of a step with the method, minus those of a plain step, minus those that
+    ``compressors`` has for the step's messages. Steps with the method and plain steps take turns. Both train a hollow
+    model, which has the model's parameters but computes almost nothing.
 
     Args:
         cell: The cell.

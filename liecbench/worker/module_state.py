@@ -22,8 +22,8 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return, for each module by name, the state that the model's state dict lacks.
 
-    The state is plain data, which ``torch.load`` takes as safe, under the keys ``buffers``, ``attributes``,
-    ``collections``, ``arrays``, ``generators`` and ``objects``.
+    The state is plain data, which ``torch.load`` reads with ``weights_only=True``. Its keys are ``buffers``,
+    ``attributes``, ``collections``, ``arrays``, ``generators`` and ``objects``.
     """
     return {
         name: {
@@ -145,7 +145,7 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _has_fields(value: object) -> bool:
-    """Return whether ``value`` is an object, such as a dataclass of the user's, and no module, tensor or class."""
+    """Return True if ``value`` has attributes, such as a user's dataclass, and is no module, tensor or callable."""
     return hasattr(value, "__dict__") and not isinstance(value, type | nn.Module | Tensor) and not callable(value)
 
 

@@ -12,7 +12,7 @@ _NAMESPACES = ("c10d", "_c10d_functional", "_c10d_functional_autograd")
 
 
 class NoCommunication(TorchDispatchMode):
-    """Raises LiecbenchError when an operation of ``torch.distributed`` begins in the ``with`` body."""
+    """A context manager that raises LiecbenchError when its body begins an operation of ``torch.distributed``."""
 
     def __torch_dispatch__(
         self,

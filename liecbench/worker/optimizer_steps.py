@@ -15,10 +15,10 @@ from liecbench.config.task import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerSteps:
-    """The optimizers of a task, and the clipping of the gradient before their step.
+    """The optimizers of a task, which update the parameters after clipping the gradient.
 
-    The gradient is clipped after the method has replaced it by its update, just before the optimizers use it. If a
-    method keeps local models, the updates differ, and each worker clips its own update by its own norm.
+    Before a step, the method replaces the gradient by an update, and this update is clipped. If a method keeps local
+    models, the updates differ between workers, and each worker clips its own update by that update's norm.
 
     Attributes:
         optimizers: Torch's optimizers; several if the task's optimizer uses one for some parameters only.
@@ -45,7 +45,7 @@ class OptimizerSteps:
         )
 
     def set_learning_rate(self, factor: float) -> None:
-        """Set every optimizer's learning rate to ``factor`` times the one in ``learning_rates``."""
+        """Set every optimizer's learning rate to ``factor`` × this optimizer's value in ``learning_rates``."""
         for optimizer, rate in zip(self.optimizers, self.learning_rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
@@ -61,7 +61,10 @@ class OptimizerSteps:
             nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
 
     def clip_in_step(self) -> None:
-        """Make ``step`` clip the gradient first. Call it once, after attaching a method, whose hook must run before."""
+        """Make ``step`` clip the gradient first.
+
+        Call this once, after the method is attached: the method's hook must run before the clipping.
+        """
         if self.max_norm is not None:
             self.optimizers[0].register_step_pre_hook(lambda *_: self.clip())
 
@@ -76,7 +79,7 @@ class OptimizerSteps:
         return sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states: of one optimizer as torch returns it, of several as a list."""
+        """Return the optimizer's state dict; if there are several optimizers, a list under the key ``optimizers``."""
         states = [optimizer.state_dict() for optimizer in self.optimizers]
         return states[0] if len(states) == 1 else {"optimizers": states}
 

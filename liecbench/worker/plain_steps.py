@@ -51,7 +51,7 @@ class PlainSteps:
     """A model without DistributedDataParallel and without a method, whose steps are measured one by one.
 
     Attributes:
-        fields: The scenario's task.
+        fields: The fields of the task in the scenario.
         task: The model, on ``device``, with data and loss.
         device: The device.
         optimizer: The optimizer, with a learning rate of 0: the work is the same, and training cannot diverge.
@@ -73,11 +73,11 @@ class PlainSteps:
 
     @classmethod
     def create(cls, cell: Cell, task: base.Task, device: torch.device, *, notes_gradients: bool = True) -> Self:
-        """Prepare a model, which is on ``device``, and train a few steps that are not measured.
+        """Return the plain steps of a model, after a few steps of warm-up that are not measured.
 
         Args:
             cell: The cell whose batches and optimizer the steps use.
-            task: The model with its data and loss.
+            task: The model, on ``device``, with its data and loss.
             device: The device.
             notes_gradients: Whether to measure when each gradient is ready.
 
@@ -173,9 +173,9 @@ def duration(seconds: Sequence[float]) -> Duration:
 
 
 def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:
-    """Return each parameter with the median time at which its gradient is ready, from the start of the backward pass.
+    """Return, for each parameter, the median seconds from the start of the backward pass until its gradient is ready.
 
-    The time is at most the median seconds of the backward pass, which is also the time of unused parameters.
+    The value is at most the median seconds of the backward pass. Unused parameters have that largest value.
     """
     latest = statistics.median(step.backward for step in steps)
     found = []

@@ -35,7 +35,7 @@ class ProcessPacing:
         """Return None, because there is no emulator to choose: this process always delays its messages itself."""
 
     def shape(self, link: Link) -> None:
-        """Delay this rank's messages in both directions as the rates of ``link`` demand.
+        """Delay this rank's messages in both directions, so that they pass at the rates of ``link``.
 
         Scenarios that ask for delay, jitter or loss are refused before a launch with this shaper.
         """

@@ -34,7 +34,7 @@ class RankMeasurement:
         machine: Number of this rank's machine, from 0.
         peak_memory_bytes: High-water mark of this process's resident memory.
         late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank
-            computed.
+            computes instead of sleeping.
         memory_bytes: Bytes of the method's memories, such as error memories.
         gpu: Empty on most ranks. On the rank that samples its machine's GPUs, one entry: the metrics of these GPUs by
             name, or None if the metrics are unknown.

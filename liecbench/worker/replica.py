@@ -61,8 +61,8 @@ class Replica:
         batches: This rank's batches.
         link: This rank's link.
         heartbeat: Called to signal the ``liecbench`` command that this rank makes progress.
-        changing_parameters: The parameters that the model itself changes in a forward or backward pass, as one that is
-            initialised from the first batch, or that keeps an average of its weights.
+        changing_parameters: The parameters that the model itself changes in a forward or backward pass, such as a
+            parameter that is initialised from the first batch, or a running average of weights.
     """
 
     cell: Cell

@@ -61,7 +61,7 @@ class Resident:
         return cls(contestant=contestant, replica=replica, shares=shares)
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time a burst (consecutive steps) of each step kind, and yield the burst's record, equal on every rank.
+        """Time one burst (consecutive steps) of each step kind, and yield one record per burst, equal on every rank.
 
         Args:
             place: The place of this turn in the session.
@@ -81,7 +81,7 @@ class Resident:
             yield burst_record(burst, place, kind, share.share)
 
     def trace(self, path: Path) -> str | None:
-        """Train a few steps, and let rank 0 write their timeline to ``path``. Collective.
+        """Train a few steps, and write their timeline to ``path`` on rank 0. Collective.
 
         Return an error message on rank 0 if the timeline cannot be written; otherwise return None.
         """
@@ -98,9 +98,10 @@ class Resident:
         self.replica.close()
 
     def _whole_periods(self, place: Turn) -> Iterator[Timing]:
-        """Time consecutive steps of whole periods, and yield their mean as the record of each step kind.
+        """Time one burst of whole averaging periods, and yield its record once per step kind.
 
-        Messages of some steps are still in flight while later steps compute, so no step kind can be timed alone.
+        No step kind can be timed alone, because messages of some steps are still in flight while later steps compute.
+        So the record of every step kind has the times of all steps together.
         """
         period = getattr(self.replica.algorithm, "average_period", 1)
         first, kinds = period - 1, list(self.shares)

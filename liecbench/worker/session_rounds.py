@@ -62,7 +62,7 @@ class RoundPlan:
         Args:
             timings: The records of all bursts (series of timed steps) of the compared methods so far, also those of
                 earlier sessions.
-            contestants: The keys of the methods to time. The session measures the speed-up of each of the others over
+            contestants: The keys of the methods to time. The session measures the speed-up of every other method over
                 the first.
             rounds_done: The number of rounds that this session has had; at least one.
             seconds: The seconds that these rounds took.

@@ -20,17 +20,23 @@ class Timed(Protocol):
         """The method to time."""
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time a burst (consecutive steps) of each step kind, and yield its record, equal on every rank. Collective."""
+        """Time one burst (consecutive steps) of each step kind, and yield one record per burst. Collective.
+
+        Every rank gets equal records. ``place`` is the place of this turn in the session.
+        """
 
     def trace(self, path: Path) -> str | None:
-        """Let rank 0 write a timeline of a few steps. Return an error message if it cannot be written. Collective."""
+        """Write a timeline of a few steps to ``path`` on rank 0. Collective.
+
+        Return an error message if it cannot be written; otherwise return None.
+        """
 
     def close(self) -> None:
         """Release the contestant's memory, thread and process group, if it has any. Collective."""
 
 
 class Stage(Protocol):
-    """Creates the contestants of a timing session (methods to time), and first prepares the links for them."""
+    """A factory of the contestants of a timing session (methods to time), which first prepares the links."""
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
@@ -45,13 +51,13 @@ class Stage(Protocol):
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
         """Prepare to measure how long a step of each contestant computes, without exchange. Collective.
 
-        Return a function to call before each round: it measures all contestants, and returns a function from a
-        contestant to the seconds of one step.
+        Return a function to call before each round. It measures all contestants, and returns a second function, which
+        maps a contestant to the seconds that one of its steps computes.
         """
 
 
 class TrainedStage:
-    """Creates contestants that train.
+    """A factory of contestants that train.
 
     Args:
         session: The session.
@@ -79,7 +85,10 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Build plain models to measure computing on; contestants that compute the same share one. Collective."""
+        """Build plain models to measure computing on, one for all contestants that compute the same. Collective.
+
+        Return a function as ``Stage.compute_timer`` does.
+        """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())
 

@@ -17,8 +17,8 @@ _kept: Final[dict[str, dist.ProcessGroup]] = {}
 def group_of_one(device: torch.device) -> Iterator[dist.ProcessGroup]:
     """Yield a process group with this rank alone. Not collective.
 
-    In a launch, the other ranks need not call anything. In a process without ranks, the group is its default group, and
-    is destroyed after the ``with`` body.
+    In a launch, the other ranks need not take part. Outside a launch, the group is the default group of this process,
+    and is destroyed after the ``with`` body.
 
     Args:
         device: The device of the tensors that the group is used for.

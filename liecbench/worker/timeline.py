@@ -23,7 +23,7 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, over
     Args:
         step_kind: Returns the kind of the step with a given number.
         first: The number of the first step.
-        last: The number after that of the last step.
+        last: The number of the last step + 1.
         overlapped: The number of later steps that compute while messages of a step are in flight.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)

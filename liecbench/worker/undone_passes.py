@@ -30,14 +30,14 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 def undone(model: nn.Module, *, parameters: Collection[nn.Parameter] | None = None) -> Iterator[set[nn.Parameter]]:
     """Undo, after the ``with`` body, the changes of the body's passes to the model and to global random generators.
 
-    Torch's own generators are not restored: which ones there are depends on the device (see ``device.rng_states``).
+    Torch's global generators are not restored; use ``device.rng_states`` and ``device.set_rng_states`` for them.
 
     Args:
         model: The model, without DistributedDataParallel.
         parameters: The parameters that the body may change, of which copies are made; None for all parameters.
 
     Yields:
-        A set that after the body contains those of ``parameters`` that the body had changed.
+        A set. After the body, it contains those of ``parameters`` that the body changed.
     """
     states = generator_states()
     memory = _Memory(set(model.parameters() if parameters is None else parameters))

@@ -14,7 +14,7 @@ _NUM_STEPS: Final = 10
 
 
 def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
-    """Return those of ``contestants`` whose optimizer is not that of ``cell``, one for each optimizer."""
+    """Return one of ``contestants`` for each optimizer that differs from the optimizer of ``cell``."""
     found = [update_of(cell.task)]
     others = []
     for one in contestants:
@@ -25,9 +25,10 @@ def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
 
 
 def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
-    """Measure the optimizer of a cell's task on the model of ``steps``, in turns with plain steps, which count, too.
+    """Measure the clipping and the optimizer of a cell's task, on the model of ``steps``.
 
-    The learning rate is 0, so that the parameters stay as they are.
+    Plain steps are trained in between, and are added to those that ``steps`` has measured. The learning rate is 0, so
+    that the parameters do not change.
     """
     optimizer, clock = OptimizerSteps.of(cell.task, steps.task.model, learning_rate=0.0), steps.clock
     clips, updates = list[float](), list[float]()

@@ -1,4 +1,4 @@
-"""Clocks of the computing in a step, which do not count the time in which it waits for a processor."""
+"""Clocks for the computing in a step: on the CPU with one thread, waiting for a processor does not count."""
 
 import time
 from typing import Final
@@ -29,18 +29,18 @@ class ProcessClock(HostClock):
 
 
 def uses_cpu_time(device: torch.device) -> bool:
-    """Return whether work on ``device`` is measured in CPU time: on the CPU, with one thread of torch."""
+    """Return True if ``device`` is the CPU and torch has one thread. Work is then measured in CPU time."""
     return device.type == "cpu" and torch.get_num_threads() == 1
 
 
 def thread_clock(device: torch.device) -> Clock:
-    """Return the clock of work that the calling thread does or, on a GPU, launches.
+    """Return the clock for work that the calling thread does or, on a GPU, launches.
 
-    With several threads of torch on the CPU, the calling thread does not do all the work, and its clock is wall time.
+    With several threads of torch on the CPU, the calling thread does not do all the work, so the clock is wall time.
     """
     return ThreadClock() if uses_cpu_time(device) else clock_for(device)
 
 
 def process_clock(device: torch.device) -> Clock:
-    """Return the clock of work in which other threads of this process take part, too; see ``thread_clock``."""
+    """Return the clock for work in which other threads of this process take part, too; see ``thread_clock``."""
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)
