@@ -62,7 +62,7 @@ def _method(fields: Mapping[str, str], options: Sequence[str]) -> str:
 
 
 def _naming_options(fields: Mapping[str, str]) -> list[str]:
-    """Return the options that are part of the name of the cell's method."""
+    """Return the names of those options among a cell's ``fields`` that are part of the name of its method."""
     found = {option for name in _CHOICES for option in naming_options({**fields, "name": fields[name]})}
     return sorted(found)
 

@@ -102,7 +102,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cut(lines: Iterable[str]) -> list[str]:
-    """Return the lines that fit into ``_SECTION_BYTES``; if some do not, add a line that counts them."""
+    """Return the lines that fit into ``_SECTION_BYTES`` and, if any were left out, a last line with their number."""
     kept: list[str] = []
     remaining_bytes, left_out = _SECTION_BYTES, 0
     for line in lines:

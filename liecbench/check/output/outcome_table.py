@@ -105,12 +105,12 @@ def problems(outcome: Outcome) -> list[Problem]:
 
 
 def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
-    """Return the headings of the columns that are not empty in every row."""
+    """Return the headings of the columns that have a text in at least one row."""
     return [heading for heading in rows[0] if any(row[heading] for row in rows)]
 
 
 def _first_line(reason: str) -> str:
-    """Return the first line of a reason; the lines after it are the end of the ranks' log."""
+    """Return the first line of a reason, without the last lines of the ranks' log, which may follow."""
     return reason.partition("\n")[0]
 
 

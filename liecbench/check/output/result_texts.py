@@ -13,7 +13,7 @@ _LEAST_DIGITS, _MOST_DIGITS = 3, 17
 
 
 def result_texts(result: CheckResult) -> dict[str, str]:
-    """Return a result's texts by column heading, each a single line. The text of a missing figure is empty."""
+    """Return a result's texts by column heading, each a single line. The text of an unknown value is empty."""
     baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
     detectable = result.smallest_detectable
     return {

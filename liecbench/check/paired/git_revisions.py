@@ -17,10 +17,10 @@ _UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it f
 
 
 def repository() -> tuple[Path, str]:
-    """Return the top directory of the git working tree, and the current directory's path relative to that one.
+    """Return the top directory of the git working tree, and the current directory's path relative to the top.
 
     Raises:
-        LiecbenchError: If the current directory is in no working tree.
+        LiecbenchError: If the current directory is not in a git working tree.
         MachineError: If git is not installed.
     """
     done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
@@ -51,17 +51,17 @@ def commit_of(top: Path, name: str) -> str:
 
 
 def exported_project(top: Path, commit: str, prefix: str, tree: Path, *, label: str) -> Path:
-    """Export the files of a commit, and return the directory of the Python project in them.
+    """Export the files of a commit to ``tree``, and return the directory of the Python project in ``tree``.
 
     Args:
         top: The top directory of the git working tree.
         commit: The hash of the commit.
-        prefix: A directory, relative to ``top``. The project is in it, or in the nearest one above it.
-        tree: The directory to export to, which does not exist.
-        label: How error messages call the revision.
+        prefix: Where to look for the project: in this directory, relative to ``top``, then in the directories above it.
+        tree: The directory to create for the files.
+        label: Name of the revision in error messages.
 
     Raises:
-        LiecbenchError: If the commit cannot be exported, or has no project there.
+        LiecbenchError: If the commit cannot be exported, or has no project in these directories.
     """
     _export(top, commit, tree, label)
     return _project(tree, prefix, label)
@@ -83,7 +83,7 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
-    """Return the nearest Python project in ``tree``: in the directory ``prefix``, or in one above it."""
+    """Return the directory of the project in ``tree``: ``prefix`` or the nearest directory above it with a project."""
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
         if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):

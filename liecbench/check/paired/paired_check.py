@@ -147,7 +147,7 @@ class PairedCheck:
         return outcome(comparison, self.rule, self._settings(sides))
 
     def _settings(self, sides: tuple[Side, Side]) -> dict[str, Any]:
-        """Return the settings to report with the outcome; of environment variables only the names, not the values."""
+        """Return the settings to report with the outcome. Environment variables are listed without their values."""
         names = ("tolerance", "bound", "alpha", "beta", "most_pairs", "fewest_relaunches")
         rule = {name: getattr(self.rule, name) for name in names}
         own = {f"variables_{side.name.lower()}": sorted(side.variables) for side in sides if side.variables}

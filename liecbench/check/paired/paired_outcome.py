@@ -15,8 +15,8 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a finished comparison.
 
-    Different bytes or messages can fail the check only in cases whose cells on A and B are equal. In other cases they
-    are only printed.
+    A difference in bytes or messages can fail the check only in cases whose cells on A and B are equal. In other cases
+    it is only printed.
 
     Args:
         comparison: The finished comparison.
@@ -39,7 +39,7 @@ def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[
 
 
 def _unless_given_up(given_up: Collection[str], result: CheckResult) -> CheckResult:
-    """Return the result; if its cell is in ``given_up``, make the result inconclusive but keep its pairs."""
+    """Return ``result``; if ``given_up`` has the name of its cell, return it as INCONCLUSIVE, with the same pairs."""
     if result.cell not in given_up:
         return result
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason="the cell failed before its last pair")

@@ -63,7 +63,8 @@ def built(
     Args:
         revisions: Commits, branches or tags.
         say: Called with each line of progress.
-        shared: Directories of all other packages; None means those of this interpreter.
+        shared: The site-packages directories from which the revisions import all other packages; None means those of
+            this interpreter.
 
     Raises:
         LiecbenchError: If a revision does not exist or cannot be installed.
@@ -161,6 +162,6 @@ def _check_imports(revision: Revision, packages: Path) -> None:
 
 
 def _last_lines(printed: str) -> str:
-    """Return the last lines that the build printed before pip's own advice: they say what went wrong."""
+    """Return the last lines of a build's output before pip's own advice. These lines have the error message."""
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])

@@ -24,9 +24,9 @@ class StoppingRule:
             fails is at most this.
         beta: If B is slower than A by ``bound`` or more, the probability that the test passes is at most this.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: Number of launches of both sides that a verdict needs. Step times differ from launch to
-            launch, for example because memory lies elsewhere, and such a difference must not count as one between A and
-            B. If this is fewer than ``FEWEST_RELAUNCHES``, every test is inconclusive.
+        fewest_relaunches: Number of launches of both sides that a verdict needs. A single launch is not enough, because
+            step times differ from launch to launch even without a change, for example due to other memory addresses. If
+            this is less than ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02

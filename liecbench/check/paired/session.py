@@ -69,7 +69,8 @@ class PairedComparison:
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
         """Launch both sides, and measure pairs of each case in ``group``.
 
-        After a failure, launch again for the cases that remain. ``relaunch`` is the number of this launch, from 0.
+        After a failure, launch again for the cases that are not measured yet. ``relaunch`` is the number of this
+        launch, from 0.
         """
         remaining = list(group)
         while remaining:
@@ -83,9 +84,9 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides, measure pairs of each case in ``remaining``, and then remove the case from this list.
+        """Launch both sides, and measure pairs of each case in ``remaining``; remove each case once it is measured.
 
-        ``relaunch`` is the number of this launch, from 0, and ``directory`` is for its files.
+        ``relaunch`` is the number of this launch, from 0. ``directory`` is where the launch keeps its files.
         """
         with contextlib.ExitStack() as stack:
             residents: dict[str, ResidentSide] = {}

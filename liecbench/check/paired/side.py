@@ -58,8 +58,8 @@ class ResidentSide:
 
     Args:
         side: Settings of the side.
-        cells: The cells that this launch can measure, which agree in all fields that a launch fixes, such as the number
-            of workers.
+        cells: The cells that this launch can measure. Fields that cannot change during a launch, such as the number of
+            workers, are equal in all of them.
         directory: Directory for the launch's plan, its named pipe for orders, and its log.
         stall_timeout: Returns the seconds without an answer after which the ranks count as lost.
         say: Called with each line of progress.

@@ -18,9 +18,9 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence of these pairs that B is slower by more than the tolerance, or by less than the bound.
+    """Return the evidence for two claims: B is slower by more than the tolerance, and by less than the bound.
 
-    For each of the two claims, this is the largest of the E-values computed after each pair; 1 without pairs.
+    An E-value is computed after each pair. The evidence for a claim is the largest of these; 1 without pairs.
     """
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
@@ -138,9 +138,9 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    A verdict needs pairs of ``rule.fewest_relaunches`` launches. Each launch before the last of these measures
-    1/``fewest_relaunches`` of the fewest pairs that a verdict needs. The last of these and each later launch measure
-    ``rule.most_pairs`` ÷ ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
+    A verdict needs pairs of n = ``rule.fewest_relaunches`` launches. The first n − 1 launches measure 1/n of the fewest
+    pairs that a verdict needs, but at most 1/n of ``rule.most_pairs``. All later launches measure ``rule.most_pairs`` ÷
+    ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -160,5 +160,5 @@ def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 
 
 def by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
-    """Return the log-ratios of the pairs of each launch of the two sides."""
+    """Return one list per launch of the two sides: the log-ratios of the pairs measured in the launch."""
     return [[log_ratio(p) for p in pairs if p.relaunch == number] for number in sorted({p.relaunch for p in pairs})]

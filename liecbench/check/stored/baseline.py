@@ -103,7 +103,7 @@ class _Envelope(Model):
 
 
 def left_out(cells: Sequence[CellResult]) -> list[str]:
-    """Return a line for each cell that did not complete, and so is not in the baseline: its name and status."""
+    """Return a line with name and status for each cell that is not in the baseline because it did not complete."""
     rest = [cell for cell in cells if cell.status != "completed"]
     return [f"{Cell.from_spec(cell.spec).describe()}: {cell.status}" for cell in rest]
 

@@ -48,7 +48,7 @@ class StoredBytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFirstSteps:
-    """The numbers of a cell's first steps: a loss per step, and compression error and residual norm after the last."""
+    """The numbers of a cell's first steps: the loss in each, and compression error and residual norm after the last."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     train_loss: list[Real]
@@ -103,7 +103,7 @@ class StoredEpoch:
         return wire is None or len(wire.sent) == len(wire.received) == count
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, without those of ``_LATER`` that are None: earlier versions can then read them."""
+        """Return the fields by name, but not those of ``_LATER`` that are None, which earlier versions do not know."""
         fields: dict[str, Any] = _epoch_adapter().dump_python(self)
         return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
 
@@ -163,12 +163,12 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
-        """The environment, and those of the settings that do not change the bytes sent, by name."""
+        """The environment, and the settings that do not change the bytes sent, as values by name."""
         return conditions(self.keys, self.environment)
 
     @functools.cached_property
     def keys(self) -> SpecKeys:
-        """The keys of the spec by which cells are matched."""
+        """Texts computed from the spec, by which cells of results and baseline are matched."""
         return SpecKeys.of(self.spec)
 
     def final(self, name: Literal["test_accuracy", "test_loss", "train_loss"]) -> float:
@@ -195,13 +195,12 @@ class BaselineCell(Model):
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Return the cell in a part of a baseline's file.
+        """Return the cell that ``text``, the JSON of one cell in a baseline's file, describes.
 
-        Thousands of cells share a few environments, so each environment is parsed once: the text of a cell is parsed
-        with an empty environment in place of the cell's own, and the parsed environment is then put in.
+        Thousands of cells share a few environments, so equal environments are parsed once, apart from their cells.
 
         Raises:
-            ValidationError: If the text is no cell of a baseline.
+            ValidationError: If ``text`` is no cell of a baseline.
         """
         begin = text.find(_ENVIRONMENT)
         end = text.find(_EPOCHS, begin)

@@ -22,10 +22,10 @@ _SEAL: Final = re.compile(
 
 
 def sealed(version: str, cells: Iterable[dict[str, Any]]) -> bytes:
-    """Return the content of the file of a baseline that this version of liecbench wrote, with its checksum.
+    """Return the content of a baseline's file: JSON with a checksum, the version of liecbench and the cells.
 
     Args:
-        version: The version of liecbench.
+        version: The version of liecbench that writes the file.
         cells: The cells as JSON values; at least one.
     """
     head = _indented({"type": TYPE, "schema": SCHEMA, "liecbench": version}).removesuffix("\n}").encode()
@@ -74,7 +74,7 @@ def _split(content: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _sha256(content: bytes | bytearray, begin: int, end: int) -> str:
-    """Return the SHA-256 of all but the bytes from ``begin`` to ``end``, as hex digits."""
+    """Return the SHA-256 of ``content`` without ``content[begin:end]``, as hex digits."""
     digest = hashlib.sha256(memoryview(content)[:begin])
     digest.update(memoryview(content)[end:])
     return digest.hexdigest()

@@ -24,7 +24,7 @@ def over_wire(
 ) -> CheckResult | UngatedMetric | None:
     """Compare the ratio of communication time to wire time with the baseline's, seed by seed.
 
-    Wire time is the wire bytes, or the payload bytes if those are not counted everywhere, divided by the link's rate.
+    Wire time is the bytes divided by the link's rate: wire bytes or, if any epoch lacks these, payload bytes.
 
     The ratio of an epoch uses the communication time of the rank that communicated least, and the ratio of a cell is
     the smallest of its epochs: disturbances only add time.
@@ -104,9 +104,9 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return by how much larger other processes' share of the CPU was in the results' runs than in the baseline's.
+    """Return other processes' share of the CPU while the results were measured, minus that of the baseline.
 
-    Shares are from 0 to 1. Return 0 if they were not recorded.
+    Shares are from 0 to 1. The result is the median over seeds; 0 if no seed has both shares.
     """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]
@@ -144,7 +144,7 @@ def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
 
 
 def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:
-    """Return the mean wire time of a step of the baseline, whose epochs have these wire times."""
+    """Return the mean wire time per step of ``match.baseline``, whose epochs have the wire times ``wire_seconds``."""
     return sum(wire_seconds) / sum([epoch.steps for epoch in match.baseline.epochs])
 
 
@@ -165,7 +165,7 @@ def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
 
     Args:
         entry: The cell.
-        by_wire: True for wire bytes if they are known, False for payload bytes.
+        by_wire: True for wire bytes, False for payload bytes. Epochs without wire bytes always use payload bytes.
     """
     rates = _rates(entry)
     up, down = [rate for rate, _ in rates], [rate for _, rate in rates]

@@ -45,7 +45,7 @@ class StoredEnvironment(Model):
 
     @model_serializer(mode="wrap")
     def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out newer fields that are None: versions without these fields can then read the file."""
+        """Return the fields by name, without newer ones that are None, so that earlier versions can read the file."""
         fields: dict[str, Any] = serialise(self)
         if self.link is not None:
             fields["link"] = {name: value for name, value in fields["link"].items() if value is not None}
@@ -54,12 +54,12 @@ class StoredEnvironment(Model):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SpecKeys:
-    """Texts that are equal for specs with the same values.
+    """Keys of a cell's spec: texts that are equal for specs with equal values.
 
     Attributes:
         without_seed: The key of all fields but the seed.
-        of_bytes: The key of the fields, but the seed, that can change the bytes that a method sends.
-        settings: The fields that do not change these bytes, by name.
+        of_bytes: The key of the fields, without the seed, that can change the bytes that a method sends.
+        settings: The values of the fields that do not change these bytes, by name.
         on_gpus: True if the cell runs on GPUs.
     """
 
@@ -88,7 +88,7 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 
 
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
-    """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
+    """Return a cell's environment, and its settings that do not change the bytes sent, as values by name."""
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(
         keys,

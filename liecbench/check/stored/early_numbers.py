@@ -67,7 +67,7 @@ def _numbers(old: StoredFirstSteps, new: StoredFirstSteps) -> Iterator[tuple[str
 
 
 def _distance(old: float | None, new: float | None) -> float:
-    """Return |``new`` ÷ ``old`` − 1|; infinite if only one of them is known, or if only ``old`` is zero."""
+    """Return |``new`` ÷ ``old`` − 1|; infinite if only one of the two is known, or if only ``old`` is zero."""
     if old is None and new is None:
         return 0.0
     relative = change(old, new)

@@ -138,7 +138,7 @@ def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
 def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
     """Compare first steps, compression error and residual norm.
 
-    On GPUs these numbers vary from run to run, so that only a number that one side lacks can fail.
+    On GPUs these numbers vary from run to run. There, a result fails only if one side lacks a number.
 
     Args:
         label: The name of the group's cells.
@@ -210,7 +210,7 @@ def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
 
     Args:
         reasons: The reason of each seed.
-        all_of: The number of all seeds; if so many have a reason, the seeds are not named.
+        all_of: The number of all seeds. A text for so many does not name the seeds. 0: every text names them.
     """
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():

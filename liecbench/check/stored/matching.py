@@ -75,10 +75,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the fields of those cells of the baseline that are searched for the one most similar to a cell.
+    """Return the fields of the baseline's cells among which ``differences_from_nearest`` finds the most similar one.
 
-    Of more than 500 cells, these are the first 200 that differ in more than the seed: thousands of cells of one side
-    would take hours to compare with thousands of the other.
+    If the baseline has more than 500 cells, these are the first 200 that differ in more than the seed: to compare
+    thousands of cells with thousands of others would take hours.
     """
     if len(baseline) > _MOST_CANDIDATES:
         groups = {entry.keys.without_seed: entry for entry in reversed(baseline)}
@@ -87,7 +87,7 @@ def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]
 
 
 def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a text for each field in which a cell differs from the most similar of the candidates.
+    """Return a text for each field in which ``entry`` differs from the candidate with the most equal fields.
 
     Fields that do not change the bytes that a method sends are left out.
     """
@@ -103,7 +103,7 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
 
 
 def _most_similar(entry: BaselineCell, candidates: Sequence[int], baseline: Sequence[BaselineCell]) -> int | None:
-    """Return the candidate, an index in ``baseline``, that has the most conditions in common with a cell, or None."""
+    """Return the candidate, an index in ``baseline``, whose conditions agree most with those of ``entry``, or None."""
     if len(candidates) < 2:
         return next(iter(candidates), None)
     values = list(entry.conditions.values())

@@ -32,9 +32,9 @@ class SeedGroup:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared.
+        """Return the matches in which metrics of this kind, such as times, can be compared.
 
-        Cells that were only timed have no numbers of a training.
+        With ``"numerics"``, the list is empty if the cells were only timed, not trained.
         """
         if kind == "numerics" and not self.example.is_trained:
             return []

@@ -51,7 +51,7 @@ class BoundVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """A number by which a test set judges models; results are worse if ``sign`` × its change is positive."""
+    """A metric of models on a test set, with unit and texts. Results are worse if ``sign`` × change is positive."""
 
     metric: Literal["test_accuracy", "test_loss"]
     unit: Literal["points", "nats"]
