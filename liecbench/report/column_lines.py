@@ -10,7 +10,7 @@ GAP = 2
 
 
 def table_width(columns: Mapping[str, Sequence[Text]]) -> int:
-    """Return the number of characters that the lines of a table take."""
+    """Return the width of the table's lines in characters. ``columns`` is that of ``table_lines``."""
     return sum(_widths(columns).values()) + GAP * (len(columns) - 1)
 
 
@@ -30,7 +30,7 @@ def table_lines(columns: Mapping[str, Sequence[Text]], console: Console, right: 
 
 
 def rule_line(widths: Mapping[str, int]) -> Iterator[Segment]:
-    """Yield the rule below the headings of a table whose columns have these widths."""
+    """Yield the horizontal rule below a table's headings, from the width of each column in characters."""
     yield Segment("─" * (sum(widths.values()) + GAP * (len(widths) - 1)))
     yield Segment.line()
 
@@ -38,7 +38,15 @@ def rule_line(widths: Mapping[str, int]) -> Iterator[Segment]:
 def row_line(
     texts: Mapping[str, Text], widths: Mapping[str, int], console: Console, right: Collection[str], style: str = ""
 ) -> Iterator[Segment]:
-    """Yield one line of a table: each text with its own style or, if it has none, with ``style``."""
+    """Yield one line of a table.
+
+    Args:
+        texts: The text of each column by the column's name.
+        widths: The width of each column in characters.
+        console: The console, which knows the styles.
+        right: The names of the columns to align on the right.
+        style: The style of padding, and of texts without a style of their own.
+    """
     line: list[tuple[str, str]] = []
     for place, (name, text) in enumerate(texts.items()):
         padding = " " * (widths[name] - text.cell_len)

@@ -42,7 +42,7 @@ def _plain(value: object) -> object:
 
 
 def python_lines(kind: registry.Kind) -> Iterator[str]:
-    """Yield for each name of ``kind`` the call of its class, with all options and their defaults, and the import."""
+    """Yield one line per name of ``kind``: the name, the call of its class with all options, and the class's import."""
     names = registry.names(kind)
     classes = {name: registry.load(kind, name) for name in names}
     calls = {name: f"{cls.__name__}({', '.join(_arguments(cls))})" for name, cls in classes.items()}

@@ -39,8 +39,8 @@ class SpeedUp:
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
         mean: The speed-up; 0 if it is unknown.
-        low: The lower end of its interval; equal to ``mean`` without an interval.
-        high: The upper end of its interval; equal to ``mean`` without an interval.
+        low: The lower end of the speed-up's interval; equal to ``mean`` without an interval.
+        high: The upper end of the speed-up's interval; equal to ``mean`` without an interval.
         is_disturbed: True if other processes disturbed the method and the baseline too differently to rank them.
     """
 
@@ -70,7 +70,7 @@ class SpeedUp:
 
     @property
     def shade(self) -> str:
-        """The class of the method's cell in a map: how much faster or slower it is shown to be than the baseline."""
+        """The CSS class of a map cell, by how much faster or slower the method is shown to be than the baseline."""
         if self.outcome not in ("faster", "slower"):
             return "level"
         return next(shade for least, shade in _SHADES if self.mean >= least)
@@ -91,7 +91,7 @@ class SpeedChart:
         return [step * number for number in range(int(self.longest / step) + 1)]
 
     def legend(self, baseline: str) -> str:
-        """Return sentences on the lines that the chart has."""
+        """Return sentences on the meaning of bars and lines in the chart. ``baseline`` is the baseline's name."""
         meaning = _SPEED_UP.format(baseline=baseline)
         sentences = [f"{meaning[0].upper()}{meaning[1:]}.", f"The vertical line is {baseline}'s speed, 1×."]
         if any(bar.high > bar.low for bar in self.bars):
@@ -113,7 +113,7 @@ class SpeedMap:
 
         Args:
             baseline: The baseline's name.
-            kept: The tolerance within which the accuracy counts as kept; empty for none.
+            kept: The tolerance as a text like that of ``kept_text``; empty without a tolerance.
         """
         cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None]
         shades = {cell.shade for cell in cells}

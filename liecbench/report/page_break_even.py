@@ -26,11 +26,11 @@ class Bracket:
     """The break-even of one method.
 
     Attributes:
-        method: The method's name, with the common parts of its rows' settings.
+        method: The method's name with its setting, but without the link rate.
         colour: The method's colour in all figures.
         text: A sentence on the break-even.
-        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at these rates; None without a
-            verdict.
+        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at the scenario's rates; None
+            without a verdict.
         quality: This verdict in words, such as ``accuracy lost``; else empty.
         zones: Zones of link rates, each with its start and width in percent of the axis.
     """
@@ -52,7 +52,8 @@ class Bracket:
 class Brackets:
     """The brackets of all methods, and the marks of their common axis: places in percent with rates as text.
 
-    ``compute`` has the compute seconds for which the rates hold, as in ``for steps that compute 0.36 s``, or is empty.
+    ``compute`` is a phrase on the compute seconds per step for which the rates hold, such as
+    ``for steps that compute 0.36 s``; empty if unknown.
     """
 
     compute: str
@@ -98,7 +99,7 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
 
 def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
-    """Return the worst of the verdicts on the accuracy of a method at the rates that the scenario asked for."""
+    """Return the worst verdict on accuracy in the break-even's rows at the rates that the scenario asked for."""
     rows = [row for row in one.rows if not row.is_added]
     judged = [found for row in rows if (found := comparison.verdict_of(row).accuracy_of(row)) is not None]
     return min(judged, key=lambda found: _WORST_FIRST.index(found.outcome), default=None)

@@ -32,7 +32,7 @@ _SECTIONS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureSection:
-    """A section with figures: those to show, and those that the reader unfolds."""
+    """A section of the page: its visible figures, and its figures that stay folded until the reader opens them."""
 
     key: str
     heading: str
@@ -55,5 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False if no curve of the figure has two points, as after one epoch: the table has single points."""
+    """Return False for a figure of curves that all have a single point, as after one epoch. Tables show such values."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

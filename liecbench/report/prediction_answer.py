@@ -43,8 +43,8 @@ def answer_lines(found: Predictions) -> Iterator[str]:
 def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
     """Return the methods to name as the fastest in one setting; ``rows`` are the setting's rows, fastest first.
 
-    If no method is clearly faster than the baseline, this is the baseline. Else it is the method of the first row, and
-    those of the rows whose intervals overlap with the first row's.
+    If no method is clearly faster than the baseline, return only the baseline. Else return the method of the first row,
+    and the method of each row whose interval overlaps with the first row's.
     """
     first, *others = rows
     if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:

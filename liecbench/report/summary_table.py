@@ -33,7 +33,7 @@ _DECIDING: Final = ("test_accuracy", "test_loss", "speedup", "seconds_per_epoch"
 class _Layout:
     """The texts of each row by column, the width of each column by its name, and the speed-up of the longest bar.
 
-    A row is named by its identity, ``id(row)``.
+    The keys of ``texts`` are ``id(row)``.
     """
 
     texts: Mapping[int, Mapping[str, Text]]

@@ -39,7 +39,7 @@ def field_text(row: Row, name: str) -> str:
 
 
 def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
-    """Return a field's value as text, with the row's mark after the name of its algorithm."""
+    """Return the text of the row's field ``name``. If the field is the algorithm, the row's mark follows it."""
     return field_text(row, name) + (row_mark(comparison, row) if name == "algorithm" else "")
 
 
@@ -50,9 +50,9 @@ def row_mark(comparison: Comparison, row: Row) -> str:
 
 
 def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
-    """Return the rows, each by its ``id``, that have the best mean of a metric.
+    """Return the ``id`` of each row that has the best mean of a metric.
 
-    The baseline's difference from itself, or ratio to itself, is no result and never among them.
+    If the metric compares with the baseline, as a speed-up does, the baseline's own row is never among them.
     """
     best = metric.best(row.metrics[metric.name] for row in rows)
     eligible = [row for row in rows if not (row.is_baseline and metric.compare is not None)]
@@ -80,7 +80,7 @@ def shared_fields_text(comparison: Comparison) -> str:
 
 
 def kept_text(comparison: Comparison) -> str:
-    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``; empty for none."""
+    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``; empty if none."""
     judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
     return "" if judged is None else f"kept: {comparison.words.within(judged)}"
 

@@ -47,7 +47,7 @@ def _model(cell: Cell) -> str:
 
 
 def summary(found: Validation, costs: TransportCosts) -> Iterator[str]:
-    """Yield the lines below the table."""
+    """Yield the lines below the table: errors, predicted winners, break-evens, and the source of ``costs``."""
     yield (
         f"{len(found.steps)} rows: median error {found.median_error:.1%}, 95th percentile {found.high_error:.1%} "
         "(absolute)"

@@ -143,7 +143,7 @@ def _energy(epoch: Epoch) -> float:
 
 
 def _drawn_epochs(num_epochs: int) -> Iterator[int]:
-    """Yield the epochs, from 0, that curves show: all, or about 300 evenly spaced ones and the last."""
+    """Yield the numbers, from 0, of the epochs that curves show: all, or about 300 evenly spaced ones and the last."""
     step = max(1, num_epochs // _MOST_POINTS)
     yield from range((num_epochs - 1) % step, num_epochs, step)
 
