@@ -41,7 +41,7 @@ class DelayLine:
     Args:
         listener: The socket on which ranks reach the process.
         bridge: Index of the interface of the bridge that joins all workers. The bridge has its own namespace, the hub.
-        ports: Name of each worker's interface in the hub, by rank, and then of the hub's own.
+        ports: Names of interfaces in the hub: the one of each worker, by rank, and last the hub's own.
     """
 
     def __init__(self, listener: socket.socket, bridge: int, ports: Sequence[str]) -> None:
@@ -114,7 +114,7 @@ class DelayLine:
     def _learn_lateness(self, late: float) -> None:
         """Adjust how much before a due time the process asks to be woken, so that it is on time on average.
 
-        ``late`` is the time in seconds by which it was woken after the last due time.
+        ``late`` is the time in seconds from the last due time until the process was woken.
         """
         error = min(late, 2 * _MOST_EARLY_SECONDS) - self._early
         self._early = min(max(0.0, self._early + _SMOOTHING * error), _MOST_EARLY_SECONDS)

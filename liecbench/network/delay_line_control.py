@@ -38,7 +38,7 @@ class DelayLineControl:
         return None
 
     def limit(self, link: Link) -> None:
-        """Give this rank's link the rates, delay, jitter and loss of ``link``.
+        """Limit this rank's link to the rates of ``link``, and emulate the delay, jitter and loss of ``link``.
 
         Raises OSError if the kernel has no packet sockets, or lacks one of their options.
         """

@@ -141,7 +141,10 @@ def _set_up_host(route: IPRoute, interface: str, number: int, address: str) -> N
 
 
 def _introduce_hosts(here: int, namespaces: list[int]) -> None:
-    """Give every worker and the hub, whose namespace is ``here``, the hardware addresses of all others."""
+    """Add the hardware addresses of all other hosts to the ARP table of each worker and of the hub.
+
+    ``here`` is the hub's namespace, and ``namespaces`` are those of the workers by rank.
+    """
     addresses = [*map(_worker_address, range(len(namespaces))), HUB_ADDRESS]
     hosts = [(address, _hardware_address(number)) for number, address in enumerate(addresses)]
     add_neighbours(_HUB_INTERFACE, hosts[:-1])

@@ -40,7 +40,7 @@ class KernelShaper:
         self._clear_netem()
 
     def shape(self, bits_per_second: int, link: Link) -> None:
-        """Limit this direction to ``bits_per_second``, and give it the delay, jitter and loss of ``link``."""
+        """Limit this direction to ``bits_per_second``, and add the delay, jitter and loss of ``link``."""
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
         if link.needs_latency or self._has_netem:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)

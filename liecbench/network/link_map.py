@@ -41,7 +41,7 @@ class LinkMap:
         return any(link.needs_latency for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return the default link, then the links of single workers that differ; nothing if links are not shaped."""
+        """Return the default link, then the links of single workers that differ; empty if links are not shaped."""
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
@@ -57,7 +57,7 @@ class LinkMap:
         return dict(self.workers).get(rank, self.default)
 
     def at_rate(self, bits_per_second: int) -> "LinkMap":
-        """Return the links with all rates multiplied by one factor, after which the default link has this up rate.
+        """Return the links with all rates scaled so that the default link's up rate is ``bits_per_second``.
 
         Delay, jitter and loss stay. The links must be shaped.
         """
@@ -77,8 +77,8 @@ class LinkMap:
     def shape(self) -> str:
         """A text that is equal for links that differ only by one factor on all rates, such as ``down = 5 × up 20ms``.
 
-        The text has the ratios between the rates, and delay, jitter and loss. The text is empty if all links have one
-        and the same rate, up and down, and no delay, jitter or loss. The links must be shaped.
+        The text has the ratios between the rates, and delay, jitter and loss. The text is empty if all links have the
+        same rate, up and down, and no delay, jitter or loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
         return _shape(self)

@@ -20,11 +20,11 @@ class LinkTally:
     """Counts of the delay line, the process that emulates links, since it started or since an earlier tally.
 
     Attributes:
-        lost_sent_segments: By rank, the segments that its link lost on the way up, as its ``loss`` demands.
-        lost_received_segments: By rank, the segments that its link lost on the way down.
+        lost_sent_segments: Number of segments that each rank's link lost on the way up, as the link's ``loss`` demands.
+        lost_received_segments: Number of segments that each rank's link lost on the way down.
         dropped_frames: Frames of all ranks that were dropped although their link was not to lose them: the socket's
             ring buffer was full, the frame did not fit into it, or the kernel had no memory to send the frame.
-        sent_frames: Frames that all ranks and the hub got from the delay line when their time had come.
+        sent_frames: Frames that the delay line sent, once they were due, to any rank or the hub.
         late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
         cpu_seconds: CPU seconds of the delay line's process; 0 in records of earlier versions.
     """

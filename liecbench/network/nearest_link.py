@@ -74,7 +74,7 @@ def key_remedy(key: str) -> str | None:
 def _as_mapping(text: str) -> str | None:
     """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
 
-    Tables show links in this form, and may add their round trip. If the text has a round trip but no delay, the mapping
+    Tables show links in this form, and may add the round trip. If the text has a round trip but no delay, the mapping
     has a quarter of the round trip as the delay, and a text after it says why. Return None if the text is no link.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
