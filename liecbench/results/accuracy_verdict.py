@@ -36,9 +36,9 @@ class AccuracyVerdict:
             better.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with 80 % probability, if
-            the true difference is the observed one (or 0, if the observed one is positive). Set only if the outcome is
-            ``not_shown`` and there are two seeds or more.
+        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with 80 % probability,
+            assuming that the true difference equals the observed one, or 0 if the observed one is positive. Set only if
+            the outcome is ``not_shown`` and there are two seeds or more.
         one_seed_error: The largest standard error that the limited number of test examples can cause in the difference
             of a single seed. None if the number of test examples is unknown, and for language models.
     """
@@ -113,8 +113,8 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
 def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
     """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance.
 
-    The p-value of a single difference is 1. The standard deviation is taken as at least ``resolution``, the smallest
-    possible change of accuracy.
+    ``differences`` has one value per seed; with a single one, the p-value is 1. The standard deviation is taken as at
+    least ``resolution``, the smallest possible change of accuracy.
     """
     count = len(differences)
     if count < 2:
@@ -140,7 +140,7 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
 
 
 def num_test_labels(cells: Sequence[CellResult]) -> int | None:
-    """Return the number of labels in the cells' test set; None if the records lack it."""
+    """Return the number of labels in the cells' test set; None if it was not recorded."""
     known = [cell.environment.test_set for cell in cells]
     return next((int(facts.labels) for facts in known if facts), None)
 

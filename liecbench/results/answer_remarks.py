@@ -9,7 +9,7 @@ from liecbench.results.verdict_words import Words
 
 
 def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
-    """Yield sentences on all answers together, so that a remark on several settings appears once."""
+    """Yield the remarks on the answers for all settings; a remark that holds for several settings appears once."""
     for answer in answers:
         if answer.equal:
             yield answer.equal if len(answers) == 1 else f"{answer.place}: {answer.equal}"
@@ -21,7 +21,7 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Join the questions of several settings into one, with seeds that are likely to settle a verdict in each."""
+    """Merge the questions about several settings into one, with the largest number of seeds that any of them needs."""
     return MoreSeeds(
         methods=tuple(dict.fromkeys(name for one in questions for name in one.methods)),
         quality=questions[0].quality,

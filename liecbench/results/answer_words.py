@@ -26,13 +26,13 @@ class Answer:
     """The answer for one setting, such as one link, in parts, because a page with many answers shows some parts once.
 
     Attributes:
-        setting: The setting's name among the settings of the comparison; empty if there is only one.
+        setting: The setting's name; empty if the comparison has only one setting.
         place: The links in words, with the rest of the setting, such as ``On 20mbit (workers 4)``.
         outcome: Whether compression pays there.
         advice: The advice up to the method's name, such as ``use`` or ``stay with``; a whole sentence if ``method`` is
             empty.
         method: The method to which the advice refers; empty for none.
-        speed: The method's mean speed-up; None if the answer names none.
+        speed: The method's mean speed-up; None if the answer has no speed-up.
         gain: The method's speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty for none.
         rest: The words after the method and its gain, such as `` as fast as ddp``.
         cost: A clause on what the gain costs, such as ``it keeps the accuracy within 0.5 points``; empty for none.
@@ -60,17 +60,17 @@ class Answer:
 
     @property
     def line(self) -> str:
-        """The answer with its place, in one sentence: ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``."""
+        """The answer with its place, such as ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``."""
         numbers = f" ({self.evidence})" if self.evidence else ""
         return f"{self.place}: {self.told(self.gain)}{numbers}"
 
     @property
     def headline(self) -> str:
-        """The answer with its place, without intervals."""
+        """The answer with its place, as in ``line``, but with neither intervals nor evidence."""
         return f"{self.place}: {self.told('' if self.speed is None else RATIO.format(self.speed))}"
 
     def told(self, gain: str) -> str:
-        """Return the answer without place and numbers; ``gain`` is the speed-up as text, or empty to leave it out."""
+        """Return the answer without place and evidence; ``gain`` is the speed-up as text, or empty to leave it out."""
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
         return f"{self.advice}{method}{f', {gain}' if gain else ''}{self.rest}{cost}"
@@ -123,7 +123,10 @@ def _answer(
 def _gain(
     verdict: SettingVerdict, words: Words, outcome: Outcome, advice: str, row: Row, *, cost: str | None = None
 ) -> Answer:
-    """Return advice on a faster method; if ``cost`` is None, the cost is the verdict on the method's accuracy."""
+    """Return an answer that gives ``advice`` on the method of ``row``, with its speed-up over the baseline.
+
+    If ``cost`` is None, the answer's cost is the verdict on the accuracy of ``row``.
+    """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]
     return replace(
@@ -187,7 +190,7 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer if the rows ``waiting`` are faster, and none of them is shown to keep the accuracy yet."""
+    """Return the answer if the rows ``waiting`` are faster, but none is shown to keep the accuracy yet."""
     likely = [row for row in waiting if may_keep_quality(verdict.accuracy_of(row), words)]
     if likely:
         best = max(likely, key=lambda row: row.mean_log_speed)
@@ -207,7 +210,7 @@ def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) ->
 
 
 def _closest(verdict: SettingVerdict, words: Words) -> str:
-    """Return text such as ``the closest, liec, is 0.60× as fast``, on the fastest method that was compared."""
+    """Return text on the fastest method that was compared, such as ``the closest, liec, is 0.60× as fast``."""
     rows = [row for row in verdict.rows if row.speed is not None and not row.is_baseline]
     row = max(rows, key=lambda row: row.mean_log_speed)
     return f"the closest, {words.name(row)}, is {_factor(row)} as fast"

@@ -26,8 +26,8 @@ class NeededRate:
 
     Attributes:
         utilization: The compute utilization, from 0 to 1.
-        low_bits_per_second: A rate at which the utilization is still lower; None if it is reached even at the lowest
-            measured rate, if no rate reaches it, or if it is unknown.
+        low_bits_per_second: A rate at which the utilization is still lower; None if the lowest measured rate already
+            reaches the utilization, if no rate reaches it, or if no such rate is known.
         high_bits_per_second: A rate at which the utilization is reached; None if no rate is known to reach it.
         basis: How the range was found. Only ``measured`` ranges lie between measured rates.
     """
@@ -39,7 +39,7 @@ class NeededRate:
 
     @property
     def is_reached(self) -> bool:
-        """False if no link rate, however high, is known to reach the utilization."""
+        """False if both bounds are None: no link rate reaches the utilization, or the range is unknown."""
         return self.low_bits_per_second is not None or self.high_bits_per_second is not None
 
 
@@ -55,9 +55,9 @@ class BandwidthNeeded:
         compute: The compute seconds of a step, to which all rates refer.
         rates: The rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: The largest part of the remaining time on such links: compression, the work of a method without
-            compressor, latency and waiting for other ranks, or waiting for a processor; None if nothing remains or it
-            is unknown.
+        limited_by: On links without rate limit, the largest part of a step besides computing: compression, the work of
+            a method without compressor, latency and waiting for other ranks, or waiting for a processor; None if there
+            is no such part or it is unknown.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 
@@ -86,14 +86,14 @@ class BandwidthNeeded:
 
     @property
     def highest_text(self) -> str:
-        """The highest compute utilization as text, with the part that limits it, such as ``88.0% (compression)``."""
+        """The highest compute utilization as text, with ``limited_by``, such as ``88.0% (compression)``."""
         if self.highest_utilization is None:
             return "–"
         reason = f" ({self.limited_by})" if self.limited_by else ""
         return f"{FRACTION.format(self.highest_utilization)}{reason}"
 
     def _text(self, bits_per_second: float) -> str:
-        """Return the default link at a rate, with two significant digits, such as ``84mbit`` or ``10mbit↑ 50mbit↓``."""
+        """Return the default link as text at a rate of two significant digits: ``84mbit`` or ``10mbit↑ 50mbit↓``."""
         link = self.link.at_rate(int(float(f"{bits_per_second:.2g}"))).default
         assert link is not None, "links with a needed rate are shaped"
         return str(link.without_delay)
@@ -116,7 +116,7 @@ _NOTES: Final[dict[Basis, str]] = {
 
 
 def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
-    """Return the table to show of the bandwidths that methods need."""
+    """Return a table of the bandwidths that methods need, as texts."""
     shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
     bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
     by_workers: dict[str, list[StepCompute]] = {}
@@ -147,10 +147,10 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
 
 
 def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object]]:
-    """Return one object per method and setting for JSON. Rates are up rates in bits per second.
+    """Return one JSON object per method and setting. All rates are up rates in bits per second.
 
     The needed rate lies between ``low_bits_per_second`` and ``high_bits_per_second``; both are None if no rate is high
-    enough.
+    enough, or if the range is unknown.
     """
     return [
         {

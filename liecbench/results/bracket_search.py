@@ -22,14 +22,14 @@ _REACH: Final = 1.75
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
     """Return the link rate to measure next, in bits per second; None if the search is over.
 
-    The search is over if the measured rates do not enclose a break-even, or if they enclose it as narrowly as they can.
-    That is ±10 %, or more if the speed-up hardly changes with the rate: near the break-even, a speed-up known to ±
-    ``precision`` cannot be told from 1. The error of the break-even's ln(rate) is then proportional to ``precision`` ÷
-    slope of ln(speed-up) over ln(rate).
+    The search is over if the measured rates do not enclose a break-even, if they enclose it within ±10 %, or if no
+    further rate would narrow the range. No rate narrows it if the speed-up hardly changes with the rate: near the
+    break-even, the speed-up then cannot be told from 1, and the error of ln(rate) of the break-even is proportional to
+    ``precision`` ÷ slope of ln(speed-up) over ln(rate).
 
     Args:
-        points: The measured rates in bits per second, lowest first, each with its ln(seconds of the baseline ÷ seconds
-            of the method).
+        points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of
+            the method).
         precision: The half-width of the confidence interval of a measured speed-up, as a fraction of the speed-up.
     """
     found = bracket_of(points)

@@ -20,7 +20,7 @@ class BreakEven:
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
         untimed: The method's rows at link rates that runs added to narrow the range, but that gave no speed-up, for
-            example because the link failed its check. Empty if ``is_narrowest``, because no rate is needed then.
+            example because the link failed its check. Empty if ``is_narrowest``.
         is_narrowest: True if no further rate would narrow the range: it is already within ±10 %, or the speed-ups near
             the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
@@ -42,7 +42,7 @@ class BreakEven:
 
     @property
     def emulators(self) -> list[str]:
-        """The names of the emulators of the method's links, each once, those of the slowest links first."""
+        """The distinct names of the emulators of the method's links, in the order of link rates, slowest first."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 
@@ -74,8 +74,9 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method that was compared with the baseline at two or more link rates.
 
-    Links are compared if they differ only in a factor of all rates; their rate is then the up rate. If a scenario asked
-    for a rate, and an earlier run also added it to find the break-even more precisely, the scenario's rows count.
+    A break-even is computed over links that differ only in a factor of all rates; a link's rate is the up rate. If two
+    rows have the same rate, one from the scenario and one that a run added to narrow the break-even, the scenario's
+    row is used.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}

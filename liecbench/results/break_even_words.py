@@ -14,12 +14,13 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield the lines on break-evens, after a line that says for how many compute seconds per step they hold.
+    """Yield a line with the compute seconds per step for which the break-evens hold, then the lines on break-evens.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
     with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no
     scenario asked for, but that a run added to find a break-even more precisely, come last if they gave no speed-up.
-    A suffix such as ``(estimated)``, if times are not measured, is only in the first line if all methods share it.
+    If times are not measured, a suffix such as ``(estimated)`` says so: in the first line if all methods share it, else
+    after each method's name.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)
@@ -49,8 +50,8 @@ def _at_every_rate(found: Sequence[BreakEven], names: Sequence[str], baseline: s
 def method_name(found: BreakEven, labels: Labels) -> str:
     """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
-    The name has the method, its setting without the link rate, and the common properties of its links, such as a delay.
-    If the links were emulated in several ways, it names the emulators, those of the slowest links first.
+    The name has the method, its setting without the link rate, and what all its links share, such as a delay. If the
+    links were emulated in several ways, the name lists the emulators, those of the slowest links first.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
@@ -79,10 +80,9 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 
 
 def _shown_range(found: BreakEven) -> str:
-    """Return text such as ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
+    """Return all measured rates as text: ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    The range covers all measured rates. The method is faster at all rates with a shown difference, or slower at all of
-    them.
+    The outcome must be ``always`` or ``never``.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

@@ -83,15 +83,14 @@ def task_key(group: CellGroup) -> bytes:
 
 
 def by_task(groups: Sequence[CellGroup]) -> dict[bytes, CellGroup]:
-    """Return the groups of cells by their task as JSON; of several groups with the same task, only the first."""
+    """Return the groups by ``task_key``; if several groups have the same task, only the first of them."""
     return {task_key(group): group for group in reversed(groups)}
 
 
 def nearest_baseline(group: CellGroup, baselines: Sequence[CellGroup]) -> CellGroup | None:
-    """Return the baseline whose task has the most fields in common with that of ``group``; None if there is none.
+    """Return the baseline whose task has the most values in common with that of ``group``; None without baselines.
 
-    A group has the cells of one row. There are several baselines if the scenario varies the task, for example its
-    learning rate.
+    There are several baselines if the scenario varies the task, for example the learning rate.
     """
     task = group.cells[0].spec["task"]
     shared = {id(one): sum(one.cells[0].spec["task"].get(k) == v for k, v in task.items()) for one in baselines}

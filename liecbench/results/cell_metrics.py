@@ -40,14 +40,14 @@ def _derive_block(cells: Sequence[CompletedCell]) -> list[dict[str, float]]:
 
 
 def comparing_metrics() -> list[tuple[str, Compare]]:
-    """Return the name of each metric that compares a cell with the baseline's cell, with the function that does it."""
+    """Return (name, function) for each metric that compares a cell with the baseline's cell."""
     return [(metric.name, metric.compare) for metric in METRICS.values() if metric.compare is not None]
 
 
 def compare_metrics(
     cell: Mapping[str, float], baseline: Mapping[str, float], compared: Sequence[tuple[str, Compare]]
 ) -> dict[str, float]:
-    """Return by name the known metrics that compare a cell with the baseline's cell of the same seed.
+    """Return the known metrics that compare a cell with the baseline's cell of the same seed, by name.
 
     Args:
         cell: The cell's own metrics by name.

@@ -25,9 +25,9 @@ class CellResult:
 
     ``timings`` and ``long_run`` are set only for a cell that is not trained itself: a timing session times its steps,
     and another cell is trained for its losses and accuracies. ``timings`` are the timed bursts of consecutive steps.
-    ``timing_emulators`` are the names of the emulators of the links in these bursts: several if versions of liecbench,
-    or machines, choose differently. ``long_run`` is a mean epoch with times from these bursts, in which rare steps,
-    such as averaging steps, are as frequent as in a long training.
+    ``timing_emulators`` are the names of the emulators of the links in these bursts: several if versions
+    of liecbench, or machines, chose different emulators. ``long_run`` is a mean epoch with times from these bursts, in
+    which rare steps, such as averaging steps, are as frequent as in a long training.
 
     ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
     the delay line, one of the emulators of links, was not used.
@@ -120,9 +120,9 @@ class Replay:
     def apply(self, records: Iterable[Record]) -> None:
         """Apply records in the order of the ledger.
 
-        Epoch and End records are ignored if no Start record of their cell comes before them. If a session only timed a
-        cell's steps, and another cell was trained for its losses, its epochs are computed from both: times from the
-        timed steps, all else from the other cell's epochs.
+        Epoch and End records are ignored if no Start record of the same cell comes before them. If a session only timed
+        the steps of a cell, the cell's epochs have the times of these steps, and all other values from the epochs of
+        the cell that was trained in its place.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -188,10 +188,10 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells without those that were trained only for the losses of other cells in ``cells``.
+    """Return the cells without those that were trained only to give other cells in ``cells`` their losses.
 
-    The other cells' steps were only timed. These cells have the losses of the trained cell, and times on their own
-    links, so that the trained cell would show the same epochs a second time.
+    Those other cells were only timed, and their epochs repeat the losses of the trained cell. So if the trained cell
+    were kept, the same training would be listed twice.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

@@ -34,7 +34,7 @@ class Comparison:
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
-            targets are given, ``target_loss`` is that of language models.
+            targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
         by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
         shared_fields: The values of all other fields by name; each is the same in every row that has the field.
@@ -48,7 +48,7 @@ class Comparison:
         notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
-        merged_warnings: The warnings, of which those that differ only in the method or in numbers are one sentence.
+        merged_warnings: The warnings; those that differ only in the method or in numbers are merged into one.
         labels: Short names of methods and settings.
         directories: The results directories that the cells come from.
     """
@@ -110,9 +110,10 @@ class Comparison:
         return {id(row): one for one in self.setting_verdicts for row in one.rows}
 
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
-        """Return the table of the bandwidth that methods need; None if it has nothing to show.
+        """Return the table of the bandwidth that methods need; None if there is nothing to show.
 
-        Without ``wide``, it is shown only if some method was measured at two or more link rates, or was predicted.
+        If ``wide`` is False, a table is returned only if some method was measured at two or more link rates, or was
+        predicted.
 
         Args:
             page: True for the HTML page, which shows the table as if ``wide`` were True.

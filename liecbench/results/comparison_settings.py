@@ -1,4 +1,4 @@
-"""The settings with which a scenario's cells are compared, as a results directory's ``scenario.yaml`` has them."""
+"""The settings with which a scenario's cells are compared, read from the ``scenario.yaml`` of a results directory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class ComparisonSettings:
 
 
 def _from_zero_to(most: float, value: Any) -> float:
-    """Return a number; raise ValueError if it is negative, larger than ``most`` or no number."""
+    """Return ``value`` as a float; raise ValueError if it is not a number from 0 to ``most``."""
     number = float(value)
     if not 0 <= number <= most:
         raise ValueError(f"{value} is not from 0 to {most:g}")

@@ -32,7 +32,7 @@ class CompletedCell:
     _seconds: Mapping[str, float | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compute the mean seconds of all timed fields in one pass: five times as fast as one field after the other."""
+        """Compute the mean seconds of all timed fields in one pass; one pass per field takes five times as long."""
         epochs = self.epochs if self.long_run is None else [self.long_run]
         object.__setattr__(self, "costly_epochs", epochs)
         # An epoch of 22 steps of which 11 are timed counts as half.
@@ -56,8 +56,8 @@ class CompletedCell:
         Args:
             epochs: The epochs in order.
             target_accuracy: The target as an accuracy from 0 to 1; None for no such target.
-            target_loss: The target as a test loss, in nats; None for no such target. If there are both targets, this
-                one is that of language models, and the accuracy that of all other models.
+            target_loss: The target as a test loss, in nats; None for no such target. If both targets are given,
+                this one applies to language models, and ``target_accuracy`` to all others.
             long_run: The mean epoch of a long training; None if the cell was timed while it trained.
             is_language_model: True if the cell trains a language model.
         """

@@ -114,7 +114,7 @@ class Environment:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """Return the environment that a rank described, or that a record holds as JSON.
+        """Return an environment given its fields by name, as a rank reports them or the JSON of a record has them.
 
         Raises:
             TypeError: If ``described`` has an unknown field.

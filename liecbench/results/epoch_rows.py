@@ -20,7 +20,7 @@ def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
     """Return one row per epoch of each cell, in the order of the cells and of their epochs.
 
     A row has the cell's fields (the seed among them), ``cell`` (its id), ``status``, ``epoch`` (from 1) and the
-    measured values, by the names of ``epoch`` records. Different from those:
+    measured values, named and defined as in ``epoch`` records, except:
 
     - ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over ranks.
     - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of the timing
@@ -33,7 +33,7 @@ def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
 
 
 def epoch_fields(cell: CellResult) -> dict[str, Any]:
-    """Return the fields of a cell that all its rows share, the seed among them."""
+    """Return the fields that are the same in all rows of a cell: its configuration with the seed, id and status."""
     directory = {} if cell.directory is None else {"results": cell.directory}
     return {**flat_fields(cell.spec), **directory, "cell": cell.id, "status": cell.status}
 
@@ -76,7 +76,7 @@ def _known(value: float | None) -> float | None:
 
 
 def _relative_interval(cell: CellResult) -> tuple[float | None, float | None]:
-    """Return the ends of the 95 % interval of the cell's seconds, divided by their mean; None for unknown ends."""
+    """Return both ends of the 95 % interval of a cell's seconds, as multiples of the mean; None if unknown."""
     rounds = Pace.of_cells([cell], {}).log_seconds if cell.epochs else None
     if rounds is None:
         return None, None

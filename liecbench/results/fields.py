@@ -12,8 +12,8 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     A field differs if two rows have different values other than None, or if one row has None and another row of the
     same algorithm has a value. A row that lacks the field, such as an option of another schedule, is compared only
-    with rows from which no other field distinguishes it. The order of blocks differs only between rows of one
-    algorithm.
+    with rows from which no other field distinguishes it. The field ``block_order`` is compared only between rows of
+    one algorithm.
 
     Args:
         rows: The fields of each row, by name.

@@ -67,7 +67,7 @@ class KindMeans:
 
 
 def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
-    """Return the means of each step kind by its name, given all series of timed steps of one method on one link."""
+    """Return the means by the name of the step kind, given all bursts of timed steps of one method on one link."""
     by_kind: dict[str, list[Timing]] = {}
     for timing in timings:
         by_kind.setdefault(timing.kind, []).append(timing)

@@ -14,7 +14,7 @@ def is_language_model(spec: Mapping[str, Any], tokens: Sequence[int | None]) -> 
 
     Args:
         spec: The cell's spec.
-        tokens: The number of tokens of each of its epochs; None where a record has none.
+        tokens: The number of tokens of each of the cell's epochs, or None if the epoch's record has no number.
     """
     dataset = spec["task"].get("dataset") or {}
     return dataset.get("name") in _DATASETS or tokens.count(None) < len(tokens)

@@ -19,7 +19,7 @@ class Ledger:
     """The write end of a results directory's ledger: each record is appended and synced to the disk.
 
     One process writes at a time: rank 0 while a launch lives, else the ``liecbench`` command. If another process has
-    written since the last append, the next append first counts the file's lines again, to number its own.
+    written since the last append, the next append first counts the file's lines again, to number the new line.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -59,7 +59,7 @@ def is_cut_off(text: bytes) -> bool:
 
 
 def renumbered(line: bytes, number: int) -> bytes:
-    """Return a line with another number and the checksum to match; a line of the first schema as it is."""
+    """Return a line with its number replaced and its checksum recomputed; a line of the first schema is unchanged."""
     found = _SEAL.search(line)
     return line if found is None else seal(f"{line[: found.start()].decode()}}}", number).encode()
 

@@ -108,7 +108,7 @@ class LedgerReader:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
     def _refused(self, damage: str) -> LiecbenchError:
-        """Return an error about ``damage`` in the file after the last line that was read."""
+        """Return the error to raise for ``damage`` in the line after the last one that was read."""
         remedy = (
             f"restore the file, or keep only its {self._num_lines} lines before" if self._num_lines else NOT_RESULTS
         )
@@ -129,7 +129,7 @@ class LedgerReader:
         return parsed
 
     def _accepted_records(self, texts: list[bytes]) -> list[Record]:
-        """Return the records of the lines before the first without a right number and checksum, or without a record."""
+        """Return the records of the leading lines that have the right number and checksum and hold a valid record."""
         records = []
         try:
             for text in texts[: self._numbers.accept(texts)]:

@@ -12,7 +12,7 @@ NOT_LOADED = "ranks that replay a profile load no batches, so that their times d
 
 
 def with_loading(cell: CellResult) -> CellResult:
-    """Return a cell whose seconds include the loading of batches, which become part of the ``other_seconds``."""
+    """Return a copy of a cell that counts the seconds for loading batches in its times, as ``other_seconds``."""
     return dataclasses.replace(
         cell,
         epochs=[_of_epoch(epoch) for epoch in cell.epochs],
@@ -22,7 +22,7 @@ def with_loading(cell: CellResult) -> CellResult:
 
 
 def loading_notes(cells: Sequence[CellResult]) -> list[str]:
-    """Return notes for the reader of a comparison whose times include loading; one more if ``cells`` are replayed."""
+    """Return the notes to show with a comparison whose times include loading; one more if any cell is replayed."""
     return [NOTE, *[NOT_LOADED] * any(cell.is_replayed for cell in cells)]
 
 

@@ -29,7 +29,7 @@ class Wait:
     Attributes:
         rate: The link rate in bits per second.
         mean: The wait.
-        low: The lower end of its interval; ``mean`` if there is none.
+        low: The lower end of the wait's interval; ``mean`` if there is no interval.
         high: The upper end.
         rest: The part of ``mean`` that no faster link shortens: compression, latency, and waiting for other ranks.
         communication: All communication, whether or not computing hides it.
@@ -43,7 +43,7 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` · ``bound`` / ``mean``: the rest of a wait of ``bound``, which is ``low`` or ``high``."""
+        """Return ``rest`` scaled in proportion from ``mean`` to ``bound``, which is ``low`` or ``high``."""
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property
@@ -60,9 +60,9 @@ class Wait:
 def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNeeded]:
     """Return the bandwidth that each method needs in each setting, in the order of the rows.
 
-    Rows belong together if they differ only in the rate of their links. If a scenario asked for a rate, and a run also
-    added it to find a break-even, the scenario's row counts. Rows without link rates, or whose records do not divide
-    the time into parts, are left out.
+    Rows that differ only in the rate of their links give one result. If two rows have the same rate, one from the
+    scenario and one that a run added to narrow a break-even, the scenario's row is used. Rows without link rates,
+    or whose records do not divide the time into parts, are left out.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
@@ -100,7 +100,7 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 
 
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a link rate at which the wait is at most ``target``, given the upper ends of its intervals.
+    """Return a link rate at which the wait is at most ``target``, judged by the upper ends of the waits' intervals.
 
     None if no rate is known to be high enough.
     """
@@ -117,9 +117,9 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a link rate below which the wait is longer than ``target``, given the lower ends of its intervals.
+    """Return a link rate below which the wait is above ``target``, judged by the lower ends of the waits' intervals.
 
-    None if the wait is not longer than ``target`` even at the lowest measured rate.
+    None if the wait is not above ``target`` even at the lowest measured rate.
     """
     first = waits[0]
     if first.low <= target:
@@ -158,7 +158,7 @@ def _slope(slow: Wait, fast: Wait) -> float:
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
     """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first.
 
-    ``shared`` is the provenance that all methods share; empty if methods differ in it.
+    ``shared`` is the suffix for estimated or replayed times that all methods share; empty if methods differ in it.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)
@@ -181,7 +181,7 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return the wait of a row, given the compute seconds of an epoch."""
+    """Return the wait of a row's steps at the link rate ``rate``; ``compute_seconds`` are those of an epoch."""
     seconds = row.metrics["seconds_per_epoch"]
     assert seconds is not None, "rows with a compute utilization are timed"
     low, mean, high = (

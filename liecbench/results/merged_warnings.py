@@ -12,9 +12,9 @@ _NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
 
 def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
-    """Return a sentence with the measured values per requested rate and per requested round trip.
+    """Return one sentence per requested rate and per requested round trip, with the range of the measured values.
 
-    For example ``links of 500mbit carried 443mbit to 470mbit``, with the lowest and the highest measured rate.
+    An example is ``links of 500mbit carried 443mbit to 470mbit``.
     """
     rates = [one for one in deviations if one.of != "round trip"]
     trips = [one for one in deviations if one.of == "round trip"]
@@ -25,9 +25,9 @@ def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
 
 
 def merged_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return fewer sentences that say the same: one for those that differ only in the method or in numbers.
+    """Return the warnings, with those that differ only in the method or in numbers merged into one.
 
-    A sentence has the methods, and the range of each number.
+    A merged warning has the names of the methods, and the range of each number.
 
     Args:
         warnings: Texts that begin with a method's name and a colon.

@@ -13,17 +13,17 @@ PERPLEXITY_NAME: Final = "perplexity"
 
 
 def baseline_ratio(name: str) -> Compare:
-    """Return a function that divides the baseline's value of metric ``name`` by the cell's; None if one is unknown."""
+    """Return a function that returns the baseline's metric ``name`` ÷ the cell's, or None if either is unknown."""
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
 
 
 def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
-    """Return the cell's test accuracy minus the baseline's; None if one was not trained, and for language models."""
+    """Return the cell's test accuracy minus the baseline's; None if either was not trained, and for language models."""
     return None if PERPLEXITY_NAME in cell else _difference("test_accuracy", cell, baseline)
 
 
 def loss_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
-    """Return the cell's test loss minus the baseline's; None if they are not trained language models."""
+    """Return the cell's test loss minus the baseline's; None unless both are trained language models."""
     return _difference("test_loss", cell, baseline) if PERPLEXITY_NAME in cell else None
 
 
@@ -37,7 +37,7 @@ def perplexity(cell: CompletedCell) -> float | None:
 
 
 def tokens(cell: CompletedCell) -> float | None:
-    """Return the number of tokens that all ranks together train on in all epochs; None if an epoch has no number."""
+    """Return the number of tokens that all ranks together train on in all epochs; None if an epoch lacks the number."""
     counts = [epoch.tokens for epoch in cell.epochs if epoch.tokens is not None]
     return float(sum(counts)) if len(counts) == len(cell.epochs) else None
 
@@ -59,13 +59,13 @@ def wire_bytes(cell: CompletedCell) -> float | None:
 
 
 def optimizer_bytes(cell: CompletedCell) -> float | None:
-    """Return the size of the optimizer's states on rank 0, such as momentum; None if there are none."""
+    """Return the bytes of the optimizer's states, such as momentum, on rank 0; None without states."""
     known = [size for epoch in cell.epochs if (size := epoch.optimizer_bytes) is not None]
     return float(max(known)) if known else None
 
 
 def memory_bytes(cell: CompletedCell) -> float | None:
-    """Return the size of the vectors that the method keeps on the rank with the most; None if no epoch has it."""
+    """Return the bytes of the vectors that the method keeps, on the rank with the most; None if not recorded."""
     known = [size for epoch in cell.epochs if (size := epoch.memory_bytes) is not None]
     return float(max(known)) if known else None
 

@@ -33,8 +33,8 @@ class Metric:
         shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page; ``wide``:
             tables with ``--wide``, and the HTML page; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
-        exported_with: The name of another metric: JSON and CSV include this one only if some cell has a value of the
-            other. None if they always include it.
+        exported_with: The name of another metric: JSON and CSV include this metric only if some cell has a value of the
+            other. None if JSON and CSV always include this metric.
         zero_is_missing: True if 0 does not count as a value when another metric names this one in ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if the text of a value without an interval says that its error is unknown.

@@ -37,8 +37,8 @@ class Pace:
         utilization_by_round: Compute seconds ÷ seconds in each round, by the same keys as ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
-        late_share: How late ranks that slept in place of computing woke, as a share of the time; None if ranks
-            computed, or if it is unknown.
+        late_share: The seconds by which ranks that slept in place of computing woke late, as a share of the measured
+            seconds; None if ranks computed, or if it is unknown.
     """
 
     setting: str | None
@@ -94,7 +94,7 @@ class Pace:
 
     @property
     def log_utilization(self) -> LogRatio | None:
-        """The mean over rounds of ln(compute seconds ÷ seconds); None without rounds, or if a round has no compute."""
+        """The mean over rounds of ln(compute seconds ÷ seconds); None without rounds, or if a round computes 0 s."""
         return _log_mean(self.utilization_by_round) if all(self.utilization_by_round.values()) else None
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
@@ -124,7 +124,7 @@ class Pace:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked.
+        """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
 
         Two paces can be ranked in spite of other processes if all replaying ranks woke in time (see ``kept_times``).
         """

@@ -23,10 +23,10 @@ class PassedOver:
     Attributes:
         place: The setting in words, such as ``On 20mbit``.
         method: The method's name.
-        speed: Its mean speed-up.
+        speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: Its difference of accuracy or test loss from the baseline, and the worse end of the interval if the
-            difference may lie on either side of the tolerance; empty for none.
+        difference: The method's difference of accuracy or test loss from the baseline, as text, with the worse end of
+            the interval if the difference may lie on either side of the tolerance; empty if it is unknown.
     """
 
     place: str
@@ -37,7 +37,7 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return the reasons why rows of a setting are not the answer for it, fastest first.
+    """Return, for each of ``rows``, the reason why the setting's answer does not name it; fastest row first.
 
     Args:
         verdict: The verdict on the setting.
@@ -60,9 +60,9 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
 
 
 def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterator[str]:
-    """Yield a sentence per reason with the methods that it concerns, each with the range of its speed-ups.
+    """Yield one sentence per reason, with the methods passed over for it, each with its range of speed-ups.
 
-    A method that the reason does not concern in all of the ``num_settings`` settings has its places after its name.
+    If this happened to a method in only some of the ``num_settings`` settings, its name is followed by these settings.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
@@ -77,7 +77,7 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
-    """Return a method's name with its speed-ups and, if equal in all settings, its difference of accuracy."""
+    """Return a method's name with its range of speed-ups and, if equal in all settings, its accuracy difference."""
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
         speed_range([(one.speed, one.place) for one in found]),
@@ -89,7 +89,8 @@ def _named(name: str, found: Sequence[PassedOver]) -> str:
 def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
     """Return the range of a method's speed-ups as text: ``1.72× on 1gbit to 4.84× on 100mbit``.
 
-    With the places, the range does not look like an interval. A single number has no place.
+    Each end has its setting, so that the range is not read as a confidence interval. If all speed-ups are equal as
+    text, return only that number.
 
     Args:
         speeds: Each speed-up, and its setting in words, such as ``On 1gbit``.
@@ -101,7 +102,7 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 
 
 def is_open(found: AccuracyVerdict | None, words: Words) -> bool:
-    """Return True if more seeds may show either that a row keeps the quality, or that it does not."""
+    """Return True if more seeds may still show that a row with the verdict ``found`` keeps the quality or loses it."""
     return found is not None and found.outcome == "not_shown" and may_keep_quality(found, words)
 
 
@@ -117,7 +118,7 @@ def may_keep_quality(found: AccuracyVerdict | None, words: Words) -> bool:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return what speaks most against a row: a shown loss, then its speed, then an accuracy that is not known."""
+    """Return the main reason against a row: a shown loss of accuracy, else its speed, else an unknown accuracy."""
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":
         return f"shown to {words.to_lose(found)}"

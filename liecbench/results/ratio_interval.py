@@ -112,7 +112,7 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
     for two placements, 2.3 % for four and 1.5 % for six, however many rounds each has.
 
     Args:
-        log_ratios: ln(seconds of the baseline ÷ seconds of the method) of each placement, in the order of rounds.
+        log_ratios: For each placement, ln(seconds of the baseline ÷ seconds of the method) of each round, in order.
         tail: The probability that the true speed-up lies beyond one of the bounds; 0.025 for a 95 % interval.
     """
     return LogRatio.of_rounds(log_ratios).estimate(tail)

@@ -32,7 +32,7 @@ class Recommendation:
             accuracy. ``dense``: no row is shown to be faster than the fastest one without compression.
         seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
             faster rows. Else None.
-        waiting: The rows that cannot be recommended for this reason, fastest first; empty for ``best`` and
+        waiting: The rows that cannot be recommended because of ``reason``, fastest first; empty for ``best`` and
             ``baseline``.
     """
 
@@ -90,6 +90,6 @@ def _unranked_rivals(
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> int:
-    """Return the number of seeds that is likely to settle one of the verdicts: 5 for a verdict that has no estimate."""
+    """Return the number of seeds likely to settle at least one verdict; a verdict without estimate counts as 5."""
     needed = [one.seeds_needed for one in found if one is not None and one.seeds_needed is not None]
     return min([*needed, *([_FIRST_SEEDS] if len(needed) < len(found) else [])])

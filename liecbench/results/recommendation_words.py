@@ -21,8 +21,8 @@ class MoreSeeds:
     Attributes:
         methods: The names of the methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The number of seeds, with those that were run, that is likely to settle it for one of the methods.
-        ran: The number of seeds that were run.
+        seeds: The total number of seeds that is likely to settle the question for at least one of the methods.
+        ran: The number of seeds already run.
     """
 
     methods: tuple[str, ...]
@@ -86,7 +86,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return the question that more seeds would settle about rows whose accuracy is not known yet."""
+    """Return the question whether any of ``rows``, whose accuracy is not known yet, keeps the baseline's quality."""
     judged = [verdict.accuracy_of(row) for row in rows]
     return MoreSeeds(
         methods=tuple(words.name(row) for row in rows),

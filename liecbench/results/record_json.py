@@ -103,11 +103,11 @@ def check_first_schema(line: bytes, record: Record) -> None:
 
 
 def _start(line: bytes) -> Start | None:
-    """Parse a line with a Start record quickly; return None if the line is not as usual, and must be parsed as a whole.
+    """Return the Start record in a line by a fast parse; None if the line's layout is unusual and needs the full parse.
 
-    Thousands of lines have equal environments, and specs that differ only in the seed, which take most of the time to
-    parse. So equal texts of them are parsed once. The remaining text is parsed without them; it is valid JSON only if
-    whole values were cut out.
+    Environments and specs take most of the time to parse, and thousands of lines have equal environments, and specs
+    that differ only in the seed. So these two values are cut out of the line, and equal texts are parsed only once. The
+    rest of the line is valid JSON only if whole values were cut out.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):
@@ -140,13 +140,13 @@ def _environment_validator() -> Callable[[bytes], Any]:
 
 
 def _broken(message: str) -> str:
-    """Return what is wrong with a line that is not JSON, given the parser's message, which ends with the place."""
+    """Return an error message for a line that is not JSON; ``message`` is the parser's, which ends with the column."""
     column = re.search(r"column (\d+)$", message)
     return f"not JSON: cut off or damaged{f' at character {column[1]}' if column else ''}"
 
 
 def _type_of(line: bytes) -> str:
-    """Return the type of the record in a line with another order of fields than ``to_json`` writes."""
+    """Return the type of the record in a line whose fields are not in the order that ``to_json`` writes."""
     try:
         fields = parse_json(line)
     except ValueError as error:

@@ -17,7 +17,7 @@ Position = TypeVar("Position", bound=tuple[int | str, ...])
 def round_seconds(
     timings: Iterable[Timing], part: Literal["seconds", "compute_seconds"] = "seconds"
 ) -> dict[tuple[int, int], float]:
-    """Return the mean seconds per step of a method in each round, by (placement number, round number in it).
+    """Return the mean seconds per step of a method in each round, by (placement, round in the placement).
 
     A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
     kind, such as averaging steps, by the kind's share in a long training. Rounds in which not every step kind was
@@ -25,7 +25,7 @@ def round_seconds(
 
     Args:
         timings: The bursts (series of consecutive timed steps) of one method.
-        part: The field of ``Timing`` to average: all seconds, or those that compute.
+        part: The field of ``Timing`` to average: all seconds, or compute seconds only.
     """
     found: dict[tuple[int, int], dict[str, Timing]] = {}
     for timing in timings:

@@ -51,7 +51,7 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
-        """Return the name of a row's curve, and the name of the setting whose figure has the curve.
+        """Return the name of a row's curve, and the name of the setting whose figure shows the curve.
 
         If there is only one method, one figure has a curve for each setting, and the setting's name is None. The fields
         in ``without`` are not part of the names.
@@ -112,15 +112,15 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return one suffix for all rows if the suffixes of all groups differ at most in their numbers; else ``""``.
+    """Return the ``provenance`` of all rows if that of the groups differs at most in numbers; else ``""``.
 
-    A caller shows this suffix once, instead of one after the name of each group.
+    A caller then shows it once, instead of after the name of each group.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the words of a provenance, such as ``composed``, then ``""``, or `` in part`` if some rows have none."""
+    """Return words such as ``composed``, and last ``""``, or `` in part`` if they hold for some rows only."""
     by_row = [
         {
             "composed": row.fields["timing"] == "composed",
@@ -157,7 +157,7 @@ def _naming_options(row: Row) -> set[str]:
 
 
 def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
-    """Return the options of the algorithm in which its rows differ; a row may lack one that has its default."""
+    """Return the options that differ between rows of the algorithm; a missing option counts as another value."""
     found = [row for row in rows if row.algorithm == algorithm]
     options = {option for row in found for option in _algorithm_options(row)}
     return {option for option in options if len({repr(row.fields.get(option)) for row in found}) > 1}
@@ -171,7 +171,7 @@ def _task_fields(row: Row) -> set[str]:
 
 
 def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
-    """Return True if two rows with equal algorithms and equal fields ``apart`` differ in the field ``name``.
+    """Return True if the field ``name`` differs between two rows with equal algorithms and equal fields ``apart``.
 
     A field of the task, such as the learning rate, then belongs to the names of methods.
     """
@@ -197,7 +197,7 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 
 
 def field_label(value: object, name: str) -> str:
-    """Return a field's value as text, after the field's name if the value alone does not say what it is.
+    """Return a field's value as text, with the field's name before it if the value alone is unclear.
 
     If the value is True, the text is the field's name.
     """

@@ -108,7 +108,7 @@ class Row:
 
     @property
     def compute_text(self) -> str:
-        """``measured``, ``replayed`` or ``replayed ×16, scaled ÷4``, with ``dilation`` and ``message_divisor``."""
+        """``measured``, or ``replayed`` with ``dilation`` and ``message_divisor``: ``replayed ×16, scaled ÷4``."""
         if not self.is_replayed:
             return "measured"
         return replayed_text(self.dilation, self.message_divisor)

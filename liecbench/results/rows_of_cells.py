@@ -48,7 +48,7 @@ def summarise(
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
-            targets are given, ``target_loss`` is that of language models.
+            targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
 
     Returns:
         The rows, sorted by link, slowest first, and within each setting by time, fastest first.
@@ -161,7 +161,7 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
 
 def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Return the mean differences of accuracy and test loss from the baseline, with the intervals of the verdict.
+    """Return the mean differences of accuracy and test loss from the baseline, with intervals as in the verdict.
 
     If all seeds agree by chance, the standard deviation is taken as the smallest possible difference, not as 0.
     """
@@ -214,6 +214,6 @@ def _setting_then_speed(row: Row) -> tuple[object, ...]:
 
 
 def _rate(row: Row) -> tuple[float, ...]:
-    """Return a key that sorts links by rate, slowest first; links without a limit come last."""
+    """Return a key that sorts rows by the rate of their links, slowest first; rows without a limit come last."""
     link = LinkMap.parse(row.cells[0].spec["link"])
     return link.speed if link.shaped else (math.inf,)

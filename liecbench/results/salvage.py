@@ -21,7 +21,7 @@ from liecbench.results.timing_record import Timing
 
 @dataclass(slots=True, kw_only=True)
 class _CellLines:
-    """The lines of one cell; if a session only timed the cell's steps, the lines with these times are among them.
+    """A summary of one cell's lines; if a session only timed the cell's steps, these include the timed bursts.
 
     Attributes:
         spec: The cell's spec.
@@ -51,10 +51,10 @@ class Verification:
 
     Attributes:
         directory: The results directory.
-        lines: All complete lines, with their damage.
+        lines: All lines with a line end, damaged or not.
         kept: The lines of the whole cells.
         states: The status of each cell whose records are all there and undamaged, by id.
-        damaged: The descriptions of the other cells, by id.
+        damaged: A description of each other cell, by id.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
         has_partial_line: True if an interrupted write left a part of a line at the end. That is no damage.
     """
@@ -162,7 +162,7 @@ def _has_valid_spec(record: Start) -> bool:
 
 
 def _gaps(lines: Sequence[Line]) -> list[int]:
-    """Return the numbers of the lines that cannot be read, or before which lines are missing."""
+    """Return the numbers of the lines that cannot be read, and of those before which lines are missing."""
     return [line.number for line in lines if line.record is None or line.is_after_gap]
 
 

@@ -16,7 +16,7 @@ from liecbench.results.tolerances import Tolerances
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingVerdict:
-    """The verdict on the rows of one setting, such as one link. Its fields name a row by its index in ``rows``.
+    """The verdict on the rows of one setting, such as one link. The fields refer to a row by its index in ``rows``.
 
     Attributes:
         setting: The setting's name; empty if there is only one setting.

@@ -35,7 +35,7 @@ class Estimate:
 
     @classmethod
     def exactly(cls, value: float) -> "Estimate":
-        """Return a value that is known without error."""
+        """Return an estimate of a value that is known without error."""
         return cls(mean=value, low=value, high=value)
 
     @property

@@ -28,9 +28,9 @@ def load_comparison(
 
     Args:
         directories: At least one results directory.
-        notify: Is called with a sentence if the scenarios of the directories ask for different settings.
-        baseline: The algorithm that the others are compared with; None for the scenario's.
-        tuned_field: Each method is compared at its best value of this field, unless it is None.
+        notify: Called with a sentence if the scenarios of the directories ask for different settings.
+        baseline: The algorithm that the others are compared with; None for the baseline in the scenario.
+        tuned_field: The name of a field; each method is compared at its best value of the field. None to compare all.
         by: The name of the field that rows are grouped by.
         metrics: The names of the metrics to show as columns; empty for the default ones.
         wide: True to show more metrics.

@@ -49,7 +49,7 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
     """Return the lines that supplement the answers for the settings.
 
-    These are break-even rates, rows that did not complete, and facts about the machine and the times, each told once.
+    These are break-even rates, rows that did not complete, and facts about the machine and the times, each only once.
     """
     rows = [row for verdict in verdicts for row in verdict.rows]
     flags = [
@@ -61,7 +61,7 @@ def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[Bre
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:
-    """Join lines ``name: text`` that have the same text to one line, ``name and name: text``; yield all lines."""
+    """Yield the lines, with lines ``name: text`` that have the same text joined to ``name and name: text``."""
     names: dict[str, list[str]] = {}
     for line in lines:
         name, colon, text = line.partition(": ")
@@ -71,7 +71,7 @@ def _merged(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
-    """Yield a sentence for each setting that has no cell of the baseline, if other settings have some."""
+    """Yield a sentence for each setting without a cell of the baseline, if another setting has one."""
     lacking = [one for one in verdicts if not any(row.is_baseline or row.baseline_per_seed for row in one.rows)]
     for verdict in lacking if len(lacking) < len(verdicts) else ():
         if any(row.num_completed for row in verdict.rows):

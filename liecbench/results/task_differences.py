@@ -14,7 +14,7 @@ _MAX_ROWS_NAMED: Final = 6
 
 
 def task_differences(own: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return, by name, the two values of each field of the task in which two specs of cells differ."""
+    """Return the fields of the task that differ between two cells' specs: by name, the values in both specs."""
     mine, other = ({**LATER_FIELDS, **spec["task"]} for spec in (own, baseline))
     names = [name for name in mine if name not in _WITHOUT_EFFECT]
     return {name: (mine[name], other.get(name)) for name in names if mine[name] != other.get(name)}

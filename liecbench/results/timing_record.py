@@ -63,8 +63,8 @@ class Timing:
         raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, if this is 1.
         message_divisor: The factor by which real messages and rates were smaller than the emulated ones; the record has
             the emulated bytes. It is 1, and absent in a ledger, unless this machine is too slow for full messages.
-        late_seconds: The seconds by which sleeps of the latest rank ended late for want of a processor, all together.
-            None, and absent in a ledger, if ranks computed, and in records of earlier versions.
+        late_seconds: The sum of the seconds by which sleeps ended late because no processor was free, on the rank with
+            the largest sum. None, and absent in a ledger, if ranks computed, and in records of earlier versions.
         thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.
             None in records of earlier versions.
     """

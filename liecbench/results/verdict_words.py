@@ -27,7 +27,7 @@ class Words:
         target_accuracy: The target accuracy, from 0 to 1, for sentences on the time until it is reached; None without a
             target.
         target_loss: The target test loss, for the same sentences; None without a target. If both targets are given,
-            ``target_loss`` is that of language models.
+            ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
         directories: The results directories that are compared.
     """
 
@@ -58,7 +58,7 @@ class Words:
         return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
 
     def target(self, row: Row) -> str | None:
-        """Return the target of a row's setting as text, such as ``90%`` or ``a test loss of 1.5``, or None."""
+        """Return the target that applies to a row, such as ``90%`` or ``a test loss of 1.5``; None without a target."""
         if self.target_loss is not None and (row.is_language_model or self.target_accuracy is None):
             return f"a test loss of {self.target_loss:g}"
         return None if self.target_accuracy is None else f"{100 * self.target_accuracy:g}%"
@@ -68,18 +68,18 @@ class Words:
         return "test loss" if row.is_language_model else "accuracy"
 
     def loses(self, row: Row) -> str:
-        """Return the words for a row that does not keep the baseline's quality: ``loses accuracy``."""
+        """Return the words for a row that does not keep the quality: ``loses accuracy`` or ``raises the test loss``."""
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def to_lose(self, verdict: AccuracyVerdict) -> str:
-        """Return the meaning of the outcome ``lost``, such as ``lose more than 0.5 points of accuracy``."""
+        """Return the outcome ``lost`` in words, such as ``lose more than 0.5 points of accuracy``."""
         tolerance = self.tolerance(verdict)
         if verdict.by_loss:
             return f"raise the test loss by more than {tolerance}"
         return f"lose more than {tolerance} of accuracy"
 
     def within(self, verdict: AccuracyVerdict) -> str:
-        """Return the meaning of the outcome ``kept``, such as ``accuracy within 0.5 points of ddp's``."""
+        """Return the outcome ``kept`` in words, such as ``accuracy within 0.5 points of ddp's``."""
         quality = "test loss" if verdict.by_loss else "accuracy"
         return f"{quality} within {self.tolerance(verdict)} of {self.baseline}'s"
 
@@ -103,10 +103,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def places_text(places: Sequence[str]) -> str:
-    """Return places as they stand within a sentence: ``on 10mbit and 100mbit and without a rate limit``.
+    """Return settings as text within a sentence, such as ``on 10mbit and 100mbit and without a rate limit``.
 
     Args:
-        places: Each as it stands at the beginning of a sentence, such as ``On 10mbit``.
+        places: The settings as they stand at the start of a sentence, such as ``On 10mbit``.
     """
     rates = [place.removeprefix("On ") for place in places if place.startswith("On ")]
     others = [place[0].lower() + place[1:] for place in places if not place.startswith("On ")]
@@ -126,11 +126,11 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return the verdict on a row whose accuracy is kept or not decided: ``it keeps the accuracy within 0.5 points``.
+    """Return a clause on a row with accuracy kept or not known yet: ``it keeps the accuracy within 0.5 points``.
 
     Args:
         row: The row.
-        found: The verdict on its accuracy, or on the test loss of a language model; None without a verdict.
+        found: The verdict on the row's accuracy or, for a language model, test loss; None without a verdict.
         words: The names and tolerances that the clause uses.
 
     Returns:
@@ -180,7 +180,7 @@ def mean_difference_text(verdict: AccuracyVerdict) -> str:
 
 
 def worst_difference_text(verdict: AccuracyVerdict) -> str:
-    """Return, without its unit, the end of the difference's interval that is worse for the method: ``-1.1``."""
+    """Return the end of the difference's interval that is worse for the method, without unit, such as ``-1.1``."""
     assert verdict.difference.low is not None, "one seed has no interval"
     return _signed(verdict, verdict.difference.low)
 

@@ -15,7 +15,7 @@ IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return warnings on the cells of a row, without those on links that miss their rate.
+    """Return all warnings on the cells of a row, except those on links that deviate from the requested rate.
 
     They are about:
 
@@ -56,8 +56,8 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
 def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:
     """Return a warning if the links of a row, or of the row and its baseline, were emulated in different ways.
 
-    This happens if the scenario leaves the choice to liecbench, and another version or machine timed a part of the
-    results.
+    This happens if the scenario leaves the choice of the emulator to liecbench, and different versions or machines
+    timed the results.
 
     Args:
         cells: The cells of the row.

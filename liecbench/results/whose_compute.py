@@ -26,7 +26,7 @@ _MOST_SETTINGS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCompute:
-    """The time that a step computes: seconds on one rank, and where they come from."""
+    """The compute seconds of a step on one rank, and their source, such as ``measured`` or ``replayed``."""
 
     seconds: float
     source: ComputeSource
@@ -51,9 +51,10 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 
 
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
-    """Return ``for steps that compute …`` for the rows; empty if their records lack compute seconds.
+    """Return a phrase on how long the rows' steps compute; empty if the records lack compute seconds.
 
-    If settings, such as numbers of workers, differ in the compute seconds, each is named with its own.
+    An example is ``for steps that compute 0.36 s, as measured here``. If the compute seconds differ between settings,
+    such as numbers of workers, the phrase has those of each setting or, for many settings, their range.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:
@@ -63,11 +64,11 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 
 
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
-    """Return the words for the compute seconds of steps; empty if there are none.
+    """Return a phrase on the compute seconds of steps, as ``whose_compute`` does; empty if there are none.
 
     Args:
-        found: The compute seconds of steps by the setting's name. The text has their median in each setting, for
-            measured and replayed steps separately.
+        found: The compute seconds of steps by the setting's name. The phrase has the median of each setting, separately
+            for each source, such as measured and replayed steps.
     """
     parts = []
     for source, words in _WORDS.items():
