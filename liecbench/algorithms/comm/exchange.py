@@ -20,7 +20,7 @@ class NonFiniteMessageError(FloatingPointError):
 class Exchange(ABC):
     """An exchange that averages the workers' vectors, through a server or on every rank.
 
-    ``push`` sends a vector to the server, ``pull`` brings the server's answer to every worker, ``mean`` does both
+    ``push`` sends a vector to the server, ``pull`` sends the server's answer to every worker, ``mean`` does both
     without compression. ``gather`` needs no server: every rank sends its vector to all others. All four are collective:
     every rank makes the same calls in the same order. Vectors are contiguous float32 tensors of shape ``[numel]``. In
     ``root`` mode rank 0 is the server; in ``sharded`` mode every rank is the server of one shard of each vector.
@@ -34,14 +34,14 @@ class Exchange(ABC):
         return cut_shards(numel, self.world_size, self._server)
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard that this rank serves, of a vector of ``numel`` elements; an empty one if it serves none."""
+        """Return the shard that this rank serves in a vector of ``numel`` elements; an empty shard if there is none."""
         return local_shard_of(self.shards(numel), self.rank)
 
     @abstractmethod
     def begin(self, step: int, block: int) -> None:
         """Start the exchange of block number ``block`` of the gradient, in step number ``step``.
 
-        The numbers that random compressors draw depend on both.
+        Random compressors draw numbers that depend on ``step`` and ``block``.
         """
 
     @abstractmethod
@@ -121,7 +121,10 @@ class Exchange(ABC):
 
     @abstractmethod
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied as in ``push``, but send nothing."""
+        """Replace ``vector`` by ``vector`` − C(``vector``), and send nothing.
+
+        C is applied to each shard, as in ``push``.
+        """
 
     def mean(self, vector: Tensor, *, add: Tensor | None = None) -> Tensor:
         """Replace ``vector`` by the mean of all workers' vectors, in full precision.

@@ -23,8 +23,8 @@ class LinkRates:
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
         """Return the least seconds that the link needs to carry payload of these sizes in both directions at once.
 
-        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. The
-        links' delays are not included, because a link carries other messages meanwhile; they count as latency.
+        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. Delay is
+        not included, because the link carries other messages meanwhile; delay counts as latency.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
@@ -37,7 +37,7 @@ def _acknowledgements(payload_bytes: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class ExposureTotals:
-    """Totals of a rank's exposed work, for which its training thread waits, and of the link's time for its messages.
+    """Totals of a rank: exposed work, for which the training thread waits, and the time of messages on the link.
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
@@ -80,9 +80,9 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Count the work from ``begin`` to ``end``, in which the training thread waited for the communication thread.
+        """Add the seconds of work between ``begin`` and ``end``, the ends of an exposed window, to ``totals``.
 
-        Work that ended before ``end`` is then forgotten.
+        Spans that ended by ``end`` are then forgotten.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):
@@ -100,7 +100,10 @@ class ExposureMeter:
             self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
-        """Add messages that are under way at the same time: the payload bytes of all sent, and of all received ones."""
+        """Add to ``totals`` the least seconds that the link needs for these messages. If ``rates`` is None, do nothing.
+
+        The messages are under way at the same time. Both arguments are payload bytes of all messages together.
+        """
         if self.rates is not None:
             self.totals.link_seconds += self.rates.seconds(sent_bytes, received_bytes)
 

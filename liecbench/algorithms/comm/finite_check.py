@@ -15,7 +15,7 @@ class _Pending:
 
 
 class FiniteCheck:
-    """The flags of a step: each says whether some values are finite, and has the error message if they are not.
+    """Collects flags during a step. A flag says whether some values are finite, and comes with an error message.
 
     If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU. If
     not, they are read at the end of the same step.
@@ -40,16 +40,16 @@ class FiniteCheck:
     def end_step(self) -> str | None:
         """End a step, and return the message of the first false flag of this step, or None if all flags are true.
 
-        If ``is_async``, return the message for the flags of the step before, because this step's are not known yet.
+        If ``is_async``, return the message for the previous step instead: the flags of this step may not be known yet.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
         return _first_failure(due)
 
     def finish(self) -> str | None:
-        """Read the flags of all steps that ``end_step`` has not read, for example before the training ends.
+        """Read all flags that ``end_step`` has not read yet, for example before the training ends.
 
-        Return the error message of the first flag whose values are not finite; None if all are finite.
+        Return the message of the first false flag, or None if all flags are true.
         """
         due, self._last_step, self._this_step = [*self._last_step, *self._this_step], [], []
         return _first_failure(due)

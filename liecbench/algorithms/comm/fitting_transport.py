@@ -28,7 +28,7 @@ def fitting_transport(
         group: The process group.
         server: The place of the server.
         watch: Counts and times the messages.
-        pacer: Emulates slow links; None leaves the links at their own speed. NCCL has none.
+        pacer: Emulates slow links; None leaves the links at their own speed. NCCL does not use it.
         path: The slowest path between two ranks; None if it is unknown. NCCL does not use it.
     """
     if device.type == "cpu":

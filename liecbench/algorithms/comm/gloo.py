@@ -35,8 +35,8 @@ class GlooTransport(Transport):
     sends, because no other rank sends at that time.
 
     Receives also start one after the other, and Gloo sends a message only when its receiver has started to receive. So
-    a rank that is ahead does not share the receiver's link with the one whose turn it is: a step of 16 replayed ranks
-    on 1 Gbit/s that averages dense shards took 1.15 times the wire time instead of 1.54, on a busy machine.
+    a rank that is ahead does not share the receiver's link with the rank whose turn it is. With 16 replayed ranks at
+    1 Gbit/s on a busy machine, averaging steps with dense shards took 1.15 times the wire time instead of 1.54.
 
     If the network ``path`` between ranks has a delay, more messages are in flight, as many as fill the path; otherwise
     every peer would cost the delay again. If ``path`` is None, a transport sends as if there were no delay.
@@ -68,7 +68,7 @@ class GlooTransport(Transport):
 
         A further receive starts only while the buffers in use take less than ``limit_bytes`` together. The buffer of
         the new receive is not counted in this check, so the total may exceed the limit by less than that buffer. A
-        buffer is in use from the start of its receive until the caller, given its message, asks for the next one.
+        buffer is in use until its message has been yielded and the caller requests the next one.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         distances = range(1, self._world_size)
@@ -149,16 +149,16 @@ class GlooTransport(Transport):
         return arriving.message
 
     def _to_host(self, message: Message) -> Message:
-        """Return a message to send in host memory."""
+        """Return ``message``, which will be sent, in host memory; a subclass copies it there."""
         return message
 
     def _from_host(self, message: Message) -> Message:
-        """Return a received message on the device of the vectors."""
+        """Return ``message``, which was received, on the device of the vectors; a subclass copies it there."""
         return message
 
 
 class _Receives:
-    """The receives of one exchange, in order; a rank's peers send to it only what it has started to receive.
+    """The receives of one exchange, in order. Gloo sends a message only when its receive has started.
 
     A further receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less
     than ``limit_bytes`` together.
@@ -185,7 +185,7 @@ class _Receives:
         self._start()
 
     def next(self) -> Message:
-        """Wait for the message of the oldest receive, start the receives that may follow it, and return it."""
+        """Wait for the message of the oldest receive, start the receives that may follow, and return the message."""
         message = self._wait(self._started[0])
         self._started.popleft()
         self._start()

@@ -17,7 +17,7 @@ from liecbench.compressors.base import Compressor, Message
 class StagedGlooTransport(GlooTransport):
     """Copies each message from the sender's GPU to its host, sends it, and copies it to the receiver's GPU.
 
-    The copies are timed by the stopwatch ``watch``, on the GPU's clock; sends and waits on the host's clock.
+    The stopwatch ``watch`` times the copies on the GPU's clock, and sends and waits on the host's clock.
     """
 
     receives_in_place = False

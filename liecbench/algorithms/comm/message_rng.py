@@ -1,4 +1,4 @@
-"""The random numbers of messages: each message of a step has its own, the same in training and in simulations."""
+"""Random numbers of compressors: different for every message, but the same in training and in simulations."""
 
 import dataclasses
 from itertools import count
@@ -7,25 +7,25 @@ from liecbench.compressors.base import Compressor, RngKey
 
 
 class MessageRng:
-    """Gives compressors the random numbers of a message.
+    """Keeps track of the current message of a step, and seeds compressors for it.
 
-    They depend on the step and the block, on the number of the push or gather among those of the block, on the shard,
-    on the rank that sends the message, and on whether it sends it as a server.
+    The random numbers of a message depend on the step, the block, the number of earlier pushes and gathers of the
+    block, the shard, the sender's rank, and whether the sender is a worker or a server.
     """
 
     def __init__(self) -> None:
         self.begin(step=0, block=0)
 
     def begin(self, step: int, block: int) -> None:
-        """Count the following pushes and gathers as those of this ``step`` and ``block``."""
+        """Begin the messages of this ``step`` and ``block``."""
         self._key, self._stages = RngKey(step=step, block=block), count()
 
     def begin_push(self) -> None:
-        """Begin a push or a gather: the next messages are those of workers."""
+        """Begin a push or a gather, in which workers send the messages."""
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:
-        """Begin the pull that follows the last push: the next messages are those of servers."""
+        """Begin the pull that follows the last push, in which servers send the messages."""
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:

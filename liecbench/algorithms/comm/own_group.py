@@ -66,7 +66,7 @@ def _backend(group: dist.ProcessGroup) -> str:
 
 
 def exists(group: dist.ProcessGroup) -> bool:
-    """Return True unless ``group`` has been destroyed, by itself or together with all groups."""
+    """Return False if ``group`` has been destroyed, alone or together with all groups; else True."""
     return group in dist.distributed_c10d._world.pg_map
 
 
@@ -81,7 +81,7 @@ def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
 
 
 def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
-    """Make dummy process groups on some ranks, until all ranks have made the same number. Collective over ``group``.
+    """Create dummy groups on some ranks, until all ranks have created equally many groups. Collective over ``group``.
 
     torch derives the name of the next group from this number, and the name must be the same on all ranks.
     """

@@ -97,9 +97,9 @@ class Pacer:
         self._sleep_until(max(last, self._down.take(payload_bytes, first)) + own_seconds)
 
     def _sleep_until(self, due: float) -> None:
-        """Sleep until ``due``, on average.
+        """Sleep until about ``due``, in seconds of ``time.monotonic``.
 
-        Sleeps end later than asked, so ask for an end that is earlier by the average lateness of past sleeps.
+        A sleep ends late, so request an end that is earlier by the average lateness of past sleeps.
         """
         asked = due - self._late_seconds
         seconds = asked - time.monotonic()

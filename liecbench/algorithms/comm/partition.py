@@ -61,9 +61,9 @@ def plan_buckets(
 
     Args:
         numels: The number of elements of each tensor.
-        dtypes: The type of each tensor; a bucket takes tensors of one type.
-        bucket_bytes: A bucket takes tensors until it has this size in bytes. ``whole``: all tensors are in one bucket.
-            None, DDP's default: 1 MiB for the first bucket, and 25 MiB for all others.
+        bucket_bytes: The size in bytes at which a bucket is full. ``whole``: one bucket per type of tensors. None,
+            DDP's default: 1 MiB for the first bucket of each type, and 25 MiB for all others.
+        dtypes: The type of each tensor; a bucket has tensors of one type.
 
     Returns:
         For each bucket the indices of its tensors, from the last tensor to the first.
@@ -107,7 +107,7 @@ class Block:
         return sum(parameter.numel() for parameter in self.parameters)
 
     def extents(self) -> list[tuple[int, int]]:
-        """Return for each parameter its elements [start, stop) of the block's vector."""
+        """Return for each parameter the range [start, stop) of its elements in the block's vector."""
         stops = list(itertools.accumulate(parameter.numel() for parameter in self.parameters))
         return list(zip([0, *stops[:-1]], stops, strict=True))
 
@@ -117,7 +117,7 @@ class Block:
         return len(self._arrived) == len(self.parameters)
 
     def gather(self) -> None:
-        """Set ``gradient``: a view of the stored gradients if they are float32 and adjacent in memory, else a copy."""
+        """Set ``gradient`` to the stored gradients: a view of them if float32 and adjacent in memory, else a copy."""
         self._copied = [self._arrived[parameter] for parameter in self.parameters]
         self._arrived = {}
         if _are_adjacent(self._copied):
@@ -127,7 +127,7 @@ class Block:
             self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
-        """Overwrite the parameters' gradients with ``update``; the block then refers to no gradient of this step."""
+        """Overwrite the parameters' gradients with ``update``, then drop the references to them as ``release`` does."""
         if self._copied:
             for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
                 gradient.copy_(piece.view_as(gradient))

@@ -9,7 +9,7 @@ _MAX_BARRIER_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """The slowest path between two ranks. All ranks know the same one.
+    """The slowest path between two ranks. The values are the same on all ranks.
 
     Attributes:
         delay_seconds: The time from a byte's departure to its arrival.

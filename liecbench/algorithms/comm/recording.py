@@ -45,7 +45,7 @@ class RecordingExchange(Exchange):
         self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record the following calls as calls for ``block``, unless they are made after the optimizer's step."""
+        """Record the following calls with the number ``block``; after ``begin_after_step``, with None instead."""
         self._block = None if self._is_after_step else block
 
     def begin_after_step(self) -> None:
@@ -73,7 +73,7 @@ class RecordingExchange(Exchange):
     ) -> Tensor:
         """Record a push.
 
-        The arguments are those of ``Exchange.push``.
+        The arguments are those of ``Exchange.push``. The returned tensor has the shape of the mean, but no values.
         """
         self._record("push", vector.numel(), compressor)
         own = self.local_shard(vector.numel())
@@ -91,7 +91,7 @@ class RecordingExchange(Exchange):
     ) -> Tensor:
         """Record a pull.
 
-        The arguments are those of ``Exchange.pull``.
+        The arguments are those of ``Exchange.pull``. Return ``out`` or ``add_to``, unchanged.
         """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
@@ -109,13 +109,13 @@ class RecordingExchange(Exchange):
     ) -> Tensor:
         """Record a gather.
 
-        The arguments are those of ``Exchange.gather``.
+        The arguments are those of ``Exchange.gather``. Return ``out``, unchanged.
         """
         self._record("gather", vector.numel(), compressor)
         return out
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Do nothing, because this method of an exchange sends nothing."""
+        """Do nothing: there is no message to record."""
 
     def _record(self, direction: Direction, numel: int, compressor: Compressor) -> None:
         self.calls.append(Call(direction=direction, numel=numel, compressor=compressor, block=self._block))

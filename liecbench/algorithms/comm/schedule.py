@@ -169,7 +169,7 @@ class Schedule:
         return list(zip(sent, received, strict=True))
 
     def num_sequential_transfers(self) -> int:
-        """Return the length of the longest chain of transfers of which each starts only after the one before arrived.
+        """Return the length of the longest chain of transfers in which each waits for the arrival of the previous one.
 
         All-reduces are not counted.
         """
@@ -200,10 +200,10 @@ class Schedule:
         return counts
 
     def num_ring_messages(self) -> int:
-        """Return the number of messages that all ranks together send if the all-reduces run in rings."""
+        """Return the number of messages that all ranks together send for the all-reduces if these run in rings."""
         return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)
 
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
-    """Return the bytes that each of ``world_size`` ranks sends to all-reduce ``num_bytes``; it receives as many."""
+    """Return the bytes that each rank sends, and also receives, when ``world_size`` ranks all-reduce ``num_bytes``."""
     return round(2 * (world_size - 1) * num_bytes / world_size)

@@ -18,7 +18,7 @@ class SimulatedExchange(Exchange):
     Where a rank has its own vector of shape ``[numel]``, a vector has the shape ``[world_size · numel]`` here: worker
     0's vector, then worker 1's, and so on. A vector of the servers has the shape ``[numel]``: the shards of all
     servers. Each worker's vector and each server's mean goes through the compressor, with the random numbers that the
-    rank would use. For a method whose other operations are element by element, the results are the same.
+    rank would use. If a method's other operations are element by element, its results equal those on real ranks.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -26,7 +26,10 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return a shard as long as one worker's vector, because the servers' memories have that length."""
+        """Return one shard for all servers, as long as one worker's vector.
+
+        ``numel`` is the number of elements of all workers' vectors together.
+        """
         return Shard(self.rank, 0, numel // self.world_size)
 
     def begin(self, step: int, block: int) -> None:
@@ -126,7 +129,7 @@ class SimulatedExchange(Exchange):
         return list(vector.view(self.world_size, -1))
 
     def _residuals(self, residual: Tensor | None) -> Sequence[Tensor | None]:
-        """Return every worker's part of ``residual``, or one None per worker if it is None."""
+        """Return every worker's part of ``residual``; if ``residual`` is None, return a None per worker."""
         return [None] * self.world_size if residual is None else self._of_workers(residual)
 
     def _average(self, compressors: Sequence[Compressor], messages: Sequence[Message], out: Tensor) -> None:

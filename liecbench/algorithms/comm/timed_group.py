@@ -19,7 +19,7 @@ class TimedGroup:
     Args:
         group: The process group.
         watch: Counts and traces the seconds.
-        end_timestamp: Returns the timestamp at which an all-reduce ends.
+        end_timestamp: A function that is called when an all-reduce ends, and returns the timestamp of the end.
     """
 
     def __init__(self, group: dist.ProcessGroup, watch: Stopwatch, end_timestamp: Callable[[], Any]) -> None:
@@ -27,11 +27,11 @@ class TimedGroup:
         self._since = watch.clock.timestamp()
 
     def begin(self) -> None:
-        """Note that the timed code begins to run."""
+        """Start timing; called when the timed code begins to run."""
         self._since = self._watch.clock.timestamp()
 
     def end(self) -> None:
-        """Note that the timed code ends: the time since its last all-reduce was compression."""
+        """Count the time since the last all-reduce as compression; called when the timed code ends."""
         self._count("compress", self._watch.clock.timestamp())
 
     def size(self) -> int:

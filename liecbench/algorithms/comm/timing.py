@@ -110,7 +110,7 @@ class GpuClock(Clock):
 
 
 def clock_for(device: torch.device) -> Clock:
-    """Return the clock of work on ``device``."""
+    """Return the clock that times work on ``device``."""
     return GpuClock(device) if device.type == "cuda" else HostClock()
 
 
@@ -139,7 +139,7 @@ class Span:
 
 
 class Tracer:
-    """Collects pieces of work to draw on a timeline, while ``enabled``. Thread-safe."""
+    """Collects spans to draw on a timeline. Callers add spans only while ``enabled``. Thread-safe."""
 
     def __init__(self) -> None:
         self.enabled = False
