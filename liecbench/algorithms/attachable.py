@@ -27,7 +27,7 @@ from liecbench.algorithms.training_events import TrainingEvents
 
 
 class Attachable(TrainingEvents, metaclass=PlainErrors):
-    """The part of ``Algorithm`` that joins a training loop and leaves it.
+    """The part of ``Algorithm`` that attaches a method to a training loop and detaches it again.
 
     Attributes:
         local_models: Whether the workers' models differ between steps.
@@ -96,11 +96,14 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
     @abstractmethod
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
-        """Return the reason why the method does not work with a model, or None if it works."""
+        """Return the reason why the method does not work with parameters of these ``shapes``, or None if it works."""
 
     @abstractmethod
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the method is not defined with an optimizer, or None if it is."""
+        """Return the reason why the method is not defined with an optimizer, or None if it is.
+
+        ``name`` is the lower-case name of the optimizer's class, and ``options`` are the optimizer's options.
+        """
 
     @abstractmethod
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
@@ -127,7 +130,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Args:
             max_norm: The largest norm.
             norm_type: The order of the norm.
-            parameters: The parameters whose gradients are clipped, the same on all ranks; None for all of the model's.
+            parameters: The parameters whose gradients are clipped, the same on all ranks; None for all parameters.
 
         Returns:
             The largest norm of all ranks before the scaling, of shape ``[]``.
@@ -141,7 +144,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         return norm
 
     def average_models(self) -> None:
-        """Replace local models by their mean, if the method has any. Collective."""
+        """If the method has local models, replace each by the mean of all. Collective."""
         return
 
     def detach(self) -> None:

@@ -41,8 +41,8 @@ class Attachment:
         algorithm: The algorithm.
         hook: The communication hook of ``ddp``.
         ddp: The model.
-        optimizers: The optimizers, each with the innermost optimizers that its step runs: those that it wraps, or
-            itself if it wraps none.
+        optimizers: For each optimizer, the innermost optimizers that its step runs: those that it wraps, or the
+            optimizer itself if it wraps none.
         group: The process group of the algorithm.
         managed: The parameters whose gradients ``ddp`` averages.
     """
@@ -85,8 +85,8 @@ class Attachment:
     def average_optimizer_states(self) -> None:
         """Replace the tensors in the optimizers' states, such as momentum, by their mean over ranks. Collective.
 
-        Scalars, such as step counts, and the states of parameters that the model ignores stay as they are. If the ranks
-        hold different states, warn and change nothing.
+        Scalars, such as step counts, and the states of parameters that the model ignores stay as they are. If the
+        tensors differ in number or shape between the ranks, warn and change nothing.
         """
         states = [o.state.get(p, {}) for o in self._optimizers for p in self._managed]
         tensors = [

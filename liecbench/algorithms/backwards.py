@@ -1,4 +1,4 @@
-"""The backward passes since the last optimizer step, and the gradients that they must leave unchanged."""
+"""Tracking of the backward passes since the last optimizer step, and of gradients that a pass must not change."""
 
 import warnings
 from collections.abc import Sequence

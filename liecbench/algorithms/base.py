@@ -97,7 +97,7 @@ class Algorithm(Attachable):
         """
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the tensors that the method keeps from step to step, as a list for each memory's name.
+        """Return the tensors that the method keeps from step to step: for each memory its name and a list of tensors.
 
         The name of a memory that keeps compression errors ends in ``error``.
         """
@@ -113,7 +113,9 @@ class Algorithm(Attachable):
         return 0
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
-        """Tell the method how long the run is, for options that depend on the length. Called before ``attach``.
+        """Set the values that depend on the length of the run, such as a number of warm-up steps.
+
+        Called before ``attach``.
 
         Raises:
             RunLengthError: If an option does not fit the run.
@@ -127,13 +129,16 @@ class Algorithm(Attachable):
 
     @property
     def overlapped_steps(self) -> int:
-        """The number of following steps that compute while messages sent after a step are in flight; 0 if they wait."""
+        """The number of following steps that compute while messages sent after a step are in flight.
+
+        The number is 0 if the next step waits for the messages.
+        """
         return 0
 
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
         """Return the reason why the method does not work with a model, or None if it works.
 
-        ``attach`` calls it for its model, and the check of a scenario file for the model of the scenario's task.
+        Called by ``attach``, and when a scenario file is checked, for the model of the scenario's task.
 
         Args:
             shapes: The shapes of the trainable parameters, in the model's order.
@@ -143,7 +148,7 @@ class Algorithm(Attachable):
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
         """Return the reason why the method is not defined with an optimizer, or None if it is.
 
-        ``attach`` calls it for every optimizer of the model's parameters, and the check of a scenario file for the
+        Called by ``attach`` for every optimizer of the model's parameters, and when a scenario file is checked, for the
         optimizer of the scenario's task.
 
         Args:
@@ -181,8 +186,8 @@ class Algorithm(Attachable):
     def state_dict(self) -> dict[str, Any]:
         """Return this rank's step count and memories, for ``load_state_dict``.
 
-        The only key names the rank, so that ``torch.distributed.checkpoint`` keeps the memories of all ranks; with
-        ``torch.save`` every rank writes a file of its own. Memories are not copied.
+        The only key contains the rank, so that ``torch.distributed.checkpoint`` saves the memories of all ranks. With
+        ``torch.save``, every rank must write a file of its own. The tensors are the memories themselves, not copies.
         """
         place = self._require_place("state_dict")
         self.synchronize()

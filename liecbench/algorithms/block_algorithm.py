@@ -85,7 +85,7 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes: an eighth of a block's, but at least 1 MiB.
+        """The best size of DDP's buckets in bytes: an eighth of the size of a block, but at least 1 MiB.
 
         Blocks follow the model's order of parameters, but buckets follow the order in which gradients are ready. If a
         bucket were as large as a block, one late gradient of another block would delay nearly all of the block.
@@ -129,7 +129,7 @@ class BlockAlgorithm(Algorithm):
         return self._scratch[:numel]
 
     def average_models(self) -> None:
-        """Replace local models by their mean, in full precision, if the method has any. Collective.
+        """If the method has local models, replace each by the mean of all, in full precision. Collective.
 
         Raises:
             NonFiniteError: If the mean is not finite.
@@ -144,7 +144,7 @@ class BlockAlgorithm(Algorithm):
             raise self._failure from None
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return by name each memory that the method declares to keep from step to step: one tensor per block."""
+        """Return, for each memory that the class declares, its name and a list of tensors, one per block."""
         return {name: memory.tensors for name, memory in self.allocated.items()}
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
@@ -159,7 +159,7 @@ class BlockAlgorithm(Algorithm):
 
         Args:
             named: The names and parameters whose gradients the method averages.
-            exchange: The exchange that it uses.
+            exchange: The exchange that the method uses.
         """
         self._thread: CommunicationThread | CallingThread = CallingThread()
         self.exchange, self._scratch = exchange, torch.empty(0)
@@ -192,14 +192,14 @@ class BlockAlgorithm(Algorithm):
         self._memories_before = MemoriesBefore(self.allocated, self.blocks)
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket for the communication thread."""
+        """Queue a bucket for the communication thread, and return the future of the bucket's buffer with the update."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Set the memories of ``parameters`` to the values that they had before the step."""
+        """Restore the memories of ``parameters`` to their values before the step."""
         if self._memories_before:
             self._thread.run(lambda: self._memories_before.restore(parameters))
 
@@ -242,7 +242,8 @@ class BlockAlgorithm(Algorithm):
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
         """Replace ``vector`` by ``vector`` − C(``vector``).
 
-        C is applied shard by shard, as in ``exchange.push``; without a server to the whole, as in ``exchange.gather``.
+        C is applied to each shard, as in ``exchange.push``; without a server, to the whole vector, as in
+        ``exchange.gather``.
         """
         if self.server_place is None:
             compressor.compress(vector, residual=vector)
@@ -254,7 +255,7 @@ class BlockAlgorithm(Algorithm):
         self._thread.close()
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Assign tensors with these numbers of elements to blocks."""
+        """Return for each block the indices of its tensors; ``numels`` has the number of elements of each tensor."""
         return plan_blocks(numels, self.largest_block, self.block_order)
 
     def _receive(

@@ -27,8 +27,9 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     times the learning rate is the difference between the worker's model and the common model. Every ``average_period``
     steps mean(C(e_i)) replaces C(e_i) in each model.
 
-    e_i is rescaled when the learning rate changes, so that it remains this difference. The authors' code does not
-    rescale it (``rescale_memory: false``), and after a drop of the learning rate it hardly brings models together.
+    e_i is rescaled when the learning rate changes, so that e_i times the learning rate remains this difference. The
+    authors' code does not rescale e_i (``rescale_memory: false``): after a drop of the learning rate, averaging then
+    hardly brings the models together.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

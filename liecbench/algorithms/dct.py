@@ -55,11 +55,11 @@ class ChunkedDct:
         return self.height * self.width
 
     def forward(self, values: Tensor, coefficients: Tensor) -> None:
-        """Write the coefficients of all chunks, one chunk after the other.
+        """Write the DCT of ``values`` to ``coefficients``, one chunk after the other.
 
         Args:
             values: The matrix, row by row, float32 of shape ``[numel]``.
-            coefficients: Receives the coefficients, of the same shape; not the memory of ``values``.
+            coefficients: Receives the coefficients, of the same shape; must not overlap ``values`` in memory.
         """
         matrices, chunks = self._views(values, coefficients)
         left, right = _basis(self.height, values.device), _basis(self.width, values.device)
@@ -67,14 +67,14 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab, left, right.T).transpose(1, 2))
 
     def inverse(self, coefficients: Tensor, values: Tensor) -> None:
-        """Write the matrix whose coefficients are given, in the layouts of ``forward``."""
+        """Write the inverse DCT of ``coefficients`` to ``values``; both have the layouts of ``forward``."""
         matrices, chunks = self._views(values, coefficients)
         left, right = _basis(self.height, values.device), _basis(self.width, values.device)
         for slab, out in zip(chunks, matrices, strict=True):
             out.copy_(self._multiplied(slab.transpose(1, 2).contiguous(), left.T, right))
 
     def _views(self, values: Tensor, coefficients: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Cut ``values`` and ``coefficients`` into slabs of R rows of C chunks each, for little scratch memory.
+        """Return views of ``values`` and ``coefficients``, cut into slabs of R rows of C chunks to save scratch memory.
 
         A slab of the matrix is a view of shape [R, height, C, width]. The same slab of the coefficients has the shape
         [R, C, height, width], because a chunk's coefficients are adjacent.

@@ -30,7 +30,7 @@ class Listener(Protocol):
 class DdpHook:
     """The communication hook and forward hook of a module, which pass every call on to ``listener``.
 
-    DDP cannot unregister a communication hook. Without a listener, this one averages gradients as plain DDP does. A
+    DDP cannot unregister a communication hook. Without a listener, the hook averages gradients as plain DDP does. A
     copied or pickled module gets a new hook without a listener, so that the copy is a plain DDP module.
     """
 
@@ -66,12 +66,15 @@ class DdpHook:
         return DdpHook, ()
 
     def __call__(self, module: torch.nn.Module, inputs: object) -> None:
-        """Tell the listener that a forward pass begins; registered as a forward pre-hook."""
+        """Call ``listener.on_forward``, if there is a listener; registered as a forward pre-hook."""
         if self.listener is not None:
             self.listener.on_forward()
 
     def run(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket by the listener, or without a listener, as plain DDP does."""
+        """Start the communication of a bucket, and return a future of the bucket's buffer with the update.
+
+        The listener communicates; without a listener, the update is the mean gradient, as in plain DDP.
+        """
         if self.listener is None:
             assert self._group is not None, "a hook that runs is registered"
             return _averaged(bucket, self._group)

@@ -9,9 +9,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Parameter]]:
-    """Return the names and parameters that ``ddp`` averages, in the order of its reducer, each tied parameter once.
+    """Return (name, parameter) pairs of the parameters whose gradients ``ddp`` averages, in the order of its reducer.
 
-    Left out are parameters that were frozen when ``ddp`` was made, and those that ``ddp`` was told to ignore.
+    A tied parameter is listed once. Parameters that were frozen when ``ddp`` was made, or that ``ddp`` ignores, are
+    left out.
 
     Raises:
         ValueError: If parameters were unfrozen or added since ``ddp`` was made.

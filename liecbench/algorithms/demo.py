@@ -26,7 +26,7 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Parameters of a block whose chunks are equally large: their coefficients are sent together.
+    """Those parameters of a block that have chunks of one size. All their coefficients are sent in one message.
 
     ``start`` and ``stop`` are the range of the part's coefficients among those of the block. ``transforms`` has for
     each parameter the slice of its elements in the block, its transform, and the slice of its coefficients in the part.
@@ -44,10 +44,10 @@ class DeMo(BlockAlgorithm):
 
     g_i is worker i's gradient, η the learning rate, and DCT the discrete cosine transform of each chunk of a parameter.
     C keeps the largest coefficients of each chunk, and δ_i loses what worker i sends: δ_i ← δ_i − IDCT(C(DCT(δ_i))).
-    The mean of a coefficient is that over the workers that sent it. Every worker sends to every other, without a
-    server. A chunk's sides are the largest divisors, up to ``chunk``, of a matrix's dimensions; a tensor of more
-    dimensions counts as a matrix with the first dimension as its rows. The optimizer is SGD without momentum; its
-    weight decay is decoupled.
+    A coefficient is averaged over the workers that sent it. Every worker sends to every other, without a server. A
+    chunk's sides are the largest divisors, up to ``chunk``, of a matrix's dimensions; a tensor of more dimensions
+    counts as a matrix with the first dimension as its rows. The optimizer is SGD without momentum; its weight decay is
+    decoupled.
 
     Attributes:
         decay: The factor β.
@@ -97,7 +97,7 @@ class DeMo(BlockAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """Compute δ_i ← β·δ_i + η·g_i; q_i = C(DCT(δ_i)); δ_i ← δ_i − IDCT(q_i). Return u = sign(IDCT(mean(q_i))).
 
-        C keeps the largest coefficients of each chunk, and the mean of each is that over the workers that sent it.
+        C keeps the largest coefficients of each chunk. A coefficient is averaged over the workers that sent it.
         """
         scratch, parts = self.scratch(2 * block.numel), self._parts(block)
         left, mean = self._coefficients(block, scratch[: block.numel]), scratch[block.numel :]

@@ -37,13 +37,13 @@ class DGC(BlockAlgorithm):
         ratio: The fraction of the entries that is sent.
         momentum: The factor m.
         momentum_masking: Whether u_i becomes 0 at the entries that were sent (momentum factor masking).
-        clip_norm: The norm to which the mean gradient would be clipped. A worker of W clips its own gradient to
-            ``clip_norm`` / √W, before it is added to u_i. The norm is that of the whole gradient, which is then one
-            block. None clips nothing.
+        clip_norm: The limit for the norm of the mean gradient. Instead of the mean, each of W workers clips its own
+            gradient to ``clip_norm`` / √W, before adding it to u_i. The norm is that of the whole gradient, so the
+            whole gradient is one block. None clips nothing.
         warmup_epochs: The number of epochs at the start that send more. Epochs 1 to 4 send 0.25, 0.0625, 0.015625 and
             0.004 of the entries, but no less than ``ratio``.
-        steps_per_epoch: The number of steps of an epoch, for ``warmup_epochs``. In a scenario, None stands for the
-            steps of its task.
+        steps_per_epoch: The number of steps per epoch, which a warm-up needs. In a scenario, None takes the number from
+            the scenario's task.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
@@ -81,7 +81,7 @@ class DGC(BlockAlgorithm):
         return self.warmup_epochs * (self._steps_per_epoch or 1)
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
-        """Set the number of steps of an epoch, unless the option ``steps_per_epoch`` gives it."""
+        """Set the number of steps per epoch, unless the option ``steps_per_epoch`` is set."""
         self._steps_per_epoch = self.steps_per_epoch or steps_per_epoch
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
@@ -109,9 +109,10 @@ class DGC(BlockAlgorithm):
         return torch.add(self.error[block], grown, out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute u_i ← m·u_i + g_i; v_i ← v_i + u_i; set both to 0 where C(v_i) has its entries. Return mean(C(v_i)).
+        """Compute u_i ← m·u_i + g_i; v_i ← v_i + u_i. Return mean(C(v_i)).
 
-        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude.
+        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude. Where worker i sent an
+        entry, v_i and, with ``momentum_masking``, u_i become 0.
         """
         u, v = self.velocity[block], self.error[block]
         grown = self._accumulated(block)

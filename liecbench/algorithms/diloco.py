@@ -20,10 +20,11 @@ from liecbench.compressors.identity import Identity
 class DiLoCo(OuterSteps, ServerAlgorithm):
     """DiLoCo (Douillard et al. 2023, arXiv 2311.08105); with ``fragments``, Streaming DiLoCo (arXiv 2501.18512).
 
-    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, and Δ = mean(Δ_i). The outer step is
-    b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb); θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``. With a compressor C and
-    an error memory e_i, worker i sends C(p_i) of p_i = Δ_i + ``error_decay`` · e_i, and e_i ← p_i − C(p_i). The mean
-    comes back uncompressed. Without ``error_decay`` there is no memory.
+    θ_i is worker i's model, and θ̄ the outer model, which is the same on all workers. After ``sync_every`` local steps,
+    worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, and Δ = mean(Δ_i). The outer step is b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb);
+    θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``. With a compressor C and an error memory e_i, worker i
+    sends C(p_i) of p_i = Δ_i + ``error_decay`` · e_i, and e_i ← p_i − C(p_i). The mean comes back uncompressed. Without
+    ``error_decay`` there is no memory.
 
     If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
 
@@ -69,7 +70,10 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
         return self.compressor
 
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace Δ_i by mean(C(p_i)); e_i ← p_i − C(p_i)."""
+        """Replace ``pseudo_gradient`` Δ_i by mean(C(p_i)), where p_i = Δ_i + ``error_decay`` · e_i; e_i ← p_i − C(p_i).
+
+        C is the compressor, and e_i the error memory of worker i, 0 if the method has none.
+        """
         p = self.to_compress(block, pseudo_gradient)
         mean = self.exchange.push(
             self.compressor or Identity(), p, residual=p if self.keeps_error else None, out=pseudo_gradient
