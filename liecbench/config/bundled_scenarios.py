@@ -1,4 +1,4 @@
-"""The scenarios that come with liecbench, and the profiles that some name: files that are found by name."""
+"""Find the scenarios that come with liecbench, and the profiles that some of these scenarios use, by name."""
 
 import itertools
 import re
@@ -28,12 +28,12 @@ def profile_names() -> list[str]:
 def scenario_path(given: str | Path) -> Path:
     """Return the path of a scenario file, given its path, or the name of a bundled scenario.
 
-    A file with the path ``given`` comes first. A name without a suffix, such as ``quickstart``, is that of a bundled
-    scenario; a path of a file that does not exist is returned as it is.
+    If the file ``given`` exists, its path is returned. Otherwise a text without a suffix, such as ``quickstart``, is
+    looked up among the bundled scenarios. A path with a suffix is returned even if the file does not exist.
 
     Raises:
         ScenarioError: If there is neither a file nor a bundled scenario of this name, or if the name is ambiguous,
-            because the working directory has a file ``NAME.yaml`` of other contents.
+            because the working directory has a file ``NAME.yaml`` whose contents differ from the bundled scenario's.
     """
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 

@@ -57,10 +57,10 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without those that later versions added to cells, if these have their defaults.
+        """Return the cell's fields, but leave out a field that a later version added if its value is the default.
 
-        An id is a hash of the returned fields. So cells with these defaults keep the ids that they had in versions of
-        liecbench without the fields.
+        The cell's id is a hash of the returned fields. So a cell that was recorded before the field existed keeps its
+        id.
         """
         fields: dict[str, Any] = serialise(self)
         return {

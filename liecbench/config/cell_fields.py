@@ -54,20 +54,20 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_of_profile(task: Mapping[str, Any]) -> bool:
-    """Return True if nothing is trained in a task, given as in a spec: only steps of its profile are timed."""
+    """Return True if a cell with ``task`` (as in ``Cell.spec``) trains nothing, and only times steps of a profile."""
     return task.get("profile") is not None
 
 
 def num_epochs(spec: Mapping[str, Any]) -> int:
-    """Return the number of epochs of the cell with this spec; 1 if it is only timed: its epoch is one step."""
+    """Return the number of epochs of the cell with this spec; 1 for a cell that trains nothing and is only timed."""
     return int(spec["task"].get("epochs", 1))
 
 
 def field_text(name: str, value: object) -> str:
-    """Return a user's value of the field ``name`` as text, to be compared with ``str`` of a cell's value.
+    """Return a user's value of the field ``name`` as text that can be compared with ``str`` of a cell's value.
 
-    A link or size becomes the same text however it is written: ``100Mbps`` or ``100mbit``, ``1MiB`` or 1048576. A value
-    that cannot be parsed stays as it is, such as ``10mbit↑ 50mbit↓``, copied from a table.
+    Different spellings of a link or size become the same text: ``100Mbps`` and ``100mbit``, or ``1MiB`` and 1048576. A
+    value that cannot be parsed, such as ``10mbit↑ 50mbit↓`` copied from a table, is returned unchanged, as text.
     """
     parse = _PARSERS.get(name, str)
     try:

@@ -17,11 +17,13 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 
 
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
-    """Return the options that are always part of a method's name, because their values make it another method.
+    """Return the names of those options of ``choice`` that a method's name must always show.
+
+    These are options that later versions of liecbench added, such as ``per_tensor`` of ``psgd``. A cell's spec has such
+    an option only if its value is not the default, so that the method is another one than without the option.
 
     Args:
-        choice: An algorithm or compressor in a cell's spec. A spec has options that later versions added only if their
-            value changes the method, such as ``per_tensor`` of ``psgd``.
+        choice: An algorithm or compressor in a cell's spec.
     """
     return {option for option in choice if (choice["name"], option) in _LATER_OPTIONS}
 

@@ -119,13 +119,13 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:
-    """Return, as text, a compressor that the cell's method uses and the profile does not have; None if it has all."""
+    """Return, as text, a compressor of the cell's method that the profile has no times of; None if it has all times."""
     used = map(json.loads, _used(cell))
     return next((_text(one) for one in used if profile.compressor_times(one) is None), None)
 
 
 def _used(cell: Cell) -> tuple[str, ...]:
-    """Return the compressors of a cell's messages, each in the JSON by which profiles describe it."""
+    """Return the compressors that a cell's method uses, each as the JSON text by which profiles describe it."""
     return _used_by(json.dumps({**cell.spec(), "seed": 0, "link": "none", "workers": 2}))
 
 
@@ -151,7 +151,10 @@ def _used_by(spec: str) -> tuple[str, ...]:
 
 
 def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
-    """Yield a phrase such as "is of batch_size: 32, …" for each difference between a profile's task and the cell's."""
+    """Yield a phrase on each difference between a profile's task and the cell's.
+
+    An example is ``is of batch_size: 32, and the scenario has 64``.
+    """
     task = profile.task or {}
     kinds: tuple[registry.Kind, ...] = ("dataset", "model")
     for kind in kinds:
@@ -175,7 +178,10 @@ def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
 
 
 def _resolved(kind: registry.Kind, written: Any) -> dict[str, Any] | None:
-    """Return a dataset or model of a profile with all its options; None if liecbench does not know it."""
+    """Return the dataset or model ``written`` in a profile as a mapping with the name and all options.
+
+    None if liecbench has no such dataset or model, or if an option is wrong.
+    """
     try:
         choice = Choice.model_validate(written)
         return {"name": choice.name, **registry.resolve(kind, choice.name, choice.options)}

@@ -51,7 +51,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return the value to write into a results directory's ``scenario.yaml``: the name of the profile's copy there."""
+    """Return the value for a results directory's ``scenario.yaml``; for a profile, the path of its copy there."""
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

@@ -41,7 +41,10 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _without_titles(node: Any, *, of_names: bool = False) -> Any:
-    """Return a schema without pydantic's titles, which only repeat the names of fields and classes."""
+    """Return a schema without pydantic's titles, which only repeat the names of fields and classes.
+
+    ``of_names`` is True if the keys of ``node`` are names of fields or definitions instead of keywords of JSON Schema.
+    """
     if isinstance(node, list):
         return [_without_titles(item) for item in node]
     if not isinstance(node, dict):
@@ -54,10 +57,16 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 
 
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield (JSON, name) for every part of a schema whose JSON is long enough to be worth a reference.
+    """Yield (JSON, name) for every part of the schema ``node`` whose JSON is long enough to be worth a reference.
 
-    The JSON leaves out the part's description. The name is that of the algorithm, compressor or the like whose options
-    the part describes, else that of its field.
+    The JSON leaves out the part's description and default. If the part describes an algorithm or compressor with its
+    options, for example, the name is the algorithm's or compressor's. Otherwise it is the name of the field that has
+    the part.
+
+    Args:
+        node: The schema, or a part of one.
+        name: The name of the field that has ``node``.
+        of_names: True if the keys of ``node`` are names of fields or definitions instead of keywords of JSON Schema.
     """
     if isinstance(node, list):
         for item in node:
@@ -75,7 +84,10 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return a schema in which each part whose JSON is a key of ``names`` is a reference to ``$defs``."""
+    """Return the schema ``node``, with each part whose JSON is a key of ``names`` replaced by a reference to ``$defs``.
+
+    The value in ``names`` is the part's name under ``$defs``. With ``at_top``, ``node`` itself is not replaced.
+    """
     if isinstance(node, list):
         return [_shared(item, names) for item in node]
     if not isinstance(node, dict):

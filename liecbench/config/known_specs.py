@@ -18,33 +18,36 @@ _SEED_KEY: Final = b'"seed":'
 
 
 class KnownSpec(dict[str, Any]):
-    """A cell's spec whose ``alike_key`` is known. Other specs share its nested mappings, which must not be changed."""
+    """A cell's spec that remembers the result of ``alike_key``.
+
+    Several specs share nested mappings, so do not change these.
+    """
 
     __slots__ = ("alike",)
     alike: bytes | None
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return a spec with the fields of ``others``, whose ``alike_key`` is ``alike``, and this seed."""
+        """Return a spec with the fields of ``others`` and the seed ``seed``; ``alike`` is ``alike_key(others)``."""
         found = cls(others, seed=seed)
         found.alike = alike
         return found
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Set a field, and forget the key."""
+        """Set a field, and forget the remembered ``alike_key``."""
         self.alike = None
         super().__setitem__(name, value)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Let ``copy`` and ``pickle`` make a plain dict, which may be changed."""
+        """Return how ``copy`` and ``pickle`` rebuild the spec: as a plain dict, which does not remember its key."""
         return dict, (dict(self),)
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec in a ledger, given its JSON; None unless it has the text ``"seed": `` exactly once.
+    """Return a cell's spec, given the JSON text that a ledger has of it.
 
-    Specs that differ only in the seed are parsed once. The text ``"seed": `` can only be a key, because JSON escapes
-    quotes within texts.
+    Specs that differ only in the seed are parsed only once. For this, the text must contain ``"seed": `` exactly once
+    (as a key, because JSON escapes quotes within texts), after another key; otherwise None is returned.
 
     Raises:
         ValueError: If the text is not JSON.
@@ -64,9 +67,9 @@ def _template(text: bytes) -> tuple[dict[str, Any], bytes] | None:
 
 
 def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a cell's spec with the defaults of fields that a later version added to cells.
+    """Return a cell's spec, perhaps of an earlier version, completed with the defaults of the fields that it lacks.
 
-    Nested mappings in the result are cached for other cells' specs, too, and must not be changed.
+    The result shares nested mappings with other cells' specs, so do not change these.
 
     Raises:
         ValidationError: If the spec is not that of a cell.
@@ -85,7 +88,7 @@ def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
 
 
 def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
-    """Return the id of the cell with ``spec``: ``digest(spec)``, in less time; ``alike`` is ``alike_key(spec)``."""
+    """Return ``digest(spec)``, the id of the cell with ``spec``, but faster; ``alike`` is ``alike_key(spec)``."""
     if not _has_usual_seed(spec):
         return digest(spec)
     known = _AROUND_SEED.get(alike)

@@ -48,7 +48,8 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
     Args:
         path: The file.
         assignments: ``PATH=VALUE`` of each ``--set``, applied in order.
-        chosen: Returns the cells that will run; the data and models of other cells are not checked.
+        chosen: A function that, given all cells, returns those that will run. Data and models of other cells are not
+            checked.
 
     Raises:
         ScenarioError: The scenario has a mistake; the message starts with the place of the first one.

@@ -70,14 +70,17 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return the fields that the user wrote, by name. Each has its path in the file; ``path`` is that of ``model``."""
+    """Return the fields of ``model`` that the user wrote, by name, each with its path in the scenario file.
+
+    ``path`` is the path of ``model`` in this file.
+    """
     return {name: Placed(value=value, path=(*path, name)) for name, value in given(model).items()}
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the values of each axis that the user wrote, by the axis's name.
+    """Return the values of each axis that the user wrote, by the axis's name, each with its path in the scenario file.
 
-    Each value has its path in the scenario file. ``path`` is the path of ``matrix`` in this file.
+    ``path`` is the path of ``matrix`` in this file.
     """
     return {name: tuple(_placed_items(values, (*path, name))) for name, values in given(matrix).items()}
 

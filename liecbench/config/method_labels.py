@@ -13,8 +13,8 @@ def method_label(
     Args:
         algorithm: The algorithm.
         compressor: Its compressor; None if it takes none.
-        among: The methods that are named together. The name has the options in which those with the same algorithm
-            and the same compressor differ.
+        among: The methods that are named together. The name shows those options in which this method differs from
+            others with the same algorithm and compressor.
     """
     own = _names(algorithm, compressor)
     alike = [(one, other) for one, other in among if _names(one, other) == own]
@@ -24,7 +24,7 @@ def method_label(
 
 
 def option_label(name: str, value: object) -> str:
-    """Return the text of an option in a method's name: ``per_tensor`` for True, else as in ``average period 32``."""
+    """Return an option's name and value as text, such as ``average period 32``; only the name if the value is True."""
     return name if value is True else f"{name.replace('_', ' ')} {value}"
 
 
@@ -33,7 +33,10 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 
 
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
-    """Return the choice's name, with its naming options and with the options in which the choices ``alike`` differ."""
+    """Return the name of ``choice``, with its ``naming_options`` and the options in which it differs from ``alike``.
+
+    ``alike`` has algorithms, or compressors, with the same name.
+    """
     own, others = choice.model_dump(), [one.model_dump() for one in alike]
     always = naming_options(own)
     options = [name for name in own if name in always or any(other.get(name) != own[name] for other in others)]

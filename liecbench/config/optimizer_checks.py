@@ -1,4 +1,4 @@
-"""Check the optimizer of each cell's task, whether the method is defined with it, and whether the data suffice."""
+"""Check the optimizer of each cell: its options, its support by the method, and enough data and steps for it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def check_optimizers(document: Document, scenario: Scenario) -> None:
 
 
 def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each wrong field of the task; the message says why, and what to write instead."""
+    """Yield (field, message) for each field of the task with a wrong value; the message also advises another value."""
     name = cell.task.optimizer.name
     known = {field.name for field in dataclasses.fields(registry.load("optimizer", name))}
     options = point.value("optimizer").options if "optimizer" in point.fields else {}
@@ -55,7 +55,10 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each setting that the cell's method refuses; ``place`` is the optimizer's field."""
+    """Yield (field, message) for each setting of the task that the cell's method does not support.
+
+    ``place`` is the field to report if the method does not support the optimizer.
+    """
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():
         if reason := algorithm.incompatible_optimizer(torch_name, options):
@@ -72,7 +75,17 @@ def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
 
 
 def check_training(document: Document, point: MatrixPoint, cell: Cell, algorithm: "Algorithm", sizes: Sizes) -> None:
-    """Raise ScenarioError if there are too few samples, no matrix for muon, or too few steps to end the warm-up."""
+    """Raise ScenarioError if the training samples are too few for one step, or the steps too few for the warm-up.
+
+    Also raise it if the optimizer is muon, and the model has no linear layers that muon can train.
+
+    Args:
+        document: The scenario as written.
+        point: The cell's combination of the matrix.
+        cell: The cell.
+        algorithm: The cell's algorithm.
+        sizes: The sizes of the cell's data and model.
+    """
     batches = minibatches_per_step(cell, algorithm)
     needed = cell.workers * cell.task.batch_size * batches
     if needed > sizes.num_train_samples:

@@ -16,7 +16,10 @@ Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 
 
 def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
-    """Return the task of one combination of the matrix; ``resolve`` completes the options of dataset and model."""
+    """Return the task of one combination of the matrix.
+
+    ``resolve`` is ``resolved`` or ``unresolved``: the dataset and the model get defaults for missing options, or not.
+    """
     profile: ProfileFile | None = point.value("profile")
     if profile is not None:
         return Task.of_profile(profile.sha256)
@@ -28,12 +31,12 @@ def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
 
 
 def resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    """Return a choice with all of its options: those that it does not give get their defaults."""
+    """Return ``choice`` with all options of its class: options that ``choice`` does not give have their defaults."""
     return _resolve(kind, choice.name, json.dumps(choice.options, default=str))
 
 
 def unresolved(_kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    """Return a choice with only the options that it gives."""
+    """Return ``choice`` as a ``Choice`` with only the options that the scenario gives; none get their defaults."""
     return Choice(name=choice.name, **choice.options)
 
 

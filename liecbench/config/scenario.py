@@ -131,10 +131,10 @@ class Scenario(Model):
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
-        """Return the scenario to continue a run, perhaps on another machine.
+        """Return a copy of the scenario with which to continue a run, perhaps on another machine.
 
-        If one of several compared cells has been timed, ``compute: auto`` means for all of them what it meant for that
-        one.
+        Cells that are compared with each other must all compute, or all replay a profile. So if one of them has been
+        timed with ``measured`` or ``replayed``, ``compute: auto`` becomes the same for the others.
 
         Args:
             specs: The specs of the cells that have been timed.

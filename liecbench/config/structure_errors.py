@@ -17,7 +17,10 @@ from liecbench.network.nearest_link import key_remedy
 
 
 def structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error."""
+    """Return an exception for the first unknown key in ``error`` or, if no key is unknown, for the first error.
+
+    The message starts with the place of the mistake in the file.
+    """
     first, path = first_error(document, error)
     if first["type"] == "extra_forbidden":
         message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
@@ -29,9 +32,10 @@ def structure_error(document: Document, error: ValidationError) -> ScenarioError
 
 
 def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetails, Key]:
-    """Return the first unknown key of a document or, if there is none, the first error, and its place.
+    """Return (error, path): the error of the first unknown key or, if no key is unknown, the first error.
 
-    A misspelt key causes two errors: it is unknown, and the correct key is missing.
+    The unknown key comes first because a misspelt key causes a second error: the correct key is missing.
+    ``path`` is the error's path in the document.
     """
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Key = ()
@@ -47,7 +51,7 @@ def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetail
 
 
 def _key_remedy(path: Key, key: str) -> str:
-    """Return advice for ``key``, which is unknown in the section at ``path``: where it is known, or a similar key."""
+    """Return advice on ``key``, unknown in the section at ``path``: the section where it belongs, or a similar key."""
     in_task = path[-1:] == ("task",)
     if (not path or in_task) and key in AXES:
         return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"

@@ -1,4 +1,4 @@
-"""Check that the scenario's target is of the kind by which its models are judged: an accuracy or a test loss."""
+"""Check that a scenario's target suits its models: a test loss for language models, an accuracy for all others."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 
 
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
-    """Raise ScenarioError if the scenario gives a target by which none of its models is judged.
+    """Raise ScenarioError if no model of the scenario is judged by the given target, an accuracy or a test loss.
 
     Language models are judged by their test loss, and all other models by their accuracy.
 
     Args:
         document: The scenario as written.
         scenario: The scenario.
-        chosen: The cells that will run. If other cells have datasets that are not on this machine, nothing is
-            refused.
+        chosen: The cells that will run. If the scenario has datasets or models that none of these cells has, nothing is
+            checked, because their data may be missing on this machine.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}

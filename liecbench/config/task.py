@@ -93,9 +93,10 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields, without ``partition`` if it is ``iid``; of the task of a profile only the profile's hash.
+        """Return the task's fields, but leave out a field that a later version added if its value is the default.
 
-        So cells from versions without ``partition`` keep their ids.
+        So cells that were recorded before the field existed keep their ids. If the task has a profile, return only the
+        profile's hash.
         """
         if self.profile is not None:
             return {"profile": self.profile}

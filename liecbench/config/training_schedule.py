@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def minibatches_per_step(cell: Cell, algorithm: "Algorithm") -> int:
-    """Return the number of minibatches whose gradients a step accumulates: the task's, or the method's own."""
+    """Return the number of minibatches per step whose gradients are accumulated, as the task or the method asks."""
     return cell.task.accumulate * algorithm.batches_per_step
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
     """Return the number of steps per epoch, given the number of training samples.
 
-    Samples left at the end, too few for a full step of all workers, are not trained on in this epoch, unless the task
-    keeps its last batch: then they are one more, smaller step.
+    If too few samples for a full step of all workers are left at the end of an epoch, they are skipped. With
+    ``last_batch: keep`` they make one more, smaller step.
     """
     per_worker, full_step = num_samples // cell.workers, cell.task.batch_size * minibatches_per_step(cell, algorithm)
     return -(-per_worker // full_step) if cell.task.last_batch == "keep" else per_worker // full_step

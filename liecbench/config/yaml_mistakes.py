@@ -1,4 +1,4 @@
-"""Error messages for mistakes in YAML, which need no knowledge of the parser."""
+"""Turn PyYAML's errors into messages that can be understood without knowing the parser."""
 
 import re
 from typing import Final
@@ -44,14 +44,14 @@ _AT_BEGIN: Final = ("expected ',' or ", "found unexpected end of stream", "could
 
 
 def place_of(error: yaml.MarkedYAMLError) -> yaml.Mark | None:
-    """Return the place of a mistake; None if PyYAML tells none."""
+    """Return the place of a mistake; None if PyYAML's error has no place."""
     if error.context_mark is not None and (error.problem or "").startswith(_AT_BEGIN):
         return error.context_mark
     return error.problem_mark or error.context_mark
 
 
 def in_words(problem: str) -> str:
-    """Return what is wrong and what to do about it, given the problem of one of PyYAML's errors."""
+    """Return a message with the mistake and a remedy, given ``problem`` of one of PyYAML's errors."""
     for pattern, words in _IN_WORDS.items():
         if found := re.fullmatch(pattern, problem, re.DOTALL):
             return words.format(*found.groups())

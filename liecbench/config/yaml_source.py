@@ -188,9 +188,10 @@ def override(document: Document, assignment: str) -> Document:
 
 
 def _path(document: Document, text: str, source: str) -> Key:
-    """Return the key that ``studies[0].steps`` means; ``studies.0.steps`` means the same.
+    """Return the path that a text such as ``studies[0].steps`` or ``studies.0.steps`` stands for in the document.
 
-    Raises ScenarioError if something on the way to the key has no keys, or not this entry.
+    Raises ScenarioError if a list on the path lacks the entry, or if a plain value on the path can have no keys.
+    ``source`` starts the error message.
     """
     path: Key = ()
     above: Any = document.data
