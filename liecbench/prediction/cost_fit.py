@@ -26,14 +26,14 @@ _LEAST_SPREAD: Final = 0.01
 
 
 def fit_costs(steps: Sequence[MeasuredStep], predictor: StepPredictor, start: TransportCosts) -> TransportCosts:
-    """Return the constants with the least mean absolute relative error over measured steps.
+    """Return the transport's constants with which predictions have the least mean absolute relative error.
 
-    Coordinate descent: each sweep searches for one constant after the other.
+    The search is a coordinate descent: each sweep optimises one constant after the other.
 
     Args:
         steps: The measured steps.
-        predictor: Predicts steps of their methods.
-        start: The constants to start from.
+        predictor: Predicts the same steps, for given constants.
+        start: The constants from which the search starts.
 
     Raises:
         LiecbenchError: If the steps have fewer than two link rates or fewer than two methods.

@@ -24,8 +24,9 @@ class Method:
         server: The place of the server; None if the algorithm has none.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
         block_order: The order in which tensors fill the blocks.
-        accumulate: The minibatches per step that the method's task accumulates.
-        update: The optimizer's fields of the method's task; None for the optimizer of the profile's task.
+        accumulate: The number of minibatches per step whose gradients the method's task accumulates.
+        update: The fields of a task that describe the optimizer with which the method trains, as ``update_of`` returns
+            them; None for the optimizer that the profile was measured with.
     """
 
     algorithm: Choice
@@ -43,7 +44,10 @@ class Method:
         return f"{self.algorithm.name}{compressed}"
 
     def label(self, methods: Sequence["Method"]) -> str:
-        """Return the name and the options in which methods of this name differ: ``liec(sign) average period 32``."""
+        """Return the name and the options that tell the method apart from others of this name in ``methods``.
+
+        An example is ``liec(sign) average period 32``.
+        """
         return method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in methods])
 
     def make(self) -> "Algorithm":

@@ -17,7 +17,9 @@ DEFAULT_COMPRESSORS: Final = ("sign",)
 
 
 def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
-    """Return the methods with these names; one that takes a compressor comes once per compressor that it works with.
+    """Return the methods with these names.
+
+    An algorithm that takes a compressor gives one method for each of ``compressors`` that it works with.
 
     Args:
         algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.

@@ -11,14 +11,14 @@ from liecbench.results.whose_compute import ComputeSource, StepCompute
 def bandwidth_of(
     label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
 ) -> BandwidthNeeded:
-    """Return the link rates that a method needs for several compute utilizations, scaling ``links`` as a whole.
+    """Return the link rates that a method needs to reach several compute utilizations.
 
     Args:
         label: The method's short name.
         method: The method.
         workers: The number of workers.
-        links: The links; all rates are scaled by one factor.
-        ones: The method's predictors: the first with the inputs as they are, each other one with one input changed.
+        links: The links; to vary the rate, all their rates are multiplied by one factor.
+        ones: The method's predictors, as ``Predictor.all_of`` returns them.
         source: Where the seconds that a step computes come from.
     """
     rates = []

@@ -74,13 +74,13 @@ class PredictedBreakEven:
 def break_evens_of(
     made: "dict[Method, tuple[Predictor, ...]]", baseline: Method | None, workers: int, links: LinkMap
 ) -> Iterator[PredictedBreakEven]:
-    """Yield the break-even of each method with ``baseline``; none without a baseline.
+    """Yield the break-even of each method against ``baseline``; yield nothing if ``baseline`` is None.
 
     Args:
-        made: The predictors of each method: the first with the inputs as they are, the others with one changed each.
+        made: The predictors of each method, as ``Predictor.all_of`` returns them.
         baseline: The method to compare with.
         workers: The number of workers.
-        links: The links, whose rates are multiplied by one factor.
+        links: The links; to vary the rate, all their rates are multiplied by one factor.
     """
     if baseline is None:
         return
@@ -103,9 +103,9 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome, and the break-even with its interval; None unless there is exactly one.
+    """Return the outcome, and the break-even with its interval or, unless there is exactly one break-even, None.
 
-    ``found`` has what ``Predictor.crossings`` returns for the inputs as they are, and then for each changed input.
+    ``found`` has the results of ``Predictor.crossings``: of the unchanged inputs, then with each input changed.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

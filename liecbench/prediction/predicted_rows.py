@@ -22,7 +22,7 @@ class PredictedRow:
         method: The method.
         workers: The number of workers.
         link: The links.
-        step_seconds: Seconds per step, with the interval that the inputs' errors give.
+        step_seconds: Seconds per step, with the interval that follows from the errors of the inputs.
         time: The parts of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
@@ -56,15 +56,15 @@ def predicted_rows(
     links: LinkMap,
     request: Request,
 ) -> Iterator[PredictedRow]:
-    """Yield the row of each method on some links, the fastest first.
+    """Yield one row per method, for one number of workers and some links; the fastest method comes first.
 
     Args:
-        made: The predictors of each method: the first with the inputs as they are, the others with one changed each.
-        lacking: Whether the profile lacks times of the method itself, by method.
+        made: The predictors of each method, as ``Predictor.all_of`` returns them.
+        lacking: For each method, True if the profile has no times of the method itself (see ``MethodTimes``).
         baseline: The method that others are compared with; None for no comparison.
         workers: The number of workers.
         links: The links.
-        request: The request to which the rows belong.
+        request: The request for these predictions.
     """
     seconds = {method: [one.time(links).seconds for one in ones] for method, ones in made.items()}
     dense = min(

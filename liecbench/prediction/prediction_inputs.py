@@ -59,7 +59,7 @@ def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap,
 
     Args:
         text: Rates or presets.
-        delay_seconds: The delay of every link in one direction; None for that of the preset, or none.
+        delay_seconds: The delay of every link in one direction; None for the preset's delay, and no delay for rates.
 
     Raises:
         LiecbenchError: If one of them is neither a rate nor a preset.
@@ -118,7 +118,11 @@ def parse_step_seconds(text: str) -> float:
 
 
 def parse_rate(option: str, text: str) -> float:
-    """Return the bits per second of a rate of an option. Raises LiecbenchError if the text is no rate."""
+    """Return a rate, given as ``100gbit``, in bits per second; error messages name ``option``.
+
+    Raises:
+        LiecbenchError: If the text is no rate.
+    """
     rate = RATE.parse(text)
     if rate is None or not 1e3 <= rate <= 1e15:
         raise LiecbenchError(f"{option} {text}: no rate", "write one such as 100gbit")
@@ -126,7 +130,11 @@ def parse_rate(option: str, text: str) -> float:
 
 
 def parse_count(option: str, text: str) -> int:
-    """Return a number such as ``30M``, ``1.5B`` or ``11171146``. Raises LiecbenchError for other texts."""
+    """Return a number of parameters, given as ``30M``, ``1.5B`` or ``11171146``; error messages name ``option``.
+
+    Raises:
+        LiecbenchError: If the text is no such number.
+    """
     factors = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
     factor = factors.get(text[-1:].lower())
     digits = text[:-1] if factor else text

@@ -113,7 +113,7 @@ def _require_known_sizes(made: "dict[Method, tuple[Predictor, ...]]", costs: Tra
 
 
 def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
-    """Return one of the links for each shape: links that differ only in a factor of all rates have equal shapes."""
+    """Return one of the links per shape; links whose rates all differ by the same factor have equal shapes."""
     found: dict[str, LinkMap] = {}
     for link in links:
         found.setdefault(link.shape, link)

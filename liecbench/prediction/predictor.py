@@ -1,4 +1,4 @@
-"""The long-run step of a method at any link rate: every kind of step counts with its share in a long training."""
+"""Predict the mean time of a method's step at any link rate, over all kinds of steps that a long training has."""
 
 import itertools
 import math
@@ -40,14 +40,14 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return the predictor for the given inputs, then one for each input that is changed by its standard error."""
+        """Return a predictor for the given inputs, followed by one for each variant of them (see ``varied``)."""
         return tuple(
             cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
             for changed, constants in varied(profile, costs)
         )
 
     def time(self, links: LinkMap) -> StepTime:
-        """Return the mean time of a step in the long run."""
+        """Return the mean time of a step, over all steps of a long training."""
         if links not in self._known:
             self._known[links] = self._time(links)
         return self._known[links]
@@ -86,7 +86,7 @@ class Predictor:
 
         Args:
             utilization: The compute utilization, from 0 to 1.
-            links: The links; their rates are multiplied by one factor.
+            links: The links; to vary the rate, all their rates are multiplied by one factor.
         """
 
         def above(rate: float) -> float:
@@ -97,9 +97,10 @@ class Predictor:
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
     def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
-        """Return the rates at which this method is as fast as ``baseline``, and whether it is faster at low rates.
+        """Return the link rates at which this method and ``baseline`` are equally fast, and a bool.
 
-        The second value is None if both are equally fast at every rate.
+        The rates are in bits per second. The bool is True if this method is faster at low rates, and None if both
+        methods are equally fast at every rate.
         """
 
         def slower(rate: float) -> float:

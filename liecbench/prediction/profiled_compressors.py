@@ -1,4 +1,4 @@
-"""The times of a compressor, as a profile has them."""
+"""Look up a compressor's times in a profile."""
 
 import functools
 from collections.abc import Sequence

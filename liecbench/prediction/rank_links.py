@@ -50,7 +50,7 @@ class RankLinks:
 
     @classmethod
     def of(cls, links: LinkMap, world_size: int, efficiency: float = 1.0) -> "RankLinks":
-        """Return the links of ``world_size`` ranks; links of other ranks are left out. Links must be shaped."""
+        """Return the links of the ranks below ``world_size``. ``links`` must be shaped."""
         assert links.default is not None, "the link is shaped"
 
         def rates(rank: int | None) -> tuple[LinkRates, float]:
@@ -64,7 +64,10 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return one rank for each different link, and all of ``ranks``, each with the link's rates and delay."""
+        """Return ranks that together have every different link, as (rank, rates of the link, delay in seconds).
+
+        These are all ranks with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
+        """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}
         # Rank 0 may be the server, so that no other rank is like it.

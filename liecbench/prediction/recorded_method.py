@@ -1,4 +1,4 @@
-"""A method's steps on a number of ranks: the recorded messages of each step kind, and how frequent the kind is."""
+"""The messages of each kind of a method's steps, recorded for a number of ranks, and the share of each kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ class RecordedMethod:
         )
 
     def lacks_own_times(self, profile: Profile) -> bool:
-        """Return True if ``profile`` has no times of the method itself, such as its arithmetic with memories."""
+        """Return True if ``profile`` has no times of the method itself (see ``MethodTimes``)."""
         return any(self._local_seconds(profile, kind.name) is None for kind in self.kinds)
 
     def _local_seconds(self, profile: Profile, kind: str) -> float | None:
@@ -123,9 +123,10 @@ class RecordedMethod:
 
 
 def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
-    """Return the compressors that methods use on these numbers of ranks for a profile's parameters, each once.
+    """Return all compressors that methods use for a profile's parameters, without duplicates.
 
-    Some methods make compressors for themselves, and some use others with other numbers of ranks.
+    They may differ from the compressors that the methods are given: some methods create compressors of their own, and
+    some choose them by the number of ranks. ``world_sizes`` has the numbers of ranks to try.
 
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.

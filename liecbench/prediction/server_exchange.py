@@ -55,7 +55,7 @@ class CallSizes:
 
     @classmethod
     def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
-        """Return the sizes of a call of ``schedule``, whose compressor takes ``times``."""
+        """Return the sizes of ``call``, a call of ``schedule``; ``times`` are those of the call's compressor."""
         if call.direction == "gather":
             place: ServerPlace = "sharded"
             num_shards, numel, last = schedule.world_size, call.numel, call.numel
@@ -79,11 +79,11 @@ class CallSizes:
 
     @property
     def total_bytes(self) -> int:
-        """The bytes of one message for each shard."""
+        """The bytes of all shards' messages together, with one message per shard."""
         return (self.num_shards - 1) * self.num_bytes + self.last_bytes
 
     def own(self, rank: int) -> tuple[int, int]:
-        """Return the number of elements of the shard that ``rank`` serves, and the bytes of a message for it."""
+        """Return (elements, message bytes) of the shard that ``rank`` serves; (0, 0) if the rank serves none."""
         if rank >= self.num_shards:
             return 0, 0
         return (self.last_numel, self.last_bytes) if rank == self.num_shards - 1 else (self.numel, self.num_bytes)
@@ -164,7 +164,10 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on rank 0 if it is the server: the messages of all workers pass its link."""
+    """Return the time of a call on rank 0 if this is the root server, whose link carries the messages of all workers.
+
+    ``rates`` are those of rank 0's link.
+    """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)
     none = Messages(number=0, num_bytes=0)
@@ -192,7 +195,10 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on a worker that is not the server, and that alone uses its link."""
+    """Return the time of a call with a root server on another rank, whose link carries one message.
+
+    ``rates`` are those of this rank's link.
+    """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)
     wire = wire_seconds(rates, sent, received, announced=costs.announces)

@@ -57,8 +57,8 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     """Return the time of a step.
 
     Args:
-        work: The step's work; with ``nodes``, the work among the nodes, one rank of each.
-        links: The links of the ranks, or of the nodes.
+        work: The step's work; with ``nodes``, the exchange is among one rank of each node.
+        links: The links of the ranks; with ``nodes``, those between the nodes.
         costs: The transport's constants.
         nodes: The links inside each node; None if every rank has a link of its own.
     """
@@ -83,7 +83,7 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
 
 
 class _Network:
-    """The seconds of calls and all-reduces on given links; equal ones are computed once."""
+    """Computes the times of calls and all-reduces on given links, and caches them."""
 
     def __init__(self, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> None:
         self.costs, self.nodes, self._links = costs, nodes, links
@@ -91,20 +91,24 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the time of a call, computed once for each object ``sizes``, which calls of equal sizes share."""
+        """Return the time of a call. The cache's key is the object ``sizes``, which calls of equal sizes share."""
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
         return self._calls[id(sizes)]
 
     def all_reduce(self, num_bytes: int) -> RingSeconds:
-        """Return the time of an all-reduce."""
+        """Return the time of an all-reduce of ``num_bytes`` bytes."""
         if num_bytes not in self._rings:
             self._rings[num_bytes] = ring_seconds(num_bytes, self._links, self.costs)
         return self._rings[num_bytes]
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end of the blocks' communication, in seconds from the start of the backward pass, and its parts."""
+    """Return the end and the duration of the communication of all blocks.
+
+    The end is in seconds from the start of the backward pass. The duration, in parts, leaves out idle time before
+    blocks are ready.
+    """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
     if work.is_serial or network.costs.backend == "nccl":
@@ -134,10 +138,10 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end and the parts, as ``_backward_lane`` does, if two all-reduces run at a time and share the link.
+    """Return the same as ``_backward_lane``, for all-reduces of which two at a time run and share the link.
 
-    Their waiting times overlap, so the seconds of the returned ``Span`` are those in which at least one all-reduce
-    runs.
+    The waiting times of the two overlap, so the seconds of the returned ``Span`` are those in which at least one
+    all-reduce runs.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0
@@ -161,7 +165,10 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the exposed time after the optimizer's step; later steps compute for ``hidden_seconds`` meanwhile."""
+    """Return the exposed time of the work after the optimizer's step.
+
+    ``hidden_seconds`` of its communication are hidden, because later steps compute meanwhile.
+    """
     sent = Span()
     for call in work.after_step:
         sent += network.call(call)

@@ -22,16 +22,17 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. None: those
-            that DistributedDataParallel takes even if nothing is sent, unless the profile has the method's own times,
-            which include them.
+        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. If None, an
+            assumed time that DistributedDataParallel takes even if nothing is sent; or 0 if the profile has the
+            method's own times, which include it.
         efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.
         rate_spread: Standard error of ``efficiency``, as a fraction.
-        largest_bytes: Size of the largest message from which the constants were found.
-        workers: The numbers of workers from which they were found; empty if they are assumed.
-        rates: The lowest and the highest link rate, in bits per second, from which they were found; None if assumed.
+        largest_bytes: Size of the largest message in the measurements that the constants were found from.
+        workers: The numbers of workers of these measurements; empty if the constants are assumed.
+        rates: The lowest and the highest link rate of these measurements, in bits per second; None if the constants are
+            assumed.
         source: Where the constants come from, in words.
     """
 
@@ -61,7 +62,10 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the fixed seconds that communication adds to a step, apart from the seconds per message."""
+        """Return the fixed seconds that communication adds to a step, apart from the seconds per message.
+
+        ``has_own_times`` is True if the profile has the method's own times.
+        """
         if self.step_seconds is not None:
             return self.step_seconds
         return 0.0 if has_own_times else _GLOO_STEP if self.backend == "gloo" else _NCCL_STEP

@@ -1,4 +1,4 @@
-"""The transport's constants from ``liecbench bench exchange --format json``, or ``bench link``, on a machine."""
+"""Fit the transport's constants to the JSON output of ``liecbench bench exchange`` or ``liecbench bench link``."""
 
 import json
 import math

@@ -45,7 +45,7 @@ class ValidatedBreakEven:
 
     @property
     def error(self) -> float | None:
-        """Predicted ÷ the middle of the two rates − 1; 0 between them; None without a prediction."""
+        """Predicted ÷ the middle of the two rates − 1; 0 if it lies between the rates; None without a prediction."""
         if self.predicted is None:
             return None
         return 0.0 if self.low <= self.predicted <= self.high else self.predicted / math.sqrt(self.low * self.high) - 1
@@ -57,8 +57,8 @@ class Validation:
 
     Attributes:
         steps: All predicted rows.
-        settings: For each setting with several methods, its name and whether the predicted winner is among those that
-            the measurement does not show to be slower than any other.
+        settings: For each setting with several methods, the setting's name, and True if the prediction is right: the
+            method that is predicted to be fastest is not shown by the measurement to be slower than another.
         break_evens: The break-evens that lie between measured rates.
     """
 
@@ -79,7 +79,7 @@ class Validation:
 
     @property
     def num_right(self) -> int:
-        """The number of settings whose predicted winner is in the measured fastest set."""
+        """The number of ``settings`` whose prediction is right."""
         return sum(right for _, right in self.settings)
 
 

@@ -1,8 +1,9 @@
 """Intervals of predictions: the same prediction with each input changed by its standard error.
 
-The changes are taken to be independent, so that the squares of their effects on the logarithm add up. The interval is ±
-1.96 times the root of the sum. The interval covers the spread of the profile and of the transport's constants, but not
-errors of the model itself, which the error table of docs/predict.md shows.
+The errors of the inputs are assumed to be independent. So each input's effect on the logarithm of the prediction is
+squared, and the interval is the prediction × exp(± 1.96 × the root of the sum). The interval covers the spread of the
+profile and of the transport's constants, but not errors of the prediction's model itself, which the error table of
+docs/predict.md shows.
 """
 
 import dataclasses
@@ -22,9 +23,10 @@ _COMPRESS_ERROR: Final = 0.1
 
 
 def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, TransportCosts]]:
-    """Return the inputs of a prediction, then four variants in which one of them is changed by its standard error.
+    """Return (profile, costs) unchanged, followed by four variants, each with one input changed by its standard error.
 
-    These are the compute seconds, the compression seconds, the transport's seconds per message, and its rate.
+    The four inputs are the compute seconds, the compression seconds, the transport's seconds per message, and the share
+    of a link's rate that the transport reaches.
     """
     whole = profile.compute_seconds
     durations = (profile.forward, profile.backward, profile.clip, profile.optimizer)
@@ -47,7 +49,11 @@ def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, Trans
 
 
 def interval(values: Sequence[float]) -> Estimate:
-    """Return the interval of a positive prediction, given its value and then its values with changed inputs."""
+    """Return a positive prediction with its 95 % interval.
+
+    Args:
+        values: The prediction with the unchanged inputs, followed by the predictions with one input changed each.
+    """
     first = values[0]
     if first <= 0 or not all(map(math.isfinite, values)):
         return Estimate(mean=first, low=first, high=first)
@@ -90,7 +96,7 @@ def crossing(function: Callable[[float], float], low: float, high: float, tolera
         function: A function whose values at ``low`` and ``high`` differ in sign.
         low: The lower end, above 0.
         high: The upper end.
-        tolerance: The width of the last interval, as a fraction.
+        tolerance: The width, as a fraction of x, of the interval at which the bisection stops.
     """
     rises = function(high) > 0
     while high > (1 + tolerance) * low:
