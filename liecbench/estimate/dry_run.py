@@ -44,7 +44,7 @@ def lines(
         num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
-        added: The known link rates at which methods are to be timed next, to narrow their break-evens.
+        added: The link rates, as far as they are known, at which methods are timed next to narrow break-evens.
         num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: How many link rates may be added per method to narrow its break-even.
         isolate: True if each cell has a launch (one torchrun) of its own.
@@ -135,7 +135,7 @@ def _computes(cell: Cell) -> bool:
 
 
 def _lossy(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield a note for each link of ``cells`` on which losses keep a TCP stream below the rate."""
+    """Yield a note for each link of ``cells`` on which losses keep a TCP stream below the link's rate."""
     for links in dict.fromkeys(cell.link for cell in cells if any(link.loss for link in cell.link.links())):
         stream = slowest_stream(links)
         if stream < min(link.lower_bits_per_second for link in links.links()):
@@ -180,7 +180,7 @@ def _duration(seconds: float) -> str:
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields in which jobs differ, for the lines on jobs; fields in every line are left out."""
+    """Return the names of the fields in which jobs differ, except for fields that every line on a job shows anyway."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():

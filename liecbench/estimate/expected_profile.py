@@ -17,8 +17,8 @@ class ExpectedProfile:
 
     Attributes:
         profile: The profile.
-        source: Where it comes from, in words.
-        unmeasured: The cells whose methods the session measures first; empty if the profile has them.
+        source: The profile's origin, in words.
+        unmeasured: The cells whose methods the profile lacks, so that the session measures these methods first.
         is_new: True if the session also measures the model's steps.
     """
 
@@ -30,7 +30,7 @@ class ExpectedProfile:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedProfiles:
-    """The profiles of a run's sessions; sessions must be asked for in the order in which they run.
+    """The profiles that a run's sessions are expected to replay; call ``of`` for sessions in the order of the run.
 
     Attributes:
         directory: The results directory, which may have profiles that earlier sessions measured.

@@ -27,7 +27,7 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return how many other processes compute now: the mean of the last minute, and 0 if there are hardly any."""
+    """Return the mean number of other processes that computed in the last minute; 0 if it is small."""
     try:
         load = os.getloadavg()[0]
     except OSError:

@@ -40,8 +40,8 @@ class StepTraffic:
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
-        num_sequential: The most messages of one step that follow one another, because each is sent after the one before
-            has arrived. The messages of all-reduces are not counted.
+        num_sequential: The length of the longest chain of messages in one step, each of which is sent only after the
+            previous one has arrived. The messages of all-reduces are not counted.
         all_reduces: The all-reduces of one step, with their sizes and dependencies.
     """
 

@@ -31,7 +31,9 @@ SessionSteps = Mapping[str, Mapping[str, ReplayedSteps]]
 
 
 def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost:
-    """Return the cost of a session whose ranks replay ``expected``: measuring it, testing the links, and all rounds.
+    """Return the cost of a session whose ranks replay the profile ``expected``.
+
+    The cost includes measuring the missing parts of the profile, testing the links, and all rounds.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that a method uses.
@@ -45,7 +47,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
-    """Return the steps of a session's methods.
+    """Return the steps of each method of a session, with expected seconds.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that a method uses.
@@ -58,9 +60,9 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
 
     Args:
         session: The session.
-        expected: The profile that its ranks replay.
-        steps: The steps of its methods.
-        slowdown: By how much its ranks replay more slowly, and with smaller messages.
+        expected: The profile that the session's ranks replay.
+        steps: The steps of the session's methods, as ``session_steps`` returns them.
+        slowdown: The factors by which the replay is slower, and messages are smaller.
     """
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, slowdown) for kind in kinds)
@@ -80,7 +82,7 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
 
 
 def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> Slowdown:
-    """Return by how much a session of these cells will replay more slowly, and with smaller messages.
+    """Return the factors by which a session of these cells will replay more slowly, and with smaller messages.
 
     Args:
         cells: The cells of the session's methods.

@@ -1,4 +1,4 @@
-"""The limit of a slowed down timing session: sessions that would take longer are refused before they begin."""
+"""Refuse, before they begin, slowed down timing sessions that would take longer than a limit."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -38,7 +38,7 @@ def replayed_kinds(cell: Cell, profile: Profile) -> "Mapping[str, StepKind]":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedSteps:
-    """Steps of one kind.
+    """The steps of one kind that ranks replay.
 
     Attributes:
         seconds: Seconds of a step in emulated time.
@@ -51,7 +51,7 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Return the real seconds of a step: never less than this machine's processors need."""
+        """Return the real seconds of a step: dilated, or more if ``num_cpus`` processors need longer for the step."""
         from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 
         cpu_seconds = replay_cpu_seconds(self.kind.schedule, self.links, slowdown) if self.links.shaped else 0.0
@@ -59,7 +59,7 @@ class ReplayedSteps:
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
-    """Return the steps of each kind of a cell's method, with the seconds that one is expected to take.
+    """Return, by step kind, the steps of a cell's method, with the expected seconds of a step.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that the method uses.

@@ -32,8 +32,8 @@ class SessionCost:
         placement_seconds: Seconds to create all methods, once per two rounds.
         round_seconds: Seconds of a round.
         steps: For each contestant's cell, by id, and each step kind, the number of steps in a round.
-        slowdown: By how much ranks replay more slowly, and with smaller messages; None if they compute.
-        source: Where the profile that they replay comes from, in words; None if they compute.
+        slowdown: The factors by which the replay is slower, and messages are smaller; None if ranks compute.
+        source: The origin, in words, of the profile that ranks replay; None if ranks compute.
     """
 
     rounds: int
@@ -60,7 +60,7 @@ def session_limit(session: Session) -> float:
 
 
 def rounds_within_limit(session: Session, wanted: int, placement_seconds: float, round_seconds: float) -> int:
-    """Return how many of the ``wanted`` rounds a session's time limit allows; a few are always allowed."""
+    """Return ``wanted``, or fewer rounds if a session's time limit does not suffice for them, but always a few."""
     each = round_seconds + placement_seconds / PLACEMENT_ROUNDS
     limit = CONTESTANT_SECONDS * len(session.contestants)
     return max(MIN_ROUNDS, min(wanted, int(limit / each)))
@@ -85,5 +85,5 @@ def computing_session(session: Session) -> SessionCost:
 
 
 def burst_lengths(cell: Cell) -> dict[str, int]:
-    """Return, by step kind of a cell whose ranks compute, how many consecutive steps a session times in one burst."""
+    """Return, by step kind, the number of consecutive steps that a session times in one burst, if ranks compute."""
     return {name: burst_steps(step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

@@ -1,4 +1,4 @@
-"""A stand-in for a profile that a timing session will measure: its steps and compressors measured briefly, now."""
+"""Create a stand-in for the profile that a timing session will measure: steps and compressors, measured briefly."""
 
 import statistics
 import time
@@ -114,7 +114,10 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 
 
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
-    """Return fields of a profile with these seconds; in the backward pass, elements are ready at a constant rate."""
+    """Return a profile's fields with the seconds of a forward and a backward pass, and each parameter's ready time.
+
+    The gradient's elements are taken to be ready at a constant rate during the backward pass.
+    """
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)
     for index, (shape, dtype) in reversed(list(enumerate(zip(sizes.parameters, sizes.dtypes, strict=True)))):

@@ -36,7 +36,7 @@ def _rank_seconds(cell: Cell, rank: int, sent: int, received: int) -> float:
 
 
 def _rates(cell: Cell, rank: int) -> tuple[float, float]:
-    """Return the bits per second (up, down) of the rank's link, or less if lost segments keep TCP below its rate.
+    """Return the bits per second (up, down) that the rank's link carries: its rates or, if losses slow TCP, less.
 
     A root server, and every rank if the server is sharded, has one TCP stream per other rank. All other ranks have one
     stream.
