@@ -171,9 +171,9 @@ def _print_error(message: str) -> None:
 
 
 def _exit_with_usage(error: Any) -> NoReturn:
-    """Print typer's error about the command line, or the help that typer shows instead, and exit with its code.
+    """Print typer's ``error``, or the help that typer raises as an error, and exit with the error's exit code.
 
-    Very long words are printed without their middle.
+    Very long words of the message are printed without their middle.
     """
     from liecbench.cli.usage_message import usage_message
 

@@ -204,7 +204,7 @@ def self_test(
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":
-    """Yield the cells and empty the list, so that the memory of each is free once the next is asked for."""
+    """Yield the cells, and remove each from the list, so that its memory can be freed before the next is computed."""
     cells.reverse()
     while cells:
         yield cells.pop()

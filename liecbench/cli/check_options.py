@@ -1,4 +1,4 @@
-"""Options of ``liecbench check``, each defined once for all subcommands that have it."""
+"""The options that subcommands of ``liecbench check`` share."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -102,7 +102,7 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
 
 
 def load_for_command(directories: list[Path], **settings: Any) -> "Comparison":
-    """Return the comparison of all cells in ``directories``; ``settings`` are those of ``load_comparison``."""
+    """Return the comparison of all cells in ``directories``; ``settings`` are arguments for ``load_comparison``."""
     from liecbench.results.stored_comparison import load_comparison
 
     return load_comparison(directories, notify=lambda text: say(text, quiet=False), **settings)

@@ -1,4 +1,4 @@
-"""Commands that build many objects at once, such as the results of thousands of cells, and end soon after."""
+"""Turn off garbage collection for commands that build many objects at once, and end soon after."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Files that a command writes: an earlier file of the same kind is replaced, any other file is not."""
+"""Check the file that a command will write: it may replace an earlier file of the same kind, but no other file."""
 
 import enum
 from pathlib import Path
@@ -11,7 +11,7 @@ _HEAD_BYTES: Final = 400
 
 
 class OutputKind(enum.Enum):
-    """A kind of file that commands write: how messages call it, and a text that its first bytes contain."""
+    """A kind of file that commands write: (name in messages, bytes that occur near the beginning)."""
 
     REPORT = ("a report of liecbench", b"<!DOCTYPE html>")
     BASELINE = ("a baseline", b'"liecbench-baseline"')
@@ -20,7 +20,7 @@ class OutputKind(enum.Enum):
 
 
 def require_replaceable(path: Path, kind: OutputKind) -> None:
-    """Raise LiecbenchError if ``path`` cannot be written, or is a file of another kind, such as a ledger."""
+    """Raise LiecbenchError if ``path`` cannot be written, or is a file of another kind than ``kind``."""
     name, mark = kind.value
     try:
         regular_files.require_writable(path)

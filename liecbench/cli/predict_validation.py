@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refuse_other_options(context: typer.Context) -> None:
-    """Raise LiecbenchError if the command line has an option that has no effect beside ``--validate``."""
+    """Raise LiecbenchError if the command line has an option that has no effect together with ``--validate``."""
     given = [
         parameter.opts[0] if parameter.opts[0].startswith("-") else str(parameter.metavar or parameter.name)
         for parameter in context.command.params
@@ -33,11 +33,11 @@ def _is_given(context: typer.Context, name: str | None) -> bool:
 
 
 def validate_results(results: Path, profile: Path | None, costs: "TransportCosts", output: str) -> None:
-    """Print the errors of predictions for all measured rows.
+    """Predict all measured rows of a results directory, and print the errors of the predictions.
 
     Args:
         results: The results directory.
-        profile: The profile's file; None to take those that the run stored.
+        profile: The profile's file; None to use the profiles that the run stored.
         costs: The transport's constants.
         output: The format: ``table``, ``markdown`` or ``json``.
     """

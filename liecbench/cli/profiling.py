@@ -74,7 +74,7 @@ def profile(
 
 
 def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
-    """Measure the profile of the cells' one model, with every method and compressor among them.
+    """Measure the profile of the model that all ``cells`` share, with the times of their methods and compressors.
 
     Raises:
         LiecbenchError: If the cells have several models, batch sizes or the like, or the model cannot be trained.
@@ -126,7 +126,7 @@ def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
 
 
 def require_replaceable(out: Path) -> None:
-    """Raise LiecbenchError if ``out`` cannot be written, or is a file that is no profile."""
+    """Raise LiecbenchError if ``out`` cannot be written, or is a file other than a profile."""
     from liecbench.profiles.profile_file import read_profile
     from liecbench.untrusted import regular_files
 

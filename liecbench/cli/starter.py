@@ -43,7 +43,7 @@ def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenari
 
 
 def _with_answers(text: str) -> str:
-    """Ask three questions; return the starter with the answers in place of its own values."""
+    """Ask for the model, network and number of workers, and return the starter scenario ``text`` with the answers."""
     model = _asked("Model (`liecbench list models`, or module:function)", "mlp", _checked_model)
     link = _asked("Network of each worker (such as 20mbit, 1gbit, lte, or none)", "20mbit", _checked_link)
     workers = _asked("Number of workers", "4", _checked_workers)
@@ -51,7 +51,7 @@ def _with_answers(text: str) -> str:
 
 
 def answered(text: str, *, model: str, link: str, workers: str) -> str:
-    """Return the starter with another model, network and number of workers."""
+    """Return the starter scenario ``text`` with this model, network and number of workers."""
     if model != "mlp":
         text = text.replace("{name: mlp, width: 256, layers: 2}", f'"{model}"' if ":" in model else model)
         text = text.replace("dataset: digits ", f"dataset: {_DATASETS.get(model, 'digits')} ")
@@ -61,7 +61,7 @@ def answered(text: str, *, model: str, link: str, workers: str) -> str:
 
 
 def _asked(question: str, default: str, check: Callable[[str], str]) -> str:
-    """Ask until ``check`` accepts the answer instead of raising ValueError, and return the result of ``check``."""
+    """Ask until ``check`` raises no ValueError for the answer, and return the result of ``check``."""
     while True:
         given: str = typer.prompt(question, default=default)
         try:

@@ -1,4 +1,4 @@
-"""The words of typer's errors about the command line, in place of those of the library that checks values for typer."""
+"""Reword typer's errors about the command line: pydantic, which checks the values, words them for programmers."""
 
 from typing import Any, Final
 
@@ -13,10 +13,10 @@ _INSTEAD: Final = {
 
 
 def usage_message(error: Any) -> str:
-    """Return the message of one of typer's errors: with the value that was given, and what to write instead.
+    """Return a message for an error of typer; if a value is wrong, it quotes the value and says what to write instead.
 
     Args:
-        error: The error. If typer raised it because pydantic refused a value, pydantic's error is its cause.
+        error: The error. Its ``__cause__`` is pydantic's error if pydantic refused a value.
     """
     message: str = error.message
     details = getattr(error.__cause__, "errors", None)
