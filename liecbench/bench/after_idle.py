@@ -28,10 +28,11 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the machine's own time in
-        ``"seconds"``: it is spent before the first and after the last message, and hidden while the link is busy.
-        ``"wire_bytes"``: the bytes with headers that rank 0 sends for the messages of one repeat, without those for
-        rank 1's answer; 0 if unknown.
+        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the part of ``"seconds"``
+        that the machine itself takes, before the first and after the last message. Its work on the other messages is
+        hidden, because the link is busy meanwhile.
+        ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown. Bytes
+        that rank 0 sends because rank 1 answers are not counted.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]
     # Rank 0 asks for rank 1's answer, and acknowledges it, after its messages: these bytes take none of their time.
@@ -64,8 +65,8 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 class _Exchange(NamedTuple):
     """Figures of one exchange, in which rank 0 sends messages to rank 1, and rank 1 answers.
 
-    ``seconds`` end when the last message arrives. ``num_bytes`` are those that rank 0 sends, or 0 if they are unknown.
-    On the other ranks, both are 0.
+    ``seconds`` is the time from the start of sending to the arrival of the last message. ``num_bytes`` is the number of
+    bytes that rank 0 sends; 0 if unknown. On other ranks than rank 0, both are 0.
     """
 
     seconds: float

@@ -42,8 +42,12 @@ class _Turn:
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
 
-    Training steps are measured in rounds: each round measures every case of a link once, in random order. ``events`` is
-    the pipe to the command. If ``worker_link`` is None, the links are not shaped.
+    Training steps are measured in rounds: each round measures every case of a link once, in random order.
+
+    Args:
+        plan: The cases.
+        events: The pipe to the command.
+        worker_link: This rank's shaped link; None if links are not shaped.
     """
     torch.set_num_threads(1)
     join(plan)

@@ -137,9 +137,9 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of an operation and of ``limit``, the copy of the vector to which it is compared.
+    """Return the median seconds of an operation, and those of ``limit``, the copy of the vector.
 
-    The two are timed in turns, so that noise affects both alike.
+    Repeats of the two are timed in turns, so that noise affects both alike.
     """
     seconds: list[float] = []
     limit_seconds: list[float] = []
@@ -166,7 +166,7 @@ def _seconds_on_cpu(operation: _Operation) -> float:
 
 
 class _GpuStopwatch:
-    """A stopwatch for an operation on a GPU. The host launches the whole operation before the GPU begins with it.
+    """A stopwatch for an operation on a GPU. The host launches all kernels before the GPU begins with the first.
 
     During the launch the GPU reads a large buffer, which evicts all vectors from its cache. (Writing the buffer would
     leave dirty lines in the cache, which the GPU would write back during the operation.) The number of reads is doubled
@@ -185,7 +185,7 @@ class _GpuStopwatch:
             self._num_reads *= 2
 
     def _once(self) -> tuple[float, bool]:
-        """Return the operation's seconds, and True if the whole operation was launched before the GPU began with it."""
+        """Return the operation's seconds, and True if the host launched all kernels before the GPU began."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._operation.prepare()
         for _ in range(self._num_reads):

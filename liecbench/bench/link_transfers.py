@@ -23,9 +23,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """Measure one case of the link benchmark over ``link``. Collective.
 
     Returns:
-        ``"seconds"``: the seconds of each repeat on the slowest rank. For a stream, they are divided by the number of
-        messages. For the operation ``after_idle``, also ``"unshaped_seconds"``, the same for one message over an
-        unshaped link, and ``"wire_bytes"``, which rank 0 sends.
+        ``"seconds"``: the seconds of each repeat on the slowest rank; for a stream, the seconds per message. For the
+        operation ``after_idle``, the figures that ``measure_after_idle`` returns.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)
@@ -61,7 +60,7 @@ def _bytes(size: int) -> Tensor:
 
 
 def _num_in_flight(case: TransferCase) -> int:
-    """Return how many messages of a stream are in flight, so that the link waits neither for a rank nor for delays.
+    """Return the number of messages in flight with which a stream keeps the link busy, in spite of delays.
 
     Gloo sends a message only after the receiver has announced that it is ready, so a message is in flight for two
     trips: the announcement's and its own. Each trip passes two links with a delay.
