@@ -28,7 +28,7 @@ def num_cpus(proc: Path = _PROC) -> int:
 
 
 def cpu_quota(proc: Path = _PROC) -> float | None:
-    """Return how many processors' time the control group may use, such as 1.5; None without a limit."""
+    """Return the limit of processor time of the control group, in processors, such as 1.5; None without a limit."""
     quotas = [
         quota / period
         for group, version in _groups(proc, "cpu")
@@ -66,7 +66,7 @@ def _groups(proc: Path, controller: str) -> Iterator[tuple[Path, int]]:
 
 
 def _mounts(proc: Path) -> dict[str, Path]:
-    """Return where each controller of version 1 is mounted and, under the key "", where version 2 is."""
+    """Return the mount point of each controller of cgroup version 1, by name, and of version 2 under the key ""."""
     found: dict[str, Path] = {}
     for line in _lines(proc / "self" / "mounts"):
         _, place, kind, options, *_ = line.split()

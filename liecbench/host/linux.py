@@ -58,7 +58,7 @@ def mount_proc() -> None:
 def die_with_parent(parent: int | None = None) -> None:
     """Make the kernel kill this process when its parent process ends.
 
-    If ``parent`` is given and is not the parent's process ID, exit at once, because the parent ended before the call.
+    ``parent`` is the expected process ID of the parent. If it is wrong, the parent has ended: exit at once.
     """
     kill = ctypes.c_ulong(signal.SIGKILL)
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")
@@ -72,8 +72,8 @@ def set_process_name(name: str) -> None:
 
 
 def set_timer_slack(nanoseconds: int) -> None:
-    """Let the kernel wake this thread at most ``nanoseconds`` after the time asked for. The default is 50 µs.
+    """Set the timer slack: the most nanoseconds by which the kernel may wake this thread late. The default is 50 µs.
 
-    Threads and processes that this thread starts later inherit it.
+    Threads and processes that this thread starts later inherit the slack.
     """
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_TIMERSLACK), ctypes.c_ulong(nanoseconds), 0, 0, 0), "prctl")

@@ -12,8 +12,8 @@ from liecbench.host import cgroups
 def describe(*, threads: int) -> dict[str, str | int | float | None]:
     """Return the description of this machine for result records. ``threads`` is the number of threads per process.
 
-    In a container, ``num_cpus`` and ``memory_bytes`` are what the container may use, and ``cpu_quota`` is its limit of
-    processor time, such as 1.5 processors; None without a limit.
+    In a container, ``num_cpus`` and ``memory_bytes`` in the result are the parts that the container may use.
+    ``cpu_quota`` is the container's limit of processor time, such as 1.5 processors; None without a limit.
     """
     return {
         "cpu": _cpu_model(),
@@ -32,7 +32,7 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
     """Check that enough memory is available.
 
     Args:
-        asked: The name, for the error message, of the thing that needs the memory.
+        asked: What needs the memory, in words for the error message.
         needed_bytes: The bytes that are needed.
         remedy: Advice for the user if too few bytes are available.
         gpu_bytes: Bytes available on a GPU, to be checked instead of the machine's memory. If it is None, the machine's

@@ -1,4 +1,4 @@
-"""Waking up on time: a process that sleeps most of the time must not wait for a processor afterwards."""
+"""Let a process that sleeps most of the time wake up on time, without waiting for a processor."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ _REAL_TIME_PRIORITY: Final = 1
 
 @contextmanager
 def punctual() -> Iterator[None]:
-    """Let this process's threads run as soon as they wake up, even if other processes compute, in the ``with`` body.
+    """Let threads of this process run as soon as they wake up in the ``with`` body, even if other processes compute.
 
     The threads get a real-time priority, which only root may set, and a short timer slack, so that sleeps end on time.
-    On two cores that ran other tests, an exchange of two small messages took 1 to 2 ms without it. With automatic
-    dilation, ranks that replay use under a third of the processors, so that other processes still run.
+    Without the priority, an exchange of two small messages took 1 to 2 ms on two cores that also ran tests. With
+    automatic dilation, ranks that replay use under a third of the processors, so that other processes still run.
     """
     set_timer_slack(_TIMER_SLACK_NANOSECONDS)
     _schedule_threads(os.SCHED_FIFO, _REAL_TIME_PRIORITY)

@@ -1,4 +1,4 @@
-"""The environment variables that can change numbers or times, to be recorded with results. No others are read."""
+"""The environment variables that can change results or times, and are recorded with results. No others are read."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -85,9 +85,9 @@ _PRELOADED: Final = "LD_PRELOAD"
 
 
 def recorded(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those of ``variables`` that can change numbers or times.
+    """Return those of the environment variables ``variables`` that can change results or times.
 
-    Of the libraries that LD_PRELOAD loads, such as another allocator, only the file names are returned.
+    LD_PRELOAD, which loads libraries such as another allocator, is returned with file names instead of paths.
     """
     found = {name: variables[name] for name in _RECORDED if name in variables}
     if libraries := variables.get(_PRELOADED, "").replace(":", " ").split():
