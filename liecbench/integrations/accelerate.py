@@ -19,10 +19,10 @@ _LAUNCH = (
 def attach(
     algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object
 ) -> "AcceleratedTraining":
-    """Attach an algorithm to what ``accelerator.prepare`` returned; the training loop stays as it is. Collective.
+    """Attach an algorithm to what ``accelerator.prepare`` returned; the training loop needs no change. Collective.
 
-    From then on ``accelerator.save_state`` writes one more file per rank, which ``accelerator.load_state`` reads, and
-    ``accelerator.clip_grad_norm_`` clips local models by one factor.
+    Afterwards ``accelerator.save_state`` writes one more file per rank, which ``accelerator.load_state`` reads. If the
+    method has local models, ``accelerator.clip_grad_norm_`` scales the gradients of all of them by one factor.
 
     Args:
         algorithm: The algorithm.
@@ -31,11 +31,11 @@ def attach(
         optimizer: The optimizer that ``accelerator.prepare`` returned, or a list of optimizers.
 
     Returns:
-        The training; call its ``detach`` at the end to get plain DDP, with the mean of local models.
+        The training; call ``detach`` of it at the end to restore plain DDP, and replace local models by their mean.
 
     Raises:
-        RuntimeError: If the training runs in one process, or this model or another one of the accelerator has an
-            algorithm attached.
+        RuntimeError: If the training runs in one process, or if this model or another model of the accelerator has an
+            algorithm attached already.
         TypeError, ValueError: If the algorithm cannot work with the model, the optimizer or the precision.
     """
     return AcceleratedTraining(algorithm, accelerator, model, optimizer)
@@ -66,12 +66,12 @@ class AcceleratedTraining(FrameworkTraining):
             accelerator.clip_grad_norm_ = self._clip_grad_norm
 
     def detach(self) -> None:
-        """Turn model and accelerator back into those of plain DDP, with the mean of local models. Collective."""
+        """Restore plain DDP and the accelerator; local models are replaced by their mean. Collective."""
         super().detach()
         self._restore_accelerator()
 
     def abandon(self) -> None:
-        """End the algorithm after a training that failed, without changing the model, and restore the accelerator."""
+        """Close the algorithm after a training that failed, without changing the model, and restore the accelerator."""
         super().abandon()
         self._restore_accelerator()
 

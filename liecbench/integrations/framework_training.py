@@ -13,7 +13,7 @@ from liecbench.algorithms.preconditions import REFUSED_MODULES
 
 
 def scaler_error(precision: str, instead: str) -> ValueError:
-    """Return the error for a ``precision`` that needs a gradient scaler; it advises the precision ``instead``."""
+    """Return the error for a ``precision`` that needs a gradient scaler; the message advises ``instead``."""
     return ValueError(
         f"{precision} scales the gradients by a factor that changes, and with them the units of what compression "
         f"keeps; take {instead}"
@@ -28,8 +28,8 @@ class FrameworkTraining:
 
     Args:
         algorithm: The algorithm.
-        model: The DistributedDataParallel module; may be compiled.
-        optimizers: The optimizers of the model's parameters; may be wrapped.
+        model: The DistributedDataParallel module, perhaps compiled.
+        optimizers: The optimizers of the model's parameters; the framework may have wrapped them.
         launch: How to start the training in several processes, for an error message.
 
     Raises:
@@ -56,13 +56,13 @@ class FrameworkTraining:
         self._holds_mean = False
 
     def hold_mean(self) -> None:
-        """Replace local models by their mean until ``hold_local``. Collective; without local models, do nothing."""
+        """Replace local models by their mean until ``hold_local`` is called. Collective. No-op without local models."""
         if self.algorithm.local_models and self.algorithm.is_attached and not self._holds_mean:
             self._mean.enter_context(self.algorithm.evaluation())
             self._holds_mean = True
 
     def hold_local(self) -> None:
-        """Put the local models back in place of their mean."""
+        """Restore the local models that ``hold_mean`` has replaced by their mean."""
         self._holds_mean = False
         self._mean.close()
 
@@ -76,12 +76,12 @@ class FrameworkTraining:
             self.hold_local()
 
     def detach(self) -> None:
-        """Turn the training back into one with plain DDP, with the mean of local models. Collective."""
+        """Restore plain DDP; local models are replaced by their mean. Collective."""
         self.hold_local()
         self.algorithm.detach()
 
     def abandon(self) -> None:
-        """End the algorithm after a training that failed, without changing the model."""
+        """Close the algorithm after a training that failed, without changing the model."""
         with self.unchanged_parameters():
             self.hold_local()
         self.algorithm.close()
@@ -105,9 +105,10 @@ class FrameworkTraining:
 
     @torch.no_grad()
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """Return this rank's state, for ``load_state_dict``. Collective between ``hold_mean`` and ``hold_local``.
+        """Return this rank's state, for ``load_state_dict``.
 
-        The inner mappings have at most one key, which names the rank, so that the states of all ranks can be merged.
+        The inner mappings have at most one key, which names the rank, so that the states of all ranks can be merged. A
+        call after ``hold_mean`` and before ``hold_local`` is collective; other calls are not.
         """
         held_mean = self._holds_mean
         self.hold_local()
@@ -123,7 +124,7 @@ class FrameworkTraining:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Restore the state that ``state_dict`` returned on this rank; it may be merged with the states of other ranks.
+        """Restore this rank's state from the result of ``state_dict``, which may be merged with those of other ranks.
 
         Raises:
             ValueError: If the state is that of another rank, number of ranks, method or model.

@@ -15,9 +15,9 @@ class TrainerCompression(TrainerCallback):
     """A callback that trains with an algorithm: ``trainer.add_callback(TrainerCompression(trainer, algorithm))``.
 
     The callback attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one
-    more file per rank, from which ``trainer.train(resume_from_checkpoint=…)`` goes on. If the method has local models,
-    their mean is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` clips all of
-    them by one factor. Add the callback after those that start evaluations or saves.
+    more file per rank, which ``trainer.train(resume_from_checkpoint=…)`` reads. If the method has local models, their
+    mean is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` scales the
+    gradients of all of them by one factor. Add this callback after any callbacks that start evaluations or saves.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.
@@ -46,7 +46,7 @@ class TrainerCompression(TrainerCallback):
             self._training.hold_mean()
 
     def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Go on with each rank's own model, if an evaluation or a save has put the mean model in its place."""
+        """Restore the local models, if they were replaced by their mean for an evaluation or a save."""
         self._attached.hold_local()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -71,7 +71,7 @@ class TrainerCompression(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Detach the algorithm, and leave the mean of local models or, if the trainer has loaded it, the best model."""
+        """Detach the algorithm. Local models become their mean or, if the trainer has loaded it, the best model."""
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:
                 stack.enter_context(self._attached.unchanged_parameters())

@@ -20,9 +20,9 @@ class LightningCompression(Callback):
     """A callback that trains with an algorithm, for ``Trainer(strategy="ddp", callbacks=[…])``.
 
     The callback attaches the algorithm when ``trainer.fit`` begins to train and detaches it at the end. Checkpoints
-    also hold the memories of all ranks, which rank 0 gathers, and a training that goes on from a checkpoint restores
-    them. If the method has local models, their mean is validated, saved in checkpoints, and left in the module at the
-    end, and ``gradient_clip_val`` clips all of them by one factor.
+    also hold the algorithm's memories of all ranks, which rank 0 gathers, and a training that goes on from a checkpoint
+    restores them. If the method has local models, their mean is validated, saved in checkpoints, and left in the module
+    at the end, and ``gradient_clip_val`` scales the gradients of all of them by one factor.
 
     Args:
         algorithm: The algorithm.
@@ -55,7 +55,7 @@ class LightningCompression(Callback):
             self._training.hold_mean()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the local models back after a validation."""
+        """Restore the local models after a validation."""
         if self._training is not None:
             self._training.hold_local()
 
@@ -84,7 +84,7 @@ class LightningCompression(Callback):
                 model.update({name: value.clone() for name, value in model.items()})
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the states of all ranks from the checkpoint until the training starts, which restores them."""
+        """Keep the states of all ranks from the checkpoint, to be restored by ``on_train_start``."""
         if trainer.state.fn != "fit":
             return
         self._loaded = checkpoint.get(_KEY)

@@ -18,7 +18,7 @@ def save_rank_file(directory: str | Path, training: FrameworkTraining) -> None:
 
 
 def load_rank_file(directory: str | Path, training: FrameworkTraining) -> None:
-    """Restore this rank's state from its file in ``directory``. If no rank has one there, warn and change nothing.
+    """Restore this rank's state from the rank's file in ``directory``. If no rank has a file, warn and change nothing.
 
     Raises:
         ValueError: If the files are those of another number of ranks, another method or another model.
