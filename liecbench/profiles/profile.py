@@ -61,7 +61,7 @@ class ParameterTimes(_Frozen):
 
 
 class CompressorTimes(_Frozen):
-    """Seconds of a compressor's operations."""
+    """The seconds of each operation of a compressor."""
 
     compressor: Named = Field(description="name and all options, as in a scenario")
     compress: Line = Field(description="compress a vector and keep what is lost")
@@ -82,7 +82,7 @@ class MethodTimes(_Frozen):
 
 
 class UpdateTimes(_Frozen):
-    """The seconds of an optimizer that differs from the task's, for methods that are trained with this optimizer."""
+    """The seconds of an optimizer other than the task's, with which some of the methods are trained."""
 
     update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")
     clip: Duration = Duration(median=0.0)
@@ -90,7 +90,7 @@ class UpdateTimes(_Frozen):
 
 
 class Profile(_Frozen):
-    """One model on one device by itself, with what its training step needs to compute and to compress."""
+    """The seconds that one device by itself takes to compute a training step of one model, and to compress."""
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
     origin: Literal["measured", "assumed", "written"] = Field(

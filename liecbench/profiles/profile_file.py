@@ -35,7 +35,10 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
 
 
 def read_profile(path: Path) -> Profile:
-    """Return the profile in a JSON file. Raises LiecbenchError, with the key of the first mistake, if it has none."""
+    """Return the profile in a JSON file.
+
+    Raises LiecbenchError, with the key of the first mistake, if the file is no profile or cannot be read.
+    """
     try:
         text = regular_files.read_text(path, _MOST_BYTES)
     except OSError as error:
@@ -48,8 +51,8 @@ def read_profile(path: Path) -> Profile:
 def parse_profile(text: str, source: str) -> Profile:
     """Return the profile in JSON text; ``source`` names the text in error messages.
 
-    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile, or if it ends with a
-    ``sha256`` (see ``sealed_text``) that is not that of the rest.
+    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile. Raises it also if the text
+    is sealed (see ``sealed_text``), and was changed afterwards.
     """
     text = _without_seal(text, source)
     try:
@@ -80,7 +83,7 @@ def write_profile(path: Path, profile: Profile) -> None:
 
 
 def write_sealed(path: Path, profile: Profile) -> None:
-    """Write a profile as ``write_profile`` does, with ``sealed_text``."""
+    """Write the ``sealed_text`` of a profile to a file, otherwise as ``write_profile`` does."""
     _write(path, sealed_text(profile))
 
 
@@ -100,7 +103,8 @@ def profile_text(profile: Profile) -> str:
 def sealed_text(profile: Profile) -> str:
     """Return the text of a profile's file with a last key ``sha256``, the hash of the text without this key.
 
-    Later runs replay the profiles that a run has measured. Reading refuses a sealed profile that somebody changed.
+    The profiles that a run measures are sealed, because later runs replay them: ``read_profile`` raises an error if a
+    sealed profile was changed.
     """
     text = profile_text(profile)
     return f'{text[:-3]},\n  "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'

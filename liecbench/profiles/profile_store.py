@@ -52,7 +52,7 @@ class ProfileFile:
 
 
 def remember(sha256: str, profile: Profile) -> None:
-    """Let ``known_profile`` return a profile that another process has read."""
+    """Register a profile that another process has read, so that ``known_profile`` returns it for ``sha256``."""
     _KNOWN[sha256] = profile
 
 
