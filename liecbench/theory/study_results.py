@@ -21,10 +21,11 @@ class MethodResult:
         algorithm: The method.
         compressor: The compressor; None if the method takes none.
         contraction: δ of the compressor on stochastic gradients at the minimum, with the first seed; None if undefined.
-        bound: δ/(10 L) with the first seed; None if δ is undefined or not above 0. Each seed trains with its own.
+        bound: δ/(10 L) with the first seed; None if δ is undefined or not above 0. The learning rate of each seed is
+            derived from the seed's own bound.
         measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
-        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. Only of
-            stationary gradients, with several numbers of workers.
+        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None
+            if the study measures no stationary gradients, or has only one number of workers.
     """
 
     algorithm: Choice
@@ -46,7 +47,7 @@ class StudyResult:
 
 
 def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = lambda: None) -> StudyResult:
-    """Simulate a study, and call ``on_method`` after every method."""
+    """Simulate a study of ``file`` and return the results; ``on_method`` is called after every method."""
     problem = make_problem(study.task)
     methods = []
     for algorithm, compressor in study.methods():
@@ -72,7 +73,7 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 
 
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
-    """Return the learning rate of a method whose bound δ/(10 L) is ``bound``; None if it is searched for."""
+    """Return a method's learning rate; None if the study searches for it. ``bound`` is the method's δ/(10 L)."""
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"
         return study.learning_rate.of_bound * bound
