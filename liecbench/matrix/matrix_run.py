@@ -32,14 +32,14 @@ from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_exist
 
 
 class MatrixRun:
-    """The run of a scenario's cells into a results directory, which may already have some of their results.
+    """A run of a scenario's cells, which writes to a results directory and continues the results that are there.
 
     Args:
         request: The request for the run.
 
     Attributes:
         directory: The results directory.
-        nodes: The machines of the run; None if it is this one alone.
+        nodes: The machines of the run; None if this machine runs alone.
 
     Raises:
         LiecbenchError: If the scenario has a mistake, or if a cell cannot run on this machine.
@@ -79,7 +79,7 @@ class MatrixRun:
         require_cuda(left, num_nodes=self._request.num_nodes, share_gpus=self._request.share_gpus)
 
     def follow(self) -> bool:
-        """Launch this machine's ranks whenever machine 0 orders it, and return True if all succeeded.
+        """Launch this machine's ranks whenever machine 0 orders it, and return True if all launches succeeded.
 
         Raises:
             MachineError: If a cell that is left needs GPUs that this machine does not have.
@@ -89,7 +89,7 @@ class MatrixRun:
         return follow(self.nodes, self.directory, lambda line: say(line, self._request.quiet))
 
     def execute(self) -> Comparison:
-        """Run the cells that have neither completed nor diverged, and return the comparison of all the run's cells.
+        """Run those cells that have neither completed nor diverged, and return the comparison of all cells of the run.
 
         Raises:
             MachineError: If a cell that is left needs GPUs that this machine does not have.

@@ -48,7 +48,7 @@ class ConsoleProgress:
     Args:
         console: The console to draw on.
         pending: The trainings and timing sessions that are left to run.
-        num_cells: Number of the cells that the command is asked to run, including those that are finished already.
+        num_cells: The number of cells of the run, including those that are finished already.
     """
 
     def __init__(self, console: Console, pending: Pending, num_cells: int) -> None:
