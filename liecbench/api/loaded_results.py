@@ -59,18 +59,18 @@ class Results:
     def epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch of every cell: the cell's fields (such as the seed), and the losses, times and bytes.
 
-        The keys are those of ``epoch`` records, but ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over
-        ranks, and ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of
-        a timing session. Unknown values are None.
+        The keys are those of ``epoch`` records, with two differences. ``payload_bytes`` and ``wire_bytes`` are sent +
+        received bytes, the mean over ranks. ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 %
+        interval over the rounds of a timing session. Unknown values are None.
         """
         return epoch_rows(cell for row in self._comparison.rows for cell in row.cells)
 
     @functools.cached_property
     def verdict(self) -> list[dict[str, Any]]:
-        """The verdict on each setting, such as a link.
+        """One mapping per setting, such as a link, with the verdict on the methods.
 
-        Each has ``setting``, ``fastest`` (the methods not shown slower than the fastest), ``recommended`` (a method or
-        None), ``why`` and ``text`` (sentences).
+        The keys are ``setting``, ``fastest`` (the methods not shown slower than the fastest), ``recommended`` (a method
+        or None), ``why`` and ``text`` (sentences).
         """
         return verdict_objects(self._comparison)
 
@@ -111,10 +111,10 @@ class Results:
     def plot(self, figure: str) -> "Figure":
         """Return a figure of the report as a Plotly figure, which a notebook shows.
 
-        If it shows several settings, such as several links, a menu above it chooses one.
+        If the figure has several settings, such as links, a menu above it selects the setting to show.
 
         Args:
-            figure: One of ``figures``, such as ``speedup``.
+            figure: A name from ``figures``, such as ``speedup``.
 
         Raises:
             LiecbenchError: If these results have no such figure.
@@ -169,8 +169,8 @@ def load_results(
     Args:
         results: A results directory, or several.
         baseline: The algorithm that the others are compared with; None for the scenario's.
-        best: The name of a field that has several values, such as ``learning_rate``: of each method, only the cells
-            with the best value are compared. None compares all.
+        best: The name of a field that has several values, such as ``learning_rate``. For each method, only the cells
+            with the value that is best for the method are compared. None to compare all cells.
 
     Raises:
         LiecbenchError: If a directory has no results, or damaged ones, or if no cell has the baseline.

@@ -60,7 +60,7 @@ def _bars(bars: Sequence[SpeedUp]) -> dict[str, Any]:
 
 
 def _drawn(traces: list[dict[str, Any]], settings: Sequence[str | None], layout: dict[str, Any]) -> "Drawn":
-    """Return a figure; if the traces belong to several settings, only the first's are visible, and a menu has all.
+    """Return a figure. If the traces belong to several settings, a menu selects the one to show, at first the first.
 
     Args:
         traces: Plotly's traces.

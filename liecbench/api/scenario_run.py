@@ -25,8 +25,8 @@ def run(
 ) -> Results:
     """Run a scenario's matrix, as the command ``liecbench run`` does, and return the results of its cells.
 
-    A results directory that has results of the scenario is continued: a second call runs only what is left. A cell that
-    fails is no exception; its row counts it under ``failed`` and has its error under ``errors``.
+    If the results directory has results of the scenario already, only the cells that are left are run. A cell that
+    fails raises no exception: the cell's row counts it under ``failed``, and has its error under ``errors``.
 
     Args:
         scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
