@@ -1,4 +1,4 @@
-"""Results for spreadsheets: ``rows.csv``, as ``compare --format csv``, and ``epochs.csv``."""
+"""Results for spreadsheets: ``rows.csv``, the output of ``compare --format csv``, and ``epochs.csv``."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from liecbench.untrusted import regular_files
 
 
 def write(comparison: Comparison, directory: Path) -> str:
-    """Write both files; return a command that shows the second."""
+    """Write ``rows.csv`` and ``epochs.csv``, and return a command that shows ``epochs.csv``."""
     regular_files.write_text(directory / "rows.csv", render(comparison))
     rows = epoch_rows(cell for row in comparison.rows for cell in row.cells)
     names = list(dict.fromkeys(name for row in rows for name in row))
