@@ -17,7 +17,7 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """If the block fails because a disk is full, and the error names no file, let the error name ``written``."""
+    """If the ``with`` body raises an error of a full disk whose ``filename`` is None, set this to ``written``."""
     try:
         yield
     except OSError as error:
@@ -28,7 +28,7 @@ def name_full_disk(written: object) -> Iterator[None]:
 
 @contextmanager
 def ignore_broken_pipe() -> Iterator[None]:
-    """End the block without an error if the reader of standard output closes the pipe, as ``head -1`` does."""
+    """Suppress the error in the ``with`` body if the reader of standard output closes the pipe, as ``head -1`` does."""
     try:
         with name_full_disk("standard output"):
             yield
@@ -39,7 +39,7 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 @contextmanager
 def ignore_unwritable_errors() -> Iterator[None]:
-    """End the block, which prints on standard error, without an error if standard error cannot be written."""
+    """Suppress errors of the ``with`` body, which prints on standard error, if standard error cannot be written."""
     try:
         yield
         sys.stderr.flush()

@@ -44,7 +44,7 @@ _PLAIN: Final = {
 
 
 def register() -> str:
-    """Register the handler of characters that an encoding lacks, and return its name for ``errors=``."""
+    """Register the error handler that encodes such characters, and return the handler's name, for ``errors=``."""
     codecs.register_error(_HANDLER, _replace)
     return _HANDLER
 
