@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One thing that runs need from the machine, and whether it works.
+    """A feature of the machine that runs need, and whether it works.
 
     Attributes:
-        name: The thing, such as ``gloo``.
-        works: Whether it works.
+        name: The feature, such as ``gloo``.
+        works: True if the feature works.
         seen: The finding, for example a version.
         remedy: Advice for the user if it does not work.
     """

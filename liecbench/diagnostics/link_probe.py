@@ -62,10 +62,10 @@ def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool
         interface: Index of an interface whose root is a token bucket with the handle ``1:``, as after
             ``WorkerLink.measure``. The discipline is added below the token bucket, and is not removed.
         kind: Name of the discipline.
-        options: Its options.
+        options: Options of the discipline.
 
     Raises:
-        NetlinkError: If the kernel refuses to add the discipline for another reason than that it lacks it.
+        NetlinkError: If the kernel has the discipline, but refuses to add it.
     """
     try:
         route.tc("add", kind, interface, parent="1:1", handle="10:", **options)
