@@ -29,9 +29,9 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a message without the middle of its very long words, and without its own middle if it is very long.
+    """Return a message with the middle cut out of very long words and, if the message is very long, of the message.
 
-    The beginning of a message says where the mistake is, and its end what to do, so that both stay.
+    The beginning and the end stay, because they say where the mistake is and what to do.
     """
     text = _LONG_WORD.sub(lambda match: _cut(match[0], _LONGEST_WORD), text)
     return _cut(text, _LONGEST_TEXT)

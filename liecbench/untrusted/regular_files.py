@@ -18,11 +18,11 @@ _NOT_REPLACEABLE: Final = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
-    """Return the contents of a regular file; a link to one is followed. Nothing else is opened.
+    """Return the contents of a regular file. Symbolic links are followed, and pipes, devices and the like not opened.
 
     Raises:
-        OSError: If the path is no regular file, the file has more than ``most_bytes``, or it cannot be read; with the
-            path in ``filename``.
+        OSError: If the path is no regular file, or the file has more than ``most_bytes`` or cannot be read. The error's
+            ``filename`` is the path.
     """
     with open(_opened(path), "rb") as file:
         num_bytes = os.fstat(file.fileno()).st_size
@@ -70,11 +70,11 @@ def _not_regular(path: Path, mode: int) -> OSError:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that a user names. Links are followed, and a regular file changes as a whole or not at all.
 
-    A device or a pipe is written to directly, such as ``/dev/stdout``.
+    A pipe, or a device such as ``/dev/stdout``, is written to directly.
 
     Raises:
         OSError: If the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody
-            reads; with the path in ``filename``.
+            reads. The error's ``filename`` is the path.
     """
     try:
         existing = _stat(path)
@@ -162,7 +162,10 @@ def _write_to(descriptor: int, content: bytes) -> None:
 
 
 def _replace(target: Path, existing: os.stat_result | None, content: bytes) -> None:
-    """Write a new file and give it the name ``target``, so that a crash or a full disk leaves the old file whole."""
+    """Write a new file and rename it to ``target``, so that a crash or a full disk leaves the old file whole.
+
+    ``existing`` is the status of the file that is replaced; None if there is none.
+    """
     if existing is not None and not os.access(target, os.W_OK):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     partial = target.with_name(f".{os.urandom(8).hex()}.partial")
