@@ -51,11 +51,11 @@ class ScenarioError(LiecbenchError):
 
 
 class MachineError(LiecbenchError):
-    """This machine cannot do what the command needs."""
+    """An error because this machine cannot do what the command needs."""
 
 
 class NothingToCompareError(LiecbenchError):
-    """The results or the baseline hold nothing that can be compared."""
+    """An error because the results or the baseline have nothing that can be compared."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
 
