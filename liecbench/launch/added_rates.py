@@ -79,8 +79,8 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
     """Return the number of methods that may be faster than the baseline on one link and slower on another.
 
-    These are the methods, other than the baseline, that are timed on links with two rates or more. A method counts once
-    for each number of workers or delay, for example, but only once for all seeds.
+    These are the methods, other than the baseline, that are timed on links with two rates or more. A method is counted
+    separately for each number of workers, delay and so on, but not for each seed.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

@@ -20,8 +20,8 @@ def narrow_break_evens(
 ) -> None:
     """Time methods and the baseline at added link rates, to narrow the methods' break-evens.
 
-    A method's next rate is chosen when the previous one has been timed. Call this after the timing sessions on the
-    links of the scenario. A rate whose session fails is not tried again in this run.
+    Rates are chosen one at a time per method, each after the previous rate has been timed. Call this after the timing
+    sessions on the links of the scenario. A rate whose session fails is not tried again in this run.
 
     Args:
         cells: All cells of the run.
@@ -45,10 +45,10 @@ def narrow_break_evens(
 
 
 def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
-    """Return a function that gives the seconds without an event after which a launch counts as stalled.
+    """Return ``known`` with timeouts for the cells of ``added`` as well.
 
-    The function takes a cell's id. A cell at an added link rate has the timeout that ``known`` gives for the same cell
-    on the slowest link that the scenario asks for.
+    Each of these cells gets the timeout of the same cell on the slowest link that the scenario asks for. ``known`` and
+    the returned function map a cell's id to the seconds without an event after which a launch counts as stalled.
     """
     measured = {new: old for one in added for new, old in one.measured.items()}
     return lambda cell_id: known(measured.get(cell_id or "", cell_id))

@@ -74,8 +74,8 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 def decode_order(line: str | bytes) -> PairedOrder:
     """Return the order in a line of JSON: to open a cell, to train a burst of steps, or to close the cell.
 
-    The ranks of both sides of a paired comparison, A and B, receive such orders. Raises ValueError if the line holds
-    none.
+    The ranks of both sides of a paired comparison, A and B, receive such orders. Raises ValueError if the line is
+    no such order.
     """
     return decode(line, *_PAIRED_ORDERS)
 
@@ -96,7 +96,7 @@ def write_plan(path: Path, plan: Message) -> None:
 
 
 def read_plan(path: Path, kind: type[M]) -> M:
-    """Return the plan that ``write_plan`` wrote to ``path``; raise ValueError if the file has no plan of this kind."""
+    """Return the plan that ``write_plan`` wrote to ``path``; raise ValueError if it is no plan of class ``kind``."""
     return decode(path.read_bytes(), kind)
 
 

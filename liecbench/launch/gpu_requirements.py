@@ -68,8 +68,8 @@ class Cuda:
         """Raise MachineError if compressors cannot run on a GPU here.
 
         Args:
-            asked: The option that needs a GPU; the message begins with it.
-            instead: The clause of the remedy that offers an alternative without a GPU.
+            asked: The option that needs a GPU, such as ``--device cuda``, with which the error message begins.
+            instead: The alternative that the error message offers, such as ``or use --device cpu``.
         """
         if not self.built:
             message = f"{asked}: torch {self.torch} is built without CUDA"

@@ -1,4 +1,4 @@
-"""Pass the events of a launch on to the user, and tell afterwards how the launch ended."""
+"""Pass the events of a launch on to the user, and explain afterwards how the launch ended."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ class Progress(Protocol):
 
 
 class Listener:
-    """Handler of one launch's events: passes them on, and keeps those that explain how the launch ended."""
+    """Handler of one launch's events: passes them on to ``progress``, and keeps what explains a failure."""
 
     def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
         self._progress, self._stall_timeout = progress, stall_timeout
@@ -65,7 +65,7 @@ class Listener:
                 assert isinstance(event, Heartbeat | Timing), f"no event of a training launch: {event}"
 
     def stall_timeout(self) -> float:
-        """Return the seconds that the next event may take while the current cell runs."""
+        """Return how many seconds to wait for the current cell's next event before the launch counts as stalled."""
         return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:

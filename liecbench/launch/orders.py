@@ -42,8 +42,8 @@ class OpenCell:
 class TrainBurst:
     """An order to ranks that have built a cell: train its step number ``first`` untimed, then ``steps`` timed steps.
 
-    ``added_seconds`` has, by step kind, the seconds by which each step is artificially slowed down. Steps of one kind
-    have equal message sizes.
+    ``added_seconds`` maps a step kind to the seconds by which each step of the kind is artificially slowed down. Steps
+    of one kind have equal message sizes.
     """
 
     type: ClassVar[str] = "burst"

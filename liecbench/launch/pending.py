@@ -107,9 +107,9 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells sorted by seed and, within a seed, by setting, such as the link that compared methods share.
+    """Return the cells sorted by seed, then by setting, then by method in random order.
 
-    The methods of a seed and setting are in a random order, which depends only on the cells' ids.
+    Cells of a setting, such as a link, are compared with each other. The random order depends only on the cells' ids.
     """
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     settings = list(dict.fromkeys(cell.setting for cell in cells))
@@ -144,9 +144,10 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return, by ``Cell.contestant``, one completed cell whose timing session aimed at ``precision`` or narrower.
+    """Return one completed cell for each group of cells with equal step times that needs no further timing.
 
-    ``Cell.contestant`` is a key that is equal for cells with equal step times.
+    The timing session of the returned cell aimed at ``precision`` or a narrower interval. The keys are those of
+    ``Cell.contestant``, which are equal for cells with equal step times.
     """
     completed = (
         cell
@@ -169,7 +170,7 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the state of the cell that is trained for the losses of ``cell``; None if none is, or it has not begun."""
+    """Return the state of the training that provides the losses of ``cell``; None if nothing is trained or recorded."""
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 

@@ -70,7 +70,7 @@ def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirect
 
 
 def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
-    """Return the number of the latest attempt to train or time a job's cell; None if no attempt is recorded.
+    """Return the number of the latest recorded attempt to train or time the cell of ``job``; None if there is none.
 
     ``found`` has the state of the recorded cells by id.
     """
@@ -78,7 +78,7 @@ def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
 
 
 def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
-    """Record that a cell failed with this error. If its attempt has not ``begun``, record the start first."""
+    """Record that the cell of ``job`` failed with ``error``. Unless ``begun``, first record the attempt's start."""
     cell = job.cell
     if not begun:
         start = Start(

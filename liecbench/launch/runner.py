@@ -79,7 +79,10 @@ def _run_launches(
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return the jobs that failed with a launch, each with True if its cell had begun, and the jobs to run again."""
+    """Return the jobs that failed because ``launch`` died, and the jobs to run again.
+
+    Each failed job comes with a flag: True if the job's cell had begun.
+    """
     found = directory.snapshot.refresh()
     # A rank that cannot use a checkpoint begins a second attempt.
     attempts = {job.cell.id: attempt(found, job) or 0 for job in launch.jobs}

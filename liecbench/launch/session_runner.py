@@ -34,8 +34,8 @@ def run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: By cell id, the number of the first attempt in this run. A cell that failed in this run is not
-            tried again.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run; filled in by this
+            function. A cell that failed in this run is not tried again.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):
@@ -72,10 +72,10 @@ def _session_launches(
 
 
 def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
-    """Return True if the job's cell may be timed: the training that gives its losses has completed.
+    """Return True if the job's cell may be timed in this run.
 
-    A cell that failed in this run is not timed again. ``now`` has the state of the cells, and ``first_attempts`` the
-    number of the first attempt in this run, both by cell id.
+    The training that provides the cell's losses, if any, must have completed, and the cell must not have failed in this
+    run. ``now`` maps cell ids to the cells' states, and ``first_attempts`` to their first attempt numbers in this run.
     """
     found = now.get(job.cell.id)
     if job.cell.is_trained:
@@ -119,10 +119,11 @@ def _run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if a launch that dies before it times a method may be tried once more, which a run does only once.
+        again: Whether to allow another try if the launch dies before it times a method. ``run_sessions`` allows only
+            one such try.
 
     Returns:
-        The value of ``again`` for the next launch.
+        The value of ``again`` for the next launch: False once the try is used up.
     """
     outcome, listener = run_launch(launch, directory, progress, settings)
     if outcome.status == 0:
@@ -147,7 +148,7 @@ def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died: those of the method that was timed last.
 
     If no method was timed yet, all jobs of the launch fail. If the method has no jobs, because an earlier session has
-    timed it, all jobs of its session fail: every further session would need this method, too.
+    timed it, all jobs of the session that died fail: every further session would need this method, too.
 
     Args:
         launch: The launch.

@@ -126,7 +126,7 @@ def _wait(init: int) -> int:
 
 
 def exit_code(status: int) -> int:
-    """Return the exit code in a wait status of ``os.waitpid`` or, if signal N ended the process, 128 + N."""
+    """Convert the status from ``os.waitpid`` to an exit code, which is 128 + N if signal N ended the process."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
