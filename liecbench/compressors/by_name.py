@@ -14,12 +14,12 @@ from liecbench.compressors.wrong_values import requirement
 
 
 def as_compressor(given: Any) -> Any:
-    """Return the compressor that a name such as ``sign``, or a mapping such as ``{name: top_k, ratio: 0.01}``, means.
+    """Return the compressor for a name such as ``sign`` or a mapping such as ``{name: top_k, ratio: 0.01}``.
 
-    Anything else is returned as it is.
+    Return ``given`` unchanged if it is neither.
 
     Raises:
-        ValueError: If no compressor has the name, or if it does not take the options.
+        ValueError: If no compressor has the name, or if the compressor does not take the options.
     """
     options = dict(given) if isinstance(given, Mapping) else {"name": given}
     name = options.pop("name", None)
@@ -45,8 +45,8 @@ def as_compressor(given: Any) -> Any:
 def description(compressor: Compressor) -> dict[str, Any]:
     """Return the name and the options of a compressor, as a profile (measured times of a device) records them.
 
-    Options that change only the random numbers are left out. A compressor that no package registers, because a method
-    makes it for itself, goes by the name of its class.
+    Options that change only the random numbers are left out. The name of a compressor that no package registers,
+    because a method creates it internally, is its class name.
     """
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(compressor):  # type: ignore[arg-type]

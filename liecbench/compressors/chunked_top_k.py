@@ -20,12 +20,12 @@ class Layout:
     """The parts of a message of ``ChunkedTopK``.
 
     Attributes:
-        num_kept: The number of entries that all chunks keep.
+        num_kept: The total number of kept entries of all chunks.
         num_indexed: The number of kept entries whose positions are sent. A chunk that keeps all its entries, as a short
             last chunk may, sends no positions.
-        value_bytes: The bytes of the kept values, or of the codebook if values are sent in 2 bits.
-        position_bytes: The bytes of the positions, which follow.
-        code_bytes: The bytes of the 2-bit codes, which come last.
+        value_bytes: The size in bytes of the first part: the kept values, or the codebook if values are sent in 2 bits.
+        position_bytes: The size in bytes of the second part, the positions.
+        code_bytes: The size in bytes of the last part, the 2-bit codes.
     """
 
     num_kept: int
@@ -89,7 +89,7 @@ class ChunkedTopK(Compressor):
         )
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the codebook, of 12 bits per position and of 2 bits per kept value."""
+        """Return the number of bytes of the codebook (with ``bits`` 32, of the values), the positions and the codes."""
         layout = self.layout(numel)
         return layout.value_bytes + layout.position_bytes + layout.code_bytes
 
@@ -104,7 +104,7 @@ class ChunkedTopK(Compressor):
         self.write(vector, positions, payload, residual, self._pack, _quantize)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0.
+        """Add ``weight`` times each value to ``out`` at its position. Unless ``accumulate``, first set ``out`` to 0.
 
         This method works on any device, without making the host wait.
         """

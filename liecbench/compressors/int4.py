@@ -12,13 +12,14 @@ from liecbench.compressors.kernels import cpu
 
 @dataclass(frozen=True)
 class Int4(Compressor):
-    """C(v) = s · round(v/s) with s = max|v| / 7 of every ``values_per_scale`` entries: 4 bits each, and one float32.
+    """C(v) = s · round(v/s) with s = max|v| / 7 per group of entries: 4 bits per entry, one float32 scale per group.
 
-    With the default of 256 entries per scale, these are 4 + 1/8 bits per parameter. The error of an entry is at most
-    s/2. Source: the two-hop quantized all-reduce of ZeRO++ (Wang et al. 2023, arXiv 2306.10209), with symmetric levels.
+    With the default of 256 entries per group, a message takes 4 + 1/8 bits per parameter. The error of an entry is at
+    most s/2. Source: the two-hop quantized all-reduce of ZeRO++ (Wang et al. 2023, arXiv 2306.10209), with symmetric
+    levels.
 
     Attributes:
-        values_per_scale: The number of adjacent entries that share a scale, a power of two from 8 to 4096.
+        values_per_scale: The number of adjacent entries of a group, a power of two from 8 to 4096.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("int4", "residual")
@@ -27,7 +28,7 @@ class Int4(Compressor):
     values_per_scale: group_scales.ValuesPerScale = 256
 
     def payload_bytes(self, numel: int) -> int:
-        """Return 4 bytes per scale, plus one byte for every two entries of a group or part of two."""
+        """Return 4 bytes per scale, plus one byte per 2 elements, rounded up."""
         return group_scales.scales_bytes(numel, self.values_per_scale) + (numel + 1) // 2
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -47,7 +47,7 @@ class QSGD(Randomised):
         return (2 * self.levels).bit_length()
 
     def payload_bytes(self, numel: int) -> int:
-        """Return 4 bytes per bucket for its norm, plus ``width`` bytes for every 8 levels or part of 8."""
+        """Return 4 bytes per bucket for its norm, plus ⌈``numel``/8⌉ · ``width`` bytes for the levels."""
         return _NORM_BYTES * _num_buckets(numel) + (numel + 7) // 8 * self.width
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -18,12 +18,12 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class RandomK(Randomised):
-    """C(v) keeps k = ⌈ratio · n⌉ random entries; all workers keep the same, so more workers do not lower its variance.
+    """C(v) keeps k = ⌈ratio · n⌉ random entries, the same on all workers: averaging does not lower the variance.
 
     This describes the default, ``shared_mask: true``: all workers and the server keep the same positions in a step. The
-    server's message then leaves nothing out, and its entries are not multiplied again. With ``shared_mask: false`` each
-    sender draws its own positions. The variance of the workers' mean then falls with their number, but the server's
-    message leaves out entries once more.
+    server's message then drops no further entries, and with ``unbiased`` it does not multiply by n/k again. With
+    ``shared_mask: false`` each sender draws its own positions. More workers then lower the variance of the workers'
+    mean, but the server's message drops further entries.
 
     Sender and receiver draw the positions from ``seed`` and from the message's step, block, shard and stage (see
     ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the

@@ -47,7 +47,7 @@ class Rounds(Randomised):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write one message per round to ``payload``.
 
-        Unless ``residual`` is None, it receives ``vector`` minus the sum of the decoded messages.
+        Unless ``residual`` is None, also write ``vector`` minus the sum of the decoded messages to ``residual``.
         """
         left = torch.empty_like(vector) if residual is None else residual
         for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):

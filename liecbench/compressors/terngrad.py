@@ -35,7 +35,7 @@ class TernGrad(Randomised):
         return False
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the 4 bytes of the scale plus one byte for every 5 entries or part of 5."""
+        """Return the 4 bytes of the scale plus one byte per 5 entries, rounded up."""
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

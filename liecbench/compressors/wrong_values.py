@@ -19,11 +19,11 @@ _WORDS: Final = {
 
 
 def requirement(error: Any) -> str:
-    """Return what a refused value should be, such as ``should be at least 1``.
+    """Return the requirement that a refused value violates, as text such as ``should be at least 1``.
 
     Args:
         error: An item of pydantic's ``ValidationError.errors()``. If a validator of liecbench raised a ValueError, the
-            requirement is its message.
+            requirement is the message of the ValueError.
     """
     words = _WORDS.get(error["type"])
     if words is not None:

@@ -35,8 +35,8 @@ def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: in
 
     Args:
         packed: The bytes that ``pack`` wrote.
-        num_indexed: The number of packed positions. The entries that follow are those of chunks kept whole.
-        num_kept: The number of entries that all chunks keep.
+        num_indexed: The number of packed positions. The other kept entries are in chunks that keep all their entries.
+        num_kept: The total number of kept entries of all chunks.
         chunk: The number of elements of a chunk.
         kept: The number of entries that a chunk keeps.
     """

@@ -12,7 +12,7 @@ ValuesPerScale = Literal[8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 
 
 def scales_bytes(numel: int, values_per_scale: int) -> int:
-    """Return the bytes of the scales of ``numel`` values, of which the last group may be shorter."""
+    """Return the number of bytes of the scales of ``numel`` values: 4 per group; the last group may be shorter."""
     return SCALE_BYTES * -(-numel // values_per_scale)
 
 

@@ -74,7 +74,11 @@ def _nonzero_words(words, found):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _collect(bits, bound, flags, found, places, magnitudes):  # type: ignore[no-untyped-def]
-    """Write the places and magnitudes of the elements that reach ``bound``, by place, and return their number."""
+    """Write the indices of the elements whose magnitude is at least ``bound`` to ``places``; return their number.
+
+    The magnitudes go to ``magnitudes``. Both arrays are in the order of the indices. ``flags`` and ``found`` are
+    scratch memory.
+    """
     for i in range(bits.size):
         flags[i] = np.uint8(np.int32(bits[i] & _MAGNITUDE) >= bound)
     flags[bits.size :] = 0
@@ -91,8 +95,8 @@ def _collect(bits, bound, flags, found, places, magnitudes):  # type: ignore[no-
 def largest_of_chunks(bits, chunk, kept, positions):  # type: ignore[no-untyped-def]
     """Write the positions of the ``kept`` largest magnitudes of every ``chunk`` elements, ascending, to ``positions``.
 
-    Of equal magnitudes, those at lower positions are preferred. The last chunk may be shorter; a chunk of at most
-    ``kept`` elements has all its positions written.
+    Of equal magnitudes, those at lower positions are preferred. The last chunk may be shorter. If a chunk has at
+    most ``kept`` elements, all positions of the chunk are written.
     """
     num_words = (chunk + _WORD - 1) // _WORD
     flags, found = np.empty(num_words * _WORD, np.uint8), np.empty(num_words, np.int64)

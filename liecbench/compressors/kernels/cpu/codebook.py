@@ -23,10 +23,10 @@ def _mean_of_code(values, codes, code):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4[::1], u1[::1])")
 def quantize(values, codebook, packed):  # type: ignore[no-untyped-def]
-    """Quantize values, and replace each by the codebook's value for it, which a receiver decodes.
+    """Quantize ``values`` in place: overwrite each value with the codebook value that a receiver decodes.
 
     Args:
-        values: The values, float32.
+        values: The values to quantize and overwrite, float32.
         codebook: Receives the codebook of four values: NaN if any value is not finite, 0 for an unused code.
         packed: Receives the codes, 2 bits each.
     """

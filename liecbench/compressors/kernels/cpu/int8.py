@@ -14,7 +14,7 @@ ROUNDER = np.float32(1.5 * 2**23)
 
 @njit(inline="always")
 def scale_of_group(values, largest_level):  # type: ignore[no-untyped-def]
-    """Return max|v| / ``largest_level``, but not less than the smallest float32 unless all values are 0."""
+    """Return max|v| / ``largest_level``; if this is not 0, but below ``SMALLEST_SCALE``, return ``SMALLEST_SCALE``."""
     largest = np.int32(largest_bits(values.view(np.int32))).view(np.float32)
     exact = np.float64(largest) / largest_level
     return np.float32(SMALLEST_SCALE if 0 < exact < SMALLEST_SCALE else exact)
@@ -36,7 +36,7 @@ def _write_levels(values, scale, largest_level, levels, residual, has_residual):
 
 @njit(inline="always")
 def write_levels(values, scale, largest_level, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer up to ±the largest.
+    """Write value / ``scale``, rounded to an integer and clipped to ±``largest_level``, to ``levels`` for each value.
 
     If ``has_residual``, also write value − level · ``scale``: to ``values`` itself if ``in_place``, else to
     ``residual``. Called by kernels.
@@ -67,7 +67,7 @@ def encode(values, group, scales, levels, residual, has_residual, in_place):  # 
 def decode(scales, levels, group, weight, out, accumulate):  # type: ignore[no-untyped-def]
     """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``.
 
-    Every ``group`` elements have a scale.
+    Each run of ``group`` adjacent elements shares one scale.
     """
     for number in range(scales.size):
         start, end = number * group, min((number + 1) * group, out.size)

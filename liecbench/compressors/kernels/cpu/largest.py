@@ -78,15 +78,15 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Make one step of a radix search: find half of the bits of the magnitude that has ``rank``.
+    """Return half of the bits of the magnitude with rank ``rank``: one step of a radix search.
 
-    Return this half, and the magnitude's rank among the magnitudes with the same half.
+    Also return the rank of this magnitude among the magnitudes with the same half.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: If negative, find the upper half of the bits, among all magnitudes. Otherwise find the lower half, among
-            the magnitudes whose upper half is ``upper``.
-        rank: The rank among the magnitudes considered, 1 for the largest.
+        upper: If negative, all magnitudes are ranked, and the upper half is returned. Otherwise only the magnitudes
+            whose upper half is ``upper`` are ranked, and the lower half is returned.
+        rank: The rank, 1 for the largest magnitude.
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -122,8 +122,8 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
     """Write to ``positions`` the positions of the magnitudes that are at least ``threshold``, and return their number.
 
     The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are only room for surplus
-    writes. If more positions are found than fit before them, the search stops, and the returned number is too large to
-    fit.
+    writes. If more positions are found than fit before these elements, the search stops, and the returned number is
+    larger than what fits.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):
@@ -135,10 +135,10 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Add to ``counts[b]`` how often b occurs as one half of the bits of a magnitude.
+    """Count the halves of the bits of magnitudes: add to ``counts[b]`` the number of halves with the value b.
 
-    If ``upper`` is negative, the upper 15 bits of all magnitudes are counted. Otherwise the lower 16 bits are counted,
-    of the magnitudes whose upper bits are ``upper``.
+    If ``upper`` is negative, count the upper 15 bits of all magnitudes. Otherwise count the lower 16 bits of the
+    magnitudes whose upper bits are ``upper``.
     """
     if upper < 0:
         for i in range(bits.size):

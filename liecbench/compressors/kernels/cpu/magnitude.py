@@ -41,7 +41,8 @@ def _chunk_sum(values, term, smallest, eighths, buffer):  # type: ignore[no-unty
 def _chunk_sums(values, term, smallest):  # type: ignore[no-untyped-def]
     """Return the sum of ``term(v)`` of every chunk of ``CHUNK`` values as float64.
 
-    Each sum is computed in the type of ``values`` or, unless it is above ``smallest`` and finite, in float64.
+    Each sum is computed in the type of ``values``. If it is not finite or not above ``smallest``, it is computed again
+    in float64.
     """
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)

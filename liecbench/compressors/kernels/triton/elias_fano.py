@@ -53,10 +53,10 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
 def _encode(  # type: ignore[no-untyped-def]
     positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
 ):
-    """Write the lowest ``width`` bits of each position p_j, and set one bit of a bitmap for it; all are in ``words``.
+    """Write the lowest ``width`` bits of each position p_j to ``words``, and set one bit of a bitmap in ``words`` to 1.
 
-    The lowest bits of p_j start at bit ``width`` · j of ``words``. The bitmap starts at bit ``first_bit``, and its bit
-    (p_j >> ``width``) + ``spacing`` · j becomes 1.
+    The lowest bits of p_j start at bit ``width`` · j of ``words``, and the bitmap starts at bit ``first_bit``. The bit
+    that is set for p_j has the index (p_j >> ``width``) + ``spacing`` · j in the bitmap.
     """
     number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
     inside = number < count

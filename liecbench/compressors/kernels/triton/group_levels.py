@@ -50,20 +50,20 @@ def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-de
 
 @triton.jit
 def largest_bits(values):  # type: ignore[no-untyped-def]
-    """Return the bits of the largest magnitude of each row; those of NaN are larger than those of infinity."""
+    """Return the bits of the largest magnitude of each row as int32. NaN counts as larger than infinity."""
     return tl.max(values.to(tl.int32, bitcast=True) & 0x7FFFFFFF, axis=1)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def scale_for(largest, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the scale max|v| / ``largest_level`` of each row, from the bits of max|v|."""
+    """Return the scale max|v| / ``largest_level`` of each row; ``largest`` has the bits of max|v| per row."""
     exact = largest.to(tl.float32, bitcast=True).to(tl.float64) / largest_level
     return tl.where((exact > 0) & (exact < _SMALLEST_SCALE), _SMALLEST_SCALE, exact).to(tl.float32)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return value / scale of the row, rounded to the nearest integer up to ±``largest_level``, as float32."""
+    """Return value / ``scale`` (one per row) as float32, rounded to an integer and clipped to ±``largest_level``."""
     divisor = tl.where(scale > 0, scale, 1.0)[:, None]
     level = tl.div_rn(value, tl.broadcast_to(divisor, value.shape))
     level = tl.where(level < largest_level, level, largest_level * 1.0)

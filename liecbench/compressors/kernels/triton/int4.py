@@ -53,7 +53,10 @@ class Int4OnGpu(Operations):
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the indices of the lower and the upper half of each group in ``row``, and masks of valid indices."""
+    """Return the indices of the first and of the second half of each group, and a mask of valid indices for each half.
+
+    ``row`` has the numbers of the groups.
+    """
     column, first = tl.arange(0, group // 2)[None, :], row[:, None] * group
     half, low_inside, high_inside = group // 2, True, True
     if not whole:

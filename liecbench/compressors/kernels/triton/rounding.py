@@ -14,10 +14,11 @@ def as_int64(key: int) -> int:
 
 @triton.jit
 def round_stochastically(values, factor, largest_level, counter, key):  # type: ignore[no-untyped-def]
-    """Round each value · ``factor`` up or down at random to an integer level with the expectation value · ``factor``.
+    """Round each value times ``factor`` at random up or down to an integer, so that the rounding is unbiased.
 
-    Levels are clipped to ±``largest_level``. ``factor`` is a float64. ``counter`` holds one uint32 per element, which
-    is hashed with ``key`` to random bits. The results are the same as those of ``kernels/cpu/rounding.py``.
+    Return the integers, clipped to ±``largest_level``. ``factor`` is a float64. ``counter`` holds one uint32 per
+    element, which is hashed with ``key`` to random bits. The results are the same as those of
+    ``kernels/cpu/rounding.py``.
     """
     first = tl.where(factor > _TWO_TO_64, _TWO_TO_64, 1.0).to(tl.float32)
     second = tl.where(factor > _TWO_TO_64, factor * _TWO_TO_MINUS_64, factor).to(tl.float32)
