@@ -1,4 +1,4 @@
-"""Fragments of a model, whole tensors that are exchanged together, and the steps after which each one is exchanged."""
+"""Fragments of a model, groups of tensors that are exchanged together, and the steps after which each is exchanged."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FragmentTimes:
-    """The steps after which each fragment is sent and has its outer step; fragments take turns at equal distances.
+    """The steps after which each fragment is sent, and those after which its outer step is made.
+
+    The fragments take turns: one is sent every ``sync_every`` / ``num_fragments`` steps.
 
     Attributes:
         sync_every: The number of steps between two outer steps of a fragment, a multiple of ``num_fragments``.
@@ -20,7 +22,7 @@ class FragmentTimes:
     delay: int
 
     def problem(self) -> str | None:
-        """Return an error message if the three numbers contradict each other, with a remedy; else None."""
+        """Return an error message with a remedy if the attributes contradict each other, else None."""
         if self.sync_every % self.num_fragments:
             multiple = -(-self.sync_every // self.num_fragments) * self.num_fragments
             return (
@@ -37,24 +39,24 @@ class FragmentTimes:
         return None
 
     def applied_after(self, step: int) -> int | None:
-        """Return the fragment whose outer step follows step number ``step``, or None if there is none."""
+        """Return the index of the fragment whose outer step follows step number ``step``, or None if there is none."""
         turn, rest = divmod(step + 1, self.sync_every // self.num_fragments)
         return None if rest else (turn - 1) % self.num_fragments
 
     def sent_after(self, step: int) -> int | None:
-        """Return the fragment that is sent after step number ``step``, or None if there is none."""
+        """Return the index of the fragment that is sent after step number ``step``, or None if there is none."""
         return self.applied_after(step + self.delay)
 
 
 def cut_fragments(numels: Sequence[int], num_fragments: int) -> list[list[int]]:
-    """Cut tensors into fragments of consecutive tensors and about equal size.
+    """Group consecutive tensors into fragments with about equal numbers of elements.
 
     Args:
         numels: The number of elements of each tensor.
-        num_fragments: The number of fragments, at most that of tensors.
+        num_fragments: The number of fragments, at most the number of tensors.
 
     Returns:
-        The indices of the tensors of each fragment, in order; no fragment is empty.
+        For each fragment, the indices of the fragment's tensors, in order. No fragment is empty.
     """
     total, middles = sum(numels), []
     for size, end in zip(numels, itertools.accumulate(numels), strict=True):

@@ -1,4 +1,4 @@
-"""Copies of the memories before a step, for parameters that its backward pass turns out not to use."""
+"""Copies of the memories before a step, to restore those of parameters that the step's backward pass did not use."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from liecbench.algorithms.memory import Memory
 
 
 class MemoriesBefore:
-    """The values that memories had before the step; False in a condition until a block's values are kept.
+    """Copies of the memories before a step, made block by block; false in a condition before the first ``keep``.
 
     Args:
         memories: The memories by name.
@@ -25,12 +25,12 @@ class MemoriesBefore:
         return bool(self._kept)
 
     def keep(self, block: Block) -> None:
-        """Copy the memories of a block."""
+        """Copy the present values of all memories of a block, for ``restore``."""
         for name, memory in self._memories.items():
             self._kept[name, block.index] = memory[block].clone()
 
     def restore(self, parameters: Sequence[Parameter]) -> None:
-        """Set the parts of the memories that belong to ``parameters`` to the values that were kept."""
+        """Set the parts of the memories that belong to ``parameters`` to the values that ``keep`` copied."""
         unused = set(parameters)
         for (name, index), before in self._kept.items():
             block, memory = self._blocks[index], self._memories[name]

@@ -28,7 +28,7 @@ class Memory:
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the index in the block of the element that the tensor's first element stands for.
+        starts: For each block, the index of the block's element to which the first element of the tensor belongs.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
@@ -85,7 +85,7 @@ class WorkerMemory:
 
 
 class ServerMemory(WorkerMemory):
-    """The declaration of a memory on the server: a tensor per block, initially zero, as long as this rank's shard.
+    """The declaration of a memory on the server: for this rank's shard of each block, a tensor, initially zero.
 
     In ``root`` mode the shard of rank 0 is the whole block, and the shards of all other ranks are empty.
     """

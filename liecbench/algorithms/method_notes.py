@@ -1,11 +1,11 @@
-"""Notes for ``docs/methods.md``: facts about methods that their code does not tell."""
+"""Notes for ``docs/methods.md``: facts about methods that the methods' code does not show."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodNotes:
-    """Facts of one method, each a sentence without its full stop; ``scripts/methods_page.py`` prints them.
+    """Facts about one method, each a sentence without a full stop; ``scripts/methods_page.py`` prints them.
 
     Attributes:
         sends: What a worker sends and receives in a step, and in which steps.

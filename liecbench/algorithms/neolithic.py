@@ -1,4 +1,4 @@
-"""NEOLITHIC: DoubleSqueeze with compression in rounds, each of which compresses the error of the previous ones."""
+"""NEOLITHIC: DoubleSqueeze with compression in rounds, each of which compresses the error of the previous rounds."""
 
 from typing import Annotated, ClassVar
 

@@ -24,15 +24,15 @@ class OneBitAdam(ServerAlgorithm):
     """1-bit Adam (Tang et al. 2021, arXiv 2102.02888): m ← C(mean(C(β₁m + (1 − β₁)g_i + e_i)) + e); u = m / (√v + ε).
 
     g_i is worker i's gradient, m the momentum, v the second moment, C the compressor sign_l2, e_i and e the error
-    memories of worker and server, and u the update. Before ``freeze_step`` the mean gradient is dense and trains m and
-    v as in Adam, without bias correction; afterwards v stays as it is. The optimizer is SGD without momentum, with the
-    learning rate of Adam; its weight decay is decoupled, as in AdamW. An entry whose gradient is mostly 0 has a small
-    v, so that one bit moves it far: then take a later ``freeze_step``, a larger ``eps`` such as 1e-4, or a lower
-    learning rate.
+    memories of worker and server, and u the update. In the first ``freeze_step`` steps the workers average dense
+    gradients and update m and v as in Adam, without bias correction; afterwards v no longer changes. The optimizer must
+    be SGD without momentum. Set its learning rate as for Adam; its weight decay is decoupled, as in AdamW. A parameter
+    whose gradient is mostly 0 has a small v, so that a momentum of one bit moves the parameter far. Against this, use a
+    later ``freeze_step``, a larger ``eps`` such as 1e-4, or a lower learning rate.
 
     Attributes:
-        freeze_step: The number of steps after which v stays. A fraction is that of the run's steps, which only a
-            scenario knows; give ``attach`` a whole number.
+        freeze_step: The number of steps after which v no longer changes. A value below 1 is a fraction of the run's
+            steps, for scenarios only; ``attach`` needs a whole number, because it does not know the run's length.
         beta1: The decay β₁ of the momentum.
         beta2: The decay β₂ of the second moment.
         eps: The constant ε.
@@ -64,7 +64,7 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of uncompressed steps; 1 if it is a fraction of a run of unknown length."""
+        """The number of uncompressed steps; 1 if ``freeze_step`` is a fraction and the run's length is unknown."""
         return self._num_warmup_steps or 1
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
@@ -85,7 +85,7 @@ class OneBitAdam(ServerAlgorithm):
             )
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        """Return None if the optimizer is SGD without momentum, else the reason why it cannot be used."""
         if name != "sgd":
             return (
                 f"it is an Adam itself, whose update plain SGD applies, and the optimizer is {name}; "
@@ -99,7 +99,7 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the coming step, because the first steps do not compress."""
+        """The step number for ``compression_error``: that of the next step, because the first steps do not compress."""
         return self.step
 
     def push_compressor(self, step: int) -> SignL2 | None:
@@ -112,7 +112,7 @@ class OneBitAdam(ServerAlgorithm):
         return new.add_(self.exp_avg[block], alpha=self.beta1).add_(self.error[block])
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute the new m, before ``freeze_step`` the new v as well, and e_i and e. Return u = m / (√v + ε).
+        """Update m and v before ``freeze_step``, and m, e_i and e afterwards. Return u = m / (√v + ε).
 
         m is the momentum, v the second moment, and e_i and e are the error memories of worker and server.
         """
@@ -129,7 +129,7 @@ class OneBitAdam(ServerAlgorithm):
         return new.div_(torch.sqrt(v, out=p).add_(self.eps))
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Prepare as ``ServerAlgorithm`` does.
+        """Attach as ``ServerAlgorithm`` does.
 
         Raises:
             ValueError: If ``freeze_step`` is a fraction of a run of unknown length.

@@ -1,4 +1,4 @@
-"""Find the torch optimizers of a training loop: an algorithm does its work before and after their steps."""
+"""Find the torch optimizers of a training loop, whose steps run an algorithm's hooks, and read their options."""
 
 import sys
 from collections import OrderedDict
@@ -25,12 +25,12 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
     """Return the torch optimizers in ``given`` that run hooks before and after each step.
 
     Args:
-        given: An optimizer, an object that wraps one in an attribute, or a list of such.
-        parameters: The parameters that the model averages.
+        given: An optimizer, an object that wraps an optimizer in an attribute, or a list of either.
+        parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        The optimizers, the wrapped ones included, each with the innermost optimizers that its step runs: those that it
-        wraps, as SAM wraps one, or itself if it wraps none.
+        A mapping from each optimizer, wrapped optimizers included, to the innermost optimizers that its step runs: the
+        optimizer itself if it wraps none, else the optimizers that it wraps, as SAM wraps another.
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
@@ -60,10 +60,10 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 def optimizer_options(
     optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]
 ) -> list[tuple[str, dict[str, object]]]:
-    """Return the name and the options of each parameter group with at least one of ``parameters``.
+    """Return the optimizer's name and the options of each parameter group with at least one of ``parameters``.
 
-    The name is the lower-case name of the optimizer's class; of a class that inherits from one of torch's, that of
-    torch's. Equal pairs appear once.
+    The name is the lower-case name of the optimizer's class or, if that inherits from a class in ``torch.optim``, of
+    the class in ``torch.optim``. Equal pairs appear once.
     """
     own = set(parameters)
     found: list[tuple[str, dict[str, object]]] = []
@@ -78,19 +78,19 @@ def optimizer_options(
 
 
 def learning_rates(optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]) -> list[float]:
-    """Return the learning rate of each parameter; 0 for one that no optimizer has."""
+    """Return the learning rate of each of ``parameters``; 0 for a parameter that no optimizer updates."""
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     rates = {parameter: float(group["lr"]) for group in groups for parameter in group["params"]}
     return [rates.get(parameter, 0.0) for parameter in parameters]
 
 
 def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str) -> str | None:
-    """Return the reason why an optimizer is not SGD without momentum, or None if it is.
+    """Return None if an optimizer is SGD without momentum, else the reason why the method cannot use it.
 
     Args:
         name: The lower-case name of the optimizer's class in torch.
         options: The optimizer's options by torch's names.
-        own_momentum: The option by which the method has a momentum of its own, with its value, as in ``decay: 0.9``.
+        own_momentum: The method's own momentum option with its value, such as ``decay: 0.9``, for the reason's text.
     """
     if name != "sgd":
         return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
@@ -103,10 +103,11 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return whether the calling hook runs within nested steps of ``optimizers``; only the outer one counts.
+    """Return True if the step that runs the calling hook was itself called by a step of ``optimizers``.
 
-    The step of an optimizer that wraps another runs the hooks of both, and a step that calls ``super().step`` runs its
-    hooks twice. A count of hooks would be wrong after a step that raised an error, so this function searches the stack.
+    The step of an optimizer that wraps another runs the hooks of both, and a step that calls ``super().step`` runs the
+    same hooks twice; only the hooks of the outer step should act. A count of hooks would be wrong after a step that
+    raised an error, so this function searches the stack.
     """
     number = 0
     frame: FrameType | None = sys._getframe()
@@ -141,7 +142,7 @@ def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield ``item`` if it is a torch optimizer whose step runs hooks; else yield the optimizers that it wraps."""
+    """Yield ``item`` if it is a torch optimizer whose step runs hooks, else the optimizers that ``item`` wraps."""
     _refuse_sharded(item)
     if _has_hooks(item):
         assert isinstance(item, Optimizer)

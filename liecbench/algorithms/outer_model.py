@@ -22,8 +22,8 @@ from liecbench.algorithms.memory import WorkerMemory
 class OuterModel(BlockAlgorithm):
     """A method with an outer model θ̄, equal on all workers, and an outer optimizer: SGD with Nesterov momentum.
 
-    Worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, where θ_i is its local model. With an error memory e_i, it sends C(p_i)
-    of p_i = Δ_i + ``error_decay`` · e_i, where C is the method's compressor; then e_i ← p_i − C(p_i).
+    Worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, where θ_i is its local model. If the method has an error memory e_i,
+    the worker sends C(p_i), where p_i = Δ_i + ``error_decay`` · e_i and C is the compressor; then e_i ← p_i − C(p_i).
 
     Attributes:
         outer_lr: η, the learning rate of the outer optimizer.
@@ -49,7 +49,7 @@ class OuterModel(BlockAlgorithm):
 
     @abstractmethod
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace a block's pseudo-gradient Δ_i by Δ, its mean over the workers. Called on the communication thread.
+        """Replace a block's pseudo-gradient Δ_i by Δ, the mean of all workers' Δ_i. Called on the communication thread.
 
         Args:
             block: The block.
@@ -62,7 +62,7 @@ class OuterModel(BlockAlgorithm):
         return self.error_decay > 0
 
     def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
-        """Return p_i, which a worker compresses for a block: in scratch memory, or Δ_i itself without error memory."""
+        """Return the vector to compress: p_i in scratch memory or, without error memory, ``pseudo_gradient`` itself."""
         if not self.keeps_error:
             return pseudo_gradient
         scratch = self.scratch(block.numel)

@@ -1,4 +1,4 @@
-"""The base class of methods that train alone for some steps, and whose outer optimizer then moves a common model."""
+"""The base class of methods whose workers train alone for some steps, until an outer optimizer moves a common model."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from liecbench.algorithms.outer_model import OuterModel
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _UnderWay:
-    """Blocks whose means are computed in the background; ``means`` holds them when ``done`` is complete."""
+    """Blocks whose pseudo-gradients are averaged in the background; ``means`` is valid once ``done`` is complete."""
 
     blocks: list[Block]
     means: list[Tensor]
@@ -32,15 +32,15 @@ class _UnderWay:
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class OuterSteps(OuterModel):
-    """A method whose workers take ``sync_every`` steps of their own optimizer, and then one step of the outer one.
+    """A method whose workers take ``sync_every`` steps of their own optimizer, then one of an outer optimizer.
 
     The states of the workers' own optimizers stay local. Evaluation uses the mean of the local models.
 
     Attributes:
         sync_every: The number of local steps between two outer steps of a fragment.
-        fragments: The number of parts of the model that take turns, at equal distances, within ``sync_every`` steps.
-            Each has consecutive whole tensors.
-        delay: A fragment is sent this number of steps before its outer step, and training goes on meanwhile.
+        fragments: The number of fragments of the model, each of consecutive whole tensors. The fragments take turns,
+            evenly spaced within ``sync_every`` steps.
+        delay: The number of steps from sending a fragment to its outer step. Training continues meanwhile.
     """
 
     sync_every: Annotated[int, Ge(1)] = 32
@@ -75,7 +75,7 @@ class OuterSteps(OuterModel):
         return "outer" if self.fragments == 1 else f"outer_{fragment}"
 
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
-        """Return a reason if the model has fewer tensors than there are ``fragments``, else None."""
+        """Return the reason if the model cannot be used because it has fewer tensors than ``fragments``, else None."""
         num_tensors = sum(shape.numel() > 0 for shape in shapes)
         if self.fragments <= num_tensors:
             return None
@@ -85,11 +85,11 @@ class OuterSteps(OuterModel):
         )
 
     def reduce(self, block: Block) -> Tensor:
-        """Return worker i's own gradient: nothing is sent."""
+        """Return this worker's own gradient: nothing is sent."""
         return block.gradient
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Return a bucket unchanged, at once, so that messages in the background do not delay local steps."""
+        """Return a completed future of the unchanged bucket: messages in the background do not delay local steps."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         future.set_result(bucket.buffer())
         if bucket.is_last():
@@ -97,7 +97,7 @@ class OuterSteps(OuterModel):
         return future
 
     def after_step(self) -> None:
-        """Send and apply the fragments that are due after the steps since the last call."""
+        """Send the fragments, and make the outer steps, that are due after the steps since the last call."""
         first, self._steps_seen = self._steps_seen, self.step
         for step in range(first, self.step):
             if self.delay and self._times.applied_after(step) is not None:
@@ -119,7 +119,7 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def complete_spans(self) -> None:
-        """Complete the spans of past steps, without waiting for messages in the background."""
+        """Complete the trace spans of past steps, without waiting for messages in the background."""
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class OuterSteps(OuterModel):
             self._under_way = _UnderWay(blocks=blocks, means=means, done=done)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step, and keep the memories and a fragment that is under way.
+        """Set the number of the next step. The memories and a fragment that is under way do not change.
 
         Call it on every rank, between two steps.
         """
@@ -166,7 +166,7 @@ class OuterSteps(OuterModel):
         self._fragments = [[block for block in self.blocks if block.parameters[0] in own] for own in members]
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Assign tensors to blocks, each within one fragment; the last fragment's blocks come first."""
+        """Return the indices of each block's tensors. No block spans two fragments; the last fragment's come first."""
         cut = cut_fragments(numels, self.fragments)
         planned = [
             [
@@ -178,7 +178,7 @@ class OuterSteps(OuterModel):
         return [block for blocks in planned for block in blocks]
 
     def _send(self, blocks: list[Block], step: int) -> None:
-        """Send blocks in the background; without delay, send and apply one after the other, which saves memory."""
+        """Start averaging blocks in the background; if ``delay`` is 0, average and apply one by one, to save memory."""
         self._non_finite_message = f"step {step}: the models are not finite"
         for group in [blocks] if self.delay else [[block] for block in blocks]:
             means = [self.pseudo_gradient(block) for block in group]
@@ -193,7 +193,7 @@ class OuterSteps(OuterModel):
             self.average(block, pseudo_gradient)
 
     def _wait(self) -> None:
-        """Wait for the fragment that is in flight, if any. Raises NonFiniteError if its values are not finite."""
+        """Wait for the fragment that is under way, if any. Raises NonFiniteError if a value in it is not finite."""
         if self._under_way is None or self._failure is not None:
             return
         try:

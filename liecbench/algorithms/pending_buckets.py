@@ -1,4 +1,4 @@
-"""DDP's gradient buckets, which wait until an algorithm has updated its blocks of gradient.
+"""DDP's gradient buckets that wait until an algorithm has updated the blocks of gradient that they overlap.
 
 Buckets and blocks divide the gradient at different places.
 """
@@ -37,8 +37,8 @@ class PendingBuckets:
 
         Args:
             parameters: The parameters of the bucket.
-            gradients: Their gradients, as views into ``buffer``.
-            buffer: The gradients in the bucket.
+            gradients: The gradients of ``parameters``, as views into ``buffer``.
+            buffer: The bucket's gradients in one vector.
             future: The future that completes with ``buffer`` when all blocks that overlap the bucket are updated.
         """
         blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}

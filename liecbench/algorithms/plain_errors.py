@@ -10,7 +10,7 @@ from liecbench.compressors.wrong_values import requirement
 
 
 class PlainErrors(ABCMeta):
-    """The metaclass of algorithms: their constructors raise TypeError or ValueError in place of pydantic's errors."""
+    """The metaclass of algorithms, which makes constructors raise TypeError or ValueError, not pydantic's errors."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """Return a new instance.

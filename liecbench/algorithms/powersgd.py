@@ -66,10 +66,11 @@ class PowerSGD(BucketedAllReduce):
         return self.start_powersgd_iter
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
-        """Return the sizes in bytes of the all-reduces that one bucket needs, all in float32, one after the other.
+        """Return the size in bytes of each all-reduce that one bucket needs, in order. All are in float32.
 
-        A dense step all-reduces the gradient. A compressed step all-reduces the gradients of the uncompressed
-        parameters, then all matrices P, then all matrices Q.
+        ``shapes`` are those of the bucket's parameters; ``dtype`` has no effect. A dense step all-reduces the
+        gradient. A compressed step all-reduces the gradients of the uncompressed parameters, then all matrices P, then
+        all matrices Q.
         """
         if self.step_kind(step) == "dense":
             return [_BYTES_PER_ELEMENT * sum(shape.numel() for shape in shapes)]
@@ -136,14 +137,14 @@ class PowerSGD(BucketedAllReduce):
         self._state.iter = step
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket for the communication thread."""
+        """Queue a bucket for the communication thread, and return a future of the bucket's update."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         kept = HookBucket.of(bucket)
         self._thread.submit(lambda: self._reduce(kept, future))
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Give the error memories of ``parameters`` the values that they had before the step; their Q may change."""
+        """Restore the error memories of ``parameters`` to their values before the step, but not the matrices Q."""
         self._thread.run(lambda: self._memories.restore_errors(parameters))
 
     def _reduce(self, bucket: HookBucket, future: Future[Tensor]) -> None:
@@ -179,5 +180,8 @@ class PowerSGD(BucketedAllReduce):
         return factor_shapes(shape, self.matrix_approximation_rank, self.min_compression_rate)
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
+        """Return the error memories under ``error`` and the matrices Q under ``q``, in the parameters' order.
+
+        Uncompressed parameters have no Q. Before the first compressed step both lists are empty.
+        """
         return self._memories.tensors()

@@ -1,4 +1,4 @@
-"""The call of PyTorch's ``powerSGD_hook``: the hook, and the bucket that it is given in the place of DDP's own."""
+"""The call of PyTorch's ``powerSGD_hook``, with a copy of a bucket in the place of DDP's own."""
 
 from dataclasses import dataclass, replace
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -54,7 +54,7 @@ class HookBucket:
 
 
 def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
-    """Replace the gradients of ``bucket`` by the mean update, and wait for it."""
+    """Run PyTorch's hook, which replaces the gradients in ``bucket`` by the mean update, and wait for its end."""
     hook = powerSGD_hook if bucket.flat.is_cuda else _HOOK_ON_CPU
     hook(state, cast("GradBucket", bucket)).wait()
 
@@ -62,7 +62,7 @@ def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
 def _hook_on_cpu() -> FunctionType:
     """Return a copy of PyTorch's hook that runs as on a machine without GPU.
 
-    Where a GPU is available, the hook synchronizes the device of the bucket, which fails if that is the CPU.
+    On a machine with a GPU, PyTorch's own hook synchronizes the bucket's device, which fails for a bucket on the CPU.
     """
     torch_on_cpu = ModuleType("torch")
     torch_on_cpu.__dict__.update(vars(torch), cuda=SimpleNamespace(is_available=lambda: False))

@@ -1,11 +1,11 @@
-"""The matrix that PowerSGD makes of a gradient, and the thin matrices P and Q whose product approximates it."""
+"""The matrix to which PowerSGD reshapes a gradient, and the thin matrices P and Q whose product approximates it."""
 
 import torch
 from torch import Tensor
 
 
 def matrix_shape(shape: torch.Size) -> tuple[int, int]:
-    """Return the rows and columns of the matrix that PyTorch's hook makes of a gradient of this shape."""
+    """Return the numbers of rows and columns of the matrix to which PyTorch's hook reshapes a gradient."""
     rows = (shape[0] if shape else 1) or 1  # a matrix of no rows has no elements
     return rows, shape.numel() // rows
 
@@ -15,7 +15,7 @@ def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> 
 
     Args:
         shape: The shape of the parameter, whose gradient is approximated as the matrix P·Qᵀ.
-        rank: The number of columns of P and Q; a matrix with fewer rows or columns lowers it to that number.
+        rank: The number of columns of P and Q, or the matrix's number of rows or columns if that is smaller.
         min_compression_rate: The matrix is compressed only if it is larger than P and Q together by more than this
             factor.
     """

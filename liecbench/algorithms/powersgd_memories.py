@@ -18,7 +18,7 @@ class PowerSGDMemories:
 
     Args:
         parameters: The parameters with at least one element, in the model's order.
-        thin_shapes: Returns the shapes of P and Q for a parameter of a shape, or () if the hook does not compress it.
+        thin_shapes: Takes a parameter's shape; returns the shapes of P and Q, or () if the hook does not compress it.
         device: The device of the memories.
     """
 
@@ -39,21 +39,24 @@ class PowerSGDMemories:
         return bool(self._errors)
 
     def tensors(self) -> dict[str, list[Tensor]]:
-        """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
+        """Return the error memories under ``error`` and the matrices Q under ``q``, in the parameters' order.
+
+        Uncompressed parameters have no Q. Before the first compressed step both lists are empty.
+        """
         return {
             name: [memories[parameter] for parameter in self._parameters if parameter in memories]
             for name, memories in (("error", self._errors), ("q", self._qs))
         }
 
     def shapes(self) -> dict[str, list[torch.Size]]:
-        """Return the shapes that ``tensors`` have after the first compressed step."""
+        """Return the shapes of the tensors that ``tensors`` returns after the first compressed step."""
         return {
             "error": [parameter.shape for parameter in self._parameters],
             "q": [self._thin_shapes(parameter.shape)[1] for parameter in self._compressed],
         }
 
     def zeros(self) -> dict[str, list[Tensor]]:
-        """Return tensors of zeros of these shapes."""
+        """Return tensors of zeros with the shapes that ``shapes`` returns."""
         return {
             name: [torch.zeros(shape, device=self._device) for shape in shapes]
             for name, shapes in self.shapes().items()
@@ -70,11 +73,11 @@ class PowerSGDMemories:
         }
 
     def begin_step(self) -> None:
-        """Note the error memories before a step, for ``restore_errors``."""
+        """Remember the present error memories, for ``restore_errors``. Call it before each step."""
         self._errors_before = dict(self._errors)
 
     def restore_errors(self, parameters: Sequence[Tensor]) -> None:
-        """Give the error memories of ``parameters`` the values that they had before the step."""
+        """Restore the error memories of ``parameters`` to their values before the step; 0 if there were none."""
         for parameter in parameters:
             if (error := self._errors.get(parameter)) is not None:
                 before = self._errors_before.get(parameter)
@@ -83,7 +86,7 @@ class PowerSGDMemories:
     def to_hook(self, state: PowerSGDState, bucket: HookBucket) -> None:
         """Copy the error and Q memories of a bucket's parameters to the state of PyTorch's hook.
 
-        Do nothing if the bucket has the same parameters as at the last call, or if they have no memories yet.
+        Do nothing if the bucket has the same parameters as at the last call, or if its parameters have no memories yet.
         """
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
@@ -98,7 +101,7 @@ class PowerSGDMemories:
         state.q_memory_dict[bucket.position] = self._concatenated([self._qs[p] for p in compressed])
 
     def from_hook(self, state: PowerSGDState, bucket: HookBucket, step: int) -> None:
-        """Keep the error and Q memories of a bucket's parameters that the hook has computed in step number ``step``."""
+        """Store the error and Q memories that the hook computed for a bucket's parameters in step number ``step``."""
         error, q = state.error_dict[bucket.position], state.q_memory_dict[bucket.position]
         pieces = error.split([parameter.numel() for parameter in bucket.parameters])
         for parameter, piece in zip(bucket.parameters, pieces, strict=True):

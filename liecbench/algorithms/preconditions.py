@@ -27,10 +27,10 @@ _MOST_CALLS = 20
 
 
 def require_ddp(model: nn.Module) -> DistributedDataParallel:
-    """Return ``model`` if it is a DistributedDataParallel module, or the one from which ``torch.compile`` made it.
+    """Return ``model``, a DistributedDataParallel module; if ``torch.compile`` wrapped it, return the wrapped module.
 
     Raises:
-        TypeError: If ``model`` is not such a module, or if DDP's options do not allow another communication hook.
+        TypeError: If ``model`` is another module, or if DDP's options do not allow another communication hook.
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:
@@ -56,7 +56,7 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
 
 
 def refuse_sparse_gradients(ddp: DistributedDataParallel, named: Iterable[tuple[str, Parameter]], method: str) -> None:
-    """Raise ValueError if a ``named`` parameter has sparse gradients, which ``method`` cannot exchange."""
+    """Raise ValueError if a ``named`` parameter has sparse gradients; ``method`` is a name for the message."""
     for name in sparse_parameters(ddp, named):
         raise ValueError(
             f"parameter {name} has sparse gradients (an embedding with sparse=True), and {method} exchanges dense "

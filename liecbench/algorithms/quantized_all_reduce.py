@@ -45,7 +45,7 @@ class QuantizedAllReduce(BlockAlgorithm):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class Int8AllReduce(QuantizedAllReduce):
-    """An all-reduce in 8 bits with a scale for every 256 values: ``csgd`` with int8, sharded, ZeRO++'s two hops."""
+    """ZeRO++'s two-hop all-reduce in 8 bits, a scale for every 256 values: ``csgd`` with int8 and sharded servers."""
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends=(
@@ -64,7 +64,7 @@ class Int8AllReduce(QuantizedAllReduce):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class Int4AllReduce(QuantizedAllReduce):
-    """An all-reduce in 4 bits with a scale for every 256 values: ``csgd`` with int4, sharded, ZeRO++'s two hops."""
+    """ZeRO++'s two-hop all-reduce in 4 bits, a scale for every 256 values: ``csgd`` with int4 and sharded servers."""
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends=(

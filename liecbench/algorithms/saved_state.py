@@ -19,9 +19,9 @@ class Place:
     """The rank and the process group that a saved state belongs to.
 
     Attributes:
-        rank: The rank among all ranks.
+        rank: The global rank.
         world_size: The number of all ranks.
-        group: The ranks, among all ranks, of the algorithm's process group.
+        group: The global ranks of the algorithm's process group.
     """
 
     rank: int
@@ -30,21 +30,20 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return the place of this rank's state, whose algorithm uses the process group ``group``."""
+        """Return the place of this rank's state, if the algorithm uses the process group ``group``."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 
     @property
     def key(self) -> str:
-        """The key of the state."""
+        """The key of the state, such as ``rank_0_of_4``."""
         return f"rank_{self.rank}_of_{self.world_size}"
 
 
 def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
-    """Return a mapping with one key, which names the rank.
+    """Return ``state`` as the value of a mapping with one key, which names the rank.
 
-    The value of the key is ``state`` with the method's name and options, and with the process group's ranks if the
-    group lacks some ranks.
+    The method's name and options are added to the state, and the ranks of the process group unless it has all ranks.
 
     Args:
         state: The step count and the memories.
@@ -58,7 +57,12 @@ def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
 
 
 def unpack(saved: Mapping[str, Any], algorithm: Any, place: Place) -> Mapping[str, Any]:
-    """Return this rank's part of ``saved``, the state that ``algorithm`` is to load; ``place`` is this rank's place.
+    """Return this rank's state from ``saved``, after checks that ``algorithm`` can load the state.
+
+    Args:
+        saved: The mapping that ``pack`` returned, or the merged mappings of several ranks.
+        algorithm: The algorithm that is to load the state.
+        place: This rank's place.
 
     Raises:
         ValueError: If ``saved`` is the state of another method, rank, process group or number of ranks.

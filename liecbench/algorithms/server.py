@@ -9,9 +9,9 @@ from liecbench.algorithms.comm.partition import ServerPlace
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class ServerAlgorithm(BlockAlgorithm):
-    """A method that averages through a server: ``reduce`` turns one block of gradient into its update.
+    """A method that averages through a server: ``reduce`` turns one block of gradient into the block's update.
 
-    ``reduce`` sends vectors to the server with ``exchange.push``, and brings its answers back with ``exchange.pull``.
+    ``reduce`` sends vectors to the server with ``exchange.push``, and gets the server's answers with ``exchange.pull``.
 
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of

@@ -14,10 +14,11 @@ from liecbench.compressors.majority_vote import Majority, Votes
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class SignSGD(ServerAlgorithm):
-    """u = sign(Σ sign(g_i)), a tie gives 0 (Bernstein et al. 2018, arXiv 1802.04434); sign(±0) = +1.
+    """u = sign(Σ sign(g_i)), where a tie of the workers gives 0 (Bernstein et al. 2018, arXiv 1802.04434).
 
-    The update is ±1 (or 0) for every parameter, whatever the size of the gradient, so it needs a small learning rate.
-    The compression error is undefined: a sign without a scale approximates no vector.
+    Workers send +1 for a gradient entry of ±0. The update is ±1 (or 0) for every parameter, whatever the size of the
+    gradient, so it needs a small learning rate. The compression error is undefined: a sign without a
+    scale approximates no vector.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -67,7 +67,7 @@ class SparseLoCo(OuterSteps):
         return self._compressor
 
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace Δ_i by mean(C(p_i)); e_i ← p_i − C(p_i)."""
+        """Replace ``pseudo_gradient`` Δ_i by mean(C(p_i)), and the error memory e_i by p_i − C(p_i)."""
         p = self.to_compress(block, pseudo_gradient)
         self.exchange.gather(self._compressor, p, out=pseudo_gradient, residual=p if self.keeps_error else None)
         if self.keeps_error:

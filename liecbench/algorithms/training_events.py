@@ -1,4 +1,4 @@
-"""The forward passes, backward passes and optimizer steps of a training, in which an algorithm takes part."""
+"""The callbacks of an algorithm, which run at forward passes, backward passes and optimizer steps."""
 
 import time
 from abc import ABC, abstractmethod
@@ -28,11 +28,11 @@ class NonFiniteError(FloatingPointError):
 
 
 class TrainingEvents(ABC):
-    """The part of ``Algorithm`` that the hooks of a model and its optimizers call.
+    """The part of ``Algorithm`` that the hooks of a model and of the model's optimizers call.
 
     Attributes:
         is_exact: True if the update is the mean gradient, so that gradients can be accumulated over synchronized
-            backward passes. Other methods warn of a second such pass before ``optimizer.step``.
+            backward passes. Other methods warn of a second synchronized pass before ``optimizer.step``.
     """
 
     is_exact: ClassVar[bool] = False
@@ -65,13 +65,13 @@ class TrainingEvents(ABC):
         """
 
     def before_step(self) -> None:
-        """Complete the update of the gradients. Called at the start of ``optimizer.step``, before it reads them."""
+        """Complete the update of the gradients. Called before ``optimizer.step`` reads the gradients."""
         return
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Set the memories of ``parameters`` to the values that they had before the step. Called after a backward pass.
+        """Restore the memories of ``parameters`` to their values before the step. Called after a backward pass.
 
-        No rank used these parameters, so their gradients are left unchanged, and DDP drops the update.
+        No rank used these parameters in the pass, so DDP drops the update and leaves their gradients unchanged.
         """
         return
 
@@ -91,7 +91,7 @@ class TrainingEvents(ABC):
         self.clock.synchronize()
 
     def complete_spans(self) -> None:
-        """Complete the spans of all past steps, but do not wait for messages that are under way in the background."""
+        """Complete the trace spans of all past steps, without waiting for messages in the background."""
         self.synchronize()
 
     def on_forward(self) -> None:
@@ -106,7 +106,7 @@ class TrainingEvents(ABC):
     def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Start the communication of one of DDP's gradient buckets, and count the CPU seconds that this call takes.
 
-        The future holds the bucket's update.
+        Return a future of the bucket's update.
         """
         began = time.thread_time()
         self.last_bucket_timestamp = self.clock.timestamp()
@@ -116,7 +116,7 @@ class TrainingEvents(ABC):
         return future
 
     def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used: plain DDP leaves them unchanged, too."""
+        """Restore the gradients and memories of parameters that no rank used; DDP leaves such gradients unchanged."""
         if unused := self._backwards.end():
             self.restore_memories(unused)
         if self._is_stepping:  # the optimizer reads the gradients next
@@ -133,10 +133,10 @@ class TrainingEvents(ABC):
         self.hook_cpu_seconds += time.thread_time() - began
 
     def on_step_end(self, *, is_last: bool) -> None:
-        """Communicate after a step; called at the end of ``optimizer.step``.
+        """Communicate after the step of the last optimizer; called at the end of each ``optimizer.step``.
 
         Args:
-            is_last: Whether all optimizers have now made their step.
+            is_last: Whether this optimizer is the last, so that all optimizers have now made a step.
         """
         self._is_stepping = False
         self._backwards.warn_if_none(type(self).__name__)
