@@ -47,7 +47,7 @@ class Files(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Return the sorted names of the files and folders directly in ``folder`` of the dataset, without its path."""
+        """Return the sorted names, without paths, of the files and folders directly in the dataset's ``folder``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The beginning of a server's answer: the HTTP status, and the number of bytes that follow; None if not given."""
+    """The start of an answer: the HTTP status, and the number of bytes that follow, None if the server does not say."""
 
     status: int
     length: int | None
 
 
 class Arrivals:
-    """The status, the length and the bytes of the answer to a request; leave the ``with`` block to end the request.
+    """A request for a file, as a context manager; to leave the ``with`` block ends the request.
 
     Args:
         url: The address.
@@ -57,7 +57,7 @@ class Arrivals:
         self._is_over.set()
 
     def answer(self) -> Answer:
-        """Return the beginning of the server's answer.
+        """Wait for the HTTP status and the length of the server's answer, and return them.
 
         Raises:
             OSError: If the network fails; an ``urllib.error.HTTPError`` if the server answers with an error.
@@ -66,7 +66,7 @@ class Arrivals:
         return self._next(Answer)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes that arrive after the beginning of the answer; call ``answer`` first.
+        """Yield the answer's bytes as they arrive; call ``answer`` first.
 
         Raises:
             OSError: If the network fails.

@@ -34,7 +34,7 @@ class Examples:
 
     @property
     def tokens_per_example(self) -> int | None:
-        """The number of tokens in an example of a language model; None if the examples are not of one.
+        """The number of tokens per example if the examples are those of a language model, else None.
 
         Examples of a language model have integers of the same shape ``[n, tokens]`` as inputs and as labels.
         """

@@ -24,7 +24,7 @@ class Digits(Dataset):
     def load(self) -> tuple[Examples, Examples]:
         """Return training and test images, float32 of shape ``[n, 1, 8, 8]`` with values in [0, 1].
 
-        Sort the images by class; every fifth of them is a test image.
+        With all images sorted by class, every fifth is a test image.
         """
         table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
         inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, 1, 8, 8)

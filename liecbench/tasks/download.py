@@ -26,11 +26,11 @@ _WITHOUT_DOWNLOAD = {"digits": "scikit-learn's copy", "synthetic": "made up", "t
 
 
 def fetch(name: str, directory: Path, console: Console) -> Path:
-    """Download the archive of the dataset ``name`` into ``directory``, unless it is there, and return its path.
+    """Download the archive of the dataset ``name`` into ``directory`` if missing there. Return the archive's path.
 
     Raises:
-        LiecbenchError: If the dataset has no archive, if the network or the disk fails, or if the server sends another
-            file.
+        LiecbenchError: If the dataset has no archive, if the network or the disk fails, or if the server sends a
+            different file.
     """
     if name in _WITHOUT_DOWNLOAD:
         raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
@@ -40,7 +40,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` into ``directory``, unless it is there, and return its path.
+    """Download ``archive`` into ``directory`` if missing there. Return the archive's path.
 
     An interrupted download leaves ``NAME.partial``, from which the next call resumes.
     """

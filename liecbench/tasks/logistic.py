@@ -17,7 +17,7 @@ _NUM_ITERATIONS: Final = 500
 
 @dataclass(frozen=True)
 class Logistic(Problem):
-    """f(W) = the mean cross-entropy of 1437 digits, plus λ‖W‖²/2; a stochastic gradient is that of a minibatch.
+    """f(W) = the mean cross-entropy of 1437 digits, plus λ‖W‖²/2; stochastic gradients are those of minibatches.
 
     W has a row for each of the 64 pixels and one for the bias, and a column for each of the 10 digits.
 
@@ -60,7 +60,7 @@ class Logistic(Problem):
         return (self._inputs.T @ errors / len(errors) + self.penalty * weights).view(-1)
 
     def stochastic_gradients(self, models: Tensor, random: Generator) -> Tensor:
-        """Return the gradient over a minibatch of its own for each model."""
+        """Return, for each model, the gradient over a separate minibatch."""
         chosen = torch.randint(len(self._inputs), (len(models), self.batch_size), generator=random)
         inputs, targets = self._inputs[chosen], self._targets[chosen]
         weights = models.view(len(models), self._inputs.shape[1], -1)

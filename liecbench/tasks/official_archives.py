@@ -79,7 +79,7 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
 
 
 def mismatch(path: Path, archive: Archive) -> str | None:
-    """Return a message if the file's size or SHA-256 is not that of the official archive, or None if both are."""
+    """Return a message if the file's size or SHA-256 differs from the official archive's, else None."""
     num_bytes = path.stat().st_size
     if num_bytes != archive.num_bytes:
         return f"{path} has {num_bytes} bytes; the official {archive.name} has {archive.num_bytes}"

@@ -43,5 +43,5 @@ class Problem(ABC):
             random: The source of the random numbers.
 
         Returns:
-            Independent draws with the mean ∇f, of the same shape.
+            Independent random gradients, of the shape of ``models``. A row's mean is ∇f at the model in that row.
         """

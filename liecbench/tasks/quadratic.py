@@ -21,8 +21,8 @@ class Quadratic(Problem):
         largest: The largest eigenvalue λ, which is the smoothness L.
         spectrum: Whether the eigenvalues grow by equal differences (linear) or by equal factors (geometric).
         noise: The standard deviation σ: the noise of each element has the variance σ² / ``dimension``.
-        distribution: The distribution of the noise: gaussian, or exponential, moved to the mean 0. Exponential noise is
-            skewed, as that of minibatches often is: its median is not 0.
+        distribution: The distribution of the noise: gaussian, or exponential, shifted to the mean 0. Exponential noise
+            is skewed, as the noise of minibatches often is: the median is not 0.
     """
 
     dimension: Annotated[int, Ge(2)] = 256
@@ -52,7 +52,7 @@ class Quadratic(Problem):
         return self.noise**2
 
     def minimum(self) -> Tensor:
-        """Return zeros."""
+        """Return the minimum, which is a vector of zeros."""
         return torch.zeros(self.dimension)
 
     def gradient(self, model: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class Block(nn.Module):
     """A residual block: a shortcut plus two 3×3 convolutions, each after a BatchNorm and a ReLU.
 
     It maps ``[n, in_channels, h, w]`` to ``[n, out_channels, ⌈h / stride⌉, ⌈w / stride⌉]``. The shortcut is the input
-    itself. If the shape changes, the shortcut is a 1×1 convolution of the output of the first BatchNorm and ReLU.
+    itself or, if the shape changes, a 1×1 convolution of the output of the first BatchNorm and ReLU.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:

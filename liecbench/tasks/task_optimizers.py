@@ -30,7 +30,7 @@ class TaskOptimizer(ABC):
 
     @abstractmethod
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of each torch optimizer that is needed, such as ``{"sgd": {"momentum": 0.9, …}}``.
+        """Return the options of each torch optimizer that is needed, such as ``{"sgd": {"momentum": 0.9}}``.
 
         A key is the lower-case name of a class in ``torch.optim``.
         """
@@ -38,7 +38,7 @@ class TaskOptimizer(ABC):
     @property
     @abstractmethod
     def num_states(self) -> int:
-        """The largest count of numbers, such as a momentum, that the optimizer keeps per element of a parameter."""
+        """The number of values, such as a momentum, kept per parameter element; the largest if parameters differ."""
 
     def problem(self) -> str | None:
         """Return an error message with a remedy if the options contradict each other, else None."""
@@ -65,13 +65,13 @@ class TaskOptimizer(ABC):
 
 @dataclass(frozen=True)
 class SGD(TaskOptimizer):
-    """Stochastic gradient descent (torch.optim.SGD), with momentum, or with Nesterov's.
+    """Stochastic gradient descent (torch.optim.SGD), without momentum, or with plain or Nesterov momentum.
 
     Attributes:
         momentum: The factor of the velocity; 0 for none.
         dampening: The share of the gradient that does not enter the velocity.
         weight_decay: The L2 penalty's factor.
-        nesterov: Whether the step looks ahead along the velocity.
+        nesterov: Whether the momentum is Nesterov's.
     """
 
     momentum: Fraction = 0.0
@@ -129,15 +129,15 @@ class AdamW(TaskOptimizer):
 class Muon(TaskOptimizer):
     """Muon (torch.optim.Muon; Jordan 2024) for the matrices of hidden layers, AdamW for all other parameters.
 
-    A matrix of a hidden layer is the weight of an ``nn.Linear`` that is not the output layer: the last module with
-    parameters. Embeddings, convolutions, norms and biases are AdamW's. Unlike torch, ``adjust_lr_fn`` is
-    ``match_rms_adamw`` by default: one learning rate then suits both. ``betas`` and ``adamw_factor``, AdamW's learning
-    rate as a multiple of the task's, are options of AdamW; both have the same ``weight_decay``.
+    A matrix of a hidden layer is the weight of an ``nn.Linear``, except in the output layer, which is the last module
+    with parameters. AdamW trains embeddings, convolutions, norms and biases. Unlike torch's default, ``adjust_lr_fn``
+    is ``match_rms_adamw``, so that one learning rate suits both optimizers. ``betas`` and ``adamw_factor`` are options
+    of AdamW, ``weight_decay`` is one of both, and all others are Muon's.
 
     Attributes:
         momentum: The factor of Muon's velocity.
-        nesterov: Whether Muon's step looks ahead along the velocity.
-        weight_decay: The decoupled weight decay of both, as a factor of the learning rate.
+        nesterov: Whether Muon's momentum is Nesterov's.
+        weight_decay: The decoupled weight decay of both optimizers, as a factor of the learning rate.
         ns_steps: The number of Newton–Schulz iterations.
         eps: The constant that keeps Muon's division by a norm finite.
         adjust_lr_fn: How Muon scales the learning rate with a matrix's shape.
@@ -177,7 +177,7 @@ class Muon(TaskOptimizer):
 
 
 def hidden_matrices(model: nn.Module) -> list[Parameter]:
-    """Return the weights of the model's linear layers, without its output layer and without those of embeddings."""
+    """Return the weights of the model's linear layers, except the output layer's and weights shared with embeddings."""
     owners = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
     embedded: set[object] = {module.weight for module in owners if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
     linear: list[nn.Linear] = [module for module in owners[:-1] if isinstance(module, nn.Linear)]

@@ -41,8 +41,8 @@ class TinyImageNet(Dataset):
             the data directory.
         augment: Whether to crop and mirror training images at random.
         size: The side in pixels to which the images of 64×64 pixels are scaled (bilinear, antialiased).
-        normalisation: The training images whose channel means and standard deviations normalise the images: those of
-            ``cifar10``, as for other datasets, or those of ``tiny_imagenet``, as in the LIEC-SGD authors' runs.
+        normalisation: The dataset whose channel means and standard deviations normalise the images: ``cifar10``, as for
+            other datasets, or ``tiny_imagenet``, as in the LIEC-SGD authors' runs.
     """
 
     path: str | None = None
@@ -68,7 +68,8 @@ def load_tiny_imagenet(
     """Return training and validation images, scaled to ``size`` × ``size`` pixels.
 
     Args:
-        path: Path of an archive, or of a directory that holds it or its unpacked folder. None means the data directory.
+        path: Path of an archive, or of a directory that holds an archive or its unpacked folder. None means the data
+            directory.
         augment: Whether to crop and mirror training images at random.
         size: The side of an image in pixels.
         archives: The official archives of the dataset.
