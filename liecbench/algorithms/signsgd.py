@@ -17,8 +17,8 @@ class SignSGD(ServerAlgorithm):
     """u = sign(Σ sign(g_i)), where a tie of the workers gives 0 (Bernstein et al. 2018, arXiv 1802.04434).
 
     Workers send +1 for a gradient entry of ±0. The update is ±1 (or 0) for every parameter, whatever the size of the
-    gradient, so it needs a small learning rate. The compression error is undefined: a sign without a
-    scale approximates no vector.
+    gradient, so it needs a small learning rate. The compression error is undefined: a sign without a scale approximates
+    no vector.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
