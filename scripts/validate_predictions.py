@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from liecbench.prediction.cost_fit import fit_costs
-from liecbench.prediction.measured_steps import MeasuredStep, load_comparison, measured_steps
+from liecbench.prediction.measured_steps import MeasuredStep, comparison_with_added, measured_steps
 from liecbench.prediction.step_predictor import StepPredictor, stored_profiles
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.validation import joined, validate
@@ -166,7 +166,7 @@ def print_table(plan: Plan, directories: list[Path], out: Path, *, replay: bool)
         model = own.task.profile or own.task.model.name
         return model == first and own.workers in plan.fit_workers and str(own.link) in fit_links
 
-    comparisons = [load_comparison(directory) for directory in directories]
+    comparisons = [comparison_with_added(directory) for directory in directories]
     start = dataclasses.replace(TransportCosts(), step_seconds=1e-3)
     predictor = StepPredictor(profiles, start)
     fitted = [one for comparison in comparisons for one in measured_steps(comparison) if is_fitted(one)]

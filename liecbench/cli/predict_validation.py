@@ -41,7 +41,7 @@ def validate_results(results: Path, profile: Path | None, costs: "TransportCosts
         costs: The transport's constants.
         output: The format: ``table``, ``markdown`` or ``json``.
     """
-    from liecbench.prediction.measured_steps import load_comparison
+    from liecbench.prediction.measured_steps import comparison_with_added
     from liecbench.prediction.step_predictor import StepPredictor, stored_profiles
     from liecbench.prediction.validation import validate
     from liecbench.profiles.profile_file import read_profile
@@ -50,7 +50,7 @@ def validate_results(results: Path, profile: Path | None, costs: "TransportCosts
     if output == "csv":
         raise LiecbenchError("--format csv: the error table has no such format", "give table, markdown or json")
     profiles = [(str(profile), read_profile(profile))] if profile is not None else stored_profiles(results)
-    found = validate(load_comparison(results), StepPredictor(profiles, costs))
+    found = validate(comparison_with_added(results), StepPredictor(profiles, costs))
     render = {"table": validation_table.plain, "markdown": validation_table.markdown, "json": validation_table.to_json}
     with ignore_broken_pipe():
         print(render[output](found, costs), end="")

@@ -156,7 +156,7 @@ class _Server:
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """End the launch whose end is reported on the socket ``answering``.
+        """Kill the launch that was requested over the socket ``answering``; its exit will be reported there.
 
         Send SIGTERM if the ``liecbench`` command asks for it through this socket, SIGKILL if the command has died.
         """

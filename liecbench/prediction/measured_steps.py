@@ -37,7 +37,7 @@ class MeasuredStep:
         return row_flags(self.row)
 
 
-def load_comparison(directory: Path) -> Comparison:
+def comparison_with_added(directory: Path) -> Comparison:
     """Return the comparison of all cells of a results directory."""
     settings = comparison_settings(directory)
     return compare(load([directory], with_added=True), baseline=settings.baseline, directories=[directory])

@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from liecbench.report.figures.colours import Palette
-from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
+from liecbench.results.accuracy_verdict import AccuracyOutcome
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import METRICS
-from liecbench.results.passed_over import may_keep_quality
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.speed_verdict import SpeedOutcome
-from liecbench.results.verdict_words import Words
 
 # A speed-up from which a cell of the map has its class, if it is shown to differ from 1.
 _SHADES: Final = ((4.0, "faster-3"), (2.0, "faster-2"), (1.0, "faster-1"), (0.5, "slower-1"), (0.0, "slower-2"))
 _BLUE: Final = frozenset({"faster-1", "faster-2", "faster-3"})
 _ORANGE: Final = frozenset({"slower-1", "slower-2"})
 _MOST_TICKS: Final = 6
+_MARKS: Final = {"kept": "", "not known": "?"}
 _SPEED_UP: Final = "speed-up: {baseline}'s training time per epoch ÷ the method's"
 
 
@@ -177,8 +176,8 @@ def _speed_ups(
             text=metric.text(value),
             short=metric.unit.format(value.mean),
             accuracy=None if accuracy is None else accuracy.outcome,
-            quality="" if accuracy is None else _quality(accuracy, comparison.words),
-            mark="" if accuracy is None else _mark(accuracy, comparison.words),
+            quality="" if accuracy is None else accuracy.phrase,
+            mark="" if accuracy is None else _MARKS.get(accuracy.word, accuracy.word),
             outcome=verdict.speed_of(row),
             is_baseline=row.is_baseline,
             is_recommended=row is verdict.recommended,
@@ -187,19 +186,3 @@ def _speed_ups(
             high=value.mean if value.high is None else value.high,
             is_disturbed=row.cpu_share_differs,
         )
-
-
-def _quality(found: AccuracyVerdict, words: Words) -> str:
-    if may_keep_quality(found, words):
-        return found.phrase
-    return found.phrase if found.outcome == "lost" else f"{found.subject} {_likely(found)}"
-
-
-def _mark(found: AccuracyVerdict, words: Words) -> str:
-    if found.outcome == "not_shown" and not may_keep_quality(found, words):
-        return _likely(found)
-    return {"kept": "", "not_shown": "?", "lost": found.word}[found.outcome]
-
-
-def _likely(found: AccuracyVerdict) -> str:
-    return f"likely {'raised' if found.by_loss else 'lost'}"

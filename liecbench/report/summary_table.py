@@ -20,7 +20,7 @@ from liecbench.results.speed_words import speed_word
 _VERDICT_STYLES: Final = {
     **dict.fromkeys(("faster", "kept"), "green"),
     **dict.fromkeys(("slower", "lost", "raised"), "red"),
-    **dict.fromkeys(("not known", "not ranked"), "yellow"),
+    **dict.fromkeys(("not known", "not ranked", "likely lost", "likely raised"), "yellow"),
 }
 _EIGHTHS: Final = "▏▎▍▌▋▊▉█"
 # In characters. A shorter name would break within words, a shorter bar says nothing, and a longer one adds nothing.

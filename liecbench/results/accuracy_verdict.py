@@ -34,6 +34,8 @@ class AccuracyVerdict:
         difference: The method's accuracy minus the baseline's, as a fraction, as the mean over seeds with its 95 %
             interval. For language models, the baseline's test loss minus the method's. Positive if the method is
             better.
+        is_below: True if the 95 % interval of ``difference`` lies below −tolerance. The method is then likely to lose
+            accuracy, even if the adjusted test does not show it.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
         seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with 80 % probability,
@@ -45,6 +47,7 @@ class AccuracyVerdict:
 
     outcome: AccuracyOutcome
     difference: Estimate
+    is_below: bool
     by_loss: bool
     num_seeds: int
     seeds_needed: int | None
@@ -52,10 +55,17 @@ class AccuracyVerdict:
 
     @property
     def word(self) -> str:
-        """The outcome in a word for people: ``kept``, ``lost`` (``raised`` for a test loss), or ``not known``."""
-        if self.outcome == "not_shown":
+        """The verdict in words: ``kept``, ``lost``, ``likely lost`` or ``not known``; a test loss is ``raised``."""
+        if self.is_open:
             return "not known"
-        return "raised" if self.by_loss and self.outcome == "lost" else self.outcome
+        if self.outcome == "kept":
+            return "kept"
+        return f"{'' if self.outcome == 'lost' else 'likely '}{'raised' if self.by_loss else 'lost'}"
+
+    @property
+    def is_open(self) -> bool:
+        """True if more seeds may show either that the accuracy is kept, or that it is lost."""
+        return self.outcome == "not_shown" and not self.is_below
 
     @property
     def subject(self) -> str:
@@ -64,8 +74,8 @@ class AccuracyVerdict:
 
     @property
     def phrase(self) -> str:
-        """The outcome with its subject: ``accuracy kept``, ``test loss raised``, ``accuracy not known yet``."""
-        return f"{self.subject} {self.word}{' yet' * (self.outcome == 'not_shown')}"
+        """The verdict with its subject, such as ``accuracy kept`` or ``test loss likely raised``."""
+        return f"{self.subject} {self.word}{' yet' * self.is_open}"
 
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
@@ -103,6 +113,7 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
     return AccuracyVerdict(
         outcome=outcome,
         difference=interval,
+        is_below=interval.high is not None and interval.high < -tolerance,
         by_loss=row.is_language_model,
         num_seeds=len(differences),
         seeds_needed=_seeds_needed(differences, tolerance, _resolution(row)) if outcome == "not_shown" else None,

@@ -17,7 +17,7 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     if not judged:
         return
     parts = [
-        f"{alike[0][1].word} {'yet for' if outcome == 'not_shown' else 'by'} {_named(alike, words)}"
+        f"{'not known yet for' if outcome == 'not_shown' else f'{alike[0][1].word} by'} {_named(alike, words)}"
         for outcome in ("kept", "lost", "not_shown")
         if (alike := [pair for pair in judged if pair[1].outcome == outcome])
     ]

@@ -1,6 +1,7 @@
 """Remarks on the answers: equally good methods, faster methods that are not recommended, and what to run next."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from liecbench.results.answer_words import Answer
 from liecbench.results.passed_over import passed_over_lines
@@ -21,10 +22,6 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Merge the questions about several settings into one, with the largest number of seeds that any of them needs."""
-    return MoreSeeds(
-        methods=tuple(dict.fromkeys(name for one in questions for name in one.methods)),
-        quality=questions[0].quality,
-        seeds=max(one.seeds for one in questions),
-        ran=max(one.ran for one in questions),
-    )
+    """Merge the questions about several settings into one, with the seeds of the question that needs the most."""
+    methods = tuple(dict.fromkeys(name for one in questions for name in one.methods))
+    return replace(max(questions, key=lambda one: (one.seeds, -one.ran)), methods=methods)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from liecbench.network.link_map import LinkMap
-from liecbench.results.passed_over import PassedOver, is_open, may_keep_quality, passed_over
+from liecbench.results.passed_over import PassedOver, passed_over
 from liecbench.results.recommendation import Recommendation
 from liecbench.results.recommendation_words import MoreSeeds, more_seeds, more_times, why
 from liecbench.results.rows import Row
@@ -90,7 +90,7 @@ def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     best = verdict.rows[found.row]
     others = [verdict.rows[index] for index in found.others]
     faster = [row for row in verdict.rows if row.mean_log_speed > best.mean_log_speed and row not in others]
-    open_rows = [row for row in faster if is_open(verdict.accuracy_of(row), words)]
+    open_rows = [row for row in faster if (judged := verdict.accuracy_of(row)) is not None and judged.is_open]
     return replace(
         _gain(verdict, words, "yes", "use", best),
         equal=f"{words.names(others)} would do as well" if others else "",
@@ -191,15 +191,14 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
     """Return the answer if the rows ``waiting`` are faster, but none is shown to keep the accuracy yet."""
-    likely = [row for row in waiting if may_keep_quality(verdict.accuracy_of(row), words)]
+    likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:
         best = max(likely, key=lambda row: row.mean_log_speed)
         found = _gain(verdict, words, "faster", "try", best)
         faster = [row for row in verdict.rows if row.mean_log_speed > best.mean_log_speed]
     else:
         faster = [row for row in verdict.rows if verdict.speed_of(row) == "faster"]
-        judged = [verdict.accuracy_of(row) for row in faster]
-        is_shown = any(one is not None and one.outcome == "lost" for one in judged)
+        is_shown = any(one is not None and one.outcome == "lost" for one in map(verdict.accuracy_of, faster))
         loses = words.loses(waiting[0])
         text = f"; every faster method {f'{loses} or probably does' if is_shown else f'probably {loses}'}"
         found = _answer(verdict, words, "open", "stay with", words.baseline, rest=text)

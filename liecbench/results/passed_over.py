@@ -50,7 +50,7 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
         speed, judged = row.metrics["speedup"], verdict.accuracy_of(row)
         assert speed is not None, "a faster row has a speed-up"
         numbers = [] if judged is None else [mean_difference_text(judged)]
-        if judged is not None and is_open(judged, words) and judged.difference.low is not None:
+        if judged is not None and judged.is_open and judged.difference.low is not None:
             numbers.append(f"at worst {worst_difference_text(judged)}")
         difference = ", ".join(numbers)
         reason = _reason(verdict, row, judged, words)
@@ -101,22 +101,6 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
     return " to ".join(f"{text} {places_text([place])}" for text, place in ends)
 
 
-def is_open(found: AccuracyVerdict | None, words: Words) -> bool:
-    """Return True if more seeds may still show that a row with the verdict ``found`` keeps the quality or loses it."""
-    return found is not None and found.outcome == "not_shown" and may_keep_quality(found, words)
-
-
-def may_keep_quality(found: AccuracyVerdict | None, words: Words) -> bool:
-    """Return False if the 95 % interval of a row's accuracy difference lies wholly below −tolerance.
-
-    The verdict on such a row may still be ``not_shown``, because its test is Holm-adjusted over all rows.
-    """
-    if found is None or found.difference.high is None:
-        return True
-    tolerance = words.tolerances.loss if found.by_loss else words.tolerances.accuracy
-    return found.difference.high >= -tolerance
-
-
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
     """Return the main reason against a row: a shown loss of accuracy, else its speed, else an unknown accuracy."""
     quality = words.quality(row)
@@ -133,6 +117,6 @@ def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, wo
         return "not shown to beat the fastest method without compression"
     if found is None:
         return f"not compared in {quality}"
-    if is_open(found, words):
+    if found.is_open:
         return f"not known yet to keep the {quality} within {words.tolerance(found)}"
     return f"likely to {words.to_lose(found)}"

@@ -76,7 +76,7 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
     undecided = [index for index in eligible if outcome.get(index, "not_shown") == "not_shown"]
     if not undecided:
         return Recommendation(row=None, reason="lost", waiting=tuple(eligible))
-    fewest = fewest_seeds([accuracy[index] for index in undecided])
+    fewest, _ = fewest_seeds([accuracy[index] for index in undecided])
     if fewest > MAX_USEFUL_SEEDS:
         return Recommendation(row=None, reason="spread", seeds=fewest, waiting=tuple(undecided))
     return Recommendation(row=None, reason="seeds", seeds=fewest, waiting=tuple(undecided))
@@ -89,7 +89,9 @@ def _unranked_rivals(
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 
-def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> int:
-    """Return the number of seeds likely to settle at least one verdict; a verdict without estimate counts as 5."""
-    needed = [one.seeds_needed for one in found if one is not None and one.seeds_needed is not None]
-    return min([*needed, *([_FIRST_SEEDS] if len(needed) < len(found) else [])])
+def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
+    """Return (seeds in all, seeds that were run) of the verdict that the fewest seeds are likely to settle.
+
+    A verdict without an estimate, because it has one seed, counts as one that 5 seeds settle.
+    """
+    return min((_FIRST_SEEDS, 0) if one is None else (one.seeds_needed or _FIRST_SEEDS, one.num_seeds) for one in found)

@@ -22,7 +22,7 @@ class MoreSeeds:
         methods: The names of the methods.
         quality: ``accuracy`` or ``test loss``.
         seeds: The total number of seeds that is likely to settle the question for at least one of the methods.
-        ran: The number of seeds already run.
+        ran: The number of seeds that were run of this method.
     """
 
     methods: tuple[str, ...]
@@ -87,12 +87,9 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
     """Return the question whether any of ``rows``, whose accuracy is not known yet, keeps the baseline's quality."""
-    judged = [verdict.accuracy_of(row) for row in rows]
+    seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(
-        methods=tuple(words.name(row) for row in rows),
-        quality=words.quality(rows[0]),
-        seeds=fewest_seeds(judged),
-        ran=max((one.num_seeds for one in judged if one is not None), default=0),
+        methods=tuple(words.name(row) for row in rows), quality=words.quality(rows[0]), seeds=seeds, ran=ran
     )
 
 

@@ -149,6 +149,21 @@ def test_a_faster_method_that_more_seeds_may_show_to_keep_the_accuracy_is_told_w
     )
 
 
+def test_a_method_with_fewer_seeds_than_another_asks_for_those_that_it_lacks() -> None:
+    varying = [
+        run_of(f"p{seed}", [{"seconds": 1.0, "accuracy": accuracy}], algorithm="psgd", seed=seed)
+        for seed, accuracy in enumerate((0.9, 0.92, 0.88, 0.91, 0.89, 0.9, 0.92, 0.88))
+    ]
+    few = [
+        run_of(f"c{seed}", [{"seconds": 1.0, "accuracy": accuracy}], algorithm="cser", seed=seed)
+        for seed, accuracy in enumerate((0.9, 0.906, 0.9))
+    ]
+    (found,) = answers(runs("ddp", 4.0, num_seeds=8), varying, few)
+
+    # cser: (2.57 + 0.92) · 0.346 points / √6 ≤ 0.5, but (2.78 + 0.94) · 0.346 / √5 is not. psgd needs more.
+    assert found[2][-1].startswith("about 3 more seeds (6 in all) are needed to know whether any of psgd and cser")
+
+
 def loaded(share: float, found: list[list[Record]]) -> list[list[Record]]:
     """Return runs during which other processes used this share of the CPU."""
     return [

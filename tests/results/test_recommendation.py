@@ -28,6 +28,7 @@ def judged(outcome: AccuracyOutcome, seeds_needed: int | None = None) -> Accurac
     return AccuracyVerdict(
         outcome=outcome,
         difference=Estimate(mean=0.0, low=None, high=None),
+        is_below=False,
         by_loss=False,
         num_seeds=3,
         seeds_needed=seeds_needed,

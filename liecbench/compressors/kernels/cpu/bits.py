@@ -20,5 +20,5 @@ def lowest_bit(word):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def without_lowest_bit(word):  # type: ignore[no-untyped-def]
-    """Return the uint64 ``word`` with its lowest 1 bit set to 0; ``word`` must not be 0."""
+    """Return the uint64 ``word`` with its lowest set bit cleared, so 0b1100 becomes 0b1000; ``word`` must not be 0."""
     return np.uint64(word & np.uint64(word - np.uint64(1)))
