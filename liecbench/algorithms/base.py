@@ -186,8 +186,9 @@ class Algorithm(Attachable):
     def state_dict(self) -> dict[str, Any]:
         """Return this rank's step count and memories, for ``load_state_dict``.
 
-        The only key contains the rank, so that ``torch.distributed.checkpoint`` saves the memories of all ranks. With
-        ``torch.save``, every rank must write a file of its own. The tensors are the memories themselves, not copies.
+        The dict has one key, which names the rank, so that ``torch.distributed.checkpoint`` saves the memories of all
+        ranks. With ``torch.save``, every rank must write a file of its own. The tensors are the memories themselves,
+        not copies.
         """
         place = self._require_place("state_dict")
         self.synchronize()

@@ -192,7 +192,7 @@ class BlockAlgorithm(Algorithm):
         self._memories_before = MemoriesBefore(self.allocated, self.blocks)
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket for the communication thread, and return the future of the bucket's buffer with the update."""
+        """Queue a bucket for the communication thread. Return a future of the bucket's buffer with the update in it."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))

@@ -34,7 +34,10 @@ class ChunkedDct:
 
     @classmethod
     def of(cls, shape: torch.Size, largest: int) -> Self:
-        """Return the transform for tensors of ``shape``; a chunk's sides are the largest divisors up to ``largest``."""
+        """Return the transform for tensors of ``shape``.
+
+        A chunk's sides are the largest divisors of the matrix's sides that are at most ``largest``.
+        """
         rows = shape[0] if shape else 1
         columns = math.prod(shape[1:])
         return cls(

@@ -26,7 +26,7 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Those parameters of a block that have chunks of one size. All their coefficients are sent in one message.
+    """The parameters of a block whose chunks have the same size. All coefficients of a part are sent in one message.
 
     ``start`` and ``stop`` are the range of the part's coefficients among those of the block. ``transforms`` has for
     each parameter the slice of its elements in the block, its transform, and the slice of its coefficients in the part.

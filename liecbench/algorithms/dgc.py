@@ -72,7 +72,7 @@ class DGC(BlockAlgorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """The whole gradient if it is clipped, because its norm must be known first; else ``block_bytes``."""
+        """``whole`` if the gradient is clipped, because its norm must be known first; else ``block_bytes``."""
         return self.block_bytes if self.clip_norm is None else "whole"
 
     @property
@@ -143,7 +143,7 @@ class DGC(BlockAlgorithm):
         return step // (self._steps_per_epoch or 1)
 
     def _accumulated(self, block: Block) -> Tensor:
-        """Return m·u_i + g_i in the memory of the gradient g_i, which is clipped first."""
+        """Clip the gradient g_i unless ``clip_norm`` is None, overwrite it with m·u_i + g_i, and return it."""
         gradient = block.gradient
         if self.clip_norm is not None:
             limit = self.clip_norm / self.exchange.world_size**0.5

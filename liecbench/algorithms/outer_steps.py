@@ -97,7 +97,7 @@ class OuterSteps(OuterModel):
         return future
 
     def after_step(self) -> None:
-        """Send the fragments, and make the outer steps, that are due after the steps since the last call."""
+        """Make the outer steps and send the fragments that became due since the last call of this method."""
         first, self._steps_seen = self._steps_seen, self.step
         for step in range(first, self.step):
             if self.delay and self._times.applied_after(step) is not None:
@@ -166,7 +166,10 @@ class OuterSteps(OuterModel):
         self._fragments = [[block for block in self.blocks if block.parameters[0] in own] for own in members]
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Return the indices of each block's tensors. No block spans two fragments; the last fragment's come first."""
+        """Return the indices of each block's tensors, from the numbers of elements of all tensors.
+
+        No block spans two fragments. The blocks of the last fragment come first.
+        """
         cut = cut_fragments(numels, self.fragments)
         planned = [
             [
@@ -178,7 +181,10 @@ class OuterSteps(OuterModel):
         return [block for blocks in planned for block in blocks]
 
     def _send(self, blocks: list[Block], step: int) -> None:
-        """Start averaging blocks in the background; if ``delay`` is 0, average and apply one by one, to save memory."""
+        """Start averaging the pseudo-gradients of ``blocks`` in the background, after step number ``step``.
+
+        If ``delay`` is 0, make the outer step of each block before averaging the next block, to save memory.
+        """
         self._non_finite_message = f"step {step}: the models are not finite"
         for group in [blocks] if self.delay else [[block] for block in blocks]:
             means = [self.pseudo_gradient(block) for block in group]

@@ -116,7 +116,11 @@ class TrainingEvents(ABC):
         return future
 
     def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used; DDP leaves such gradients unchanged."""
+        """Restore the gradients and memories of parameters that no rank used in this backward pass.
+
+        Gradients get their values from before the pass (DDP leaves them unchanged, too), memories those from before
+        the step.
+        """
         if unused := self._backwards.end():
             self.restore_memories(unused)
         if self._is_stepping:  # the optimizer reads the gradients next

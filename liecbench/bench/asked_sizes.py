@@ -11,10 +11,10 @@ _MOST_BYTES: Final = 2**30
 
 
 def parse_sizes(texts: Sequence[str]) -> list[int]:
-    """Return the bytes of the values of ``--size``: ``65536``, ``64kB`` (64 000) or ``64KiB`` (65 536).
+    """Parse the values of ``--size``, such as ``65536``, ``64kB`` (64 000) or ``64KiB``, and return the sizes in bytes.
 
     Raises:
-        LiecbenchError: If a text is no whole number of bytes from 4 B to 1 GiB.
+        LiecbenchError: If a value is not a whole number of bytes from 4 B to 1 GiB.
     """
     return [_parsed(text) for text in texts]
 

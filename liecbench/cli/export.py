@@ -1,4 +1,4 @@
-"""The command ``liecbench export``."""
+"""The command ``liecbench export``: write results for TensorBoard, Weights & Biases, MLflow or a spreadsheet."""
 
 from pathlib import Path
 from typing import Annotated

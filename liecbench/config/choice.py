@@ -62,7 +62,7 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
 class Choice(Model):
     """The name and the options of an algorithm, compressor, dataset, model or optimizer.
 
-    A scenario has it as ``name`` or as ``{name: …, option: …}``.
+    In a scenario it is written ``name`` or ``{name: …, option: …}``.
     """
 
     name: str

@@ -121,8 +121,11 @@ def _try_evaluation(task: Task, made: "base.Task") -> None:
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
     """Return the outputs of the model ``made.model`` on ``device`` for one batch, and the batch's labels.
 
+    ``made`` is what was built from ``task``, the task in the scenario.
+
     Raises:
-        WorkloadError: The model does not take the inputs, or its outputs have another shape than the labels need.
+        WorkloadError: If the data give no batch, or the model does not accept the inputs, or the shape of its outputs
+            does not suit the labels.
     """
     import numpy as np
     import torch

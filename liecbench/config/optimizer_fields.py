@@ -1,4 +1,4 @@
-"""The optimizer of a task with all its options, wherever a scenario gives them, and the object that builds it."""
+"""The fields of a task that choose its optimizer, and the object that builds the optimizer."""
 
 import dataclasses
 from collections.abc import Collection

@@ -30,9 +30,10 @@ class PlainStream:
 
 
 def make_streams_plain() -> None:
-    """Make standard output and standard error plain streams, which replace the characters that their encoding lacks.
+    """Replace ``sys.stdout`` and ``sys.stderr`` by ``PlainStream`` objects.
 
-    Text that is printed on a closed stream is lost.
+    Characters that a stream's encoding lacks are replaced by similar ones. If Python was started without one of the
+    streams, text that is printed on it is lost.
     """
     errors = plain_characters.register()
     for name in ("stdout", "stderr"):

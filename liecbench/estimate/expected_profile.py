@@ -30,7 +30,9 @@ class ExpectedProfile:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedProfiles:
-    """The profiles that a run's sessions are expected to replay; call ``of`` for sessions in the order of the run.
+    """The profiles that a run's sessions are expected to replay.
+
+    Call ``of`` for the sessions in the order in which the run holds them.
 
     Attributes:
         directory: The results directory, which may have profiles that earlier sessions measured.

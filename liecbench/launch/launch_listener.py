@@ -20,19 +20,19 @@ class Progress(Protocol):
     """Listener to the events of a run."""
 
     def launching(self, launch: Launch) -> None:
-        """Note that a launch begins."""
+        """Handle the start of a launch."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Note progress within an epoch, or in a timing session."""
+        """Handle progress within an epoch, or in a timing session."""
 
     def recorded(self, record: CellRecord) -> None:
-        """Note that a record was written to the ledger."""
+        """Handle a record that was written to the ledger."""
 
     def noticed(self, text: str) -> None:
-        """Note a warning for the user."""
+        """Handle a warning for the user."""
 
     def failed(self, cell: Cell, error: str) -> None:
-        """Note that a cell failed because its launch died."""
+        """Handle the failure of a cell whose launch died."""
 
 
 class Listener:

@@ -128,7 +128,10 @@ class Leader:
             self._others[rank] = other
 
     def _rank_of(self, other: socket.socket) -> int | None:
-        """Return the number of the machine that has connected; None for a refused machine and any other client."""
+        """Return the number of the machine that has connected over ``other``.
+
+        Return None if the client is not a machine of this run, or is refused because of its version or ``--nodes``.
+        """
         other.settimeout(_GREETING_SECONDS)
         try:
             said = json.loads(other.recv(_LONGEST_GREETING))

@@ -158,7 +158,7 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 
 def _is_precise(found: CellResult, precision: float) -> bool:
-    """Return True if a cell's timing session aimed at ``precision`` or a narrower interval, so that it suffices."""
+    """Return True if a cell's timing session aimed at intervals as narrow as ``precision``, or narrower."""
     return (found.environment.timing_precision or precision) <= precision
 
 

@@ -75,7 +75,10 @@ class Torchrun:
         )
 
     def command(self, plan: Path) -> list[str]:
-        """Return the torchrun command line that would start the agent and the ranks of these settings."""
+        """Return the torchrun command line that would start the same agent and ranks.
+
+        ``plan`` is the file whose path every rank gets as its argument.
+        """
         agent = self.agent(plan)
         return [
             self.python,

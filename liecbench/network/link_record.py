@@ -51,7 +51,7 @@ class LinkRecord:
             ``process`` if the ranks delay their messages. ``none`` without shaped links.
         emulator: With ``kernel``, the mechanism that emulates the links. None otherwise, and in records of earlier
             versions.
-        asked: The links that the scenario asks for, as in a scenario.
+        asked: The links that the scenario asks for, in the form in which a scenario gives them.
         measured: The measured link of each rank; None if none was measured.
         congestion_control: The name of TCP's congestion control.
         window_bytes: The largest window of a TCP connection on rank 0, in bytes.

@@ -38,7 +38,7 @@ class MeasuredStep:
 
 
 def comparison_with_added(directory: Path) -> Comparison:
-    """Return the comparison of all cells of a results directory."""
+    """Return the comparison of all cells of a results directory, including cells at link rates that a run added."""
     settings = comparison_settings(directory)
     return compare(load([directory], with_added=True), baseline=settings.baseline, directories=[directory])
 

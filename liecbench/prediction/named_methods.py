@@ -73,7 +73,10 @@ def _instance(choice: Choice) -> Any:
 
 
 def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
-    """Return the choice that ``NAME`` or ``NAME:OPTION=VALUE,…`` names, with all options."""
+    """Return the choice that ``text`` (``NAME`` or ``NAME:OPTION=VALUE,…``) names, with all options.
+
+    ``option`` is the command-line option whose value is ``text``, for error messages.
+    """
     name, _, rest = text.partition(":")
     options: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):

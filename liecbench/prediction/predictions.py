@@ -36,7 +36,8 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
 
     Args:
         request: The methods, workers and links, with the profile and the transport's constants.
-        with_bandwidths: False to leave out break-evens and needed bandwidths, which take more time than rows.
+        with_bandwidths: False to leave out break-evens and needed bandwidths, which take longer to compute than the
+            predicted rows.
 
     Raises:
         LiecbenchError: If the inputs do not allow a prediction; the message says what to measure.

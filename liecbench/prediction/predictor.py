@@ -82,7 +82,9 @@ class Predictor:
         return self.compute_seconds / self.time(links).seconds
 
     def rate_for(self, utilization: float, links: LinkMap) -> float | None:
-        """Return the lowest up rate of the default link with this compute utilization; None if no rate is high enough.
+        """Return the lowest link rate at which the compute utilization reaches ``utilization``.
+
+        The rate is the up rate of the default link, in bits per second. None if no rate is high enough.
 
         Args:
             utilization: The compute utilization, from 0 to 1.

@@ -19,8 +19,9 @@ class RingSeconds:
 def ring_seconds(num_bytes: int, links: RankLinks, costs: TransportCosts) -> RingSeconds:
     """Return the seconds of an all-reduce of ``num_bytes`` among the ranks of ``links``.
 
-    In a ring each rank sends 2(n − 1)/n of the bytes. Over NCCL, 2(n − 1) messages follow one another. Over Gloo, they
-    are segments, of which two are under way at a time, see ``GlooRing``.
+    In a ring each of n ranks sends 2(n − 1)/n of the bytes. Over NCCL, it sends them in 2(n − 1) messages, one after
+    the other. Over Gloo, each of these messages is cut into segments, of which two are under way at a time; see
+    ``GlooRing``.
     """
     num_ranks = links.world_size
     if num_ranks == 1 or not num_bytes:

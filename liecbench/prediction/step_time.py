@@ -106,8 +106,8 @@ class _Network:
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return the end and the duration of the communication of all blocks.
 
-    The end is in seconds from the start of the backward pass. The duration, in parts, leaves out idle time before
-    blocks are ready.
+    The end is in seconds from the start of the backward pass. The duration is split into parts, and does not include
+    the time in which communication waits for blocks to become ready.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)

@@ -36,14 +36,14 @@ class StepWork:
 
     Attributes:
         world_size: The number of ranks.
-        before_seconds: Seconds of computing before the last backward pass: the forward pass and, if a step accumulates
-            several minibatches, all passes of the others.
+        before_seconds: Seconds of computing before the last backward pass: the last forward pass and, if a step
+            accumulates several minibatches, both passes of each earlier minibatch.
         backward_seconds: Seconds of the last backward pass.
         after_seconds: Seconds of clipping and of the optimizer.
         blocks: The blocks in the order in which they are ready.
         after_step: The pushes and pulls after the optimizer's step.
         overlapped_steps: The number of later steps that compute while the calls of ``after_step`` are made.
-        after_local_seconds: Seconds that the method takes after the optimizer's step besides its compressor.
+        after_local_seconds: Seconds of the method's own work after the optimizer's step, without its compressor's.
         is_serial: True if the all-reduces of a block follow one another, and blocks wait for one another, as PyTorch's
             PowerSGD does.
         has_own_times: True if the profile has the method's own times, which include those of DistributedDataParallel.

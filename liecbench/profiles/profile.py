@@ -82,7 +82,7 @@ class MethodTimes(_Frozen):
 
 
 class UpdateTimes(_Frozen):
-    """The seconds of an optimizer other than the task's, with which some of the methods are trained."""
+    """The seconds per step of an optimizer other than the task's. Some methods are trained with such an optimizer."""
 
     update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")
     clip: Duration = Duration(median=0.0)

@@ -83,7 +83,7 @@ def write_profile(path: Path, profile: Profile) -> None:
 
 
 def write_sealed(path: Path, profile: Profile) -> None:
-    """Write the ``sealed_text`` of a profile to a file, otherwise as ``write_profile`` does."""
+    """Write a profile to a JSON file, as ``write_profile`` does, but sealed with a hash; see ``sealed_text``."""
     _write(path, sealed_text(profile))
 
 

@@ -44,7 +44,7 @@ class StagedGlooTransport(GlooTransport):
         return self._on_host(compressor.message_bytes(numel), numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in the same order as ``GlooTransport`` does, and yield the received ones on the GPU."""
+        """Move messages as ``GlooTransport`` does; yield each sender's rank with a copy of the message on the GPU."""
         yield from super().exchange(traffic, limit_bytes=limit_bytes)
         self._last_copied = None
 

@@ -17,15 +17,15 @@ class MessageRng:
         self.begin(step=0, block=0)
 
     def begin(self, step: int, block: int) -> None:
-        """Begin the messages of this ``step`` and ``block``."""
+        """Switch to the random numbers of this ``step`` and ``block``."""
         self._key, self._stages = RngKey(step=step, block=block), count()
 
     def begin_push(self) -> None:
-        """Begin a push or a gather, in which workers send the messages."""
+        """Switch to the random numbers of a new push or gather, in which workers are the senders."""
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:
-        """Begin the pull that follows the last push, in which servers send the messages."""
+        """Switch to the random numbers of the pull after the last push; in the pull, servers are the senders."""
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:

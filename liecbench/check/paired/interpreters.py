@@ -82,9 +82,10 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Return the absolute path of the interpreter ``python``, a path or a command, without resolving symbolic links.
+    """Return the absolute path of ``python``, which is the path or the command of an interpreter.
 
-    The interpreter of a virtual environment is itself a symbolic link. ``name`` is its name in the error message.
+    Symbolic links are not resolved, because the interpreter of a virtual environment is one. ``name`` stands for the
+    interpreter in the error message.
     """
     found = shutil.which(python)
     if found is None:
