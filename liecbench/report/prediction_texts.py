@@ -18,6 +18,6 @@ def ratio_text(value: Estimate | None) -> str:
 
 
 def common_flags(found: Predictions) -> tuple[str, ...]:
-    """Return the flags that all rows have."""
+    """Return the flags, such as ``predicted``, that all predicted rows have."""
     first, *others = found.rows
     return tuple(flag for flag in first.flags if all(flag in row.flags for row in others))

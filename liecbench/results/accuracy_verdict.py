@@ -55,7 +55,10 @@ class AccuracyVerdict:
 
     @property
     def word(self) -> str:
-        """The verdict in words: ``kept``, ``lost``, ``likely lost`` or ``not known``; a test loss is ``raised``."""
+        """The verdict in words: ``kept``, ``lost``, ``likely lost`` or ``not known``.
+
+        If test losses are compared, ``raised`` replaces ``lost``.
+        """
         if self.is_open:
             return "not known"
         if self.outcome == "kept":

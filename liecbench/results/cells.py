@@ -118,7 +118,7 @@ class Replay:
         self._timing_emulators: dict[str, set[str]] = {}  # by contestant
 
     def apply(self, records: Iterable[Record]) -> None:
-        """Apply records in the order of the ledger.
+        """Update the state of the cells with records, which must be in the order of the ledger.
 
         Epoch and End records are ignored if no Start record of the same cell comes before them. If a session only timed
         the steps of a cell, the cell's epochs have the times of these steps, and all other values from the epochs of

@@ -100,9 +100,9 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 
 
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a link rate at which the wait is at most ``target``, judged by the upper ends of the waits' intervals.
+    """Return a link rate, in bits per second, at which even the upper end of the wait's interval is at most ``target``.
 
-    None if no rate is known to be high enough.
+    Return None if no rate is known to be high enough.
     """
     fast = waits[-1]
     if fast.high > target:

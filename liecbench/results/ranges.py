@@ -24,7 +24,7 @@ class _OrNull:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A type annotation of a mapping that must have these keys, and whose other keys are ignored."""
+    """A type annotation of a mapping: the keys ``names`` are required, and all other keys are ignored."""
 
     names: tuple[str, ...]
 

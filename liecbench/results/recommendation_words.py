@@ -86,7 +86,10 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return the question whether any of ``rows``, whose accuracy is not known yet, keeps the baseline's quality."""
+    """Return the number of seeds that is likely to settle for one of ``rows`` whether it keeps the baseline's quality.
+
+    The returned object also has the names of the rows. The accuracy verdict on every row must still be open.
+    """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(
         methods=tuple(words.name(row) for row in rows), quality=words.quality(rows[0]), seeds=seeds, ran=ran

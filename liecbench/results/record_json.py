@@ -106,8 +106,8 @@ def _start(line: bytes) -> Start | None:
     """Return the Start record in a line by a fast parse; None if the line's layout is unusual and needs the full parse.
 
     Environments and specs take most of the time to parse, and thousands of lines have equal environments, and specs
-    that differ only in the seed. So these two values are cut out of the line, and equal texts are parsed only once. The
-    rest of the line is valid JSON only if whole values were cut out.
+    that differ only in the seed. So these two values are cut out of the line, and equal texts are parsed only once. A
+    wrong cut does not pass unnoticed, because the rest of the line is then no valid JSON.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):

@@ -22,7 +22,8 @@ class Estimate:
 
         Args:
             values: At least one value, for example one per seed.
-            tail: The probability that the true mean lies beyond one of the bounds; 0.025 for a 95 % interval.
+            tail: The probability that the true mean lies above the interval, and equally that it lies below; 0.025 for
+                a 95 % interval.
             resolution: The smallest possible difference of two values. The standard deviation is taken as at least this
                 large, because two or three values can be equal by chance.
         """

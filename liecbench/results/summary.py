@@ -61,7 +61,7 @@ def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[Bre
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, with lines ``name: text`` that have the same text joined to ``name and name: text``."""
+    """Yield lines of the form ``name: text``, after merging lines with equal texts into one: ``a and b: text``."""
     names: dict[str, list[str]] = {}
     for line in lines:
         name, colon, text = line.partition(": ")

@@ -114,7 +114,7 @@ class CellLink:
     def rates(self) -> LinkRates | None:
         """Return the measured rates of this rank's link; None if the link is not shaped.
 
-        If the process itself delays messages, there is no measurement, and the requested rates are returned.
+        If the ranks delay their messages themselves, the rates are not measured, and the requested rates are returned.
         """
         if not self._links.shaped:
             return None

@@ -77,6 +77,6 @@ class RecordWriter(EventWriter):
         self._ledger = ledger
 
     def record(self, record: Record) -> None:
-        """Append a record to the ledger, then send it."""
+        """Append a record to the ledger, then send it to the ``liecbench`` command."""
         self._ledger.append(record)
         self.send(record)

@@ -97,7 +97,7 @@ def session_rounds_needed(
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
     """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both methods.
 
-    The outer list has one item per placement, which is a series of rounds between two creations of the methods in
+    The outer list has one item per placement, which is a series of rounds after which all methods are created again in
     memory. The inner list has one value per round, in order. A method's step seconds are the mean over step kinds,
     weighted by the share of each kind among all steps in the long run.
 

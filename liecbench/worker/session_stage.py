@@ -32,11 +32,11 @@ class Timed(Protocol):
         """
 
     def close(self) -> None:
-        """Release the contestant's memory, thread and process group, if it has any. Collective."""
+        """Release the contestant's memory and, if it has them, its thread and its process group. Collective."""
 
 
 class Stage(Protocol):
-    """A factory of the contestants of a timing session (methods to time), which first prepares the links."""
+    """A factory of a timing session's contestants (methods to time). Its construction prepares the links."""
 
     @property
     def surroundings(self) -> Mapping[str, Any]:

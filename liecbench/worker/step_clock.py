@@ -91,7 +91,7 @@ class StepClock:
         self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
-        """Note that the optimizer has stepped, so that the step's time ends; ``loss`` is the step's loss."""
+        """Record the end of a step, which is when the optimizer has stepped; ``loss`` is the step's loss."""
         ended = self._clock.timestamp()
         self._cpu_seconds.append(self._own_cpu_seconds() - self._cpu_from)
         self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))

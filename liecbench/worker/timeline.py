@@ -17,8 +17,8 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, overlapped: int = 0) -> set[int]:
     """Return the numbers of the steps to trace, all of them in ``range(first, last)``.
 
-    The second to fourth step are traced. If a later step is of another kind than step ``first``, the earliest such step
-    is also traced, with the step before and the step after it, or the ``overlapped`` steps after it if these are more.
+    The second to fourth step of the range are traced. If the range has a step of another kind than its first step, then
+    the earliest such step is also traced, with one step before it and max(1, ``overlapped``) steps after it.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

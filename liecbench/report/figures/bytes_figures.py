@@ -49,7 +49,10 @@ def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def _points(rows: Sequence[Row], labels: Labels, name: str) -> list[Series]:
-    """Return a point per row, of payload bytes and the metric ``name``, and a Pareto front per setting."""
+    """Return one series per row, which is a single point, and one per setting, the Pareto front of its rows' points.
+
+    A point's x is the payload bytes of the training, and its y the metric ``name``.
+    """
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:
         payload, value = row.metrics["payload_bytes_per_epoch"], row.metrics[name]

@@ -78,7 +78,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
         kinds: The step kinds of the cell's method.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
-        divisor: The factor by which real messages are smaller.
+        divisor: The factor by which real messages are smaller than emulated ones.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.

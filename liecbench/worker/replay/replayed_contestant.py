@@ -37,7 +37,7 @@ class Stage:
 
     Attributes:
         profile: The profile of the model.
-        slowdown: By how much everything is slower, and messages are smaller, than what is emulated.
+        slowdown: The factors by which everything is slower, and messages are smaller, than what is emulated.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
         num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. The
@@ -172,5 +172,8 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the pause, in seconds before dilation, that lengthens work of ``seconds`` to ``seconds`` × dilation."""
+    """Return the length of a pause, in seconds of the emulated device, after work that the dilation does not lengthen.
+
+    In reality the work takes ``seconds``, and work and pause together take ``seconds`` × ``dilation``.
+    """
     return seconds * (dilation - 1) / dilation

@@ -64,7 +64,10 @@ class ReplayedStage:
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the slowdown and prepare the links; increase the slowdown once if the processors are then too busy."""
+        """Choose the slowdown, prepare the links, and return what all contestants have in common.
+
+        With ``dilation: auto``, increase the slowdown once if the processors are too busy.
+        """
         cell = self._session.cell
         if not cell.link.shaped:
             return self._slowed(Slowdown())

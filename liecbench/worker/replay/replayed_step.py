@@ -47,8 +47,9 @@ class ReplayedStep:
         """Replay the step. Collective.
 
         The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
-        last block, the optimizer steps, and then the method's messages after the step are sent. If later steps compute
-        meanwhile, the rank sleeps for their computing, too, but the returned times do not include it.
+        last block, the rank sleeps for the optimizer's step, and then the method's messages after this step are sent.
+        If later steps compute while these messages are under way, the rank also sleeps for the computing of the later
+        steps, but the returned times do not include it.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0
@@ -82,7 +83,8 @@ class ReplayedStep:
     def _make_last_calls(self, until: float) -> None:
         """Make the calls that follow the optimizer's step.
 
-        If later steps compute meanwhile, make the calls in the background, and sleep for these steps until ``until``.
+        If later steps compute while these calls are made, make the calls in the background, and sleep until ``until``,
+        when the later steps have computed.
         """
         if not self.schedule.overlapped_steps:
             self._make_calls(None)
