@@ -32,7 +32,7 @@ class PeriodicAveraging(ServerAlgorithm):
         """Return whether an averaging step has passed since the last call. Call it once in every ``after_step``.
 
         If gradients are synchronized in several backward passes before one ``optimizer.step``, each pass counts as a
-        step, so that an averaging step need not be the last one.
+        step, and any of these passes may be the averaging step.
         """
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before

@@ -32,7 +32,7 @@ def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Paramete
 
 
 def _with_frozen(ddp: DistributedDataParallel) -> list[Parameter]:
-    """Return the parameters that ``ddp`` was not told to ignore, whether or not they are frozen."""
+    """Return all parameters of ``ddp``, frozen or not, except those that ``ddp`` was told to ignore."""
     found = [
         parameter
         for prefix, module in ddp.module.named_modules()

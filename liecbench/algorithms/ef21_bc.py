@@ -41,8 +41,8 @@ class EF21BC(CompressedAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; b = C(mean(h_i) − h); h ← h + b. Return u = h.
 
-        C is the compressor, g_i worker i's gradient, h_i its estimate of the gradient, d = g_i − h_i, and h the shared
-        estimate.
+        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, d = g_i − h_i, and h the
+        shared estimate.
         """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)

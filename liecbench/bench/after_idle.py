@@ -65,8 +65,8 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 class _Exchange(NamedTuple):
     """Figures of one exchange, in which rank 0 sends messages to rank 1, and rank 1 answers.
 
-    ``seconds`` is the time from the start of sending to the arrival of the last message. ``num_bytes`` is the number of
-    bytes that rank 0 sends; 0 if unknown. On other ranks than rank 0, both are 0.
+    ``seconds`` is the time from the start of sending until the last message arrives at rank 1. ``num_bytes`` is the
+    number of bytes that rank 0 sends; 0 if unknown. Both are 0 on all ranks but rank 0.
     """
 
     seconds: float

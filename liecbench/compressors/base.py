@@ -23,8 +23,7 @@ class RngKey:
         step: Training step, from 0.
         block: Index of the gradient block, from 0.
         shard: Rank of the server that averages the message's shard.
-        stage: Number of the push, from 0 in every step and block. A push and the pull that follows it have the same
-            number.
+        stage: Number of the push within its step and block, from 0. A pull has the number of the push before it.
         sender: Rank that compresses the message.
         from_server: True if a server sends the message to all ranks, False if a worker sends it to a server.
     """

@@ -114,7 +114,7 @@ class ChunkedTopK(Compressor):
         _add_at(positions, values, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the codebook, or every kept value, is finite.
+        """Return whether the numbers in the message are finite: the codebook or, without one, all kept values.
 
         NaN and infinity count as the largest magnitudes, so they are kept, and make the whole codebook NaN.
         """

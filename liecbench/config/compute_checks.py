@@ -45,7 +45,7 @@ def check_compute(document: Document, scenario: Scenario) -> None:
 
 
 def check_dilation(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a dilation above 1 is given for a link that cannot be slowed down by it."""
+    """Raise ScenarioError for a dilation above 1 on a link without a rate, or a large dilation on a link with loss."""
     for point, cell in scenario.kept:
         dilation = 1 if cell.dilation == "auto" else cell.dilation
         if dilation == 1:

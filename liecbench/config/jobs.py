@@ -14,7 +14,7 @@ class Job:
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
         data_sha256: The hash of the data that the cell was trained on so far; None if it is unknown. If the cell is
-            only timed, this is the hash for the cell whose training provides the losses.
+            only timed, another cell's training provides the losses, and this is the hash of that cell's data.
         model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
     """
 

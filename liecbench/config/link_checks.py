@@ -8,10 +8,10 @@ from liecbench.config.yaml_source import Document
 
 
 def check_links(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a link names a worker that does not exist, or cannot be emulated as the scenario asks.
+    """Raise ScenarioError if a link names a worker that does not exist, or if processes cannot pace the link.
 
-    Only links with ``enforcement: process`` are tested here. With ``enforcement: kernel``, a run tests later whether
-    the kernel can shape them.
+    The second check is only for ``enforcement: process``. With ``enforcement: kernel``, a run tests later whether the
+    kernel can shape the links.
     """
     for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:

@@ -127,7 +127,7 @@ class Scenario(Model):
         return fields
 
     def measured(self) -> Self:
-        """Return the scenario with ``compute: measured``, so that ``liecbench check`` times the code and no profile."""
+        """Return the scenario with ``compute: measured``: ``liecbench check`` times the code instead of a profile."""
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:

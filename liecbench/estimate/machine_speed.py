@@ -27,7 +27,7 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the mean number of other processes that computed in the last minute; 0 if it is small."""
+    """Return the mean number of other processes that computed in the last minute; 0 if this number is small."""
     try:
         load = os.getloadavg()[0]
     except OSError:

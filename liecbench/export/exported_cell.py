@@ -22,7 +22,7 @@ class ExportedCell:
         name: The method, the setting and the seed.
         status: ``completed``, ``failed``, ``diverged`` or ``unfinished``.
         fields: The cell's fields and its error; texts are short, on one line and without control characters.
-        epochs: The known numbers of each epoch, by the epoch's number (from 1) and then by the names of ``epoch_rows``.
+        epochs: The known figures of each epoch, by the epoch's number (from 1) and by name, as in ``epoch_rows``.
         metrics: The metrics of the completed cell, such as its speed-up, by name.
     """
 

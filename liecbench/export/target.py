@@ -19,7 +19,7 @@ class Writer(Protocol):
 
 
 class Target(NamedModule):
-    """The tools that results can be written for, each with the name of the module that writes."""
+    """The tools for which results can be written, each with the name of the module that writes the files."""
 
     TENSORBOARD = "tensorboard", "liecbench.export.tensorboard_runs"
     WANDB = "wandb", "liecbench.export.wandb_runs"

@@ -100,7 +100,7 @@ class Launch:
     def plan(self, directory: Path, *, trace: bool) -> TrainingPlan:
         """Return the plan for the launch's ranks, which write their results to ``directory``.
 
-        If ``trace``, they also write a timeline of a few steps per cell.
+        If ``trace`` is True, the ranks also write a timeline of a few steps per cell.
         """
         return TrainingPlan(
             directory=str(directory.resolve()),

@@ -121,7 +121,8 @@ class Torchrun:
 class LaunchOutcome:
     """The exit status of a torchrun and the path of its log.
 
-    ``stalled_seconds`` is the time without events after which the ranks were stopped; None if they ended by themselves.
+    ``stalled_seconds`` is the time without events after which the ranks were stopped; None if the ranks ended
+    by themselves.
     """
 
     status: int

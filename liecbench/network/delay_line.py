@@ -64,7 +64,7 @@ class DelayLine:
             self._wait(is_busy=is_busy)
 
     def _move_frames(self) -> bool:
-        """Read the frames that have arrived, and send those that are due. Return whether there were any."""
+        """Read the frames that have arrived, and send those that are due. Return whether any frame was read or sent."""
         schedule, ports, moved = self._schedule, self._ports, False
         for source, port in enumerate(ports):
             for at, frame in port.read():

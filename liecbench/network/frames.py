@@ -21,9 +21,9 @@ _FIN, _PUSH, _CWR = 0x01, 0x08, 0x80
 
 
 def count_segments(frame: bytes) -> tuple[int, int]:
-    """Return the number of segments that ``frame`` stands for, and their bytes: payload, and headers of each segment.
+    """Return the number of segments that ``frame`` stands for, and their total bytes.
 
-    The bytes are those of Ethernet frames with headers, without preamble, checksum and padding.
+    The bytes are those of one Ethernet frame per segment, with headers, without preamble, checksum and padding.
     """
     size = len(frame) - VNET_BYTES
     kind, segment_bytes = frame[1] & ~_ECN, frame[4] | frame[5] << 8

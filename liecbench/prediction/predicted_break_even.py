@@ -26,7 +26,7 @@ class PredictedBreakEven:
         link: Links of the shape for which the break-even holds; their rates do not matter.
         outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
             ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.
-            ``unclear``: errors of the inputs allow rates that are far apart, or ``is_equal``.
+            ``unclear``: ``is_equal`` is True, or the errors of the inputs allow different outcomes or distant rates.
         bits_per_second: The break-even with its interval; None unless ``outcome`` is ``below`` or ``above``.
         is_equal: True if both methods are equally fast at every rate.
         alternating: If ``outcome`` is ``alternating``, the rates, in bits per second, at which the method becomes
@@ -103,9 +103,9 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome, and the break-even with its interval or, unless there is exactly one break-even, None.
+    """Return the outcome, and the break-even with its interval; None instead unless the outcome is below or above.
 
-    ``found`` has the results of ``Predictor.crossings``: of the unchanged inputs, then with each input changed.
+    ``found`` has a result of ``Predictor.crossings`` for the unchanged inputs, and then one for each changed input.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -26,7 +26,8 @@ class PredictedRow:
         time: The parts of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
-        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row; None without one.
+        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row; None if there is no
+            such method, or if it is the baseline or this row's method.
         flags: The names of facts that a reader of the row must know; ``predicted`` is always among them.
     """
 

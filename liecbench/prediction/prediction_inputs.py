@@ -55,14 +55,15 @@ def parse_workers(text: str) -> tuple[int, ...]:
 
 
 def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap, ...]:
-    """Return links, given as ``100mbit,1gbit``; rates may be higher than those that can be emulated.
+    """Return the links in ``text``, such as ``100mbit,1gbit``; rates may be higher than those that can be emulated.
 
     Args:
-        text: Rates or presets.
-        delay_seconds: The delay of every link in one direction; None for the preset's delay, and no delay for rates.
+        text: Rates or presets, separated by commas.
+        delay_seconds: The delay of every link in one direction. If it is None, a preset has its own delay, and a rate
+            has no delay.
 
     Raises:
-        LiecbenchError: If one of them is neither a rate nor a preset.
+        LiecbenchError: If a part of ``text`` is neither a rate nor a preset.
     """
     return tuple(dict.fromkeys(with_delay(_link(part), delay_seconds) for part in _parts(text)))
 

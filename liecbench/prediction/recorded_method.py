@@ -125,8 +125,8 @@ class RecordedMethod:
 def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
     """Return all compressors that methods use for a profile's parameters, without duplicates.
 
-    They may differ from the compressors that the methods are given: some methods create compressors of their own, and
-    some choose them by the number of ranks. ``world_sizes`` has the numbers of ranks to try.
+    Some methods create compressors of their own, or choose compressors by the number of ranks. ``world_sizes`` has the
+    numbers of ranks to try.
 
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.

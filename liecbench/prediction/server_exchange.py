@@ -91,7 +91,7 @@ class CallSizes:
 
 @functools.lru_cache(maxsize=10_000)
 def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, int, int]:
-    """Return the number of shards, and the number of elements of each but the last, and of the last."""
+    """Return the number of shards, the number of elements of each shard but the last, and that of the last."""
     shards = cut_shards(numel, world_size, place)
     return len(shards), shards[0].numel, shards[-1].numel
 
@@ -195,9 +195,9 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call with a root server on another rank, whose link carries one message.
+    """Return the time of a call on a rank that is not the root server. The rank's link carries one message.
 
-    ``rates`` are those of this rank's link.
+    ``rates`` are those of this link.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

@@ -20,7 +20,7 @@ def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
 
 
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
-    """Return the profile that the cell replays, else the first one of its model.
+    """Return the profile that the cell replays or, if it is not in ``profiles``, the first profile of the cell's model.
 
     Raises:
         LiecbenchError: If there is no such profile; the message says what to measure.
@@ -62,7 +62,7 @@ class StepPredictor:
         return other
 
     def seconds(self, cell: Cell) -> float:
-        """Return the predicted seconds of a long-run step of the cell on its links."""
+        """Return the predicted seconds of a step of the cell on its links, the mean over a long training."""
         return self.predictor(cell).time(cell.link).seconds
 
     def predictor(self, cell: Cell) -> Predictor:

@@ -141,7 +141,7 @@ def step_work(
 
 
 def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[float]:
-    """Return for each parameter when DDP hands over the bucket that has its gradient.
+    """Return the seconds from the start of the backward pass until DDP hands over each parameter's bucket.
 
     After the first step, DDP fills its buckets in the order in which gradients are ready.
     """

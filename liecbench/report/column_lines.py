@@ -10,7 +10,7 @@ GAP = 2
 
 
 def table_width(columns: Mapping[str, Sequence[Text]]) -> int:
-    """Return the width of the table's lines in characters. ``columns`` is that of ``table_lines``."""
+    """Return the width, in characters, of the lines that ``table_lines`` yields for ``columns``."""
     return sum(_widths(columns).values()) + GAP * (len(columns) - 1)
 
 

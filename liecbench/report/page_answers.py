@@ -69,7 +69,7 @@ class SpeedUp:
 
     @property
     def shade(self) -> str:
-        """The CSS class of a map cell, by how much faster or slower the method is shown to be than the baseline."""
+        """The CSS class of a map cell: it depends on the speed-up, if the method is shown to be faster or slower."""
         if self.outcome not in ("faster", "slower"):
             return "level"
         return next(shade for least, shade in _SHADES if self.mean >= least)
@@ -112,7 +112,7 @@ class SpeedMap:
 
         Args:
             baseline: The baseline's name.
-            kept: The tolerance as a text like that of ``kept_text``; empty without a tolerance.
+            kept: The text that ``kept_text`` returns for the tolerance; empty without a tolerance.
         """
         cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None]
         shades = {cell.shade for cell in cells}
@@ -146,7 +146,7 @@ def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChar
 
 
 def speed_map(comparison: Comparison, palette: Palette) -> SpeedMap | None:
-    """Return the map of a comparison with several settings; None if there is only one, or nothing to compare."""
+    """Return the speed-ups by method and setting; None unless several settings have times to compare."""
     verdicts = [one for one in comparison.setting_verdicts if one.speed.against_baseline]
     if len(verdicts) < 2:
         return None

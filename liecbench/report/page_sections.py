@@ -55,5 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False for a figure of curves that all have a single point, as after one epoch. Tables show such values."""
+    """Return False if ``figure`` has only curves of a single point, as after one epoch: tables show such values."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

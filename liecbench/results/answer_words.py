@@ -28,7 +28,7 @@ class Answer:
     Attributes:
         setting: The setting's name; empty if the comparison has only one setting.
         place: The links in words, with the rest of the setting, such as ``On 20mbit (workers 4)``.
-        outcome: Whether compression pays there.
+        outcome: Whether compression pays in the setting.
         advice: The advice up to the method's name, such as ``use`` or ``stay with``; a whole sentence if ``method`` is
             empty.
         method: The method to which the advice refers; empty for none.

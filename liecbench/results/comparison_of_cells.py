@@ -35,9 +35,9 @@ def compare(
     directories: Sequence[Path] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
-    """Return the comparison of cells. The other arguments are those of ``compare_rows``.
+    """Return the comparison of ``cells``. For all other arguments but ``tuned_field``, see ``compare_rows``.
 
-    If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
+    If ``tuned_field`` is not None, only the cells with each method's best value of this field are compared.
     """
     if tuned_field is not None:
         notes = [tuning_note(cells, tuned_field), *notes]

@@ -88,7 +88,7 @@ class LedgerReader:
                 yield line if isinstance(line, Line) else Line(number=number, text=text, record=line)
 
     def _blocks(self) -> Iterator[tuple[list[bytes], list[Record | Line]]]:
-        """Yield the next lines in blocks, and for each line its record if it is whole, else a Line with its damage."""
+        """Yield the next lines in blocks: their texts, and for each line its record, or a ``Line`` if it is damaged."""
         try:
             require_regular(self.path)
             with self.path.open("rb") as file:

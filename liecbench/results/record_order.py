@@ -22,7 +22,7 @@ from liecbench.results.timing_record import Timing
 
 @dataclass(slots=True, kw_only=True)
 class _CellState:
-    """The latest attempt of a cell: its number, the epochs done so far, and its status, None until it ends."""
+    """The latest attempt of a cell: its number, the epochs done so far, and the status, None until the attempt ends."""
 
     spec: dict[str, Any]
     attempt: int

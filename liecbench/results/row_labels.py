@@ -185,8 +185,8 @@ def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) 
 def _timing(row: Row) -> str:
     """Return the ``timing`` that the scenario gives for the row's cells.
 
-    In results of earlier versions, ``row.fields["timing"]`` may be ``trained`` although the scenario asks for
-    ``composed``, times computed from those of other cells: the row's cells were then trained themselves.
+    ``row.fields["timing"]`` may differ: in results of earlier versions it is ``trained`` if the row's cells were
+    trained themselves, although the scenario asks for ``composed``, times computed from those of other cells.
     """
     return str(row.cells[0].spec["timing"])
 

@@ -1,7 +1,7 @@
-"""The compute seconds for which a link rate holds, in words: ``for steps that compute 0.36 s, as measured here``.
+"""Phrases on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-A method's break-even, and the bandwidth that it needs, depend on how long a step computes: on a faster processor, the
-same bytes have less time.
+The phrases stand next to a method's break-even, or the bandwidth that a method needs. Both rates hold only for this
+compute time: a step on a faster processor has less time to send the same bytes.
 """
 
 import statistics

@@ -38,7 +38,7 @@ class Quadratic(Problem):
 
     @property
     def num_dimensions(self) -> int:
-        """The option ``dimension``."""
+        """The number of elements of a model, which is the option ``dimension``."""
         return self.dimension
 
     @property

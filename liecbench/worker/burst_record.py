@@ -24,10 +24,9 @@ class Turn:
     Attributes:
         setting: A key that is equal for all cells that are compared with each other (``Cell.setting``).
         contestant: A key that is equal for all cells whose step times this turn measures (``Cell.contestant``).
-        placement: After every few rounds, the contestants are created in memory anew. This is the number of such
-            creations before the one that this turn uses, earlier sessions included.
-        round: The number of rounds between this creation and the turn's round, from 0. In a round, every contestant has
-            one turn.
+        placement: The number of earlier creations of the contestants, in this and in earlier sessions. After every few
+            rounds, the contestants are created in memory anew.
+        round: The number of the turn's round, from 0 after every creation. In a round, every contestant has one turn.
         order: The position of the turn within the round, from 0.
         compute_step_seconds: The seconds that the model and the optimizer compute in one step of the contestant,
             measured without DistributedDataParallel and without the method.

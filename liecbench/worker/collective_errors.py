@@ -16,7 +16,7 @@ class LinkError(Exception):
 
 
 class DataError(Exception):
-    """An error of the training data, which differ between ranks or from the data of the cell's earlier epochs.
+    """Training data that differ between ranks, or from the data of the cell's earlier epochs.
 
     Every rank raises this error at the same point.
     """

@@ -50,9 +50,8 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
     """Carry out the plan of the ranks' work in the file ``sys.argv[1]``, and then end the process.
 
-    If an error occurs, it is reported to the ``liecbench`` command, and the process exits with status 1. After success,
-    the process exits with status 0. Only a process that torchrun's agent has forked returns from this function after
-    success, because the agent's code waits for that, and then ends the process.
+    If an error occurs, report it to the ``liecbench`` command, and exit with status 1. After success, exit with status
+    0 or, if torchrun's agent has forked this process, return: the agent's code then ends the process.
 
     Args:
         kind: Class of the plan.

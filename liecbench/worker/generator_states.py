@@ -81,7 +81,7 @@ def as_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return the value that ``as_plain`` converted to ``value``, with NumPy arrays again."""
+    """Undo ``as_plain``: return ``value`` with NumPy arrays in place of the dicts that stand for them."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {"dtype", "shape", "bytes"}:

@@ -1,4 +1,4 @@
-"""Measure the seconds of clipping and the optimizer in a step, for methods with an optimizer of their own."""
+"""Measure the seconds of clipping and the optimizer in a step, for optimizers other than the profiled cell's."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -15,10 +15,10 @@ class _Pending:
 
 
 class FiniteCheck:
-    """Collects flags during a step. A flag says whether some values are finite, and comes with an error message.
+    """Collects flags during a step. A flag is True if certain values are finite, else its error message is reported.
 
-    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU. If
-    not, they are read at the end of the same step.
+    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
+    Otherwise they are read at the end of the step itself.
     """
 
     def __init__(self, *, is_async: bool) -> None:

@@ -149,7 +149,7 @@ class GlooTransport(Transport):
         return arriving.message
 
     def _to_host(self, message: Message) -> Message:
-        """Return ``message``, which will be sent, in host memory; a subclass copies it there."""
+        """Return ``message``, which is in host memory already. A subclass copies messages from the GPU here."""
         return message
 
     def _from_host(self, message: Message) -> Message:

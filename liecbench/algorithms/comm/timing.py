@@ -211,9 +211,9 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Add the bytes that ``counters`` counts in the ``with`` body to ``exposure``.
+        """Add to ``exposure`` the link seconds of the messages that ``counters`` counts in the ``with`` body.
 
-        The messages count as under way at the same time.
+        All these messages are assumed to be under way at the same time.
         """
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield

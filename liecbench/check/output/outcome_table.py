@@ -148,7 +148,7 @@ def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
 
 
 def _without_repeats(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Blank the cell's name in each row that follows a row with the same name."""
+    """Return copies of ``rows`` in which the cell's name is blank if it is also the name in the row above."""
     above = ["", *(row["cell"] for row in rows)]
     return [{**row, "cell": "" if row["cell"] == name else row["cell"]} for name, row in zip(above, rows, strict=False)]
 

@@ -210,7 +210,8 @@ def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
 
     Args:
         reasons: The reason of each seed.
-        all_of: The number of all seeds. A text for so many does not name the seeds. 0: every text names them.
+        all_of: The number of all seeds. The text of a reason that applies to all of them names no seeds. With 0, every
+            text names its seeds.
     """
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():

@@ -41,7 +41,7 @@ class SeedGroup:
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:
-        """Return the seeds of cells with this status that did not fail and that match a cell of the baseline."""
+        """Return the seeds of the cells in ``known`` with this status."""
         return [cell.spec["seed"] for cell in self.known if cell.status == status]
 
 

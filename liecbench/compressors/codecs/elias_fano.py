@@ -47,7 +47,7 @@ class PositionCode:
 
     @property
     def low_bytes(self) -> int:
-        """The number of bytes before the bitmap."""
+        """The number of bytes of the first part, the lowest bits of all positions."""
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:

@@ -121,7 +121,7 @@ def _epoch_figure(rows: Sequence[Row], labels: Labels, value: tuple[str, str, Of
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure of test accuracy against the joules of all GPUs.
 
-    A row is left out if the GPU energy of one of its epochs is unknown, or if it is a language model.
+    Rows of language models are left out, and rows with an epoch whose GPU energy is unknown.
     """
     others = [row for row in rows if not row.is_language_model]
     known = [row for row in others if all(joules(cell.epochs) is not None for cell in row.cells)]

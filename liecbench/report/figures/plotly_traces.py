@@ -152,7 +152,7 @@ def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
 
 
 def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> dict[str, Any]:
-    """Return a filled trace over the intervals: its outline runs along their upper ends, then back along the lower.
+    """Return a filled trace: its outline runs along the upper ends of the intervals, then back along the lower ends.
 
     Args:
         x: The values on the horizontal axis.
@@ -219,9 +219,10 @@ def _axis(title: str, values: Sequence[float | str], *, log: bool) -> dict[str, 
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Return the ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or the powers alone if it is long.
+    """Return the ticks of a logarithmic axis on which ``values`` are shown.
 
-    If the axis is short, the ticks are equally spaced.
+    The ticks of a long axis are powers of ten, and those of a medium one also 2 and 5 times these powers. The ticks of
+    a short axis are equally spaced.
     """
     if not values:
         return []

@@ -70,7 +70,7 @@ class ReplayedExchange:
             self._work("decompress", times.decompress.seconds(call.numel) + added)
 
     def _push(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages of a push: from every rank to the server of each shard."""
+        """Return this rank's messages in a push, in which every rank sends to the server of each shard."""
         compressed = {s.owner: self._after(times.compress.seconds(s.numel), call, s) for s in shards if s != own}
         traffic = Traffic(compressed)
         if own in shards:
@@ -84,7 +84,7 @@ class ReplayedExchange:
         return traffic
 
     def _pull(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages of a pull: from the server of each shard to every rank."""
+        """Return this rank's messages in a pull, in which the server of each shard sends to every rank."""
         traffic = Traffic(incoming={s.owner: functools.partial(self._buffer, call, s) for s in shards if s != own})
         if own in shards:
             self._work("compress", times.compress.seconds(own.numel))
@@ -93,7 +93,7 @@ class ReplayedExchange:
         return traffic
 
     def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages of a gather: from every rank to every other.
+        """Return this rank's messages in a gather, in which every rank sends to every other rank.
 
         No message is decompressed before all have arrived.
         """

@@ -44,7 +44,7 @@ class ChunkedTopKOnGpu(Operations):
         self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the codebook, or every kept value, is finite."""
+        """Return whether the numbers in the message are finite: the codebook or, without one, all kept values."""
         values, _, _ = self.compressor.layout(numel).split(payload)
         return all_values_finite(values)
 

@@ -63,7 +63,7 @@ def load_columns(values, length):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def store_columns(values, length, columns):  # type: ignore[no-untyped-def]
-    """Write ``length`` values, given as 5 ``columns`` of adjacent values, to ``values``; called by kernels."""
+    """Undo ``load_columns``: write the ``length`` values in ``columns`` to ``values``; called by kernels."""
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
         index = column * width + row
