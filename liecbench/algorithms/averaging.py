@@ -59,7 +59,7 @@ class PeriodicAveraging(ServerAlgorithm):
         self._periods_seen = state.get("periods_seen", self._periods_seen)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step, which decides when models are averaged, and keep the error memories.
+        """Set the number of the next step, which decides when models are averaged. The error memories stay unchanged.
 
         Call it on every rank, between two steps.
         """

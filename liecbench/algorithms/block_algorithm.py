@@ -80,7 +80,7 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def server_place(self) -> ServerPlace | None:
-        """The place of the server; None if there is none, so that every rank receives every other rank's message."""
+        """``root`` if rank 0 is the server, ``sharded`` if every rank is one; None if ranks send to all other ranks."""
         return None
 
     @property
@@ -155,7 +155,9 @@ class BlockAlgorithm(Algorithm):
         return recorded_schedule(self, shapes, world_size=world_size, step=step)
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        """Plan the blocks and allocate the memories; the method then communicates on the calling thread.
+        """Plan the blocks and allocate the memories.
+
+        Until ``on_attach`` starts the communication thread, the method communicates on the calling thread.
 
         Args:
             named: The names and parameters whose gradients the method averages.

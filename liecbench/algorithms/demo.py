@@ -138,7 +138,10 @@ def _compressor(chunk: int, kept: int) -> ChunkedTopK:
 
 @functools.lru_cache(maxsize=1024)
 def _parts_of(shapes: tuple[torch.Size, ...], longest_side: int, kept: int) -> tuple[_Part, ...]:
-    """Return the parts of a block whose parameters have these shapes, from the largest chunk to the smallest."""
+    """Return the parts of a block whose parameters have these shapes; the part with the largest chunks is first.
+
+    No side of a chunk is longer than ``longest_side``, and up to ``kept`` coefficients of each chunk are sent.
+    """
     transforms = [ChunkedDct.of(shape, longest_side) for shape in shapes]
     stops = itertools.accumulate(transform.numel for transform in transforms)
     pairs = [

@@ -74,7 +74,10 @@ class OuterModel(BlockAlgorithm):
         return torch.sub(self.outer_model[block], local, out=local)
 
     def outer_step(self, block: Block, mean: Tensor) -> None:
-        """Compute b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb); θ_i ← (1 − α)θ̄ + αθ_i. Δ is ``mean``, which is overwritten."""
+        """Compute b ← μb + Δ; then θ̄ ← θ̄ − η(Δ + μb); then θ_i ← (1 − α)θ̄ + αθ_i.
+
+        Δ is ``mean``, which is overwritten. The class explains the other symbols.
+        """
         outer = self.outer_model[block]
         if self.outer_momentum:
             momentum = self.momentum[block].mul_(self.outer_momentum).add_(mean)

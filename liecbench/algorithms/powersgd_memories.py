@@ -12,9 +12,9 @@ from liecbench.algorithms.powersgd_factors import matrix_shape, redraw_zero_colu
 
 
 class PowerSGDMemories:
-    """The error and the last Q of each parameter; False in a condition before the first compressed step.
+    """The error memory and the last matrix Q of each parameter. ``bool`` is False before the first compressed step.
 
-    DDP may rebuild its buckets, so that a bucket gets other parameters; memories of parameters remain valid.
+    DDP may rebuild its buckets with other parameters. These memories belong to parameters, so they remain valid.
 
     Args:
         parameters: The parameters with at least one element, in the model's order.

@@ -13,8 +13,8 @@ def method_label(
     Args:
         algorithm: The algorithm.
         compressor: Its compressor; None if it takes none.
-        among: The methods that are named together. The name shows those options in which this method differs from
-            others with the same algorithm and compressor.
+        among: The methods that are listed together with this one. If some of them have the same algorithm and
+            compressor, the name shows the options in which this method differs from them.
     """
     own = _names(algorithm, compressor)
     alike = [(one, other) for one, other in among if _names(one, other) == own]

@@ -39,7 +39,7 @@ def nearest_number(value: object, *, whole: bool) -> str | None:
 
 
 def nearest_boolean(value: object) -> str | None:
-    """Return ``true`` or ``false`` if ``value`` most likely means it, such as ``"yes"`` or 1; otherwise None."""
+    """Return ``true`` or ``false``, whichever ``value``, such as ``"yes"`` or 1, most likely means; None if neither."""
     return _WORDS.get({"1": "yes", "0": "no"}.get(str(value), str(value)).strip().lower())
 
 

@@ -98,7 +98,7 @@ def _sizes(fit: str) -> Sizes:
 
 
 def _sparse_parameters(model: "torch.nn.Module") -> Iterator[str]:
-    """Yield the names of the weights of embeddings with ``sparse=True`` that are trained."""
+    """Yield the names of the trainable weights of embeddings with ``sparse=True``."""
     from torch.nn import Embedding, EmbeddingBag
 
     for name, module in model.named_modules():

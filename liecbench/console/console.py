@@ -17,7 +17,7 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """If the ``with`` body raises an error of a full disk whose ``filename`` is None, set this to ``written``."""
+    """If the ``with`` body raises an error of a full disk without a ``filename``, set ``filename`` to ``written``."""
     try:
         yield
     except OSError as error:

@@ -98,7 +98,7 @@ def _python() -> Diagnostic:
 
 
 def _cpus() -> str:
-    """Return, as text, the processors that this process may use, with the reason if they are not all."""
+    """Return as text how many processors this process may use and, if that is not all of them, why."""
     usable, installed, quota = cgroups.num_cpus(), os.cpu_count() or 1, cgroups.cpu_quota()
     if quota is not None and quota < installed:
         return f"{quota:.3g} of {installed} CPUs (the container's limit)"

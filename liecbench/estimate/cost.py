@@ -26,9 +26,9 @@ _MESSAGE_SECONDS: Final = 2.5e-4
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return a function that returns the time limit, in seconds, for silence of a launch (one torchrun).
+    """Return a function that returns how many seconds a launch (one torchrun) may be silent.
 
-    The launch counts as stalled if its ranks send no event for this time.
+    The launch counts as stalled if its ranks send no event for longer.
 
     Args:
         cells: The cells by id.

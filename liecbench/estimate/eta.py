@@ -100,7 +100,7 @@ class TimeLeft:
 
 
 def _session_seconds(session: Session) -> float:
-    """Return, without a measurement, an upper bound of the seconds that a session takes."""
+    """Return an upper bound of the seconds that a session takes. Nothing is measured for it."""
     sha256 = session.cell.profile
     profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None
     if profile is None:

@@ -21,7 +21,7 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
     """Raise LiecbenchError if the slowdown makes a timing session take more than 20 minutes.
 
-    Sessions of scenarios that give a dilation may take as long as they need.
+    Sessions of scenarios that set ``dilation`` have no limit.
 
     Args:
         sessions: The sessions that are still to run.

@@ -88,7 +88,7 @@ def _read_quota_v1(group: Path) -> tuple[float | None, float]:
 
 
 def _memory(proc: Path) -> Iterator[tuple[int, int]]:
-    """Yield the memory limit and the used memory, in bytes, of each group of this process that has a limit.
+    """Yield (limit, used) memory in bytes for each of this process's control groups that limits memory.
 
     File pages that the kernel can drop do not count as used. ``proc`` is the directory where /proc is mounted.
     """

@@ -144,10 +144,10 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return one completed cell for each group of cells with equal step times that needs no further timing.
+    """Return completed cells whose step times need no further timing, by ``Cell.contestant``, one cell per key.
 
-    The timing session of the returned cell aimed at ``precision`` or a narrower interval. The keys are those of
-    ``Cell.contestant``, which are equal for cells with equal step times.
+    Cells with equal step times have equal keys. The timing sessions of the returned cells aimed at ``precision`` or a
+    narrower interval.
     """
     completed = (
         cell

@@ -131,7 +131,7 @@ class MatrixRun:
     def _added_rates(self) -> list[AddedRate]:
         """Return the link rates at which methods are timed next, to narrow their break-evens.
 
-        All timing sessions on the scenario's own links must be over.
+        Call this only after all timing sessions on the scenario's own links.
         """
         return rates_to_add(
             self._cells,

@@ -153,7 +153,7 @@ class ConsoleProgress:
         return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
     def _tell(self, line: str) -> None:
-        """Draw the line below the bar; if there is no terminal, print it."""
+        """Show ``line`` with the progress bar or, if there is no terminal, print it."""
         self._draw(line)
         if self._bar.disable:
             self._say(f"[{self._counts()}] {line}")

@@ -145,7 +145,7 @@ class FrameSchedule:
         self.broadcast(at, source, (destination,), frame)
 
     def broadcast(self, at: float, source: int, destinations: Collection[int], frame: bytes) -> None:
-        """Put a frame on the up link of ``source`` at time ``at``, once, and then on the down link of each receiver."""
+        """Put a frame once on the up link of ``source``, at time ``at``, then on the down link of each destination."""
         up = self.up[source]
         for piece, num_bytes, lost in up.pieces(frame):
             first, last = up.carry(at, at, num_bytes)

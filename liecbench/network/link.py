@@ -44,7 +44,7 @@ class Link:
         return replace(self, up_bits_per_second=up, down_bits_per_second=down)
 
     def slowed(self, by: Slowdown) -> "Link":
-        """Return the real link that emulates this one: lower rates, and longer delay and jitter."""
+        """Return this link slowed down by ``by``, to use in a replay: with lower rates, and longer delay and jitter."""
         delay, jitter = self.delay_seconds * by.dilation, self.jitter_seconds * by.dilation
         return replace(self.times(1 / by.rates), delay_seconds=delay, jitter_seconds=jitter)
 

@@ -67,7 +67,7 @@ class LinkMap:
         return replace(self, default=self.default.times(factor), workers=workers)
 
     def slowed(self, by: Slowdown) -> "LinkMap":
-        """Return the real links that emulate these; unshaped links stay as they are."""
+        """Return these links slowed down by ``by``, to use in a replay. Unshaped links stay unchanged."""
         if self.default is None or by == Slowdown():
             return self
         workers = tuple((rank, link.slowed(by)) for rank, link in self.workers)

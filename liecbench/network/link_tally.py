@@ -1,4 +1,4 @@
-"""Counts of the process that emulates links: intended losses, dropped frames, and lateness."""
+"""Counts kept by the process that emulates links: intended losses, dropped frames, and lateness."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -57,9 +57,9 @@ def _differences(later: tuple[int, ...], earlier: tuple[int, ...]) -> tuple[int,
 
 
 def tally_warnings(recorded: Sequence[LinkTally], links: LinkMap, num_workers: int) -> Iterator[str]:
-    """Yield a warning if frames were dropped, and one if they were late by much, on average.
+    """Yield a warning if frames were dropped, and one if the mean lateness of frames is too large.
 
-    Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
+    Too large is more than 10 % of the links' shortest delay and more than 0.3 ms.
 
     Args:
         recorded: The recorded tallies; empty if the links were not emulated by a process that delays frames.

@@ -89,7 +89,7 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return the work of each kind of step with the times of ``profile``.
+        """Return, for each kind of step, the work and its durations, which are taken from ``profile``.
 
         Raises:
             LiecbenchError: If the profile lacks the method's compressor.

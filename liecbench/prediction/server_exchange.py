@@ -97,7 +97,7 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time from the start of a call (push, pull or gather) on all ranks to its end on the last one."""
+    """Return the time of a call (push, pull or gather), from its start on all ranks until the last rank is done."""
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
     # All other ranks are like one of these: they serve as large a shard over an equal link.
@@ -164,7 +164,7 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on rank 0 if this is the root server, whose link carries the messages of all workers.
+    """Return the time of a call on rank 0 as the root server, whose link carries the messages of all other workers.
 
     ``rates`` are those of rank 0's link.
     """

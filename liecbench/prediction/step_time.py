@@ -91,7 +91,7 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the time of a call. The cache's key is the object ``sizes``, which calls of equal sizes share."""
+        """Return the time of a call, cached by the identity of ``sizes``. Calls of equal sizes share this object."""
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
         return self._calls[id(sizes)]

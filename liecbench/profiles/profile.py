@@ -151,7 +151,7 @@ class Profile(_Frozen):
         return next((times for times in self.compressors if times.compressor == compressor), None)
 
     def local_seconds(self, algorithm: dict[str, Any], compressor: dict[str, Any] | None, kind: str) -> float | None:
-        """Return the seconds of a step on one rank beyond computing and compressors; None if the profile has none."""
+        """Return a step's seconds on one rank beyond computing and compressors; None if the profile lacks this kind."""
         wanted = (algorithm, compressor, kind)
         return next((one.local for one in self.methods if (one.algorithm, one.compressor, one.kind) == wanted), None)
 

@@ -45,7 +45,7 @@ def render(comparison: Comparison) -> str:
 
 
 def spreadsheet_value(value: object) -> object:
-    """Return a number as it is, and anything else as a text that no spreadsheet takes for a formula."""
+    """Return None, booleans and numbers unchanged, and all else as a text that no spreadsheet takes for a formula."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = one_line(str(value))

@@ -70,7 +70,7 @@ class Brackets:
 
 
 def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
-    """Return the brackets of a comparison; None if no method was measured at two or more link rates."""
+    """Return the break-evens of a comparison for the page; None if no method was measured at two or more link rates."""
     found = comparison.break_evens
     if not found:
         return None

@@ -37,7 +37,7 @@ _HEADINGS: Final = (
 
 
 def terminal(found: Predictions) -> RenderableType:
-    """Return the tables for Rich to print."""
+    """Return the answers and the tables of predictions, as an object for Rich to print."""
     main = _table(_HEADINGS)
     for row in found.rows:
         main.add_row(*_texts(found, row))

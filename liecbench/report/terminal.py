@@ -68,7 +68,7 @@ def _all_metrics(comparison: Comparison, console: Console) -> Iterator[Renderabl
 
 
 def _bandwidth(found: BandwidthTable, console: Console) -> Iterator[RenderableType | Segment]:
-    """Yield the table of the bandwidth that methods need, with its title and its notes."""
+    """Yield the title, the lines and the notes of the table of the bandwidths that methods need."""
     yield Text(f"\n{found.title}", style="bold")
     yield from table_lines(_bandwidth_columns(found), console, found.headings[1:])
     yield from (Text(note, style="dim") for note in found.notes)

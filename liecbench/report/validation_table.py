@@ -1,4 +1,4 @@
-"""The error table of predictions: a measured row, its prediction and the error per line."""
+"""The error table of predictions: each line has a measured row, its prediction and the error."""
 
 import json
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ _HEADINGS: Final = ("method", "model", "workers", "link", "measured", "predicted
 
 
 def markdown(found: Validation, costs: TransportCosts) -> str:
-    """Return the table as Markdown, with the summary below."""
+    """Return the error table as Markdown, with the summary below."""
     lines = [_HEADINGS, ("---",) * len(_HEADINGS), *map(_texts, found.steps)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([table, "", *(f"- {line}" for line in summary(found, costs)), ""])
 
 
 def plain(found: Validation, costs: TransportCosts) -> str:
-    """Return the table as text in aligned columns, with the summary below."""
+    """Return the error table as text in aligned columns, with the summary below."""
     lines = [_HEADINGS, *map(_texts, found.steps)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)

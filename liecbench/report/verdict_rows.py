@@ -1,4 +1,4 @@
-"""The verdict as objects for JSON."""
+"""The verdicts on rows, settings and break-evens, as objects for JSON."""
 
 from typing import Any
 

@@ -125,7 +125,7 @@ def _gain(
 ) -> Answer:
     """Return an answer that gives ``advice`` on the method of ``row``, with its speed-up over the baseline.
 
-    If ``cost`` is None, the answer's cost is the verdict on the accuracy of ``row``.
+    ``cost`` is a clause on what the speed-up costs. None stands for a clause on the accuracy of ``row``.
     """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]

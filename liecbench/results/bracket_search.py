@@ -23,9 +23,9 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
     """Return the link rate to measure next, in bits per second; None if the search is over.
 
     The search is over if the measured rates do not enclose a break-even, if they enclose it within ±10 %, or if no
-    further rate would narrow the range. No rate narrows it if the speed-up hardly changes with the rate: near the
-    break-even, the speed-up then cannot be told from 1, and the error of ln(rate) of the break-even is proportional to
-    ``precision`` ÷ slope of ln(speed-up) over ln(rate).
+    further rate would narrow the range. No rate does if the speed-up hardly changes with the rate: speed-ups near the
+    break-even then cannot be told from 1. The error of the break-even's ln(rate) is proportional to ``precision``,
+    divided by the slope of ln(speed-up) over ln(rate).
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of

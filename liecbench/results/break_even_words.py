@@ -17,10 +17,10 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     """Yield a line with the compute seconds per step for which the break-evens hold, then the lines on break-evens.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
-    with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no
-    scenario asked for, but that a run added to find a break-even more precisely, come last if they gave no speed-up.
-    If times are not measured, a suffix such as ``(estimated)`` says so: in the first line if all methods share it, else
-    after each method's name.
+    with the same range of rates share a line. Then every other method has a line of its own. The last lines list the
+    rates that a run added to find a break-even more precisely, but that gave no speed-up. If times are not measured, a
+    suffix such as ``(estimated)`` says so: in the first line if it applies to all methods, else after each method's
+    name.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)

@@ -65,7 +65,7 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a session only times this cell's steps on its link, while another cell is trained for its losses."""
+        """True if a session times this cell's steps on its link, and the losses come from training another cell."""
         return bool(self.spec["timing"] == "interleaved")
 
     @property

@@ -26,9 +26,9 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells that differ only in a factor of all link rates.
+    """Return a key of a cell, equal for cells that differ only by one factor on all link rates.
 
-    Cells may also differ in ``added_rate``, which tells if a run added the cell's link rate to those of the scenario.
+    The key also ignores ``added_rate``, which is True if a run added the cell's link rate to those of the scenario.
 
     Args:
         spec: A cell's fields as plain JSON values.

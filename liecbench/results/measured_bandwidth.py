@@ -151,7 +151,7 @@ def _line(rate: float, wait: float, target: float, slope: float) -> float:
 
 
 def _slope(slow: Wait, fast: Wait) -> float:
-    """Return the change of the mean wait per change of 1 ÷ rate between two measured rates."""
+    """Return the slope of the mean wait as a function of 1 ÷ rate, between two measured rates."""
     return (slow.mean - fast.mean) / (1 / slow.rate - 1 / fast.rate)
 
 

@@ -84,7 +84,7 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if ranks that slept in place of computing woke in time, so that other processes did not slow them."""
+        """True if the ranks slept in place of computing, and woke in time: other processes hardly slowed them."""
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
     @property

@@ -60,9 +60,10 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
 
 
 def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterator[str]:
-    """Yield one sentence per reason, with the methods passed over for it, each with its range of speed-ups.
+    """Yield one sentence per reason, with the methods that were passed over for this reason, and their speed-ups.
 
-    If this happened to a method in only some of the ``num_settings`` settings, its name is followed by these settings.
+    If a method was passed over for the reason in only some of the ``num_settings`` settings, the sentence names these
+    settings after the method.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:

@@ -33,7 +33,7 @@ class _CellState:
 
 
 class RecordOrder:
-    """A check of a ledger's records, one after the other in the order of the ledger."""
+    """A check that each of a ledger's records may follow the earlier ones. Pass all records to ``next``, in order."""
 
     def __init__(self) -> None:
         self._cells: dict[str, _CellState] = {}

@@ -88,10 +88,11 @@ class Composed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSteps:
-    """Numbers from the first steps of a cell, when differences of rounding have not grown yet.
+    """Numbers from the first steps of a cell, in which differences caused by rounding are still small.
 
-    ``train_loss`` has the loss of each step, mean over ranks. ``compression_error`` and ``residual_norm`` are measured
-    after the last of these steps; None if the method does not compress or keeps no residual.
+    ``train_loss`` has the mean loss over ranks of each step. ``compression_error`` and ``residual_norm`` are measured
+    after the last of these steps. The first is None if the method does not compress, the second if it keeps no
+    residual.
     """
 
     train_loss: list[Real]

@@ -23,7 +23,7 @@ SHOWN_DIGITS: Final = 8
 class Labels:
     """Names for the methods and settings of ``rows``, made of only the fields that differ between the rows.
 
-    ``colour_keys`` has the key of every row's colour. Figures assign colours in the order of this list.
+    ``colour_keys`` lists the algorithms, then the key of every row's colour. Figures assign colours in this order.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:

@@ -187,9 +187,10 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the lines of the whole cells, and of the timed steps that these cells use.
+    """Return the lines of the cells in ``whole``, and those of the timed steps that these cells use.
 
-    Lines of the first schema, which have no number, come first. All other lines are in the order of the ledger.
+    ``whole`` has the ids of the cells whose records are all there. Lines of the first schema, which have no number,
+    come first. All other lines are in the order of the ledger.
     """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
     kept = [

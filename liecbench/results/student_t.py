@@ -75,7 +75,7 @@ def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
 
 @functools.cache
 def near_t_quantile(degrees_of_freedom: int, probability: float) -> float:
-    """Return the quantile at a probability from 0.5 to 1, correct to 12 digits, for any degrees of freedom.
+    """Return the t distribution's quantile at a probability from 0.5 to 1, correct to 12 digits.
 
     Newton's method begins at the quantile of the normal distribution, which is smaller. The tail is convex, so that no
     step goes too far.

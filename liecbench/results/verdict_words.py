@@ -126,7 +126,9 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return a clause on a row with accuracy kept or not known yet: ``it keeps the accuracy within 0.5 points``.
+    """Return a clause such as ``it keeps the accuracy within 0.5 points``, for a row not shown to lose accuracy.
+
+    If the verdict is open, the clause begins with ``it is not known yet whether``.
 
     Args:
         row: The row.

@@ -54,7 +54,7 @@ class Logistic(Problem):
         return self._minimum.clone()
 
     def gradient(self, model: Tensor) -> Tensor:
-        """Return the gradient over all images."""
+        """Return ∇f(``model``), computed from all images."""
         weights = self._as_matrix(model)
         errors = (self._inputs @ weights).softmax(dim=1) - self._targets
         return (self._inputs.T @ errors / len(errors) + self.penalty * weights).view(-1)

@@ -56,11 +56,11 @@ class Quadratic(Problem):
         return torch.zeros(self.dimension)
 
     def gradient(self, model: Tensor) -> Tensor:
-        """Return λ_j x_j."""
+        """Return the gradient at x = ``model``, whose elements are λ_j x_j."""
         return self._eigenvalues * model
 
     def stochastic_gradients(self, models: Tensor, random: Generator) -> Tensor:
-        """Return λ_j x_j plus noise, independent for each model."""
+        """Return, for each row x of ``models``, a gradient with elements λ_j x_j + noise. All noise is independent."""
         noise = torch.empty(models.shape)
         if self.distribution == "gaussian":
             noise.normal_(generator=random)

@@ -1,7 +1,7 @@
 """Text that is safe to show: control characters are escaped, and long values are cut.
 
-Names, options, paths and servers' messages may contain escape sequences, which would move a terminal's cursor, change
-its title or write to its clipboard, and marks that reverse the direction of the text around them.
+Names, options, paths and servers' messages may contain escape sequences and direction marks. An escape sequence may
+move a terminal's cursor, change its title or write to its clipboard; a direction mark reverses the text around it.
 """
 
 import re

@@ -36,8 +36,8 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
 
     Args:
         state: The state, as ``state_of`` returned it.
-        found: The present value of the attribute that held the generator. If it is a generator of the same kind, it is
-            set to the state and returned. Otherwise a new generator is returned.
+        found: The current value of the attribute that held the generator when its state was saved. If ``found`` is a
+            generator of the same kind, it is set to ``state`` and returned. Otherwise a new generator is returned.
         device: The device of a new ``torch.Generator``.
     """
     if isinstance(state, Tensor):

@@ -175,7 +175,7 @@ def _step_seconds(replica: Replica, number: int) -> float:
 
 
 def _call_seconds(schedule: Schedule, compressors: Sequence[CompressorTimes]) -> float:
-    """Return the seconds of the compressor's operations in a step's calls on one rank."""
+    """Return the seconds that one rank compresses and decompresses in all calls of a step."""
     total = 0.0
     for call in schedule.calls:
         wanted = description(call.compressor)

@@ -28,7 +28,7 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 
 @contextmanager
 def undone(model: nn.Module, *, parameters: Collection[nn.Parameter] | None = None) -> Iterator[set[nn.Parameter]]:
-    """Undo, after the ``with`` body, the changes of the body's passes to the model and to global random generators.
+    """Undo the passes of the ``with`` body when it ends: restore the model and the global random generators.
 
     Torch's global generators are not restored; use ``device.rng_states`` and ``device.set_rng_states`` for them.
 

@@ -42,5 +42,5 @@ def thread_clock(device: torch.device) -> Clock:
 
 
 def process_clock(device: torch.device) -> Clock:
-    """Return the clock for work in which other threads of this process take part, too; see ``thread_clock``."""
+    """Return the clock for work that several threads share: ``thread_clock``, but with the whole process's CPU time."""
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)

@@ -131,8 +131,8 @@ class Exchange(ABC):
 
         Args:
             vector: This worker's vector; receives the result.
-            add: The server's error memory, as long as this rank's shard; it is added to the mean and set to zero. None
-                adds nothing.
+            add: The server's error memory, which has the length of this rank's shard. It is added to the mean, then
+                set to zero. None adds nothing.
 
         Returns:
             ``vector``.

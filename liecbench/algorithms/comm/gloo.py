@@ -185,7 +185,7 @@ class _Receives:
         self._start()
 
     def next(self) -> Message:
-        """Wait for the message of the oldest receive, start the receives that may follow, and return the message."""
+        """Wait for the message of the oldest receive, start further receives within limits, and return the message."""
         message = self._wait(self._started[0])
         self._started.popleft()
         self._start()

@@ -97,7 +97,7 @@ class Schedule:
 
     Attributes:
         world_size: The number of ranks.
-        server: The place of the server that pushes and pulls go through; None without a server.
+        server: Where pushes and pulls are averaged: ``root`` is rank 0, ``sharded`` every rank. None without a server.
         blocks: For each gradient block, or bucket of DDP, the indices of its parameters, in the order in which the
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.

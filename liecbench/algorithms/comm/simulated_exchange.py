@@ -26,9 +26,9 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return one shard for all servers, as long as one worker's vector.
+        """Return the shards of all servers as one shard: [0, n), where n is the length of one worker's vector.
 
-        ``numel`` is the number of elements of all workers' vectors together.
+        ``numel`` is the length of all workers' vectors together, n · ``world_size``.
         """
         return Shard(self.rank, 0, numel // self.world_size)
 

@@ -90,7 +90,7 @@ class GpuClock(Clock):
                 self._resolve()
 
     def synchronize(self) -> None:
-        """Wait until the GPU has passed every recorded timestamp, and call the callbacks."""
+        """Wait until the GPU has passed every recorded timestamp, and call the timestamps' callbacks."""
         with self._lock:
             while self._pending:
                 self._pending[0][1].synchronize()

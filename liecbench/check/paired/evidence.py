@@ -2,10 +2,10 @@
 
 A pair's log-ratio is d = ln(B's step time ÷ A's step time). The null hypothesis says that the median of d is at most t,
 so that each d exceeds t with a probability p ≤ ½. The E-value is a likelihood ratio, computed from how many of the
-first n values exceed t: that of a uniform mixture over p in [½, 1] to p = ½. If p = ½, the E-value is a test
-martingale; if p < ½, it is stochastically smaller. By Ville's inequality, the probability that it ever reaches 1/α is
-therefore at most α, even if it is computed after every pair (Robbins 1970, Statistical methods related to the law of
-the iterated logarithm, eq. 7).
+first n values exceed t: the likelihood under a uniform mixture over p in [½, 1], divided by the likelihood under p = ½.
+If p = ½, the E-value is a test martingale; if p < ½, it is stochastically smaller. By Ville's inequality, the
+probability that the E-value ever reaches 1/α is therefore at most α, even if it is computed after every pair (Robbins
+1970, Statistical methods related to the law of the iterated logarithm, eq. 7).
 """
 
 import functools

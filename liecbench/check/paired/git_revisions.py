@@ -83,7 +83,7 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
-    """Return the directory of the project in ``tree``: ``prefix`` or the nearest directory above it with a project."""
+    """Return the nearest directory with a pyproject.toml or setup.py: ``prefix`` in ``tree``, or a directory above."""
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
         if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):

@@ -37,7 +37,7 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the E-value that a test needs to fail, for the claim that B is slower than A by over ``tolerance``.
+        """Return the least E-value, of the claim that B is slower than A by over ``tolerance``, at which a test fails.
 
         ``num_tests`` is the number of tests of the whole check.
         """
@@ -45,7 +45,7 @@ class StoppingRule:
 
     @property
     def pass_threshold(self) -> float:
-        """E-value that a test needs to pass, for the claim that B is slower than A by less than ``bound``."""
+        """The least E-value, of the claim that B is slower than A by less than ``bound``, at which a test passes."""
         return 1 / self.beta
 
     @property

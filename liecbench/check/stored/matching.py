@@ -64,8 +64,8 @@ class CellMatch:
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
     """Return, for each cell of ``current``, the index in ``baseline`` of the cell to compare it with, or None.
 
-    The two cells agree in all settings that can change the bytes sent. Among several such cells of the baseline, the
-    one with the most other settings and environment fields in common is chosen.
+    Both cells have the same seed, and agree in all settings that can change the bytes sent. Of several such cells of
+    the baseline, the one is chosen that agrees with the current cell in the most other settings and environment fields.
     """
     candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):

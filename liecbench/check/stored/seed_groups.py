@@ -1,4 +1,4 @@
-"""Cells of results and a baseline, grouped so that each group differs only in the seed, with the pairs to compare."""
+"""Groups of cells that differ only in the seed, with the pairs of a result's and the baseline's cell to compare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class SeedGroup:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches in which metrics of this kind, such as times, can be compared.
+        """Return the matches whose metrics of this ``kind`` can be compared.
 
         With ``"numerics"``, the list is empty if the cells were only timed, not trained.
         """

@@ -1,4 +1,4 @@
-"""The time of a rank's own processor per message, measured between two ranks whose links are not limited."""
+"""The processor seconds that a rank spends per message, measured between two ranks whose links are not limited."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Pauses in the place of computing: dilated, and so exact that many short pauses add up to their sum."""
+"""Pauses in which a rank sleeps instead of computing, dilated. Later pauses correct the errors of earlier ones."""
 
 import time
 from typing import Final

@@ -45,7 +45,7 @@ class ReplayedExchange:
     slowdown: Slowdown = field(default_factory=Slowdown)
 
     def make(self, call: Call, times: CompressorTimes) -> None:
-        """Make a call, and return when this rank's part in it is done. Collective.
+        """Send and receive the messages of ``call``, and return when this rank's part is done. Collective.
 
         Args:
             call: The push, pull or gather.

@@ -1,4 +1,4 @@
-"""The factory of contestants that replay a profile over links that are slowed down as far as this machine needs."""
+"""The factory of contestants that replay a profile. Links are slowed down by as much as this machine needs."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ class ReplayedStage:
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """The hash of the profile, for the records."""
+        """The field that the records of the session's cells get: the hash of the profile."""
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:

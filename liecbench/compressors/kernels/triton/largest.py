@@ -116,9 +116,10 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Append to ``found`` the next digit of the ``rank``-th largest magnitude that begins with ``found``.
+    """Append to ``found``, the first digits of the magnitude that is searched for, this magnitude's next digit.
 
-    Then set ``rank`` to the magnitude's rank among those that begin with the new ``found``.
+    It is the ``rank``-th largest of the magnitudes that begin with ``found``, which ``counts`` counts by their next
+    digit. Then set ``rank`` to the magnitude's rank among those that begin with the new ``found``.
     """
     digits = tl.arange(0, bins)
     count = tl.load(counts + digits)

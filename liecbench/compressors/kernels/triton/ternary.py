@@ -28,7 +28,7 @@ def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weigh
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return ⌈``length``/5⌉, the length of each of the 5 columns of ``length`` signs and their packed size in bytes."""
+    """Return ⌈``length``/5⌉: ``length`` signs form 5 columns of this length, and are packed into as many bytes."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 
