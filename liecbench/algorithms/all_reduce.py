@@ -59,7 +59,7 @@ class BucketedAllReduce(Algorithm):
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the all-reduces of step number ``step``, if DDP fills its buckets up to ``block_bytes``."""
+        """Return the all-reduces of step number ``step``, assuming that DDP fills its buckets up to ``block_bytes``."""
         all_reduces: list[ScheduledAllReduce] = []
         dtypes = self.parameter_dtypes or [torch.float32] * len(shapes)
         buckets = plan_buckets([s.numel() for s in shapes], self.block_bytes, dtypes)

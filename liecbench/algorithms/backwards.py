@@ -78,7 +78,7 @@ class Backwards:
         return unused
 
     def warn_if_none(self, method: str) -> None:
-        """Warn, once, if an optimizer made a step with gradients although none was ever exchanged.
+        """Warn, once, if an optimizer made a step with gradients although no bucket was ever exchanged.
 
         Args:
             method: The method's name.

@@ -34,7 +34,7 @@ class LocalSGD(PeriodicAveraging):
         return "averaging" if self.averages(step) else "local"
 
     def reduce(self, block: Block) -> Tensor:
-        """Return u_i = g_i: worker i's update is its own gradient, and nothing is sent."""
+        """Return u_i = g_i: the update is this worker's own gradient, and nothing is sent."""
         return block.gradient
 
     def after_step(self) -> None:

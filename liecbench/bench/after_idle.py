@@ -24,13 +24,13 @@ _ANSWERS: Final = 3
 
 
 def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
-    """Time ``case.messages`` messages that rank 0 sends to rank 1 at once, after a pause. Collective.
+    """Time ``case.messages`` messages that rank 0 sends back to back to rank 1 over an idle link. Collective.
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the part of ``"seconds"``
-        that the machine itself takes, before the first and after the last message. Its work on the other messages is
-        hidden, because the link is busy meanwhile.
+        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the machine's own part of
+        ``"seconds"``, before the first and after the last message. The machine handles all other messages while the
+        link is busy, so they add nothing.
         ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown. Bytes
         that rank 0 sends because rank 1 answers are not counted.
     """

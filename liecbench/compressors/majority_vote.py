@@ -48,7 +48,7 @@ class Majority(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:MajorityOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the 4 bytes of the scale plus one byte per 5 elements, rounded up."""
+        """Return the number of bytes: 4 for the scale, plus one per 5 elements, rounded up."""
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

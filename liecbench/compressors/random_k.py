@@ -56,7 +56,7 @@ class RandomK(Randomised):
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the k kept entries, 4 bytes each."""
+        """Return the number of bytes: 4 for each of the k kept entries."""
         return ENTRY_BYTES * num_kept(self.ratio, numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

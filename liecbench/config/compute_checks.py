@@ -125,7 +125,7 @@ def missing_compressor(profile: Profile, cell: Cell) -> str | None:
 
 
 def _used(cell: Cell) -> tuple[str, ...]:
-    """Return the compressors that a cell's method uses, each as the JSON text by which profiles describe it."""
+    """Return the compressors that a cell's method uses, each as JSON text with the same fields as in a profile."""
     return _used_by(json.dumps({**cell.spec(), "seed": 0, "link": "none", "workers": 2}))
 
 

@@ -13,9 +13,9 @@ _FUNCTION = {"type": "string", "pattern": user_functions.PATTERN, "description":
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A type annotation for a field that names an algorithm, compressor, dataset or model, as ``kind`` says.
+    """A type annotation for a field that names an installed class of ``kind``, such as an algorithm or a dataset.
 
-    The field's JSON Schema accepts the installed names of this kind: a bare name, or a mapping of a name and options.
+    The field's JSON Schema accepts each installed name, either bare or in a mapping with the options of the class.
     For datasets and models it also accepts a user's function ``module:function``.
     """
 

@@ -122,9 +122,9 @@ class MatrixRun:
 
     @property
     def _break_even_rates(self) -> int:
-        """The number of link rates, besides the scenario's own, at which a method may be timed for its break-even.
+        """The largest number of link rates that may be added per method to narrow its break-even.
 
-        0 if the scenario's baseline is an algorithm with values of other fields, such as ``workers``.
+        0 if the scenario's baseline fixes not only the algorithm but also other fields, such as ``workers``.
         """
         return 0 if self._scenario.baseline_choice.fixed else self._scenario.break_even_rates
 

@@ -41,7 +41,7 @@ class DelayLine:
     Args:
         listener: The socket on which ranks reach the process.
         bridge: Index of the interface of the bridge that joins all workers. The bridge has its own namespace, the hub.
-        ports: Names of interfaces in the hub: the one of each worker, by rank, and last the hub's own.
+        ports: Names of interfaces in the hub: one per worker, in the order of ranks, and last the hub's own.
     """
 
     def __init__(self, listener: socket.socket, bridge: int, ports: Sequence[str]) -> None:

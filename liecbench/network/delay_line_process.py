@@ -1,4 +1,4 @@
-"""Start the process that emulates all links of a launch, with real-time priority; it dies with its parent."""
+"""Start the process that emulates all links of a launch, with real-time priority; this process dies with its parent."""
 
 import contextlib
 import gc

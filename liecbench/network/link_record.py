@@ -89,7 +89,7 @@ class LinkRecord:
         return _deviations(self, tolerance)
 
     def window_limit(self) -> str | None:
-        """Return a warning if TCP's window kept a stream below the link's rate; None if it did not, or is unknown."""
+        """Return a warning if TCP's window is known to keep a stream below the link's rate; else None."""
         window, links = self.window_bytes, self.links
         if window is None or not links.shaped:
             return None

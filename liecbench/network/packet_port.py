@@ -105,7 +105,7 @@ class PacketPort:
         self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
     def resume(self) -> None:
-        """Read frames again. Frames that arrived before are lost."""
+        """Stop ignoring frames. Frames that have already arrived but were not read are dropped."""
         for _ in self.read():
             pass
         self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)

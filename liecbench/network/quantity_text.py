@@ -1,4 +1,4 @@
-"""Parse the quantities of a scenario, and say for a wrong one how to write the quantity that it most likely means."""
+"""Parse the quantities of a scenario, such as rates and delays, and suggest a correction for a malformed one."""
 
 import math
 import re

@@ -27,7 +27,7 @@ class Slowdown:
         return -(-count // self.message_divisor)
 
     def __str__(self) -> str:
-        """Return for example ``replayed ×16, scaled ÷4``, or ``replayed`` if emulated and real steps are alike."""
+        """Return the label of a replay, such as ``replayed ×16, scaled ÷4``; ``replayed`` if both factors are 1."""
         return replayed_text(self.dilation, self.message_divisor)
 
 

@@ -43,7 +43,7 @@ class StepTime:
 
     @property
     def bottleneck(self) -> Bottleneck:
-        """The largest part."""
+        """The name of the part with the most seconds."""
         parts: dict[Bottleneck, float] = {
             "compute": self.compute_seconds,
             "wire": self.wire_seconds,

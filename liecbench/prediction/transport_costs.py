@@ -22,9 +22,9 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. If None, an
-            assumed time that DistributedDataParallel takes even if nothing is sent; or 0 if the profile has the
-            method's own times, which include it.
+        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. If None,
+            they are 0 if the profile has the method's own times, which include DistributedDataParallel's time without
+            messages; otherwise an assumed value of this time.
         efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.

@@ -33,13 +33,13 @@ class _Measured:
 
 
 def fit_transport(path: Path) -> TransportCosts:
-    """Return the constants that fit a benchmark's rows best, by least squares of the relative errors.
+    """Return the transport's constants that best fit a benchmark's JSON file, by least squares of the relative errors.
 
     The seconds of a row without compression are wire seconds ÷ efficiency + messages × seconds per message. Rows of
     links with a delay are left out.
 
     Raises:
-        LiecbenchError: If the file is not such a benchmark, or has fewer than two link rates or two sizes of messages.
+        LiecbenchError: If the file has no rows of a benchmark, or fewer than two link rates or two sizes of messages.
     """
     rows = _read(path)
     measured = [one for row in rows if (one := _measured(row)) is not None]

@@ -1,4 +1,4 @@
-"""Intervals of predictions: the same prediction with each input changed by its standard error.
+"""Intervals of predictions: the prediction is repeated with one input at a time changed by its standard error.
 
 The errors of the inputs are assumed to be independent. So each input's effect on the logarithm of the prediction is
 squared, and the interval is the prediction × exp(± 1.96 × the root of the sum). The interval covers the spread of the

@@ -95,7 +95,11 @@ def _layout(comparison: Comparison, rows: Sequence[Row], width: int) -> _Layout:
 
 
 def _metrics(rows: Sequence[Row]) -> tuple[Metric, ...]:
-    """Return the metrics to show: accuracy, or test loss for language models, and the speed-up or else the seconds."""
+    """Return the metrics to show, as far as known.
+
+    These are the accuracy, or the test loss for language models, and the speed-up, or the seconds per epoch if no
+    speed-up is known.
+    """
     known = [name for name in _DECIDING if any(row.metrics[name] is not None for row in rows)]
     kinds = {"test_loss" if row.is_language_model else "test_accuracy" for row in rows}
     quality = [name for name in known if name in kinds]
@@ -114,7 +118,7 @@ def _heading_text(name: str) -> str:
 
 
 def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[str, Text]:
-    """Return the texts of a row's line by column, without the bar; an empty column has no text."""
+    """Return the texts of a table row by column, without the bar. Empty columns are left out."""
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
     words = {

@@ -75,7 +75,7 @@ def shared_text(comparison: Comparison) -> str:
 
 
 def shared_fields_text(comparison: Comparison) -> str:
-    """Return the fields that all rows share as one line."""
+    """Return one line of text with the fields that are equal in all rows."""
     return one_line(" · ".join(_shared_fields(comparison)))
 
 

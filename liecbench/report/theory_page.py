@@ -27,7 +27,7 @@ def markdown(results: Sequence[StudyResult]) -> str:
 
 
 def to_json(name: str, results: Sequence[StudyResult]) -> str:
-    """Return ``{"name": …, "studies": [{…, "rows": […]}]}`` as JSON."""
+    """Return a JSON object with the keys ``name`` and ``studies``: one object per study, with its settings and rows."""
     content = {"name": name, "studies": [_study_object(result) for result in results]}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

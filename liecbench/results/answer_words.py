@@ -77,7 +77,7 @@ class Answer:
 
 
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
-    """Return the answer for a setting; None if no method but the baseline has completed there."""
+    """Return whether compression pays in a setting, and how; None if no method but the baseline has completed there."""
     found = verdict.recommendation
     if found is None:
         text = _nothing_compared(verdict, words)

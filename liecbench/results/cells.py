@@ -98,9 +98,9 @@ class CellResult:
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell that is trained, without rate limits, for the losses and accuracies of this cell.
+        """The id of the cell whose training, without rate limits, gives this cell's losses and accuracies.
 
-        Only a cell with ``is_interleaved`` needs such a cell, because a session merely times its steps.
+        Only cells with ``is_interleaved`` need such a training, because a timing session merely times their steps.
         """
         return digest(trajectory_spec(self.spec))
 
@@ -181,7 +181,7 @@ def _emulator(environment: Environment) -> str | None:
 
 
 def replay(records: Iterable[Record]) -> dict[str, CellResult]:
-    """Return the state of all cells by id after ``records``, in the order in which they began."""
+    """Return the state of each cell after all ``records``, by cell id, in the order in which the cells began."""
     state = Replay()
     state.apply(records)
     return state.cells

@@ -90,7 +90,7 @@ def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _reasons(shares: dict[str, float]) -> str:
-    """Return the reasons that occurred and their shares, in parentheses, the most frequent first; empty if none did."""
+    """Return the reasons for throttling and their shares, in parentheses, the most frequent first; empty if none."""
     names = sorted((name for name in shares if name != _THROTTLED and shares[name]), key=lambda name: -shares[name])
     texts = [f"{reason_text(name)} {shares[name]:.0%}" for name in names]
     return f" ({', '.join(texts)})" if texts else ""

@@ -42,7 +42,7 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Raise ValueError if a line lacks number and checksum although it is of a later schema than the first."""
+    """Raise ValueError unless ``line``, which lacks number or checksum, is of the first schema, which has neither."""
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
 
@@ -76,9 +76,9 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Accept the next lines up to the first that does not end in the expected number and a right checksum.
+        """Accept the leading lines that end in the expected number and a right checksum.
 
-        ``unseal`` and ``next`` say what is wrong with that line.
+        Stop at the first other line; ``unseal`` and ``next`` tell what is wrong with that line.
 
         Returns:
             The number of accepted lines.

@@ -181,7 +181,7 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return the wait of a row's steps at the link rate ``rate``; ``compute_seconds`` are those of an epoch."""
+    """Return the wait of a row's steps at the link rate ``rate``. ``compute_seconds`` are the seconds per epoch."""
     seconds = row.metrics["seconds_per_epoch"]
     assert seconds is not None, "rows with a compute utilization are timed"
     low, mean, high = (

@@ -103,7 +103,10 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return the main reason against a row: a shown loss of accuracy, else its speed, else an unknown accuracy."""
+    """Return the main reason against a row: a shown loss of accuracy, else its speed, else a possible loss.
+
+    ``found`` is the verdict on the row's accuracy; None without a verdict.
+    """
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":
         return f"shown to {words.to_lose(found)}"

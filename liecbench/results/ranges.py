@@ -1,4 +1,4 @@
-"""Types of recorded numbers, with the range in which a number makes sense. Outside it, a record is damaged."""
+"""Types of recorded numbers, each with a valid range. A record with a number outside its range is damaged."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args

@@ -179,7 +179,7 @@ def _check_epoch_alone(record: Epoch) -> None:
 
 
 def _check_timing_alone(record: Timing) -> None:
-    """Raise ValueError if fields of a burst contradict each other."""
+    """Raise ValueError if fields of ``record`` contradict each other."""
     total = record.compute_seconds + record.wire_seconds + record.compress_seconds + record.other_seconds
     if abs(total - record.seconds) > TOLERATED_ROUNDING * (total + record.seconds):
         raise ValueError(f"seconds is {record.seconds:g}, and its parts sum to {total:g}")

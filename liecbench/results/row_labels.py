@@ -112,9 +112,9 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return the ``provenance`` of all rows if that of the groups differs at most in numbers; else ``""``.
+    """Return one ``provenance`` for all rows if those of the groups differ at most in numbers; else an empty text.
 
-    A caller then shows it once, instead of after the name of each group.
+    A caller shows this provenance once, instead of one after the name of each group.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
@@ -171,9 +171,9 @@ def _task_fields(row: Row) -> set[str]:
 
 
 def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
-    """Return True if the field ``name`` differs between two rows with equal algorithms and equal fields ``apart``.
+    """Return True if two rows with the same algorithm and the same values of the fields ``apart`` differ in ``name``.
 
-    A field of the task, such as the learning rate, then belongs to the names of methods.
+    If ``name`` is a field of the task, such as the learning rate, it is then part of the names of methods.
     """
     found: dict[str, set[str]] = {}
     for row in rows:

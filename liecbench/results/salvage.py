@@ -162,7 +162,7 @@ def _has_valid_spec(record: Start) -> bool:
 
 
 def _gaps(lines: Sequence[Line]) -> list[int]:
-    """Return the numbers of the lines that cannot be read, and of those before which lines are missing."""
+    """Return the numbers of the lines that are unreadable or directly follow missing lines."""
     return [line.number for line in lines if line.record is None or line.is_after_gap]
 
 

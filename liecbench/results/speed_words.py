@@ -44,7 +44,7 @@ def speed_word(verdict: SettingVerdict, row: Row) -> str:
 
 
 def speed_notes(verdicts: Sequence[SettingVerdict]) -> Iterator[str]:
-    """Yield explanations of ``not known`` beside an interval that excludes 1, and of ``not ranked``, if they occur."""
+    """Yield a note if ``not known`` occurs beside an interval without 1, and a note if ``not ranked`` occurs."""
     compared = [(one, row) for one in verdicts for row in one.rows if one.speed_of(row) is not None]
     chance = [one for one, row in compared if speed_word(one, row) == "not known" and _excludes_one(row)]
     if chance:

@@ -72,7 +72,7 @@ class Words:
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def to_lose(self, verdict: AccuracyVerdict) -> str:
-        """Return the outcome ``lost`` in words, such as ``lose more than 0.5 points of accuracy``."""
+        """Return what a method with the outcome ``lost`` does, such as ``lose more than 0.5 points of accuracy``."""
         tolerance = self.tolerance(verdict)
         if verdict.by_loss:
             return f"raise the test loss by more than {tolerance}"

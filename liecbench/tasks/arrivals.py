@@ -66,7 +66,7 @@ class Arrivals:
         return self._next(Answer)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the answer's bytes as they arrive; call ``answer`` first.
+        """Yield the bytes of the server's HTTP response as they arrive. Call ``answer`` before this.
 
         Raises:
             OSError: If the network fails.

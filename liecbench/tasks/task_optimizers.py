@@ -172,7 +172,7 @@ class Muon(TaskOptimizer):
         return {"muon": hidden, "adamw": [parameter for parameter in model.parameters() if parameter not in own]}
 
     def learning_rate_factor(self, name: str) -> float:
-        """Return 1 for Muon, and ``adamw_factor`` for AdamW."""
+        """Return ``adamw_factor`` if ``name`` is ``adamw``, and 1 if it is ``muon``."""
         return self.adamw_factor if name == "adamw" else 1.0
 
 

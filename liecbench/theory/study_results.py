@@ -73,7 +73,10 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 
 
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
-    """Return a method's learning rate; None if the study searches for it. ``bound`` is the method's δ/(10 L)."""
+    """Return a method's learning rate; None if the study searches for the rate.
+
+    A study gives either the rate itself or a multiple of ``bound``, the method's δ/(10 L).
+    """
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"
         return study.learning_rate.of_bound * bound

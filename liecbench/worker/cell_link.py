@@ -139,9 +139,9 @@ class CellLink:
         }
 
     def tally(self) -> LinkTally | None:
-        """Return, for a record, what the delay line has counted since ``prepare``, such as lost segments.
+        """Return the delay line's counts since ``prepare``, such as lost segments; None if no delay line is used.
 
-        The delay line is a process that emulates slow links. Return None if it is not used.
+        The delay line is a process that emulates slow links.
         """
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared)

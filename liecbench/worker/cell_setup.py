@@ -130,7 +130,7 @@ def _wrapped(
 def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
     """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states.
 
-    Return the parameters that the model itself changed.
+    Return the parameters that changed in the passes, although no optimizer made a step.
     """
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])

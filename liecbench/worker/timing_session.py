@@ -120,9 +120,9 @@ def _serve_cell(
 
 
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
-    """Return the answer to the ``liecbench`` command's order to build a cell, when the cell is ready.
+    """Return the event that tells the ``liecbench`` command that the ordered cell is built.
 
-    The answer holds the averaging period, the number of the first step to time, and the description of hardware and
+    The event has the averaging period, the number of the first step to time, and the description of hardware and
     software.
     """
     kinds = replica.step_kinds

@@ -64,7 +64,7 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that waits until the flag's device has done the work issued before this call."""
+    """Return a function that waits for the work that the flag's device was given before the function was created."""
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

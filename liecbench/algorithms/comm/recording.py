@@ -45,7 +45,10 @@ class RecordingExchange(Exchange):
         self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record the following calls with the number ``block``; after ``begin_after_step``, with None instead."""
+        """Record the next calls as those of block number ``block``; ``step`` is ignored.
+
+        After ``begin_after_step``, record them as those of no block instead.
+        """
         self._block = None if self._is_after_step else block
 
     def begin_after_step(self) -> None:

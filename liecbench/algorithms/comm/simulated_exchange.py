@@ -125,7 +125,7 @@ class SimulatedExchange(Exchange):
                 self._rng.given_to(compressor, shard=shard.owner, sender=rank).compress(piece, residual=piece)
 
     def _of_workers(self, vector: Tensor) -> list[Tensor]:
-        """Return every worker's part of a vector."""
+        """Split a vector of shape ``[world_size · numel]`` into one part per worker, and return the parts."""
         return list(vector.view(self.world_size, -1))
 
     def _residuals(self, residual: Tensor | None) -> Sequence[Tensor | None]:

@@ -42,7 +42,7 @@ class Clock(ABC):
 
 
 class HostClock(Clock):
-    """The clock of the CPU, where work is done when its call returns."""
+    """The clock of the CPU, where a call returns only when its work is done."""
 
     def timestamp(self) -> float:
         """Return the seconds of ``time.perf_counter``."""

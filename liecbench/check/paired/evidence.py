@@ -49,9 +49,10 @@ def fewest_pairs(threshold: float) -> int:
 
 
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
-    """Return the largest E-value that can be reached, if all further pairs have a log-ratio beyond the tested limit.
+    """Return the largest E-value that a test can reach with up to ``num_left`` further pairs.
 
-    There are up to ``num_left`` further pairs; of the ``num_pairs`` pairs so far, ``num_beyond`` are beyond the limit.
+    Every further pair is assumed to have a log-ratio beyond the tested limit. Of the ``num_pairs`` pairs so far,
+    ``num_beyond`` have such a log-ratio.
     """
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 

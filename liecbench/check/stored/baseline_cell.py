@@ -197,7 +197,7 @@ class BaselineCell(Model):
     def parse(cls, text: bytes) -> Self:
         """Return the cell that ``text``, the JSON of one cell in a baseline's file, describes.
 
-        Thousands of cells share a few environments, so equal environments are parsed once, apart from their cells.
+        Environments are parsed separately and cached, because thousands of cells share a few environments.
 
         Raises:
             ValidationError: If ``text`` is no cell of a baseline.

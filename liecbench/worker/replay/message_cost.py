@@ -18,11 +18,11 @@ _TINY_NUMEL = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCost:
-    """The time of a message without its transfer, if each rank has a processor of its own.
+    """The seconds that a rank spends on a message besides the transfer, if each rank has a processor of its own.
 
     Attributes:
-        message: Seconds in which a rank sends one message and receives one.
-        hop: Seconds of a rank per message that an all-reduce passes around its ring.
+        message: Seconds to send one message and to receive one.
+        hop: Seconds per message that the rank passes on in a ring all-reduce.
     """
 
     message: float

@@ -11,7 +11,8 @@ from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
     """Pack the first ``count`` of ``signs`` into ⌈count/5⌉ bytes; called by kernels.
 
-    The signs are packed as 5 columns of ⌈count/5⌉ adjacent signs, so up to 4 zeros must follow them in ``signs``.
+    The signs are packed as 5 columns of ⌈count/5⌉ adjacent signs. The columns are filled up with at most 4
+    elements of ``signs`` after the first ``count``; these elements must be 0.
     """
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):

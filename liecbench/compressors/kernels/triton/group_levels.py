@@ -41,7 +41,7 @@ def _num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return which indices are below ``length``: all if the block is ``whole``, so that its loads need no mask."""
+    """Return the mask ``index < length``; simply True if the block is ``whole``, because its loads need no mask."""
     inside = True
     if not whole:
         inside = index < length

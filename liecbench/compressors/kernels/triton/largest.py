@@ -64,7 +64,7 @@ def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Te
 
 
 def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
-    """Return the ``num_kept``-th largest magnitude (int32) and how many entries equal to it to keep (int64).
+    """Return the ``num_kept``-th largest magnitude (int32), and how many entries of this magnitude to keep (int64).
 
     Both results have the shape [1].
     """
