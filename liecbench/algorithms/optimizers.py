@@ -103,7 +103,7 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the step that runs the calling hook was itself called by a step of ``optimizers``.
+    """Return True if the optimizer step that runs the calling hook is part of another step of one of ``optimizers``.
 
     The step of an optimizer that wraps another runs the hooks of both, and a step that calls ``super().step`` runs the
     same hooks twice; only the hooks of the outer step should act. A count of hooks would be wrong after a step that

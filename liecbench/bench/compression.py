@@ -137,9 +137,9 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of an operation, and those of ``limit``, the copy of the vector.
+    """Return the median seconds of the operation that ``stopwatch`` times, and of the copy that ``limit`` times.
 
-    Repeats of the two are timed in turns, so that noise affects both alike.
+    The two are timed in turns, so that noise affects both alike.
     """
     seconds: list[float] = []
     limit_seconds: list[float] = []

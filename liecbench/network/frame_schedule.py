@@ -70,10 +70,9 @@ class LinkDirection:
         return self._first_out, max(last, self._free_at) + delay
 
     def pieces(self, frame: bytes) -> list[tuple[bytes, int, bool]]:
-        """Return ``frame`` in pieces, split where a segment is lost.
+        """Split ``frame`` where a segment is lost, and return a tuple (piece, wire bytes, is lost) for each piece.
 
-        Each piece comes with its wire bytes, and with True if it is lost. Losses are drawn per segment of the MTU's
-        size.
+        Losses are drawn per segment of the MTU's size.
         """
         segments, num_bytes = count_segments(frame)
         if self._until_loss >= segments:

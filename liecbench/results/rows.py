@@ -96,14 +96,14 @@ class Row:
 
     @functools.cached_property
     def dilation(self) -> float:
-        """The factor by which everything ran slower while the row was timed; the largest if it differed."""
+        """The factor by which everything ran slower while the row was timed: the largest of all bursts."""
         if not self.is_replayed:
             return 1.0
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
 
     @functools.cached_property
     def message_divisor(self) -> int:
-        """The factor by which messages and rates were smaller while the row was timed; the largest if it differed."""
+        """The factor by which messages and rates were smaller while the row was timed: the largest of all bursts."""
         return max((burst.message_divisor for cell in self.cells for burst in cell.timings), default=1)
 
     @property

@@ -1,4 +1,4 @@
-"""Join cells that differ only in the seed to rows, each with its metrics and its speed-up over the baseline."""
+"""Join cells that differ only in the seed into rows, each with its metrics and its speed-up over the baseline."""
 
 import math
 from collections.abc import Mapping, Sequence

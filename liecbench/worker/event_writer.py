@@ -43,7 +43,7 @@ class EventWriter:
             self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
     def turn(self, cell: str, number: int, num_rounds: int) -> None:
-        """Send an event that says that a cell's steps are now timed, in round ``number`` (from 1) of ``num_rounds``.
+        """Send the progress of a timing session: a cell's turn begins in round ``number`` (from 1) of ``num_rounds``.
 
         ``cell`` is the cell's id. In a round, each of the methods to compare has one turn.
         """
