@@ -73,7 +73,8 @@ class DdpHook:
     def run(self, bucket: GradBucket) -> Future[Tensor]:
         """Start the communication of a bucket, and return a future of the bucket's buffer with the update.
 
-        The listener communicates; without a listener, the update is the mean gradient, as in plain DDP.
+        The method ``on_bucket`` of ``listener`` does this. Without a listener, the update is the mean gradient, as in
+        plain DDP.
         """
         if self.listener is None:
             assert self._group is not None, "a hook that runs is registered"
@@ -135,7 +136,7 @@ def _queue_callback(function: Any) -> None:
 
 
 def _averaged(bucket: GradBucket, group: dist.ProcessGroup) -> Future[Tensor]:
-    """All-reduce a bucket with the same arithmetic as DDP has without a hook."""
+    """Start to average a bucket over the ranks, with the arithmetic of DDP without a hook; return a future."""
     gradient = divide_as_ddp(bucket.buffer(), group.size())
     work = dist.all_reduce(gradient, group=group, async_op=True)
     assert work is not None, "this rank belongs to the group"

@@ -21,8 +21,8 @@ from liecbench.worker.cell_link import CellLink, slowest_path
 class _Step:
     """One rank's measurement of one step.
 
-    ``exchange_seconds`` is compression plus communication. ``payload_bytes`` counts the rank's busier direction, sent
-    or received.
+    ``exchange_seconds`` is compression plus communication. ``payload_bytes`` is the larger of the bytes that
+    the rank sent and the bytes that it received.
     """
 
     step_seconds: float

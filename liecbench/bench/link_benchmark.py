@@ -56,7 +56,7 @@ class _Case:
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes that the busiest rank must send, or receive if these are more.
+        """Return the least payload bytes that the busiest rank must move in its busier direction, up or down.
 
         ``workers`` is the number of ranks.
         """

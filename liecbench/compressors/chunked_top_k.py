@@ -89,7 +89,10 @@ class ChunkedTopK(Compressor):
         )
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the number of bytes of the codebook (with ``bits`` 32, of the values), the positions and the codes."""
+        """Return the bytes of the codebook, the positions and the codes.
+
+        With ``bits`` 32, these are the bytes of the float32 values and of the positions.
+        """
         layout = self.layout(numel)
         return layout.value_bytes + layout.position_bytes + layout.code_bytes
 

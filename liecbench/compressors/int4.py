@@ -46,7 +46,7 @@ class Int4(Compressor):
         cpu.int4.decode(scales.numpy(), packed.numpy(), self.values_per_scale, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all scales are finite. If any element of a group is NaN or infinite, so is its scale."""
+        """Return whether all scales are finite. NaN or infinity in a group makes the group's scale NaN or infinite."""
         scales, _ = self.parts(payload, numel)
         return scales.isfinite().all()
 

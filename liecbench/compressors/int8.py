@@ -48,7 +48,7 @@ class Int8(Compressor):
         cpu.int8.decode(scales.numpy(), _levels(levels), group, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all scales are finite. If any element of a group is NaN or infinite, so is its scale."""
+        """Return whether all scales are finite. NaN or infinity in a group makes the group's scale NaN or infinite."""
         scales, _ = self.parts(payload, numel)
         return scales.isfinite().all()
 

@@ -33,13 +33,13 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return ``cell`` with the scenario's choice of whether its ranks compute or replay a profile.
+    """Return ``cell`` with its ranks set to compute or to replay a profile, as the scenario chooses.
 
     Args:
         cell: The cell, with ``compute: measured``.
         choice: The scenario's ``compute``.
         dilation: The scenario's ``dilation``, for replayed compute.
-        begun: The meaning that ``auto`` had when cells of the same comparison were timed; None if none has been timed.
+        begun: What ``auto`` meant when other cells of the same comparison were timed; None if no cell has been timed.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

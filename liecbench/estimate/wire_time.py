@@ -83,7 +83,7 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
 
 
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
-    """Return the seconds that the step's all-reduces wait for the links' delays; ``trip`` is the seconds of one trip.
+    """Return the seconds that the step's all-reduces wait for the links' delays; ``trip`` is from ``_trip_seconds``.
 
     Over Gloo, two all-reduces run at the same time, unless one needs the result of the other.
     """

@@ -29,7 +29,7 @@ class Progress(Protocol):
         """Handle a record that was written to the ledger."""
 
     def noticed(self, text: str) -> None:
-        """Handle a warning for the user."""
+        """Handle a message for the user, such as a warning."""
 
     def failed(self, cell: Cell, error: str) -> None:
         """Handle the failure of a cell whose launch died."""

@@ -156,9 +156,9 @@ class _Server:
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """Kill the launch that was requested over the socket ``answering``; its exit will be reported there.
+        """Kill the launch that was ordered with the socket ``answering``, on which the launch's end will be reported.
 
-        Send SIGTERM if the ``liecbench`` command asks for it through this socket, SIGKILL if the command has died.
+        Send SIGTERM if the ``liecbench`` command has asked for this on the socket, SIGKILL if the command has died.
         """
         child = self._launches[answering]
         with contextlib.suppress(OSError):

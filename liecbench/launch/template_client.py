@@ -174,9 +174,8 @@ class ForkedLaunch:
     def stop(self, seconds: float) -> None:
         """End every process of the launch: by SIGTERM, and if that takes longer than ``seconds``, by SIGKILL.
 
-        SIGKILL goes to the template process, from which the launch was forked. All other launches that were forked from
-        it die, too. If the template process still imports modules, SIGKILL is sent right away, because until then
-        the process receives no orders.
+        SIGKILL goes to the template process, so all other launches that were forked from this process die, too. While
+        the template process still imports modules, it receives no orders; then SIGKILL is sent right away.
         """
         if self._wait(0) is not None:
             return

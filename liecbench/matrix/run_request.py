@@ -56,9 +56,9 @@ class RunRequest:
     def prepare_ranks(self) -> None:
         """Start the process that ranks are forked from, without waiting until it has imported torch.
 
-        Start nothing if the results directory exists, because perhaps no cell is left to run. The process is then
-        started when the first ranks are. The scenario is not checked yet. If its check shows that the ranks need other
-        environment variables, a second process is started later.
+        If the results directory exists, perhaps no cell is left to run, so start nothing yet: the process then starts
+        with the first ranks. The scenario has not been checked. If the later check shows that the ranks need other
+        environment variables, a second process is started then.
         """
         from liecbench.launch.launch import prepare
 

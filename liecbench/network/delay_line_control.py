@@ -1,4 +1,4 @@
-"""A rank's control of the delay line, the process that emulates links: limit this rank's link, read the counts."""
+"""A rank's control of the delay line, the process that emulates links: limit the rank's link, read counts of losses."""
 
 import json
 import socket

@@ -82,9 +82,9 @@ class WorkerLink:
         return self._delay_line.refusal()
 
     def shape(self, link: Link) -> None:
-        """Limit both directions to ``link``.
+        """Limit this rank's link to the rates of ``link``, and emulate the delay, jitter and loss of ``link``.
 
-        Raises OSError or one of pyroute2's errors if the kernel cannot.
+        Raises OSError or one of pyroute2's errors if the kernel does not support this.
         """
         self._window.fit(link.up_bits_per_second, 2 * (link.delay_seconds + self._longest_delay))
         if self._mechanism == "kernel":

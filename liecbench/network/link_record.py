@@ -85,7 +85,7 @@ class LinkRecord:
         return self.emulator or _default_emulator(self._asked_text)
 
     def deviations(self, tolerance: Tolerance = WARNING) -> tuple[Deviation, ...]:
-        """Return each measured rate and round trip that deviates from the requested one."""
+        """Return the measured rates and round trips that deviate from the requested ones by more than ``tolerance``."""
         return _deviations(self, tolerance)
 
     def window_limit(self) -> str | None:

@@ -99,5 +99,8 @@ def format_rate(rate: int) -> str:
 
 
 def format_loss(loss: float) -> str:
-    """Return the shortest text of a loss, given as a fraction of frames. This is the inverse of ``parse_loss``."""
+    """Return the share of lost frames, given as a fraction, as text: ``0.5%`` for 0.005.
+
+    This is the inverse of ``parse_loss``.
+    """
     return f"{100 * loss:.6f}".rstrip("0").rstrip(".") + "%"

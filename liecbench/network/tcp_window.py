@@ -22,7 +22,7 @@ _MEMORY_PER_BYTE, _WITH_QUEUE = 2, 2
 class SendWindow:
     """The kernel's limit for the send windows of TCP connections in the current network namespace.
 
-    The object keeps its namespace's setting open, so that any thread may use it later.
+    The object keeps the setting's file open, so that any thread may call ``fit`` later, even from another namespace.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class SendWindow:
 
 
 def window_bytes() -> int | None:
-    """Return the bytes to which a window can grow in the current network namespace; None if it is unknown."""
+    """Return the bytes to which TCP's window can grow in the current network namespace; None if unknown."""
     try:
         limits = [int((_SETTINGS / name).read_text().split()[2]) for name in ("tcp_rmem", "tcp_wmem")]
     except OSError:

@@ -44,10 +44,10 @@ def comparison_with_added(directory: Path) -> Comparison:
 
 
 def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
-    """Return the timed rows whose links have a rate and lose nothing.
+    """Return the measured step of each timed row whose links have a rate and lose no frames.
 
     Raises:
-        NothingToCompareError: If no row is timed on such links.
+        NothingToCompareError: If there is no such row.
     """
     found = []
     for row in comparison.rows:

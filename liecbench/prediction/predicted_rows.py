@@ -44,7 +44,7 @@ class PredictedRow:
 
     @property
     def bottleneck(self) -> Bottleneck | Literal["method"]:
-        """The largest part of the step; ``method`` in place of ``compress`` if the method has no compressor."""
+        """The part that takes most of the step; ``method`` instead of ``compress`` if the method has no compressor."""
         found = self.time.bottleneck
         return "method" if found == "compress" and self.method.compressor is None else found
 

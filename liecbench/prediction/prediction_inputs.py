@@ -42,7 +42,10 @@ def method_of(cell: Cell) -> Method:
 
 
 def parse_workers(text: str) -> tuple[int, ...]:
-    """Return numbers of workers, given as ``8,64``. Raises LiecbenchError if one is not from 1 to 100 000."""
+    """Return the numbers of workers in a text such as ``8,64``, without duplicates.
+
+    Raises LiecbenchError if a number is not from 1 to 100 000.
+    """
     found = []
     for part in _parts(text):
         if not part.isdecimal() or len(part) > len(str(_MOST_WORKERS)) or not 1 <= int(part) <= _MOST_WORKERS:
@@ -85,7 +88,7 @@ def _bits(rate: float, text: str) -> int:
 
 
 def with_delay(links: LinkMap, delay_seconds: float | None) -> LinkMap:
-    """Return the links with this delay in one direction on each; None leaves their delays as they are."""
+    """Return ``links`` with every link's one-way delay set to ``delay_seconds``; None leaves the delays unchanged."""
     if delay_seconds is None or links.default is None:
         return links
 

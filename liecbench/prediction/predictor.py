@@ -23,7 +23,7 @@ _EQUAL: Final = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """Predicts one method's step on a number of workers, for one set of inputs.
+    """Predicts the steps of one method on a number of workers, from one profile and one set of transport constants.
 
     Attributes:
         kinds: The work of each kind of step.
@@ -40,7 +40,7 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return a predictor for the given inputs, followed by one for each variant of them (see ``varied``)."""
+        """Return the predictor for ``profile`` and ``costs``, then one for each variant of the two (see ``varied``)."""
         return tuple(
             cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
             for changed, constants in varied(profile, costs)

@@ -50,7 +50,7 @@ class RankLinks:
 
     @classmethod
     def of(cls, links: LinkMap, world_size: int, efficiency: float = 1.0) -> "RankLinks":
-        """Return the links of the ranks below ``world_size``. ``links`` must be shaped."""
+        """Return the links of ranks 0 to ``world_size`` − 1, with rates × ``efficiency``. ``links`` must be shaped."""
         assert links.default is not None, "the link is shaped"
 
         def rates(rank: int | None) -> tuple[LinkRates, float]:

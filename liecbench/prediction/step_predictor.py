@@ -56,7 +56,7 @@ class StepPredictor:
         self._predictors: dict[str, Predictor] = {}
 
     def with_costs(self, costs: TransportCosts) -> "StepPredictor":
-        """Return a predictor with other constants, for the same methods."""
+        """Return a predictor with the same profiles, but with ``costs`` as the transport's constants."""
         other = StepPredictor(self._profiles, costs)
         other._known = self._known
         return other

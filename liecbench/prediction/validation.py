@@ -101,7 +101,7 @@ def validate(comparison: Comparison, predictor: StepPredictor, chosen: Chosen = 
 
 
 def joined(validations: Sequence[Validation]) -> Validation:
-    """Return the errors of several comparisons together."""
+    """Return one validation with the steps, settings and break-evens of all ``validations``."""
     return Validation(
         steps=tuple(step for one in validations for step in one.steps),
         settings=tuple(setting for one in validations for setting in one.settings),

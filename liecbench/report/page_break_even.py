@@ -31,7 +31,7 @@ class Bracket:
         text: A sentence on the break-even.
         accuracy: The worst of the verdicts on the method's accuracy, or test loss, at the scenario's rates; None
             without a verdict.
-        quality: This verdict in words, such as ``accuracy lost``; else empty.
+        quality: The verdict of ``accuracy`` in words, such as ``accuracy lost``; empty without a verdict.
         zones: Zones of link rates, each with its start and width in percent of the axis.
     """
 

@@ -63,7 +63,7 @@ def markdown(found: Predictions) -> str:
 
 
 def to_json(found: Predictions) -> str:
-    """Return ``{"rows": […], "break_even": […], "bandwidth_needed": […], "inputs": {…}}`` as JSON."""
+    """Return a JSON object with ``rows``, ``break_even``, ``bandwidth_needed``, ``baseline`` and ``inputs``."""
     request = found.request
     break_evens = [
         {

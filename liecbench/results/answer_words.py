@@ -66,11 +66,11 @@ class Answer:
 
     @property
     def headline(self) -> str:
-        """The answer with its place, as in ``line``, but with neither intervals nor evidence."""
+        """The answer as in ``line``, but without the speed-up's interval and without ``evidence``."""
         return f"{self.place}: {self.told('' if self.speed is None else RATIO.format(self.speed))}"
 
     def told(self, gain: str) -> str:
-        """Return the answer without place and evidence; ``gain`` is the speed-up as text, or empty to leave it out."""
+        """Return the answer without ``place`` and ``evidence``; ``gain`` is the speed-up as text, empty to omit it."""
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
         return f"{self.advice}{method}{f', {gain}' if gain else ''}{self.rest}{cost}"

@@ -59,7 +59,10 @@ def method_name(found: BreakEven, labels: Labels) -> str:
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:
-    """Return a sentence on a method's break-even, without its subject: ``faster than psgd below a rate between …``."""
+    """Return a phrase on a method's break-even, to follow the method's name.
+
+    An example is ``faster than psgd below a rate between 20mbit and 24mbit``.
+    """
     if found.outcome in ("always", "never"):
         speed = "faster" if found.outcome == "always" else "slower"
         return f"shown to be {speed} than {baseline} {_shown_range(found)}"

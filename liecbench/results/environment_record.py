@@ -54,7 +54,7 @@ class LabelFacts:
     """Facts about the labels of the test set.
 
     Attributes:
-        labels: The number of labels.
+        labels: The number of labels in the test set: one per example or, for text, one per token.
         commonest_share: The share of the commonest class, from 0 to 1.
         unigram_loss: The cross-entropy, in nats, of a model that knows only how often each class occurs.
     """

@@ -53,7 +53,7 @@ def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> No
 
 
 def wire_bytes(cell: CompletedCell) -> float | None:
-    """Return the bytes sent + received per epoch by a rank's network interface; None if no interface counts them."""
+    """Return the wire bytes sent + received per epoch, mean over ranks; None if no interface counts them."""
     known = [wire for epoch in cell.costly_epochs if (wire := epoch.wire_bytes_per_rank) is not None]
     return statistics.fmean(known) if known else None
 

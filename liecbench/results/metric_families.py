@@ -38,7 +38,10 @@ def to_target(
     exported_with: str | None = None,
     of_gpus: bool = False,
 ) -> Metric:
-    """Return a metric: the total ``cost`` of the epochs until the target is reached."""
+    """Return a metric: the total ``cost`` of the epochs until the target is reached.
+
+    All other arguments are the attributes of ``Metric`` with these names.
+    """
     return Metric(
         name=name,
         heading=heading,

@@ -1,7 +1,8 @@
-"""The confidence interval of a speed-up that a timing session measured, and the number of rounds that this needs.
+"""The confidence interval of a speed-up that a timing session measured, and the number of rounds that a session needs.
 
 In a round, every method is timed once. After a few rounds, the session creates all methods' models and buffers again,
-because step times also depend on where they lie in memory. A placement is such a group of rounds.
+because step times also depend on where models and buffers lie in memory. A placement is the group of rounds between
+two creations.
 """
 
 import itertools
@@ -145,9 +146,10 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the variance of the mean of a placement, a group of rounds, and the degrees of freedom of this variance.
+    """Return the variance of a placement's mean, and the degrees of freedom of this variance.
 
-    The variance is the average of a measured and an assumed one, weighted by their degrees of freedom.
+    A placement is a group of rounds. The variance is the average of a measured and an assumed one, weighted by their
+    degrees of freedom.
 
     Args:
         between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.

@@ -21,12 +21,14 @@ from liecbench.results.timing_record import Timing
 
 @dataclass(slots=True, kw_only=True)
 class _CellLines:
-    """A summary of one cell's lines; if a session only timed the cell's steps, these include the timed bursts.
+    """A summary of one cell's lines in a ledger, in which lines are numbered from 1.
+
+    If a session only times the cell's steps, the lines of these bursts are the cell's lines, too.
 
     Attributes:
         spec: The cell's spec.
-        start: The number of the line with the cell's first Start record, from 1.
-        first: The number of the cell's first line.
+        start: The number of the line with the cell's first Start record.
+        first: The number of the cell's first line, which can be a burst before ``start``.
         last: The number of the cell's last line.
         status: The status of the latest attempt.
         fits: True if every record of the cell may follow the records before it.

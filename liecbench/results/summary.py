@@ -71,7 +71,7 @@ def _merged(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
-    """Yield a sentence for each setting without a cell of the baseline, if another setting has one."""
+    """Yield a sentence for each setting without a cell of the baseline; none if all settings lack such a cell."""
     lacking = [one for one in verdicts if not any(row.is_baseline or row.baseline_per_seed for row in one.rows)]
     for verdict in lacking if len(lacking) < len(verdicts) else ():
         if any(row.num_completed for row in verdict.rows):

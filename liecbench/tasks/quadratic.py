@@ -43,7 +43,7 @@ class Quadratic(Problem):
 
     @property
     def smoothness(self) -> float:
-        """The largest eigenvalue."""
+        """The smoothness L, which is the largest eigenvalue λ."""
         return self.largest
 
     @property

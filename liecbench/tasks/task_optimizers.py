@@ -166,7 +166,7 @@ class Muon(TaskOptimizer):
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
-        """Return the matrices of hidden layers for Muon, and all other parameters for AdamW."""
+        """Return the parameters by optimizer: ``"muon"`` has the matrices of hidden layers, ``"adamw"`` all others."""
         hidden = hidden_matrices(model)
         own = set(hidden)
         return {"muon": hidden, "adamw": [parameter for parameter in model.parameters() if parameter not in own]}

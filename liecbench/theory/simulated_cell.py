@@ -91,7 +91,7 @@ def _square(vector: Tensor) -> float:
 
 
 def make_problem(task: Choice) -> Problem:
-    """Return the function that a study names."""
+    """Return the function to minimise that ``task`` names, with the options of ``task``."""
     made: Any = registry.load("problem", task.name)(**registry.resolve("problem", task.name, task.options))
     assert isinstance(made, Problem), "the registry checks the base class"
     return made

@@ -45,7 +45,10 @@ def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: tor
 
 
 def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line]:
-    """Return ``copy_to_host`` and ``copy_to_device``: seconds to copy float32 elements between the host and a GPU."""
+    """Measure copies of float32 elements from a GPU to the host (``copy_to_host``) and back (``copy_to_device``).
+
+    Return, by name, a line of seconds against number of elements.
+    """
     on_host, on_gpu = torch.zeros(max(sizes), pin_memory=True), torch.zeros(max(sizes), device=device)
     operations: dict[tuple[str, int], Operation] = {}
     for numel in sizes:

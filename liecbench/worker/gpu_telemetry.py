@@ -43,8 +43,8 @@ class Sampler:
     def begin(self) -> None:
         """Begin a measurement window.
 
-        The first call waits up to 10 s until the process is ready. If the process is not ready, or has not yet answered
-        an earlier command, no window begins.
+        The first call waits up to 10 s until the sampling process is ready. If the process is not ready, or has not yet
+        answered an earlier command, no window begins.
         """
         answer = self._await_answers(time.monotonic() + self._start_timeout)
         self._start_timeout = 0.0

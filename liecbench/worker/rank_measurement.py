@@ -1,4 +1,4 @@
-"""Measurements of consecutive steps on one rank, and the check that network interfaces carried their payload."""
+"""Measurements of consecutive steps on one rank, and the check that network interfaces carried the payload bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class ExposureTotals:
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
-        communicate_seconds: Exposed seconds of communication without compression at the same time.
+        communicate_seconds: Exposed seconds in which the communication thread communicates and does not compress.
         link_seconds: The least seconds that all messages, exposed or hidden, need on the link; 0 if the rates of the
             link are unknown.
     """

@@ -204,7 +204,10 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return, for each shard, the compressor that encodes this rank's message in the current push or pull."""
+        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
+
+        This is ``compressor`` with the random numbers of the message in the current push or pull.
+        """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 
     def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:

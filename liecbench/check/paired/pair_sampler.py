@@ -179,7 +179,10 @@ def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return by metric A's and B's mean seconds per step: one metric for all steps, and one for each rare step kind."""
+    """Return, for each metric, the mean seconds per step of side A and of side B.
+
+    There is one metric for all steps, and one for each rare step kind.
+    """
     mean_a, mean_b = (side.seconds / sum(side.kind_steps.values()) for side in (a, b))
     seconds = {STEP: (mean_a, mean_b)}
     for kind in rare_kinds:

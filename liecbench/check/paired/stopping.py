@@ -20,7 +20,7 @@ def log_ratio(pair: Pair) -> float:
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
     """Return the evidence for two claims: B is slower by more than the tolerance, and by less than the bound.
 
-    An E-value is computed after each pair. The evidence for a claim is the largest of these; 1 without pairs.
+    Each pair gives a new E-value for each claim. A claim's evidence is its largest E-value; 1 without pairs.
     """
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last

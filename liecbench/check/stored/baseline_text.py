@@ -1,4 +1,4 @@
-"""The text of a baseline's file: JSON with a line per value, whose checksum shows every edit."""
+"""The text of a baseline's file: JSON with one value per line, and a checksum that shows every edit."""
 
 import hashlib
 import json

@@ -103,7 +103,10 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
 
 
 def _most_similar(entry: BaselineCell, candidates: Sequence[int], baseline: Sequence[BaselineCell]) -> int | None:
-    """Return the candidate, an index in ``baseline``, whose conditions agree most with those of ``entry``, or None."""
+    """Return the candidate, an index in ``baseline``, with conditions most like those of ``entry``.
+
+    Return None if there are no candidates.
+    """
     if len(candidates) < 2:
         return next(iter(candidates), None)
     values = list(entry.conditions.values())

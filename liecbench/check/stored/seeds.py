@@ -123,7 +123,7 @@ def _seeds_needed(losses: Sequence[float], margin: float, level: float, resoluti
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return how many of the verdicts on accuracy and loss use confidence bounds: two, or none with a single seed."""
+    """Return the number of verdicts with confidence bounds: 2, on accuracy and on loss, or 0 with a single seed."""
     return 2 if len(matches) > 1 else 0
 
 

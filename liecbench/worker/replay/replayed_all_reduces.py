@@ -27,7 +27,7 @@ class ReplayedAllReduces:
         watch: Counts and times the all-reduces.
         pauses: This rank's pauses.
         extra_seconds: Seconds, before dilation, of a pause after all all-reduces of a step. The pause makes up for the
-            processor time of messages, which does not grow with the dilation, as everything else does.
+            processor time of messages, which, unlike everything else, does not grow with the dilation.
         slowdown: By how much real vectors are smaller than emulated ones.
     """
 

@@ -56,9 +56,9 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function as ``session_stage.Stage.compute_timer`` does; nothing is measured.
+        """Return a function like that of ``session_stage.Stage.compute_timer``, which here measures nothing.
 
-        The seconds that a step of a contestant computes are those of the profile.
+        The seconds that a contestant's step computes come from the profile.
         """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]

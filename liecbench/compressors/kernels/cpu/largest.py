@@ -135,10 +135,10 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Count the halves of the bits of magnitudes: add to ``counts[b]`` the number of halves with the value b.
+    """Add to ``counts[b]`` the number of magnitudes of which one half of the bits has the value b.
 
-    If ``upper`` is negative, count the upper 15 bits of all magnitudes. Otherwise count the lower 16 bits of the
-    magnitudes whose upper bits are ``upper``.
+    If ``upper`` is negative, this is the upper half (15 bits), and all magnitudes count. Otherwise it is the lower half
+    (16 bits), and only magnitudes whose upper half is ``upper`` count.
     """
     if upper < 0:
         for i in range(bits.size):

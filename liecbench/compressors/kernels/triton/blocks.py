@@ -55,7 +55,9 @@ def launch_sum(
 ) -> None:
     """Launch a kernel that writes Σ ``weight`` · C(v_i) over the payloads to ``out``, or adds it if ``accumulate``.
 
-    The payloads are added in their order, at most 8 per launch.
+    The payloads are added in their order, at most 8 per launch. As in ``launch``, the kernel is given ``out``, the
+    length of ``out``, a tuple of payloads, ``weight`` and ``constants``, and also the constants ``count``, the number
+    of these payloads, and ``accumulate``.
     """
     for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
         part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])

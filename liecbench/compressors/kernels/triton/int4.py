@@ -46,7 +46,7 @@ class Int4OnGpu(Operations):
         launch_sum(_sum, block_size_for(group), payloads, out, accumulate, weight, group=group)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all scales are finite. If any element of a group is NaN or infinite, so is its scale."""
+        """Return whether all scales are finite. NaN or infinity in a group makes the group's scale NaN or infinite."""
         scales, _ = self.compressor.parts(payload, numel)
         return all_values_finite(scales)
 

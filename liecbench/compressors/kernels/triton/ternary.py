@@ -49,7 +49,7 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return a group of ``length`` values as 5 columns of ⌈``length``/5⌉ adjacent values, each padded with 0.
+    """Return ``length`` values as a tuple of 5 columns of ⌈``length``/5⌉ adjacent values, padded with 0 to 256 each.
 
     Kernels call this function before they write anything, so that the loads need not wait for a write.
     """
