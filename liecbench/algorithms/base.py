@@ -77,7 +77,10 @@ class Algorithm(Attachable):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"] | None:
-        """The best size of DDP's buckets (``bucket_cap_mb``) in bytes; None for DDP's default."""
+        """The best size of DDP's buckets (``bucket_cap_mb``) in bytes.
+
+        ``whole`` means one bucket for the whole gradient, and None means DDP's default.
+        """
         return self.block_bytes
 
     @abstractmethod

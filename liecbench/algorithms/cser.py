@@ -51,7 +51,7 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     error = WorkerMemory()
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return a reason unless the optimizer is SGD, whose steps are linear in the updates."""
+        """Return the reason why CSER cannot use the optimizer; None for SGD, whose steps are linear in the updates."""
         if name == "sgd":
             return None
         return (

@@ -76,11 +76,11 @@ class DeMo(BlockAlgorithm):
         self._measured: Sequence[_Part] = ()
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        """Return the reason why DeMo cannot use the optimizer; None for SGD without momentum, which it can use."""
         return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor of the largest chunks, whose sides are ``chunk`` long."""
+        """Return the compressor for the largest chunks, which have ``chunk`` × ``chunk`` coefficients."""
         return _compressor(self.chunk**2, self.kept)
 
     def compressor_input(self, block: Block) -> Tensor:

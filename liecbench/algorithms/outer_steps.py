@@ -68,7 +68,10 @@ class OuterSteps(OuterModel):
         return self.delay
 
     def step_kind(self, step: int) -> str:
-        """Return ``outer_p`` if fragment p is sent after the step (``outer`` if there is only one), else ``local``."""
+        """Return ``local`` if nothing is sent after the step, else ``outer_p`` for fragment p.
+
+        If the model is not divided into fragments, return ``outer`` instead of ``outer_p``.
+        """
         fragment = self._times.sent_after(step)
         if fragment is None:
             return "local"

@@ -1,4 +1,4 @@
-"""The call of PyTorch's ``powerSGD_hook``, with a copy of a bucket in the place of DDP's own."""
+"""Run PyTorch's ``powerSGD_hook`` on a copy of a DDP bucket."""
 
 from dataclasses import dataclass, replace
 from types import FunctionType, ModuleType, SimpleNamespace

@@ -41,9 +41,9 @@ class Place:
 
 
 def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
-    """Return ``state`` as the value of a mapping with one key, which names the rank.
+    """Return a mapping whose only key names the rank, and whose value is ``state`` with a few additions.
 
-    The method's name and options are added to the state, and the ranks of the process group unless it has all ranks.
+    The additions are the method's name, its options and, unless the process group has all ranks, the group's ranks.
 
     Args:
         state: The step count and the memories.

@@ -84,7 +84,10 @@ class Results:
 
     @functools.cached_property
     def bandwidth_needed(self) -> list[dict[str, Any]]:
-        """The link rate, in bits per second, that each method needs for a given compute utilization."""
+        """The link rates that methods need for several compute utilizations: one JSON object per method and setting.
+
+        All rates are up rates in bits per second.
+        """
         return bandwidth_objects(self._comparison.bandwidth_needed)
 
     def to_pandas(self) -> "DataFrame":

@@ -185,7 +185,7 @@ class _GpuStopwatch:
             self._num_reads *= 2
 
     def _once(self) -> tuple[float, bool]:
-        """Return the operation's seconds, and True if the host launched all kernels before the GPU began."""
+        """Run the operation. Return its seconds, and True if the host launched all kernels before the GPU began."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._operation.prepare()
         for _ in range(self._num_reads):

@@ -32,7 +32,7 @@ def parameter_numels(size: int) -> list[int]:
 
 
 class _ConstantGradient(torch.autograd.Function):
-    """An autograd function of a parameter and a gradient: it returns zero, and the parameter receives the gradient."""
+    """An autograd function of a parameter and a gradient. The output is 0; the backward pass returns the gradient."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, gradient: Tensor) -> Tensor:

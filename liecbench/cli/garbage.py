@@ -1,4 +1,4 @@
-"""Turn off garbage collection for commands that build many objects at once, and end soon after."""
+"""Turn off garbage collection for commands that build many objects at once and end soon afterwards."""
 
 import gc
 from collections.abc import Iterator

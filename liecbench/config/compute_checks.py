@@ -75,7 +75,7 @@ def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
 
 
 def check_profile_alone(document: Document, point: MatrixPoint) -> None:
-    """Raise ScenarioError if a combination of the matrix has both a profile and fields of a training."""
+    """Raise ScenarioError if ``point``, which has a profile, also has fields of a training task, such as a model."""
     for name in TASK_FIELDS:
         if name != "profile" and name in point.fields:
             message = f"a task with a profile is only timed, and trains nothing; remove {name}, or remove profile"

@@ -18,9 +18,9 @@ _FEW_PARAMETERS = 20_000_000
 
 
 def try_forward(task: Task) -> "base.Task":
-    """Build a task and run a forward pass: on the CPU if the model is small, else on meta tensors, which use no memory.
+    """Build a task, run a forward pass and return the task. A large model runs on meta tensors, which use no memory.
 
-    For small models the CPU is faster, because torch imports its compiler before it computes with meta tensors.
+    A small model runs on the CPU, which is faster: torch imports its compiler before it computes with meta tensors.
     """
     import torch
 

@@ -107,6 +107,6 @@ def _sparse_parameters(model: "torch.nn.Module") -> Iterator[str]:
 
 
 def _is_built_in(model: Choice) -> bool:
-    """Return whether a model is one of liecbench's own, which need no test of training and also run on meta tensors."""
+    """Return whether a model is one of liecbench's own. These are known to train, and also run on meta tensors."""
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")

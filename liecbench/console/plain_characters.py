@@ -44,7 +44,7 @@ _PLAIN: Final = {
 
 
 def register() -> str:
-    """Register the error handler that encodes such characters, and return the handler's name, for ``errors=``."""
+    """Register the error handler that replaces characters that an encoding lacks; return the name for ``errors=``."""
     codecs.register_error(_HANDLER, _replace)
     return _HANDLER
 

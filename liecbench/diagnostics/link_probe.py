@@ -38,9 +38,9 @@ def main() -> None:
 
 
 def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
-    """Return the requested and the measured round trip, in seconds, over a link that the delay line delays.
+    """Return ``asked_seconds`` and ``measured_seconds``: the round trips requested of the delay line and measured.
 
-    If the delay line cannot run, return the reason as text.
+    If the delay line cannot run, return only ``reason``, a text.
     """
     if reason := link.delay_line_refusal():
         return {"reason": reason}

@@ -1,4 +1,4 @@
-"""Refuse, before they begin, slowed down timing sessions that would take longer than a limit."""
+"""Refuse slowed-down timing sessions that are expected to take longer than a limit, before they begin."""
 
 from collections.abc import Iterable
 from pathlib import Path

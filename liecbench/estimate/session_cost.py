@@ -31,7 +31,7 @@ class SessionCost:
         setup_seconds: Seconds before the first round, such as to measure a profile and the link.
         placement_seconds: Seconds to create all methods, once per two rounds.
         round_seconds: Seconds of a round.
-        steps: For each contestant's cell, by id, and each step kind, the number of steps in a round.
+        steps: The number of steps in a round, by the id of a contestant's cell and then by step kind.
         slowdown: The factors by which the replay is slower, and messages are smaller; None if ranks compute.
         source: The origin, in words, of the profile that ranks replay; None if ranks compute.
     """
@@ -85,5 +85,8 @@ def computing_session(session: Session) -> SessionCost:
 
 
 def burst_lengths(cell: Cell) -> dict[str, int]:
-    """Return, by step kind, the number of consecutive steps that a session times in one burst, if ranks compute."""
+    """Return the number of steps in a burst by step kind, for a timing session whose ranks compute and do not replay.
+
+    A burst is a series of consecutive timed steps.
+    """
     return {name: burst_steps(step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

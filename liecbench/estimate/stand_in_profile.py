@@ -114,9 +114,10 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 
 
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
-    """Return a profile's fields with the seconds of a forward and a backward pass, and each parameter's ready time.
+    """Return the times and parameters of a profile whose passes take ``forward`` and ``backward`` seconds.
 
-    The gradient's elements are taken to be ready at a constant rate during the backward pass.
+    In the backward pass, gradients become ready at a constant number of elements per second, those of the last
+    parameter first.
     """
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)

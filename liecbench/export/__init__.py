@@ -1,1 +1,1 @@
-"""Results for the tools that people look at already: TensorBoard, Weights & Biases, MLflow, and spreadsheets."""
+"""Export of results to TensorBoard, Weights & Biases, MLflow, and CSV files for spreadsheets."""

@@ -49,7 +49,7 @@ def available_memory_bytes(proc: Path = _PROC) -> int:
 
 
 def _groups(proc: Path, controller: str) -> Iterator[tuple[Path, int]]:
-    """Yield (directory, version of the interface) of this process's group and of each group that contains it."""
+    """Yield (directory, cgroup version 1 or 2) of this process's control group and of each group that contains it."""
     mounts = _mounts(proc)
     for line in _lines(proc / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)

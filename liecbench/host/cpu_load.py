@@ -32,7 +32,7 @@ class CpuLoad:
 
     @classmethod
     def now(cls) -> Self:
-        """Read the counters now."""
+        """Return the machine's CPU time counters as they are now."""
         times = psutil.cpu_times()
         busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
         idle = times.idle + times.iowait

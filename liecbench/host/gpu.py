@@ -168,7 +168,10 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
 
 
 def _nvlinks(handle: Any) -> Counter[str]:
-    """Count a GPU's active NVLinks by their remote end: a PCI address, or ``_SWITCH`` for any NVSwitch."""
+    """Return the number of a GPU's active NVLinks by their remote end.
+
+    An end is a PCI address, ``_SWITCH`` for any NVSwitch, or empty if it is unknown.
+    """
     import pynvml
 
     ends: Counter[str] = Counter()

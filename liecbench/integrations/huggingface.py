@@ -71,7 +71,7 @@ class TrainerCompression(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Detach the algorithm. Local models become their mean or, if the trainer has loaded it, the best model."""
+        """Detach the algorithm. Keep the best model if the trainer has loaded it; else average local models."""
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:
                 stack.enter_context(self._attached.unchanged_parameters())

@@ -170,7 +170,10 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the state of the training that provides the losses of ``cell``; None if nothing is trained or recorded."""
+    """Return the result of the training that provides the losses of ``cell``.
+
+    None if that training has no record, or if the cell only times steps of a profile.
+    """
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 

@@ -49,7 +49,7 @@ class LinkDirection:
         self._until_loss = self._draw_until_loss()
 
     def forget(self) -> None:
-        """Forget the earlier frames, because all of them have arrived."""
+        """Reset the times of earlier frames, so that they delay no later frame. No frame may be on the link."""
         self._free_at = self._first_out = 0.0
 
     def carry(self, first: float, last: float, num_bytes: int) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
 
 
 def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
-    """Return the name of ``mechanism`` in records: ``tbf`` for the kernel's token bucket without netem."""
+    """Return the emulator's name in records: ``delay_line``, ``netem``, or ``tbf`` for a token bucket without netem."""
     if mechanism == "delay_line":
         return "delay_line"
     return "netem" if links.needs_latency else "tbf"

@@ -38,9 +38,10 @@ class RankLinks:
     """The links of ``world_size`` ranks.
 
     Attributes:
-        special: Ranks with a link other than the default one, with their links.
-        default: The link of all other ranks.
-        efficiency: Share of a link's rate that frames with headers reach.
+        special: (rank, rates, delay in seconds) of each rank whose link differs from the default one.
+        default: (rates, delay in seconds) of the default link, which all other ranks have.
+        efficiency: The share of a link's rate that frames, headers included, reach. The rates in ``special`` and
+            ``default`` are already multiplied by this share.
     """
 
     world_size: int

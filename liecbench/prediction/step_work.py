@@ -18,7 +18,7 @@ class BlockWork:
     Attributes:
         ready_seconds: Seconds from the start of the backward pass until the communication of the block can start.
         numel: The number of elements.
-        local_seconds: Seconds that the method takes for the block besides computing and its compressor.
+        local_seconds: Seconds of the method's own work on the block, without its compressor.
         calls: The pushes and pulls, one after the other.
         all_reduces: The bytes of the all-reduces.
     """

@@ -22,7 +22,7 @@ _MOST_EFFICIENT: Final = 1.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """A row of a benchmark: seconds without compression, wire seconds, and the number of consecutive messages."""
+    """A row of a benchmark: seconds excluding compression, wire seconds, and the number of consecutive messages."""
 
     seconds: float
     wire_seconds: float

@@ -24,7 +24,7 @@ _METRICS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuTable:
-    """The column headings, and the lines of the table: each has a name and one text per column."""
+    """The column headings and the lines of a table. Each line is a name and one text per column."""
 
     headings: list[str]
     lines: list[tuple[str, list[str]]]

@@ -1,4 +1,4 @@
-"""The sections of the page, and which figures each has: the first ones are shown, the others are folded."""
+"""The sections of the HTML page, each with the figures that it shows and the figures that it folds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -44,7 +44,8 @@ def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Meth
     """Return the methods to name as the fastest in one setting; ``rows`` are the setting's rows, fastest first.
 
     If no method is clearly faster than the baseline, return only the baseline. Else return the method of the first row,
-    and the method of each row whose interval overlaps with the first row's.
+    and the method of each row whose interval overlaps with the first row's. The interval is that of the speed-up or,
+    without a baseline, of the step time.
     """
     first, *others = rows
     if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:

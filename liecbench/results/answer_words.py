@@ -190,7 +190,7 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer if the rows ``waiting`` are faster, but none is shown to keep the accuracy yet."""
+    """Return the answer if a setting's faster rows, ``waiting``, are shown neither to keep nor to lose accuracy."""
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:
         best = max(likely, key=lambda row: row.mean_log_speed)

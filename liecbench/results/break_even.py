@@ -19,8 +19,8 @@ class BreakEven:
         rows: The method's rows, slowest link first. The links of these rows differ only in a factor of all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows at link rates that runs added to narrow the range, but that gave no speed-up, for
-            example because the link failed its check. Empty if ``is_narrowest``.
+        untimed: The method's rows whose speed-up is unknown, for example because the link failed its check, at link
+            rates that runs added to narrow the range. Empty if ``is_narrowest``.
         is_narrowest: True if no further rate would narrow the range: it is already within ±10 %, or the speed-ups near
             the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
@@ -64,9 +64,8 @@ class BreakEven:
         """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The half-width of the interval to which the speed-up at this rate would be measured, as a
-                fraction of the speed-up. The median half-width of the speed-ups measured so far is used instead if it
-                is larger.
+            precision: The expected half-width of the speed-up's interval at the next rate, as a fraction of the
+                speed-up. If the median half-width of the speed-ups measured so far is larger, that median is used.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 

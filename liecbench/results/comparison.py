@@ -110,13 +110,13 @@ class Comparison:
         return {id(row): one for one in self.setting_verdicts for row in one.rows}
 
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
-        """Return the table of the bandwidth that methods need; None if there is nothing to show.
+        """Return the table of the bandwidth that each method needs; None if there is nothing to show.
 
-        If ``wide`` is False, a table is returned only if some method was measured at two or more link rates, or was
-        predicted.
+        If neither ``self.wide`` nor ``page`` is True, return None unless some method was predicted, or measured at two
+        or more link rates.
 
         Args:
-            page: True for the HTML page, which shows the table as if ``wide`` were True.
+            page: True for the HTML page.
         """
         found = self.bandwidth_needed
         if not found or not (self.wide or page or any(one.num_rates != 1 for one in found)):

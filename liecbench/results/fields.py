@@ -10,10 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if two rows have different values other than None, or if one row has None and another row of the
-    same algorithm has a value. A row that lacks the field, such as an option of another schedule, is compared only
-    with rows from which no other field distinguishes it. The field ``block_order`` is compared only between rows of
-    one algorithm.
+    A field differs in three cases:
+
+    - Two rows have different values other than None. For ``block_order``, both rows must have the same algorithm.
+    - One row has None, and another row of the same algorithm has a value.
+    - One row has a value, and another row of the same algorithm lacks the field, as it lacks an option of another
+      schedule. The two rows must be equal in all fields that differ by the first two cases.
 
     Args:
         rows: The fields of each row, by name.

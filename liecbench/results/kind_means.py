@@ -89,7 +89,7 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 
 
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return the mean epoch that a cell would have in a long training, in which each step kind has its ``share``.
+    """Return the mean epoch that a cell would have in a long training, with each step kind's ``share`` of the steps.
 
     In a short training, a rare kind, such as averaging steps, can be missing or be too frequent.
 

@@ -1,4 +1,4 @@
-"""Read a ledger: the records in it, or its lines, each with the kind of damage if it is damaged."""
+"""Read a ledger: its records, or its lines with the kind of damage of each damaged line."""
 
 import itertools
 import shlex

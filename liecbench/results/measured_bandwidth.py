@@ -43,7 +43,10 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` scaled in proportion from ``mean`` to ``bound``, which is ``low`` or ``high``."""
+        """Return an estimate of ``rest`` for a wait of ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 without a wait.
+
+        ``bound`` is ``low`` or ``high``.
+        """
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property
@@ -199,7 +202,11 @@ def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
 
 
 def _falling(waits: Sequence[Wait]) -> list[Wait]:
-    """Return the waits, slowest link first, with intervals narrowed because a faster link never waits longer."""
+    """Return ``waits``, slowest link first, with narrower intervals, because a faster link never waits longer.
+
+    A low end becomes the largest low end of this and all faster links, and a high end the smallest high end of this and
+    all slower links.
+    """
     lows = list(itertools.accumulate((wait.low for wait in reversed(waits)), max))[::-1]
     highs = itertools.accumulate((wait.high for wait in waits), min)
     return [replace(wait, low=low, high=high) for wait, low, high in zip(waits, lows, highs, strict=True)]

@@ -1,4 +1,4 @@
-"""Methods that are faster than the one that an answer names, and the reasons why it does not name them."""
+"""The reasons why an answer names a method although other methods are faster."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

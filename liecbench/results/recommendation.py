@@ -90,8 +90,9 @@ def _unranked_rivals(
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds in all, seeds that were run) of the verdict that the fewest seeds are likely to settle.
+    """Return (seeds needed, seeds that were run) of the verdict that is likely to need the fewest seeds to be settled.
 
-    A verdict without an estimate, because it has one seed, counts as one that 5 seeds settle.
+    The seeds needed include those that were run. A verdict from one seed has no estimate, and is taken to need 5 seeds;
+    so is None, for which no seed was run.
     """
     return min((_FIRST_SEEDS, 0) if one is None else (one.seeds_needed or _FIRST_SEEDS, one.num_seeds) for one in found)

@@ -21,8 +21,9 @@ class MoreSeeds:
     Attributes:
         methods: The names of the methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The total number of seeds that is likely to settle the question for at least one of the methods.
-        ran: The number of seeds that were run of this method.
+        seeds: The number of seeds, past ones included, that is likely to settle the question for the method that needs
+            the fewest seeds.
+        ran: The number of seeds that were already run of this method.
     """
 
     methods: tuple[str, ...]

@@ -91,8 +91,8 @@ class RecordOrder:
         """Return the state of the record's cell.
 
         Raises:
-            ValueError: If the cell has no start, if its latest start is of another attempt, or if this attempt has
-                ended.
+            ValueError: If the cell has no Start record, if its latest Start record is of another attempt than
+                ``record``, or if the attempt of ``record`` has already ended.
         """
         found = self._cells.get(record.cell)
         if found is None:

@@ -18,8 +18,8 @@ _UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 def row_parts(row: Row) -> dict[str, float]:
     """Return a row's seconds per epoch by the name of the part; the parts sum to the seconds of an epoch.
 
-    Records of earlier versions have only computing and exposed time, the time that computing does not hide. Exposed
-    time is then divided in proportion to all compression and all communication time.
+    Records of earlier versions divide an epoch only into computing and exposed time, in which training waits for
+    compression or communication. Exposed time is then divided in proportion to the total times of these two.
     """
     estimates = {part: row.metrics[name] for part, name in _METRICS.items()}
     known = {part: value.mean for part, value in estimates.items() if value is not None}

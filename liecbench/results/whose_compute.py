@@ -64,11 +64,11 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 
 
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
-    """Return a phrase on the compute seconds of steps, as ``whose_compute`` does; empty if there are none.
+    """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
     Args:
         found: The compute seconds of steps by the setting's name. The phrase has the median of each setting, separately
-            for each source, such as measured and replayed steps.
+            for each source, such as measured and replayed steps. If there are no steps, the phrase is empty.
     """
     parts = []
     for source, words in _WORDS.items():

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The start of an answer: the HTTP status, and the number of bytes that follow, None if the server does not say."""
+    """The start of an HTTP response: the status, and the number of bytes that follow, None if the server omits it."""
 
     status: int
     length: int | None

@@ -38,7 +38,8 @@ def sizes_up_to(numel: int) -> list[int]:
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
     """Return the times of a compressor's operations on random vectors, measured with a pause before each operation.
 
-    An uncompressed message is received in place, so that its ``decompress`` only checks that all values are finite.
+    Without compression, messages are received in place, so that the time of ``decompress`` is only that of the check
+    that all values are finite.
     """
     lines = measure_lines(_operations(compressor, sizes, device), device)
     return CompressorTimes(compressor=description(compressor), **lines)

@@ -73,7 +73,7 @@ class PlainSteps:
 
     @classmethod
     def create(cls, cell: Cell, task: base.Task, device: torch.device, *, notes_gradients: bool = True) -> Self:
-        """Return the plain steps of a model, after a few steps of warm-up that are not measured.
+        """Return a model that is ready for measured steps, after a few warm-up steps, which are not measured.
 
         Args:
             cell: The cell whose batches and optimizer the steps use.

@@ -30,7 +30,10 @@ class StepShare:
 
 
 def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
-    """Return the step kinds of a method whose training has ``num_steps`` steps; see ``step_shares``."""
+    """Return the first step and the share of each step kind of a method, by the kind's name; see ``step_shares``.
+
+    ``num_steps`` is the number of steps of the training.
+    """
     period = getattr(algorithm, "average_period", 1)
     return step_shares(algorithm.step_kind, period, num_steps, start=algorithm.start_up_steps)
 

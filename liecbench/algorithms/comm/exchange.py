@@ -109,8 +109,8 @@ class Exchange(ABC):
             out: A vector of the same shape, which receives the result; may be ``vector`` itself.
             residual: A vector of the same shape, which receives ``vector`` − C(``vector``); may be ``vector`` itself,
                 but not ``out``.
-            combine: Computes the result, in its second argument, from the messages of all ranks, which are in the order
-                of the ranks. None computes the mean.
+            combine: Computes the result. The first argument is the messages of all ranks, in the order of ranks, and
+                the second is the tensor to which the result is written. None computes the mean.
 
         Returns:
             ``out``.

@@ -158,13 +158,13 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange, in order. Gloo sends a message only when its receive has started.
+    """The receives of one exchange, in order. Gloo sends a message only once the receiver has started the receive.
 
     A further receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less
     than ``limit_bytes`` together.
 
     Args:
-        incoming: The sender of each message, and a function that makes the buffer, in the order of the receives.
+        incoming: For each message, the sender's rank and a function that makes the buffer, in the order of receives.
         limit_bytes: The bound for the buffers in use.
         receive: Starts to receive a message from a rank.
         wait: Waits for a message and returns it.

@@ -32,10 +32,10 @@ class NcclTransport(Transport):
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move all messages at once, and yield each received message with the rank of its sender.
+        """Send and receive all messages, and yield the sender's rank and the message for each receive.
 
-        With a root server, uncompressed messages move in turns: first from each rank to rank + 1, then to rank + 2, and
-        so on.
+        All messages move at once, except uncompressed messages with a root server. Those move in turns: from each rank
+        first to rank + 1, then to rank + 2, and so on.
         """
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances

@@ -127,7 +127,7 @@ class Block:
             self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
-        """Overwrite the parameters' gradients with ``update``, then drop the references to them as ``release`` does."""
+        """Overwrite the parameters' gradients with ``update``, then call ``release``."""
         if self._copied:
             for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
                 gradient.copy_(piece.view_as(gradient))

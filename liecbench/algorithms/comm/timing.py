@@ -53,7 +53,7 @@ class HostClock(Clock):
         return self.timestamp()
 
     def record(self, start: float, end: float, callback: OnTimed) -> None:
-        """Call ``callback`` at once."""
+        """Call ``callback(start, end)`` immediately."""
         callback(start, end)
 
     def synchronize(self) -> None:

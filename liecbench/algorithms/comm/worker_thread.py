@@ -93,7 +93,7 @@ class CallingThread:
         job()
 
     def start(self, job: Callable[[], T]) -> "Future[T]":
-        """Run a job at once, and return a future of its result."""
+        """Run a job to its end on the calling thread, and return a completed future with the job's result."""
         future: Future[T] = Future()
         future.set_result(job())
         return future

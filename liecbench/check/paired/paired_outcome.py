@@ -39,7 +39,7 @@ def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[
 
 
 def _unless_given_up(given_up: Collection[str], result: CheckResult) -> CheckResult:
-    """Return ``result``; if ``given_up`` has the name of its cell, return it as INCONCLUSIVE, with the same pairs."""
+    """Return ``result``, with the verdict INCONCLUSIVE if ``given_up`` has the name of the result's cell."""
     if result.cell not in given_up:
         return result
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason="the cell failed before its last pair")

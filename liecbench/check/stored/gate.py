@@ -47,8 +47,8 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. The
-            confidence intervals of compression errors and residual norms together have the same probability.
+        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. It is
+            also the probability that at least one confidence interval of a compression error or residual norm is wrong.
         least_wire_seconds_per_step: Communication time ÷ wire time can fail the check only if the bytes of a step need
             at least this wire time, in seconds.
     """
