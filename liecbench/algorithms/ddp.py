@@ -18,7 +18,7 @@ from liecbench.algorithms.method_notes import MethodNotes
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class AllReduce(BucketedAllReduce):
-    """PyTorch's DistributedDataParallel all-reduce: what most people run, with the same arithmetic.
+    """All-reduce with the same arithmetic as DistributedDataParallel without a hook, which most people run.
 
     Over Gloo on a GPU the backward pass must run on the default stream, because Gloo's callbacks write there.
 

@@ -28,7 +28,7 @@ class Memory:
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the index of the block's element to which the first element of the tensor belongs.
+        starts: For each block, the index in the block at which its tensor begins; above 0 only in memories of shards.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:

@@ -41,7 +41,7 @@ class MemSGD(ErrorFeedback):
     def reduce(self, block: Block) -> Tensor:
         """Compute c_i = C(p_i); e_i ← p_i − c_i. Return u = mean(c_i), which the server sends uncompressed.
 
-        C is the compressor, and p_i = g_i + e_i is worker i's gradient plus its error memory.
+        C is the compressor, and p_i = g_i + e_i is the gradient of worker i plus the error memory of this worker.
         """
         p = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)

@@ -62,7 +62,10 @@ class OuterModel(BlockAlgorithm):
         return self.error_decay > 0
 
     def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
-        """Return the vector to compress: p_i in scratch memory or, without error memory, ``pseudo_gradient`` itself."""
+        """Return the vector to compress: p_i = Δ_i + ``error_decay`` · e_i or, without error memory, Δ_i.
+
+        p_i is in scratch memory; Δ_i is ``pseudo_gradient`` itself.
+        """
         if not self.keeps_error:
             return pseudo_gradient
         scratch = self.scratch(block.numel)

@@ -152,7 +152,7 @@ class OuterSteps(OuterModel):
             self._under_way = _UnderWay(blocks=blocks, means=means, done=done)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step. The memories and a fragment that is under way do not change.
+        """Set the number of the next step. The memories, and a fragment that is being averaged, do not change.
 
         Call it on every rank, between two steps.
         """

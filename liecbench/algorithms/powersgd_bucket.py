@@ -31,7 +31,10 @@ class HookBucket:
         return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 
     def in_float32(self) -> "HookBucket":
-        """Return the bucket with ``flat`` in float32, which may be a copy. Call it on the communication thread."""
+        """Return this bucket with ``flat`` in float32: a copy of DDP's buffer, unless the buffer is in float32 already.
+
+        Call this method on the communication thread.
+        """
         return replace(self, flat=self.buffer_of_ddp.float())
 
     def index(self) -> int:

@@ -1,1 +1,1 @@
-"""The functions and classes that Python scripts and notebooks use; ``import liecbench`` offers all of it."""
+"""The functions and classes that Python scripts and notebooks use; ``import liecbench`` offers all of them."""

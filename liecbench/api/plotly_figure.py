@@ -17,7 +17,7 @@ _BAR_HEIGHT, _AXIS_HEIGHT = 44, 110
 
 
 def plotly_figure_of(figure: Figure, palette: Palette) -> "Drawn":
-    """Return the traces and the layout that the report has for ``figure``."""
+    """Return a Plotly figure with the traces and the layout that the report uses for ``figure``."""
     drawn = plotly_figure(figure, palette)
     return _drawn(drawn["data"], drawn["settings"], {**drawn["layout"], "title": {"text": figure.title}})
 
@@ -60,7 +60,7 @@ def _bars(bars: Sequence[SpeedUp]) -> dict[str, Any]:
 
 
 def _drawn(traces: list[dict[str, Any]], settings: Sequence[str | None], layout: dict[str, Any]) -> "Drawn":
-    """Return a figure. If the traces belong to several settings, a menu selects the one to show, at first the first.
+    """Return a figure. If the traces have several settings, a menu selects the setting to show, initially the first.
 
     Args:
         traces: Plotly's traces.

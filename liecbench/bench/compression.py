@@ -59,7 +59,7 @@ class _Vectors:
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the source vector. This is the physical limit, because it reads and writes every element once."""
+        """Copy the source vector. A copy is the physical limit, because it reads and writes every element once."""
         return self._copied.copy_(self.source)
 
 

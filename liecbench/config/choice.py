@@ -20,7 +20,7 @@ def naming_options(choice: Mapping[str, Any]) -> set[str]:
     """Return the names of those options of ``choice`` that a method's name must always show.
 
     These are options that later versions of liecbench added, such as ``per_tensor`` of ``psgd``. A cell's spec has such
-    an option only if its value is not the default, so that the method is another one than without the option.
+    an option only if its value is not the default. So a spec with the option names another method than one without.
 
     Args:
         choice: An algorithm or compressor in a cell's spec.

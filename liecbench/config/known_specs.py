@@ -44,10 +44,10 @@ class KnownSpec(dict[str, Any]):
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec, given the JSON text that a ledger has of it.
+    """Return a cell's spec, given the spec's JSON text from a ledger.
 
-    Specs that differ only in the seed are parsed only once. For this, the text must contain ``"seed": `` exactly once
-    (as a key, because JSON escapes quotes within texts), after another key; otherwise None is returned.
+    Specs that differ only in the seed are parsed only once. For this, the text must contain ``"seed": `` exactly once,
+    after another key; if not, return None. A match is always a key, because JSON escapes quotes within texts.
 
     Raises:
         ValueError: If the text is not JSON.

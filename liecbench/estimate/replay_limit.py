@@ -78,7 +78,10 @@ def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> s
 
 
 def _largest_dilation(session: Session, below: int, expected: ExpectedProfile) -> int | None:
-    """Return the largest dilation at which the session takes at most 20 minutes; None if it always takes longer."""
+    """Return the largest dilation below ``below`` with which the session should take at most 20 minutes; None if none.
+
+    ``expected`` is the profile that the session is expected to replay.
+    """
     steps = session_steps(session, expected.profile)
     low, high = 0, below
     while high - low > 1:

@@ -60,7 +60,10 @@ def session_limit(session: Session) -> float:
 
 
 def rounds_within_limit(session: Session, wanted: int, placement_seconds: float, round_seconds: float) -> int:
-    """Return ``wanted``, or fewer rounds if a session's time limit does not suffice for them, but always a few."""
+    """Return ``wanted`` or, if lower, the number of rounds within a session's time limit, but at least ``MIN_ROUNDS``.
+
+    Each placement (group of ``PLACEMENT_ROUNDS`` rounds) takes ``placement_seconds`` in addition to its rounds.
+    """
     each = round_seconds + placement_seconds / PLACEMENT_ROUNDS
     limit = CONTESTANT_SECONDS * len(session.contestants)
     return max(MIN_ROUNDS, min(wanted, int(limit / each)))

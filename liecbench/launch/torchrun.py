@@ -139,9 +139,9 @@ def start_torchrun(
     refused_remedy: str = NAMESPACES_REMEDY,
     stall_timeout: Callable[[], float] | None = None,
 ) -> LaunchOutcome:
-    """Run ranks to their end, and return their exit status and log.
+    """Start ranks, wait until they have ended, and return torchrun's exit status and log.
 
-    Any exception while the ranks run, such as an interruption, ends all their processes first.
+    If an exception such as an interruption is raised meanwhile, the ranks' processes are ended before it propagates.
 
     Args:
         torchrun: Settings of the ranks.

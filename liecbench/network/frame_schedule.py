@@ -91,7 +91,7 @@ class LinkDirection:
         return [(piece, num_bytes, gone) for piece, _, num_bytes, gone in counted]
 
     def _draw_until_loss(self) -> float:
-        """Return how many segments arrive before the next one that is lost."""
+        """Draw at random how many segments arrive before the next one is lost; infinity if the link loses none."""
         if not self.loss:
             return _NEVER
         return float(int(math.log(1 - self._random.random()) / math.log1p(-self.loss)))

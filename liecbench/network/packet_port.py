@@ -32,7 +32,7 @@ _ATTACH_FILTER, _DETACH_FILTER = 26, 27
 class PacketPort:
     """A packet socket on the interface ``name`` of the current network namespace.
 
-    Frames have the form that ``frames`` describes.
+    Frames have the form that the module ``liecbench.network.frames`` describes.
 
     Args:
         name: Name of the interface.

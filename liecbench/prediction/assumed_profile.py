@@ -68,7 +68,7 @@ def assumed_profile(
 
 
 def _layer_shapes(num_parameters: int) -> list[tuple[int, ...]]:
-    """Return one matrix per layer, all of equal shape, and a vector of the parameters that are left."""
+    """Return the shapes of one matrix per layer, all equal, and of a vector that holds the remaining parameters."""
     per_cube = _PARAMETERS_PER_SQUARE * _WIDTH_PER_LAYER**2
     layers = max(1, round((num_parameters / per_cube) ** (1 / 3)))
     width = min(_WIDTH_PER_LAYER * layers, max(1, num_parameters // layers))

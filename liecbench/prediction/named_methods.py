@@ -54,7 +54,7 @@ def with_baseline(
     Args:
         methods: The methods.
         name: The name of the baseline's algorithm.
-        compressors: Names of compressors; None for the default.
+        compressors: Names of compressors; the baseline gets the first that it works with. None for the default.
         server: The place of the baseline's server; None for the default.
 
     Raises:

@@ -138,10 +138,10 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the same as ``_backward_lane``, for all-reduces of which two at a time run and share the link.
+    """Return the end and the duration of communication as ``_backward_lane`` does, if two all-reduces run at a time.
 
-    The waiting times of the two overlap, so the seconds of the returned ``Span`` are those in which at least one
-    all-reduce runs.
+    Both share the link, but their waiting times overlap. So the seconds of the returned ``Span`` are those in which at
+    least one all-reduce runs.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

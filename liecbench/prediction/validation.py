@@ -45,7 +45,10 @@ class ValidatedBreakEven:
 
     @property
     def error(self) -> float | None:
-        """Predicted ÷ the middle of the two rates − 1; 0 if it lies between the rates; None without a prediction."""
+        """The relative error: ``predicted`` ÷ √(``low`` · ``high``) − 1; None without a prediction.
+
+        The error is 0 if ``predicted`` lies between ``low`` and ``high``.
+        """
         if self.predicted is None:
             return None
         return 0.0 if self.low <= self.predicted <= self.high else self.predicted / math.sqrt(self.low * self.high) - 1

@@ -57,7 +57,7 @@ def remember(sha256: str, profile: Profile) -> None:
 
 
 def known_profile(sha256: str) -> Profile | None:
-    """Return the profile with this SHA-256 if this process has read or remembered it, else None."""
+    """Return the profile with this SHA-256 if this process has read it or called ``remember`` with it, else None."""
     return _KNOWN.get(sha256)
 
 

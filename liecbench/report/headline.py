@@ -19,7 +19,7 @@ _OPEN: Final[dict[Outcome, str]] = {
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer in one sentence: for several settings, the method to use on each group of links."""
+    """Return the answer in one sentence: which method to use or, for several settings, which method on which links."""
     answers = comparison.answers
     if len(answers) == 1:
         return answers[0].headline

@@ -31,9 +31,10 @@ _DECIDING: Final = ("test_accuracy", "test_loss", "speedup", "seconds_per_epoch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """The texts of each row by column, the width of each column by its name, and the speed-up of the longest bar.
+    """The layout of a summary table.
 
-    The keys of ``texts`` are ``id(row)``.
+    ``texts`` has the texts of each row by column name, and is indexed by ``id(row)``. ``widths`` has the width of each
+    column by column name. ``longest_bar`` is the speed-up of the longest bar.
     """
 
     texts: Mapping[int, Mapping[str, Text]]

@@ -39,7 +39,7 @@ def field_text(row: Row, name: str) -> str:
 
 
 def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
-    """Return the text of the row's field ``name``. If the field is the algorithm, the row's mark follows it."""
+    """Return the text of the row's field ``name``, with a mark such as ``*`` after it if the field is the algorithm."""
     return field_text(row, name) + (row_mark(comparison, row) if name == "algorithm" else "")
 
 
@@ -69,7 +69,7 @@ def caption(comparison: Comparison) -> str:
 
 
 def shared_text(comparison: Comparison) -> str:
-    """Return a one-line caption: the fields that all rows share, and the table's meanings of ``*`` and ``kept``."""
+    """Return a one-line caption: the fields that all rows share, and what ``*`` and ``kept`` mean in the table."""
     ends = [_baseline_text(comparison), kept_text(comparison)]
     return one_line(" · ".join([*_shared_fields(comparison), "; ".join(end for end in ends if end)]))
 

@@ -41,7 +41,7 @@ def to_json(found: Validation, costs: TransportCosts) -> str:
 
 
 def _model(cell: Cell) -> str:
-    """Return the name of a cell's model, or the first digits of the profile that is timed instead of a model."""
+    """Return the name of a cell's model or, if a profile is timed instead, the first digits of its SHA-256."""
     own = cell.task.profile
     return cell.task.model.name if own is None else f"profile {own[:8]}"
 

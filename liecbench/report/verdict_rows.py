@@ -29,7 +29,7 @@ def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
 
 
 def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str, Any]:
-    """Return the verdict on one setting; rows are given by the names of their methods."""
+    """Return the verdict on one setting as a JSON object, with the names of methods in place of rows."""
     labels, found = comparison.labels, verdict.recommendation
     recommended = verdict.recommended
     return {

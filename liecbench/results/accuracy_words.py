@@ -9,7 +9,7 @@ from liecbench.results.verdict_words import Words, difference_text, shortened
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield one sentence that names the methods with accuracy kept, then those with accuracy lost, then not known yet.
+    """Yield one sentence that names the methods with accuracy kept, those with accuracy lost, and those not known yet.
 
     Yield nothing if no method shares a seed with the baseline.
     """

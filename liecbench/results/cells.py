@@ -106,9 +106,9 @@ class CellResult:
 
 
 class Replay:
-    """The state of all cells, updated by ``apply``.
+    """The state of all cells after the records that were given to ``apply``.
 
-    ``cells`` has each cell by its id, in the order in which they began.
+    ``cells`` maps ids to cells, in the order in which the cells began.
     """
 
     def __init__(self) -> None:

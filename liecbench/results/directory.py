@@ -100,8 +100,8 @@ class ResultsDirectory:
         Args:
             cells: All cells of the scenario.
             left: The ids of the scenario's cells that are not done.
-            jobs: The trainings that these cells still need. A training is under way if it has trained an epoch. A cell
-                that needs none of them is trained, but its steps are not timed yet.
+            jobs: The trainings that the cells of ``left`` still need. A training is under way if it has trained an
+                epoch. A cell of ``left`` without such a training is trained, but its steps are not timed yet.
         """
         found = self.snapshot.cells
         if not found:

@@ -51,7 +51,7 @@ class Wait:
 
     @property
     def least_slope(self) -> float:
-        """A lower bound of the wait's slope over 1 ÷ rate: the slope of the line from ``rest`` at 1 ÷ rate = 0."""
+        """A lower bound of the wait's slope over 1 ÷ rate: the slope from (0, ``rest``) to (1 ÷ ``rate``, ``mean``)."""
         return (self.mean - self.rest) * self.rate
 
     @property
@@ -213,7 +213,7 @@ def _falling(waits: Sequence[Wait]) -> list[Wait]:
 
 
 def _limiting_part(row: Row) -> LimitingPart | None:
-    """Return the largest part of the wait that would remain on links without rate limit; None if nothing remains."""
+    """Return the main cause of waiting that remains in a step on links without rate limit; None if none remains."""
     compress, other = _seconds(row, "exposed_compress"), _seconds(row, "other")
     if not compress and not other:
         return None

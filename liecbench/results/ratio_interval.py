@@ -195,8 +195,8 @@ def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
     """Return the variance of a placement's mean that is due to the spread of its rounds; None if none has two rounds.
 
     A placement is a group of rounds. The autocorrelation of rounds increases this variance. If placements have too few
-    rounds to estimate the autocorrelation, it is taken to be the highest one ever measured, and to continue from one
-    placement to the next.
+    rounds to estimate the autocorrelation, the highest one ever measured is assumed, even between the last round of a
+    placement and the first round of the next one.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

@@ -140,7 +140,7 @@ def _environment_validator() -> Callable[[bytes], Any]:
 
 
 def _broken(message: str) -> str:
-    """Return an error message for a line that is not JSON; ``message`` is the parser's, which ends with the column."""
+    """Return an error message for a line that is not JSON; ``message`` is the parser's message."""
     column = re.search(r"column (\d+)$", message)
     return f"not JSON: cut off or damaged{f' at character {column[1]}' if column else ''}"
 

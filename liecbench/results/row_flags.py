@@ -1,4 +1,4 @@
-"""Flags of a row: facts about the machine and the records without which the row's times would mislead a reader."""
+"""Flags of a row: facts about the machine and the records that a reader must know to judge the row's times."""
 
 import statistics
 from typing import Final

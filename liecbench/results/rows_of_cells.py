@@ -146,11 +146,12 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 
 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
-    """Return a row's mean of a metric; if a session timed the row, with the interval from the session's rounds.
+    """Return ``mean``; if a session timed the row, with the interval over the session's rounds instead of over seeds.
 
     Args:
-        mean: The mean over seeds with its interval, or None, which is returned as it is. Only the interval is replaced.
-        of_rounds: The logarithm of the metric, mean over rounds. If it is None, ``mean`` is returned as it is.
+        mean: A metric's mean over seeds, with its interval; None if it is unknown, which returns None.
+        of_rounds: The mean over rounds of the metric's logarithm; None if no session timed the row, which returns
+            ``mean`` unchanged.
     """
     if mean is None or of_rounds is None:
         return mean

@@ -1,4 +1,4 @@
-"""Verify a ledger as a whole, and write its whole cells to a new results directory."""
+"""Verify all of a ledger, and copy the cells whose records are all there and undamaged to a new results directory."""
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -43,7 +43,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a session only times the cell's steps, and another cell is trained for the losses."""
+        """True if a session times the cell's steps, while the losses come from another cell, which is trained."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -103,12 +103,12 @@ class Verification:
         return [line for line in self.lines if line.damage is not None]
 
     def salvage(self) -> Path:
-        """Write the whole cells to a new results directory beside this one, and return its path.
+        """Write the cells of ``whole`` to a new results directory beside this one, and return the new directory's path.
 
-        The lines are numbered again. The scenario is copied; checkpoints and logs are not.
+        The lines of the ledger are renumbered. The scenario is copied; checkpoints and logs are not.
 
         Raises:
-            NothingToCompareError: If no cell is whole.
+            NothingToCompareError: If ``whole`` is empty.
             LiecbenchError: If the new directory exists or cannot be written.
         """
         if not self.whole:

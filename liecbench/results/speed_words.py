@@ -8,7 +8,10 @@ from liecbench.results.verdict_words import Words, ratio_text, shortened
 
 
 def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield the sentences on speed: which methods are shown to be faster or slower than the baseline, and which not."""
+    """Yield sentences on speed: which methods are fastest, or that none is shown to be faster than the baseline.
+
+    A last sentence names the methods that are not ranked, if other processes used different shares of the CPU.
+    """
     rows, speed = verdict.rows, verdict.speed
     ranked = sorted(speed.against_baseline, key=lambda index: -rows[index].mean_log_speed)
     faster = [index for index in ranked if speed.against_baseline[index] == "faster"]

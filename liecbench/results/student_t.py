@@ -95,7 +95,7 @@ def near_t_quantile(degrees_of_freedom: int, probability: float) -> float:
 def _incomplete_beta(x: float, complement: float, a: float, b: float) -> float:
     """Return the regularized incomplete beta function I_x(a, b) by its continued fraction (DLMF 8.17.22).
 
-    ``complement`` is 1 − x, which has more digits than the difference if x is near 1.
+    ``complement`` is 1 − x, given separately because the difference 1 − ``x`` loses digits if x is near 1.
     """
     if not x or not complement:
         return 1.0 if x else 0.0

@@ -7,7 +7,7 @@ from liecbench.theory.simulated_cell import SimulatedCell
 
 
 def stationary_gradient(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> float:
-    """Return the mean of ‖∇f(x̄)‖² over every fifth step of a run's second half; infinity if it diverges.
+    """Return the mean of ‖∇f(x̄)‖² over every fifth step of a run's second half; infinity if the run diverges.
 
     Workers start at the minimum. A direction of curvature λ is stationary after about 1/(λ · learning_rate) steps.
     """

@@ -82,7 +82,7 @@ class Study(Model):
         return pairs
 
     def cells(self, server: Server) -> list[SimulatedCell]:
-        """Return the simulations, grouped by method."""
+        """Return the study's simulations, with the server in the place ``server``. Those of a method are adjacent."""
         matrix = self.matrix
         return [
             SimulatedCell(algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server)

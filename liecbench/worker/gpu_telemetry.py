@@ -70,7 +70,7 @@ class Sampler:
         return f"{missing}; `nvidia-smi` must work here, and a container needs {_CAPABILITIES}"
 
     def close(self) -> None:
-        """End the process."""
+        """End the process that samples the GPUs."""
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None

@@ -52,6 +52,9 @@ class _GivenGradient(torch.autograd.Function):
 
 
 def hollow_task(task: base.Task) -> base.Task:
-    """Return a task with the data of ``task`` and a hollow copy of its model."""
+    """Return a task with the data of ``task``, and with a ``HollowModel`` in place of its model.
+
+    The passes of this model compute almost nothing. The loss is the model's output.
+    """
     model = HollowModel(task.model)
     return base.Task(model=model, train=task.train, test=task.test, loss=lambda outputs, _labels: outputs)

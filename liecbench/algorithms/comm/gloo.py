@@ -153,7 +153,7 @@ class GlooTransport(Transport):
         return message
 
     def _from_host(self, message: Message) -> Message:
-        """Return ``message``, which was received, on the device of the vectors; a subclass copies it there."""
+        """Return a received message unchanged. A subclass returns a copy on the device of the vectors."""
         return message
 
 

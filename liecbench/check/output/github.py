@@ -102,7 +102,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cut(lines: Iterable[str]) -> list[str]:
-    """Return the lines that fit into ``_SECTION_BYTES`` and, if any were left out, a last line with their number."""
+    """Return the lines that fit into ``_SECTION_BYTES``. If others are left out, the last line says how many."""
     kept: list[str] = []
     remaining_bytes, left_out = _SECTION_BYTES, 0
     for line in lines:

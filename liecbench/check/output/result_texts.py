@@ -30,7 +30,7 @@ def result_texts(result: CheckResult) -> dict[str, str]:
 
 
 def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
-    """Return the texts of a metric that never changes the verdict, by column heading."""
+    """Return a table row for a metric that never changes the verdict: the row's texts, by column heading."""
     baseline, now = _amounts(metric.metric, metric.baseline, metric.current, percent=False)
     change = f"{_signed(100 * (metric.current / metric.baseline - 1))} %" if metric.baseline else ""
     return {

@@ -104,7 +104,7 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return other processes' share of the CPU while the results were measured, minus that of the baseline.
+    """Return by how much larger other processes' share of the CPU was for the results than for the baseline.
 
     Shares are from 0 to 1. The result is the median over seeds; 0 if no seed has both shares.
     """

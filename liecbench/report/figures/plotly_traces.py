@@ -182,7 +182,7 @@ def _axis_values(values: list[Any]) -> list[Any]:
 
 
 def _wrapped(text: str) -> str:
-    """Return a category as lines, so that long names leave room for the bars."""
+    """Break the name of a category into several lines of HTML, so that long names leave room for the bars."""
     return "<br>".join(map(html.escape, textwrap.wrap(one_line(text), _CATEGORY_LETTERS))) or "–"
 
 

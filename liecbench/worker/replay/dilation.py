@@ -35,7 +35,8 @@ def estimated_slowdown(
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
     If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the least power
-    of two with which a dilation of at most 16 suffices or, if no power does, by that which needs the least dilation.
+    of two with which a dilation of at most 16 suffices. If there is none, they are divided by the power of two that
+    needs the least dilation.
     No message becomes smaller than 4 kB.
 
     Args:
