@@ -19,8 +19,8 @@ class GlooRing:
     """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks (two or more).
 
     The tensor has one chunk per rank. A chunk consists of two or more segments of at most 1 MiB. In each of two phases,
-    reduce-scatter and all-gather, every rank sends the segments of all chunks but one to its neighbour, in pairs. Each
-    pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
+    reduce-scatter and all-gather, every rank sends the segments of all chunks but one to the next rank, two at a time.
+    Each pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
     """
 
     num_bytes: int

@@ -39,6 +39,7 @@ class CallSizes:
 
     All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one
     shard. In a gather every rank's whole vector counts as a shard.
+    The shards' messages have ``num_bytes`` and, for the last shard, ``last_bytes``.
     """
 
     direction: str

@@ -114,7 +114,7 @@ class Environment:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """Return an environment given its fields by name, as a rank reports them or the JSON of a record has them.
+        """Return the environment with the fields ``described``, which a rank reports or the JSON of a record contains.
 
         Raises:
             TypeError: If ``described`` has an unknown field.

@@ -55,7 +55,7 @@ class PlainSteps:
         task: The model, on ``device``, with data and loss.
         device: The device.
         optimizer: The optimizer, with a learning rate of 0: the work is the same, and training cannot diverge.
-        clock: The clock of the parts.
+        clock: The clock that times the parts of a step.
         parameters: The names and the trainable parameters, in the model's order.
         taken: The steps that were measured so far.
     """

@@ -21,7 +21,7 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message, compressor: Compressor) -> None:
-        """Add a message, which ``compressor`` decompresses, to ``total``: now, or when the batch is large enough."""
+        """Queue a message that ``compressor`` decompresses; add the queue to ``total`` once it has ``batch_bytes``."""
         self._batch.append((compressor, message))
         if sum(waiting.payload_bytes for _, waiting in self._batch) >= self._batch_bytes:
             self.flush()

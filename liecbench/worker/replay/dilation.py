@@ -97,7 +97,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
-    """Return the least dilation, from ``at_least``, at which a step needs at most dilation × ``cpu_seconds`` of CPU."""
+    """Return the least dilation ≥ ``at_least`` at which a step needs at most dilation × ``cpu_seconds`` of CPU."""
     dilation = at_least
     while dilation < MOST_DILATION:
         taken = replay_cpu_seconds(schedule, links, Slowdown(dilation=dilation, message_divisor=divisor))

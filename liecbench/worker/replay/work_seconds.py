@@ -16,8 +16,8 @@ class WorkSeconds:
     """The seconds that one rank computes in a step, on a device of its own.
 
     Attributes:
-        ready: For each gradient block, the seconds from the step's begin until the last of its gradients is ready.
-        backward: Seconds from the step's begin until the last backward pass has ended.
+        ready: For each gradient block, the seconds from the start of the step until the last of its gradients is ready.
+        backward: Seconds from the start of the step until the last backward pass has ended.
         optimizer: Seconds of gradient clipping and of the optimizer.
         local: For each block, seconds of the method beyond its compressor's operations, such as copies of gradients.
     """
