@@ -23,8 +23,8 @@ from liecbench.algorithms.comm.transport import uses_nccl
 class _StepTimes:
     """The times of the buckets of one step.
 
-    ``num_buckets`` counts the started all-reduces, and ``intervals`` has (begin, end) of each completed one, in
-    seconds.
+    ``num_buckets`` is the number of buckets whose communication has started. ``intervals`` has (begin, end), in
+    seconds, of each bucket whose communication is complete.
     """
 
     num_buckets: int = 0

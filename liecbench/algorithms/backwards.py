@@ -94,7 +94,7 @@ class Backwards:
         )
 
     def clear(self) -> None:
-        """Forget the backward passes, because an optimizer has made a step."""
+        """Set the number of backward passes to 0, after an optimizer has made a step."""
         self._number = 0
 
     def _accumulates(self) -> bool:

@@ -34,7 +34,7 @@ class EF21(CompressedAlgorithm):
     mean_estimate = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return d = g_i − h_i, this worker's gradient minus its estimate, in scratch memory."""
+        """Return d = g_i − h_i, this worker's gradient minus this worker's estimate h_i, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:

@@ -62,10 +62,10 @@ def known_profile(sha256: str) -> Profile | None:
 
 
 def store(directory: Path, content: bytes) -> str:
-    """Write a profile to a results directory, unless it is there already; return the SHA-256 of its bytes.
+    """Write the profile ``content`` to a results directory, unless it is there already; return its SHA-256.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     sha256 = hashlib.sha256(content).hexdigest()
     path = stored_path(directory, sha256)

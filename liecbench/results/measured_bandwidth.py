@@ -161,7 +161,7 @@ def _slope(slow: Wait, fast: Wait) -> float:
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
     """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first.
 
-    ``shared`` is the suffix for estimated or replayed times that all methods share; empty if methods differ in it.
+    ``shared`` is the suffix for estimated or replayed times; empty if it is not the same for all methods.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

@@ -72,7 +72,7 @@ class StepClock:
         self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:
-        """Note that the batch is ready, so that the step's time begins."""
+        """Note that the next batch is ready: loading ends, and the step's time begins."""
         now = time.perf_counter()
         self._loading += now - self._loads_from
         if self._algorithm.tracer.enabled:
