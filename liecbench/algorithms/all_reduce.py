@@ -106,7 +106,7 @@ class BucketedAllReduce(Algorithm):
     def _start_bucket(self) -> Any:
         """Record that the communication of a bucket starts.
 
-        Return the step's times and the timestamp of the start, with which ``_end_bucket`` records the end.
+        Return a value to pass to ``_end_bucket``: the step's times and the timestamp of the start.
         """
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled

@@ -48,7 +48,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
     def attach(self, ddp: nn.Module, optimizer: object) -> None:
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
-        A method that compresses 16-bit gradients first converts them to float32; all memories are float32. If an error
+        A method that compresses 16-bit gradients first converts them to float32. All memories are float32. If an error
         is raised, nothing has been registered.
 
         Args:
@@ -59,12 +59,11 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
-            ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
-                parameter of the model, if the method does not work with the model or is not defined with the
-                optimizer, or if ``ddp`` has another communication hook.
+            ValueError: If the method does not work with the model or the optimizer, if the optimizer has no parameter
+                of the model, or if ``ddp`` has another communication hook.
             RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
-                enabled GradScaler calls it: the scaler changes the scale of the gradients, so that the memories would
-                be in other units than the gradients.
+                enabled GradScaler calls it, because the scaler changes the scale of the gradients, but not of the
+                memories.
         """
         if self._attachment is not None:
             raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")

@@ -23,13 +23,13 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    g_i is worker i's gradient, and u_i its update. The server sends mean(C(g_i)) uncompressed. The error memory e_i
-    times the learning rate is the difference between the worker's model and the common model. Every ``average_period``
-    steps mean(C(e_i)) replaces C(e_i) in each model.
+    g_i is worker i's gradient, C the compressor, and u_i the worker's update. The server sends mean(C(g_i))
+    uncompressed. The error memory e_i times the learning rate is the difference between the worker's model and the
+    common model. Every ``average_period`` steps, mean(C(e_i)) replaces C(e_i) in each model.
 
-    e_i is rescaled when the learning rate changes, so that e_i times the learning rate remains this difference. The
-    authors' code does not rescale e_i (``rescale_memory: false``): after a drop of the learning rate, averaging then
-    hardly brings the models together.
+    When the learning rate changes, e_i is rescaled, so that e_i times the learning rate does not change. With
+    ``rescale_memory: false``, as in the authors' code, e_i is not rescaled. After a drop of the learning rate,
+    averaging then hardly brings the models together.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

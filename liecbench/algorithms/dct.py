@@ -34,9 +34,10 @@ class ChunkedDct:
 
     @classmethod
     def of(cls, shape: torch.Size, largest: int) -> Self:
-        """Return the transform for tensors of ``shape``.
+        """Return the transform for tensors of ``shape``, which are seen as matrices with ``shape[0]`` rows.
 
-        A chunk's sides are the largest divisors of the matrix's sides that are at most ``largest``.
+        A matrix is divided into equal chunks. The height of a chunk is the largest divisor of the number of rows that
+        is at most ``largest``. The width is the largest such divisor of the number of columns.
         """
         rows = shape[0] if shape else 1
         columns = math.prod(shape[1:])

@@ -70,9 +70,11 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
         return self.compressor
 
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace ``pseudo_gradient`` Δ_i by mean(C(p_i)), where p_i = Δ_i + ``error_decay`` · e_i; e_i ← p_i − C(p_i).
+        """Replace ``pseudo_gradient`` by the mean over workers of the compressed pseudo-gradients.
 
-        C is the compressor, and e_i the error memory of worker i, 0 if the method has none.
+        Δ_i is the pseudo-gradient of worker i, C the compressor, and e_i the worker's error memory. With p_i = Δ_i +
+        ``error_decay`` · e_i, the result is mean(C(p_i)), and e_i becomes p_i − C(p_i). Without an error memory, p_i =
+        Δ_i.
         """
         p = self.to_compress(block, pseudo_gradient)
         mean = self.exchange.push(

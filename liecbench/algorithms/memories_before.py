@@ -10,7 +10,7 @@ from liecbench.algorithms.memory import Memory
 
 
 class MemoriesBefore:
-    """Copies of the memories before a step, made block by block. An object without copies is false in a condition.
+    """Copies of the memories before a step, made block by block. The object is false if it has no copies.
 
     Args:
         memories: The memories by name.

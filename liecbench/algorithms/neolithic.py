@@ -20,7 +20,7 @@ class Neolithic(DoubleSqueeze):
 
     Attributes:
         rounds: The number of rounds in each compression.
-        accumulate: Whether a step accumulates the gradients of ``rounds`` minibatches, as in the paper. If so, the
+        accumulate: Whether a step accumulates the gradients of ``rounds`` minibatches, as in the paper. With True, the
             training loop must divide each loss by ``batches_per_step``, and run all backward passes but the last under
             DDP's ``no_sync``.
     """

@@ -126,7 +126,7 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step counts, the memories, and the mean pseudo-gradients of a fragment that is under way."""
+        """Return the step counts, the memories, and the mean pseudo-gradients that are being computed."""
         self._wait()
         means: dict[str, Tensor] = {}
         if self._under_way is not None:

@@ -176,7 +176,7 @@ class PowerSGD(BucketedAllReduce):
             self._memories.from_hook(state, bucket, step)
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
-        """Return the shapes of P and Q for a parameter of this shape, or () if the hook does not compress it."""
+        """Return the shapes of P and Q for a parameter of this shape; () if PyTorch's hook leaves it uncompressed."""
         return factor_shapes(shape, self.matrix_approximation_rank, self.min_compression_rate)
 
     def memories(self) -> dict[str, list[Tensor]]:

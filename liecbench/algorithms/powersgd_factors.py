@@ -15,8 +15,9 @@ def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> 
 
     Args:
         shape: The shape of the parameter, whose gradient is approximated as the matrix P·Qᵀ.
-        rank: The number of columns of P and Q, or the matrix's number of rows or columns if that is smaller.
-        min_compression_rate: The matrix is compressed only if it is larger than P and Q together by more than this
+        rank: The number of columns of P and Q. A smaller number of rows or columns of the gradient's matrix replaces
+            it.
+        min_compression_rate: The matrix is compressed only if its size is above that of P and Q together times this
             factor.
     """
     n, m = matrix_shape(shape)

@@ -22,5 +22,5 @@ class ServerAlgorithm(BlockAlgorithm):
 
     @property
     def server_place(self) -> ServerPlace:
-        """The place of the server: ``server``."""
+        """The option ``server``: where the server is."""
         return self.server

@@ -51,7 +51,7 @@ class _Case:
 
     @property
     def asked(self) -> Link:
-        """The requested link. Its rate and its delay determine the least seconds of an operation."""
+        """The requested link of each worker."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
 

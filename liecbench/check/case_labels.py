@@ -36,7 +36,7 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def pair_labels(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
-    """Return a name for each pair of cells: the name of A's cell, then ``field old → new`` per field that differs.
+    """Return a name for each pair of cells: the name of A's cell, then each field that differs, as ``field old → new``.
 
     Args:
         a: Cells of side A; their seeds do not occur in the names.

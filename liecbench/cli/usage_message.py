@@ -13,7 +13,7 @@ _INSTEAD: Final = {
 
 
 def usage_message(error: Any) -> str:
-    """Return a message for an error of typer; if a value is wrong, it quotes the value and says what to write instead.
+    """Return the message for an error of typer. If pydantic refused a value, the message says what to write instead.
 
     Args:
         error: The error. Its ``__cause__`` is pydantic's error if pydantic refused a value.

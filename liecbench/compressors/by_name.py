@@ -43,10 +43,10 @@ def as_compressor(given: Any) -> Any:
 
 
 def description(compressor: Compressor) -> dict[str, Any]:
-    """Return the name and the options of a compressor, as a profile (measured times of a device) records them.
+    """Return the name and the options of a compressor in the form of profiles (measured times of a device).
 
-    Options that change only the random numbers are left out. The name of a compressor that no package registers,
-    because a method creates it internally, is its class name.
+    Options that change only the random numbers are left out. If no package registers the compressor, the name is that
+    of the class.
     """
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(compressor):  # type: ignore[arg-type]

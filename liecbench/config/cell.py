@@ -57,10 +57,9 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the cell's fields, but leave out a field that a later version added if its value is the default.
+        """Return the cell's fields, without fields of later versions that have their default value.
 
-        The cell's id is a hash of the returned fields. So a cell that was recorded before the field existed keeps its
-        id.
+        The cell's id is a hash of the returned fields, so cells that earlier versions recorded keep their ids.
         """
         fields: dict[str, Any] = serialise(self)
         return {

@@ -31,8 +31,8 @@ class Contestant:
 
     Attributes:
         cell: The cell whose steps are timed. Other cells with the same ``Cell.contestant`` have equal step times.
-        jobs: The cells that complete with these timings, such as one per seed. Empty if the method was timed in an
-            earlier session, and takes part only so that other methods can be compared with it.
+        jobs: The cells that need these timings, such as one per seed. Empty if an earlier session has timed the method,
+            and it is timed again only for comparison.
     """
 
     cell: Cell

@@ -18,9 +18,9 @@ _FEW_PARAMETERS = 20_000_000
 
 
 def try_forward(task: Task) -> "base.Task":
-    """Build a task, run a forward pass and return the task. A large model runs on meta tensors, which use no memory.
+    """Build a task, run a forward pass of the task's model, and return the task.
 
-    A small model runs on the CPU, which is faster: torch imports its compiler before it computes with meta tensors.
+    A large model runs on meta tensors, which use no memory. A small model runs on the CPU, which is faster.
     """
     import torch
 

@@ -93,10 +93,10 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the task's fields, but leave out a field that a later version added if its value is the default.
+        """Return the task's fields, without fields of later versions that have their default value.
 
-        So cells that were recorded before the field existed keep their ids. If the task has a profile, return only the
-        profile's hash.
+        So cells that earlier versions recorded keep their ids. If the task has a profile, return only the profile's
+        hash.
         """
         if self.profile is not None:
             return {"profile": self.profile}

@@ -188,10 +188,10 @@ def override(document: Document, assignment: str) -> Document:
 
 
 def _path(document: Document, text: str, source: str) -> Key:
-    """Return the path that a text such as ``studies[0].steps`` or ``studies.0.steps`` stands for in the document.
+    """Return the path in the document that a text means, such as ``studies[0].steps`` or ``studies.0.steps``.
 
     Raises ScenarioError if a list on the path lacks the entry, or if a plain value on the path can have no keys.
-    ``source`` starts the error message.
+    ``source`` is the beginning of the error message.
     """
     path: Key = ()
     above: Any = document.data

@@ -180,7 +180,10 @@ def _duration(seconds: float) -> str:
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields in which jobs differ, except for fields that every line on a job shows anyway."""
+    """Return the names of the fields whose values differ between jobs.
+
+    Fields that ``Cell.describe`` shows, such as the number of workers, are left out.
+    """
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():

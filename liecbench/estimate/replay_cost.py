@@ -82,7 +82,7 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
 
 
 def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> Slowdown:
-    """Return the factors by which a session of these cells will replay more slowly, and with smaller messages.
+    """Return the slowdown that a session of these cells will probably have: its dilation and message divisor.
 
     Args:
         cells: The cells of the session's methods.

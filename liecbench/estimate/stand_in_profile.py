@@ -116,8 +116,8 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
     """Return the times and parameters of a profile whose passes take ``forward`` and ``backward`` seconds.
 
-    In the backward pass, gradients become ready at a constant number of elements per second, those of the last
-    parameter first.
+    In the backward pass, gradients become ready at a constant number of elements per second, the last parameter's
+    first.
     """
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)

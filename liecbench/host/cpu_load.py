@@ -46,11 +46,10 @@ class CpuLoad:
         )
 
     def cpu_seconds(self, before: Self) -> tuple[float, float]:
-        """Return processor seconds since the reading ``before``, each summed over all processors.
+        """Return (used, total) processor seconds since the reading ``before``, each summed over all processors.
 
-        Returns:
-            (used, total): ``used`` is the time of processes and other virtual machines, without interrupts; ``total``
-            also includes idle time and interrupts.
+        ``used`` is the time of processes and of other virtual machines. ``total`` also includes idle time and
+        interrupts.
         """
         total = self.total_seconds - before.total_seconds
         unused = self.idle_seconds - before.idle_seconds + self.interrupt_seconds - before.interrupt_seconds

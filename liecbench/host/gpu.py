@@ -168,9 +168,10 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
 
 
 def _nvlinks(handle: Any) -> Counter[str]:
-    """Return the number of a GPU's active NVLinks by their remote end.
+    """Count a GPU's active NVLinks by what they connect to.
 
-    An end is a PCI address, ``_SWITCH`` for any NVSwitch, or empty if it is unknown.
+    The keys of the result are the PCI address of the other device, ``_SWITCH`` for any NVSwitch, and an empty text for
+    an unknown device.
     """
     import pynvml
 

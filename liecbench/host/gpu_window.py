@@ -49,8 +49,6 @@ class Count(NamedTuple):
 class Window:
     """The figures of one GPU in a window of time, which begins when this object is created.
 
-    The clock is read after the counters, because reading the counters takes time.
-
     Args:
         handle: NVML's handle of the GPU.
         clock: Returns the time in seconds.

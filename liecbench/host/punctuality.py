@@ -19,8 +19,6 @@ def punctual() -> Iterator[None]:
     """Let threads of this process run as soon as they wake up in the ``with`` body, even if other processes compute.
 
     The threads get a real-time priority, which only root may set, and a short timer slack, so that sleeps end on time.
-    Without the priority, an exchange of two small messages took 1 to 2 ms on two cores that also ran tests. With
-    automatic dilation, ranks that replay use under a third of the processors, so that other processes still run.
     """
     set_timer_slack(_TIMER_SLACK_NANOSECONDS)
     _schedule_threads(os.SCHED_FIFO, _REAL_TIME_PRIORITY)

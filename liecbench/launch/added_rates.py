@@ -77,10 +77,10 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 
 
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
-    """Return the number of methods that may be faster than the baseline on one link and slower on another.
+    """Return the number of methods for which a run may add link rates to narrow the break-even.
 
-    These are the methods, other than the baseline, that are timed on links with two rates or more. A method is counted
-    separately for each number of workers, delay and so on, but not for each seed.
+    These are the methods that are timed at two or more link rates, without the baseline. A method counts once for each
+    number of workers, delay and so on, but not for each seed.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

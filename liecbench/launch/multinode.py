@@ -130,7 +130,7 @@ class Leader:
     def _rank_of(self, other: socket.socket) -> int | None:
         """Return the number of the machine that has connected over ``other``.
 
-        Return None if the client is not a machine of this run, or is refused because of its version or ``--nodes``.
+        Return None if this is no machine of the run, or if it has another version of liecbench or another ``--nodes``.
         """
         other.settimeout(_GREETING_SECONDS)
         try:

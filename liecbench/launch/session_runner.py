@@ -147,8 +147,8 @@ def _run_sessions(
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died: those of the method that was timed last.
 
-    If no method was timed yet, all jobs of the launch fail. If the method has no jobs, because an earlier session has
-    timed it, all jobs of the session that died fail: every further session would need this method, too.
+    If no method was timed yet, return all jobs of the launch. If the method has no jobs, return all jobs of its
+    session.
 
     Args:
         launch: The launch.

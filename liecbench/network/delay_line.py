@@ -112,7 +112,7 @@ class DelayLine:
                 self._answer(self._controls[descriptor])
 
     def _learn_lateness(self, late: float) -> None:
-        """Adjust how much before a due time the process asks to be woken, so that it is on time on average.
+        """Adjust how early the process asks to be woken before a due time, so that it wakes on time on average.
 
         ``late`` is the time in seconds from the last due time until the process was woken.
         """

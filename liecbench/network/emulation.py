@@ -1,9 +1,9 @@
 """Emulate slow links: one rank's link to the hub (the network namespace that joins all ranks), and its measurement.
 
-Either the kernel's own shapers or the delay line, a process in user space, limit a link. The kernel has a shaper on the
-rank's own interface, which limits the rank's outgoing traffic (up), and one on the hub's end of the rank's veth, which
-limits its incoming traffic (down). The rank controls the hub's end through a netlink socket that it opens before it
-leaves the hub, because a socket stays in the namespace in which it was opened.
+A link is limited by the kernel's own shapers or by the delay line, a process in user space. The kernel has two shapers
+per rank. The one on the rank's own interface limits the rank's outgoing traffic (up). The one on the hub's end of the
+rank's veth limits the rank's incoming traffic (down). The rank opens a netlink socket before it leaves the hub, to
+control the hub's end from outside.
 """
 
 import dataclasses

@@ -48,16 +48,16 @@ def _header_bytes(frame: bytes, kind: int) -> int:
 
 
 def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool]]:
-    """Return ``frame`` in pieces, so that no piece has both lost segments and segments that arrive.
+    """Return ``frame`` in pieces, each of which is lost or arrives as a whole.
 
-    Only TCP over IPv4 is split. Any other large frame is lost as a whole.
+    Only TCP over IPv4 is split. Any other frame is lost as one piece.
 
     Args:
         frame: A frame of one or more segments.
         lost: The numbers of its lost segments, from 0; not empty.
 
     Returns:
-        The pieces in order, each with True if it is lost.
+        (piece, True if it is lost), in order.
     """
     segments, _ = count_segments(frame)
     if segments == 1 or frame[1] & ~_ECN != _TCP_IPV4:

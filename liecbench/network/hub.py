@@ -33,7 +33,7 @@ class Hub:
     Attributes:
         namespaces: A file descriptor of each worker's namespace, by rank. An open descriptor keeps a namespace alive.
         bridge: The index of the bridge's interface.
-        ports: The names of the bridge's ports: of each worker, by rank, and then of the hub.
+        ports: The names of the bridge's ports: one for each worker, by rank, and the hub's last.
     """
 
     namespaces: tuple[int, ...]

@@ -72,10 +72,10 @@ def key_remedy(key: str) -> str | None:
 
 
 def _as_mapping(text: str) -> str | None:
-    """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
+    """Return a link's text in the form of tables as a mapping: ``{rate: 100mbit, delay: 20ms}`` for ``100mbit 20ms``.
 
-    Tables show links in this form, and may add the round trip. If the text has a round trip but no delay, the mapping
-    has a quarter of the round trip as the delay, and a text after it says why. Return None if the text is no link.
+    Return None if the text is no link. A round trip in the text is left out if the text also has a delay. Otherwise a
+    quarter of it is the delay, and a reason follows the mapping.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
     if round_trip is not None:

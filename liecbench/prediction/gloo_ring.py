@@ -18,9 +18,9 @@ _MAX_SEGMENT_BYTES, _MIN_SEGMENTS, _IN_FLIGHT, _PHASES = 2**20, 2, 2, 2
 class GlooRing:
     """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks (two or more).
 
-    The tensor has one chunk per rank. A chunk consists of two or more segments of at most 1 MiB. In each of two phases,
-    reduce-scatter and all-gather, every rank sends the segments of all chunks but one to the next rank, two at a time.
-    Each pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
+    The tensor has one chunk per rank, and a chunk has two or more segments of at most 1 MiB. The all-reduce has two
+    phases: reduce-scatter and all-gather. In each, a rank sends the segments of ``world_size`` − 1 chunks to the next
+    rank, two at a time. For each pair, the receiver first announces that it is ready, and then the data are sent.
     """
 
     num_bytes: int

@@ -22,16 +22,14 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Fixed seconds that communication adds to a step, apart from the seconds per message. If None,
-            they are 0 if the profile has the method's own times, which include DistributedDataParallel's time without
-            messages; otherwise an assumed value of this time.
-        efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
+        step_seconds: Seconds per step that do not depend on the number of messages; None to assume a value.
+        efficiency: Rate at which frames with headers pass ÷ the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
-        message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.
-        rate_spread: Standard error of ``efficiency``, as a fraction.
-        largest_bytes: Size of the largest message in the measurements that the constants were found from.
-        workers: The numbers of workers of these measurements; empty if the constants are assumed.
-        rates: The lowest and the highest link rate of these measurements, in bits per second; None if the constants are
+        message_spread: Relative standard error of the seconds per message, per segment and per step.
+        rate_spread: Relative standard error of ``efficiency``.
+        largest_bytes: Size of the largest message in the measurements from which the constants were computed.
+        workers: The numbers of workers in these measurements; empty if the constants are assumed.
+        rates: The lowest and the highest link rate in these measurements, in bits per second; None if the constants are
             assumed.
         source: Where the constants come from, in words.
     """

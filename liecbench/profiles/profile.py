@@ -151,7 +151,15 @@ class Profile(_Frozen):
         return next((times for times in self.compressors if times.compressor == compressor), None)
 
     def local_seconds(self, algorithm: dict[str, Any], compressor: dict[str, Any] | None, kind: str) -> float | None:
-        """Return a step's seconds on one rank beyond computing and compressors; None if the profile lacks this kind."""
+        """Return the seconds of one step on one rank, apart from computing and the compressor's operations.
+
+        Return None if the profile has no times of this method, compressor and step kind.
+
+        Args:
+            algorithm: The method's name and options.
+            compressor: The compressor's name and options; None without a compressor.
+            kind: The step kind, such as ``averaging``.
+        """
         wanted = (algorithm, compressor, kind)
         return next((one.local for one in self.methods if (one.algorithm, one.compressor, one.kind) == wanted), None)
 

@@ -108,7 +108,7 @@ class SpeedMap:
     lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]
 
     def legend(self, baseline: str, kept: str) -> list[str]:
-        """Return the meaning of the numbers, and of each colour, frame and mark that the map has.
+        """Return the lines of the legend: the meaning of the numbers, and of each colour, frame and mark in the map.
 
         Args:
             baseline: The baseline's name.

@@ -50,10 +50,13 @@ class Bracket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brackets:
-    """The brackets of all methods, and the marks of their common axis: places in percent with rates as text.
+    """The break-evens of all methods, drawn below each other on one axis of link rates.
 
-    ``compute`` is a phrase on the compute seconds per step for which the rates hold, such as
-    ``for steps that compute 0.36 s``; empty if unknown.
+    Attributes:
+        compute: The compute seconds per step for which the rates hold, such as ``for steps that compute 0.36 s``; empty
+            if unknown.
+        lines: The break-evens, one per method.
+        ticks: The marks of the axis: (place in percent, rate as text).
     """
 
     compute: str

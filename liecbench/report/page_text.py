@@ -27,7 +27,7 @@ def sentence(text: str) -> Markup:
 
 
 def _code(command: str) -> Markup:
-    """Return a command as HTML that breaks lines neither inside an option nor between an option and its number."""
+    """Return a command as HTML. Lines do not break inside an option, or between an option and its number."""
     words = _OPTION.split(command)
     texts = (Markup("<span>{}</span>").format(word) if place % 2 else escape(word) for place, word in enumerate(words))
     return Markup("<code>{}</code>").format(Markup("").join(texts))

@@ -43,11 +43,11 @@ class _Layout:
 
 
 def summary_lines(comparison: Comparison, console: Console, options: ConsoleOptions) -> Iterator[Segment | Text]:
-    """Yield the lines of the table: groups of rows, each below its title, with the columns' headings above the first.
+    """Yield the lines of the table: groups of rows, each below a title. The first group also has the column headings.
 
-    Rows are grouped by setting, and a group's title is the answer for its setting. If the comparison groups rows by a
-    field, the title is the group's value of the field. A row takes several lines if its method's name is long, or if
-    some of its cells did not complete.
+    A group has the rows of one setting, and the title is the answer for this setting, such as ``On 20mbit: use liec``.
+    If the comparison groups rows by a field, the title is the field's value instead. A row takes several lines if the
+    method's name is long, or if some of the row's cells did not complete.
     """
     groups = _groups(comparison)
     layout = _layout(comparison, [row for rows in groups.values() for row in rows], options.max_width)

@@ -93,7 +93,10 @@ class BandwidthNeeded:
         return f"{FRACTION.format(self.highest_utilization)}{reason}"
 
     def _text(self, bits_per_second: float) -> str:
-        """Return the default link as text at a rate of two significant digits: ``84mbit`` or ``10mbit↑ 50mbit↓``."""
+        """Return the default link at this rate as text, such as ``84mbit`` or, with two rates, ``10mbit↑ 50mbit↓``.
+
+        The rate is rounded to two significant digits.
+        """
         link = self.link.at_rate(int(float(f"{bits_per_second:.2g}"))).default
         assert link is not None, "links with a needed rate are shaped"
         return str(link.without_delay)

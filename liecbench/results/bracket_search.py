@@ -20,12 +20,13 @@ _REACH: Final = 1.75
 
 
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
-    """Return the link rate to measure next, in bits per second; None if the search is over.
+    """Return the link rate to measure next, in bits per second, to narrow the break-even; None if the search is over.
 
-    The search is over if the measured rates do not enclose a break-even, if they enclose it within ±10 %, or if no
-    further rate would narrow the range. No rate does if the speed-up hardly changes with the rate: speed-ups near the
-    break-even then cannot be told from 1. The error of the break-even's ln(rate) is proportional to ``precision``,
-    divided by the slope of ln(speed-up) over ln(rate).
+    The search is over in each of these cases:
+
+    - The measured rates do not enclose a break-even.
+    - They enclose the break-even within ±10 %.
+    - A further rate would not help, because the speed-up hardly changes with the rate compared with ``precision``.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of

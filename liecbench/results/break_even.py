@@ -73,9 +73,7 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method that was compared with the baseline at two or more link rates.
 
-    A break-even is computed over links that differ only in a factor of all rates; a link's rate is the up rate. If two
-    rows have the same rate, one from the scenario and one that a run added to narrow the break-even, the scenario's
-    row is used.
+    A link's rate is the up rate. A break-even is computed over links that differ only in a factor of all rates.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}

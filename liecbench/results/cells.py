@@ -120,9 +120,9 @@ class Replay:
     def apply(self, records: Iterable[Record]) -> None:
         """Update the state of the cells with records, which must be in the order of the ledger.
 
-        Epoch and End records are ignored if no Start record of the same cell comes before them. If a session only timed
-        the steps of a cell, the cell's epochs have the times of these steps, and all other values from the epochs of
-        the cell that was trained in its place.
+        Epoch and End records of a cell are ignored before the cell's Start record. If a session only timed a cell,
+        while another cell was trained in its place, the epochs of the timed cell have the times from the session, and
+        everything else from the trained cell.
         """
         for record in records:
             if isinstance(record, Timing):

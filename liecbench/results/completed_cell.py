@@ -69,10 +69,9 @@ class CompletedCell:
         return cls(epochs=epochs, epochs_to_target=reached, long_run=long_run, is_language_model=is_language_model)
 
     def seconds_per_epoch(self, name: str) -> float | None:
-        """Return the mean seconds per epoch in a field of ``Epoch`` that covers only timed steps.
+        """Return the seconds per epoch in the field ``name``, mean over epochs. Warm-up steps count like timed steps.
 
-        The seconds are scaled up to all steps of the epoch, because warm-up steps are not timed. None if no step is
-        timed, or if an epoch lacks the field.
+        Return None if no step is timed, or if an epoch lacks the field.
 
         Args:
             name: A field of ``TIMED_SECONDS`` or ``EXPOSED_PARTS``, such as ``train_seconds``.

@@ -67,7 +67,10 @@ class KindMeans:
 
 
 def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
-    """Return the means by the name of the step kind, given all bursts of timed steps of one method on one link."""
+    """Return the means of each step kind. The keys are the kinds' names, such as ``averaging``.
+
+    ``timings`` are all bursts of timed steps of one method on one link.
+    """
     by_kind: dict[str, list[Timing]] = {}
     for timing in timings:
         by_kind.setdefault(timing.kind, []).append(timing)
@@ -89,13 +92,14 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 
 
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return the mean epoch that a cell would have in a long training, with each step kind's ``share`` of the steps.
+    """Return the mean epoch that a cell would have in a long training.
 
-    In a short training, a rare kind, such as averaging steps, can be missing or be too frequent.
+    Each step kind, such as averaging steps, has the share ``KindMeans.share`` of the steps. In a short training, a rare
+    kind can be missing or be too frequent.
 
     Args:
         trained: An epoch of the cell that was trained in place of the timed cell. Its losses and accuracies are kept.
-        kinds: The means of each step kind, from which times, wire bytes and payload bytes are computed.
+        kinds: The means of each step kind. Times, wire bytes and payload bytes are computed from them.
         timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
         cell: The id of the timed cell.
     """

@@ -50,8 +50,8 @@ def check_unsealed(line: bytes) -> None:
 def is_cut_off(text: bytes) -> bool:
     """Return True if ``text``, the bytes after the last line end, can be an incomplete record that a crash left.
 
-    ``text`` may also be empty, or end in zeros from the file system. Commands skip such bytes, and a run removes them.
-    All other bytes, such as a whole ledger whose line ends were changed, are damage.
+    ``text`` may also be empty, or end in zeros from the file system. All other bytes, such as a whole ledger whose line
+    ends were changed, are damage.
     """
     text = text.rstrip(b"\0")
     begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)

@@ -56,7 +56,7 @@ class Wait:
 
     @property
     def slope(self) -> float:
-        """An upper bound of the wait's slope over 1 ÷ rate: the slope if computing hid no communication."""
+        """The largest possible slope of the wait over 1 ÷ rate: the slope if computing hid no communication."""
         return max(self.communication * self.rate, self.least_slope)
 
 
@@ -141,12 +141,12 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _line(rate: float, wait: float, target: float, slope: float) -> float:
-    """Return the rate at which a line through one point reaches ``target``; infinity if no rate does.
+    """Return the rate at which the wait is ``target``, if the wait is linear in 1 ÷ rate; infinity if no rate has it.
 
     Args:
-        rate: The rate of the point.
-        wait: The wait of the point.
-        target: A wait.
+        rate: A rate.
+        wait: The wait at this rate.
+        target: The wait to reach.
         slope: The change of the wait per change of 1 ÷ rate; above 0.
     """
     inverse = 1 / rate + (target - wait) / slope
@@ -213,7 +213,7 @@ def _falling(waits: Sequence[Wait]) -> list[Wait]:
 
 
 def _limiting_part(row: Row) -> LimitingPart | None:
-    """Return the main cause of waiting that remains in a step on links without rate limit; None if none remains."""
+    """Return what training would wait for most if the link had no rate limit; None if it would not wait."""
     compress, other = _seconds(row, "exposed_compress"), _seconds(row, "other")
     if not compress and not other:
         return None

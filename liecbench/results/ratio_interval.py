@@ -68,7 +68,7 @@ class LogRatio:
         return cls(mean=statistics.fmean(means), standard_error=error, degrees_of_freedom=degrees)
 
     def plus(self, other: "LogRatio") -> "LogRatio":
-        """Return the sum of this mean and an independent one, with Satterthwaite's degrees of freedom."""
+        """Return the sum of this mean and an independent mean, with Satterthwaite's degrees of freedom."""
         mean = self.mean + other.mean
         if self.standard_error is None or other.standard_error is None:
             return LogRatio(mean=mean, standard_error=None, degrees_of_freedom=0)
@@ -148,13 +148,12 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
     """Return the variance of a placement's mean, and the degrees of freedom of this variance.
 
-    A placement is a group of rounds. The variance is the average of a measured and an assumed one, weighted by their
-    degrees of freedom.
+    A placement is a group of rounds. The variance is the average of a measured one, ``between``, and an assumed one,
+    weighted by their degrees of freedom. The assumed one is ``expected`` plus a constant.
 
     Args:
         between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.
-        expected: The variance of a placement's mean that is due to the spread of its rounds. The assumed variance is
-            ``expected`` plus a constant for the spread between placements.
+        expected: The part of the variance of a placement's mean that comes from the spread of its rounds.
         num_placements: The number of placements, measured or planned.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES

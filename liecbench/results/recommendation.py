@@ -23,13 +23,18 @@ class Recommendation:
     Attributes:
         row: The recommended row; None if no row can be recommended.
         others: Rows that also keep the accuracy and are not shown to be slower than ``row``.
-        reason: The reason for the recommendation, or for its absence. ``best``: the row is shown to be faster and to
-            keep the accuracy. ``baseline``: every other row is shown to be slower. ``seeds``: faster rows need more
-            seeds to show that they keep the accuracy. ``spread``: faster rows need more than 100 seeds to show it.
-            ``rounds``: no row is shown to be faster, but one may be after more rounds of timing. ``lost``: every faster
-            row loses accuracy. ``disturbed``: other processes disturbed the rows, or those that may be the best, too
-            differently to rank them. ``not_trained``: rows are faster, but nothing was trained to compare their
-            accuracy. ``dense``: no row is shown to be faster than the fastest one without compression.
+        reason: The reason for the recommendation, or for its absence:
+
+            - ``best``: The row is shown to be faster and to keep the accuracy.
+            - ``baseline``: Every other row is shown to be slower.
+            - ``seeds``: Faster rows need more seeds to show that they keep the accuracy.
+            - ``spread``: Faster rows need more than 100 seeds to show that they keep the accuracy.
+            - ``rounds``: No row is shown to be faster, but one may be after more rounds of timing.
+            - ``lost``: Every faster row loses accuracy.
+            - ``disturbed``: Other processes disturbed the best rows too differently to rank them.
+            - ``not_trained``: Rows are faster, but nothing was trained to compare their accuracy.
+            - ``dense``: No row is shown to be faster than the fastest one without compression.
+
         seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
             faster rows. Else None.
         waiting: The rows that cannot be recommended because of ``reason``, fastest first; empty for ``best`` and

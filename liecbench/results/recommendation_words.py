@@ -16,14 +16,13 @@ _FIRST_PRECISION: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreSeeds:
-    """A question that more seeds would settle: does any of ``methods`` keep the baseline's ``quality``?
+    """The question whether any of ``methods`` keeps the baseline's ``quality``, if only more seeds can answer it.
 
     Attributes:
         methods: The names of the methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The number of seeds, past ones included, that is likely to settle the question for the method that needs
-            the fewest seeds.
-        ran: The number of seeds that were already run of this method.
+        seeds: The number of seeds, past ones included, that probably suffices for one of the methods.
+        ran: The number of past seeds of this method.
     """
 
     methods: tuple[str, ...]

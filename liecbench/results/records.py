@@ -90,9 +90,10 @@ class Composed:
 class FirstSteps:
     """Numbers from the first steps of a cell, in which differences caused by rounding are still small.
 
-    ``train_loss`` has the mean loss over ranks of each step. ``compression_error`` and ``residual_norm`` are measured
-    after the last of these steps. The first is None if the method does not compress, the second if it keeps no
-    residual.
+    Attributes:
+        train_loss: The loss of each step, mean over ranks.
+        compression_error: The compression error after the last of these steps; None if the method does not compress.
+        residual_norm: The norm of the residual after the last of these steps; None if the method keeps no residual.
     """
 
     train_loss: list[Real]
@@ -105,26 +106,26 @@ class Epoch:
     """One finished epoch: trained, evaluated and checkpointed. An epoch without a record is trained again.
 
     Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists hold one entry per rank, in order.
-    Times cover only the ``timed_steps`` steps after warm-up; in a ledger, times are null if no step was timed. CPU
-    seconds and all other numbers cover all ``steps`` steps. If a cell is only timed in a session, while another cell is
-    trained in its place, the epochs of the timed cell are computed when results are loaded. ``train_seconds`` is the
-    sum of ``compute_seconds``, ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+    Times cover only the ``timed_steps`` steps after warm-up. In a ledger, times are null if no step was timed. CPU
+    seconds and all other numbers cover all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
+    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
 
     Attributes:
-        compute_seconds: The time for the model and the optimizer without waiting for a processor, mean over ranks; if
-            the steps were timed in a session, the time of steps without communication.
+        compute_seconds: The time for the model and the optimizer without waiting for a processor, mean over ranks. If
+            the steps were timed in a session, it is the time of steps without communication.
         exposed_wire_seconds: The transfer that computing does not hide, at most bytes ÷ measured rate.
         exposed_compress_seconds: The compression that computing does not hide.
         other_seconds: Latency, and waiting for other ranks or for a processor.
         data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
-        least_communicate_seconds: The communication time of the rank that waited for no other, and so has the least.
+        least_communicate_seconds: The communication time of the rank that communicated least, because it waited for no
+            other rank.
         other_cpu_share: The share of the machine's CPU time, from 0 to 1, that processes other than the ranks used.
         memory_bytes: The size of the vectors that the method keeps, such as residuals, on the rank with the most.
-        optimizer_bytes: The size of the optimizer's states, such as momentum, on rank 0; None, and absent in
-            a ledger, without states.
-        first_steps: Figures of the first steps of the training; None after the first epoch.
+        optimizer_bytes: The size of the optimizer's states, such as momentum, on rank 0. None, and absent in a ledger,
+            without states.
+        first_steps: Numbers from the first steps of the training. None in epochs after the first.
         step_kinds: The number of steps of each step kind.
-        tokens: The number of tokens that all ranks train on; None, and absent in a ledger, without a language model.
+        tokens: The number of tokens that all ranks train on. None, and absent in a ledger, without a language model.
         composed: Set only in records of earlier versions.
     """
 

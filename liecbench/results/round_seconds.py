@@ -1,7 +1,7 @@
-"""Seconds per step of one method by the rounds of timing sessions.
+"""One method's seconds per step, for each round of a timing session.
 
-In a round, every method has one turn, in which bursts of each of its step kinds are timed. A placement is a group of
-rounds between two creations of all methods' models and buffers.
+In a round, every method has one turn, in which bursts of each of the method's step kinds are timed. After a group of
+rounds, called a placement, all methods' models and buffers are created again.
 """
 
 import math
@@ -17,11 +17,11 @@ Position = TypeVar("Position", bound=tuple[int | str, ...])
 def round_seconds(
     timings: Iterable[Timing], part: Literal["seconds", "compute_seconds"] = "seconds"
 ) -> dict[tuple[int, int], float]:
-    """Return the mean seconds per step of a method in each round, by (placement, round in the placement).
+    """Return a method's mean seconds per step in each round. The keys are (placement, round in the placement).
 
     A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
-    kind, such as averaging steps, by the kind's share in a long training. Rounds in which not every step kind was
-    timed, because the session was interrupted, are left out.
+    kind, such as averaging steps, by the kind's share in a long training. If a session was interrupted in a round, the
+    round is left out.
 
     Args:
         timings: The bursts (series of consecutive timed steps) of one method.

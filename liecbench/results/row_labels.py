@@ -21,9 +21,10 @@ SHOWN_DIGITS: Final = 8
 
 
 class Labels:
-    """Names for the methods and settings of ``rows``, made of only the fields that differ between the rows.
+    """Names of methods and settings, made of only the fields that differ between the given rows.
 
-    ``colour_keys`` lists the algorithms, then the key of every row's colour. Figures assign colours in this order.
+    ``colour_keys`` has the order in which figures assign colours: all algorithms first, then the colour key of each
+    row.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -148,7 +149,7 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _algorithm_options(row: Row) -> set[str]:
-    """Return the names of the row's fields that only some algorithms take."""
+    """Return the names of the row's options of the algorithm, and ``block_order``."""
     return {*row.cells[0].spec["algorithm"], "block_order"} - {"name"}
 
 
@@ -157,7 +158,7 @@ def _naming_options(row: Row) -> set[str]:
 
 
 def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
-    """Return the options that differ between rows of the algorithm; a missing option counts as another value."""
+    """Return the names of the options that differ between rows of the algorithm, or that some of these rows lack."""
     found = [row for row in rows if row.algorithm == algorithm]
     options = {option for row in found for option in _algorithm_options(row)}
     return {option for option in options if len({repr(row.fields.get(option)) for row in found}) > 1}

@@ -108,7 +108,10 @@ class Row:
 
     @property
     def compute_text(self) -> str:
-        """``measured``, or ``replayed`` with ``dilation`` and ``message_divisor``: ``replayed ×16, scaled ÷4``."""
+        """How the ranks computed: ``measured`` or, for example, ``replayed ×16, scaled ÷4``.
+
+        In the example, ``dilation`` is 16, and ``message_divisor`` is 4.
+        """
         if not self.is_replayed:
             return "measured"
         return replayed_text(self.dilation, self.message_divisor)

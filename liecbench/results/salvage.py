@@ -43,7 +43,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a session times the cell's steps, while the losses come from another cell, which is trained."""
+        """True if the cell's steps are timed in a session, and the losses come from another cell, which is trained."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -53,12 +53,12 @@ class Verification:
 
     Attributes:
         directory: The results directory.
-        lines: All lines with a line end, damaged or not.
-        kept: The lines of the whole cells.
-        states: The status of each cell whose records are all there and undamaged, by id.
-        damaged: A description of each other cell, by id.
+        lines: All complete lines, damaged or not.
+        kept: The lines of the cells in ``states``.
+        states: By id, the status of each cell whose records are all there and undamaged.
+        damaged: By id, a description of each other cell.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
-        has_partial_line: True if an interrupted write left a part of a line at the end. That is no damage.
+        has_partial_line: True if an interrupted write left an incomplete line at the end. That is no damage.
     """
 
     directory: Path
@@ -169,11 +169,11 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 
 
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
-    """Return the ids of the cells whose records are all there.
+    """Return the ids of the cells of which no record is missing or out of place.
 
-    A trained cell that completed is whole if it has its start, its end and every epoch. For all other cells the number
-    of records is unknown, so they are whole only if no line between their first and last one is missing. If several
-    cells share the timed steps of a session, the later ones are whole only if the first one is.
+    A completed cell whose epochs were trained, not timed in a session, needs a start, an end and every epoch. Any other
+    cell must have no missing line between its first and its last one. If cells share timed steps, the later ones also
+    need the first one to be whole.
     """
     whole = set()
     firsts: dict[str, str] = {}  # by contestant

@@ -59,7 +59,11 @@ class SimulatedCell:
         return 1 - float(vectors.square().sum()) / square if square else None
 
     def bound(self, problem: Problem) -> float | None:
-        """Return δ/(10 L), below which the paper's theorem 1 holds; None if δ is undefined or not above 0."""
+        """Return δ/(10 L), or None if δ is undefined or not above 0.
+
+        δ is the result of ``contraction``, and L the problem's smoothness. Theorem 1 of the paper holds for learning
+        rates below this bound.
+        """
         contraction = self.contraction(problem)
         if contraction is None or contraction <= 0:
             return None

@@ -41,6 +41,10 @@ def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) ->
 
 
 def is_stable(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> bool:
-    """Return whether ‖∇f(x̄)‖² is at most 1000 σ² after every fifth step of a run of ``steps`` steps."""
+    """Return whether a run of ``steps`` steps is stable: ‖∇f(x̄)‖² is at most 1000 σ² after every fifth step.
+
+    f is the problem's function, x̄ the mean of the workers' models, and σ² the variance of a stochastic gradient at the
+    minimum.
+    """
     limit = _LIMIT * problem.noise_variance
     return all(square <= limit for square in cell.train(problem, learning_rate=learning_rate, steps=steps))

@@ -97,11 +97,11 @@ def _estimate(values: Sequence[float]) -> Estimate | None:
 def speed_up_exponent(values: Mapping[int, Sequence[float]]) -> Estimate | None:
     """Return minus the slope of ln(value) over ln(workers), by least squares for each seed.
 
+    Return the mean over seeds with its interval. Return None with one number of workers, or if a value is 0 or
+    infinite.
+
     Args:
         values: For each number of workers, one value per seed.
-
-    Returns:
-        The mean over seeds and its interval; None with one number of workers, or if a value is 0 or infinite.
     """
     if len(values) < 2 or not all(0 < value < math.inf for of_seeds in values.values() for value in of_seeds):
         return None

@@ -125,10 +125,10 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _printed_to(existing: os.stat_result) -> int | None:
-    """Return the descriptor of standard output or standard error if it goes to this file or pipe, else None.
+    """Return 1 if standard output goes to this file or pipe, 2 if standard error goes to it, else None.
 
-    Write to such a file through this descriptor. Replacing the file would lose the printed text, and a new descriptor,
-    which has its own offset, would overwrite it.
+    ``existing`` is the status of the file or pipe. Write to it through the returned descriptor. Anything else would
+    lose or overwrite the printed text.
     """
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):

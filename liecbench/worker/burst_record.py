@@ -24,8 +24,8 @@ class Turn:
     Attributes:
         setting: A key that is equal for all cells that are compared with each other (``Cell.setting``).
         contestant: A key that is equal for all cells whose step times this turn measures (``Cell.contestant``).
-        placement: The number of earlier creations of the contestants, in this and in earlier sessions. After every few
-            rounds, the contestants are created in memory anew.
+        placement: The number of earlier creations of the contestants, in this and in earlier sessions. They are created
+            in memory again after every few rounds.
         round: The number of the turn's round, from 0 after every creation. In a round, every contestant has one turn.
         order: The position of the turn within the round, from 0.
         compute_step_seconds: The seconds that the model and the optimizer compute in one step of the contestant,
@@ -90,9 +90,10 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 
 
 def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
-    """Return each rank's wire bytes in timed steps, under the keys "sent" and "received"; None if a rank's are unknown.
+    """Return the wire bytes of each rank in timed steps; None if those of any rank are unknown.
 
-    ``share`` is the part of the counted bytes that belongs to timed steps.
+    The keys of the result are "sent" and "received". ``share`` is the part of the counted bytes that belongs to timed
+    steps.
     """
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):

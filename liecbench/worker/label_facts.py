@@ -1,4 +1,4 @@
-"""Facts about the labels of a test set, such as the share of the commonest class, to judge an accuracy or a loss by."""
+"""Facts about the labels of a test set, such as the share of the commonest class. They help to judge an accuracy."""
 
 import torch
 

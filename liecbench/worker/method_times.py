@@ -156,7 +156,7 @@ def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
 
 
 def _step_seconds(replica: Replica, number: int) -> float:
-    """Pause, train a step as step number ``number``, and return its seconds."""
+    """Return the seconds of a step that is trained, after a pause, as step number ``number`` of the training."""
     replica.algorithm.synchronize()
     if replica.algorithm.step != number:
         replica.algorithm.set_step(number)

@@ -10,8 +10,8 @@ from torch import nn
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put a model into eval mode while the ``with`` body runs; then restore each module's own mode.
 
-    So a module that was in eval mode before the body, such as a frozen BatchNorm, is in eval mode after it, too. Modes
-    are changed by calls of ``train``, which a module may override, for instance to merge LoRA weights.
+    A module that was in eval mode before the body, such as a frozen BatchNorm, stays in eval mode. Modes are changed by
+    calls of ``train``, which a module may override, for instance to merge LoRA weights.
     """
     mode = model.training
     modes = [(module, module.training) for module in model.modules()]

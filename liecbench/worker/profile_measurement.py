@@ -1,4 +1,4 @@
-"""Measure the profile of a model: the seconds in which one device by itself computes and compresses in a step."""
+"""Measure the profile of a model: the seconds in which one device computes and compresses in a step."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

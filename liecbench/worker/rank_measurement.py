@@ -1,4 +1,4 @@
-"""Measurements of consecutive steps on one rank, and the check that network interfaces carried the payload bytes."""
+"""Measurements of consecutive steps on one rank, and a check that the network interfaces carried the payload bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

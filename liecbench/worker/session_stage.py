@@ -49,10 +49,10 @@ class Stage(Protocol):
         """Build a contestant on this rank. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Prepare to measure how long a step of each contestant computes, without exchange. Collective.
+        """Prepare to measure the seconds that one step of each contestant computes, without exchange. Collective.
 
-        Return a function to call before each round. It measures all contestants, and returns a second function, which
-        maps a contestant to the seconds that one of its steps computes.
+        Return a function without arguments. Call it before each round: it measures all contestants, and returns a
+        second function. This maps a contestant to the measured seconds.
         """
 
 

@@ -109,9 +109,8 @@ class StepClock:
     def _compute_seconds(self) -> float:
         """Return the number of timed steps × the lower quartile of their CPU seconds; 0 without timed steps.
 
-        All steps compute the same, so their CPU times should be equal. Other work on the machine can only increase
-        them, so the lower quartile is closer to the truth than the mean. On a busy machine, for example, a step used
-        0.2 to 0.3 ms more CPU time if it had waited longer for the link.
+        All steps compute the same, and other work on the machine can only increase their CPU seconds. So the lower
+        quartile is closer to the truth than the mean.
         """
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0

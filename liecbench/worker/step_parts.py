@@ -30,19 +30,17 @@ class StepParts:
 
     @classmethod
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
-        """Return the parts, given the measurement of each rank.
+        """Return the parts of the steps' seconds, given the measurement of each rank.
 
-        ``compute_seconds`` are the seconds that the model and the optimizer would compute in these steps if there were
-        no communication. If they are unknown (None), the mean over ranks of the computing that was measured in these
-        steps takes their place. That mean depends on the method: the same model takes up to 1.7 times as long if steps
-        wait for the network in between.
+        Transfer and compression are those of one rank, which probably waits least for the other ranks. If the link
+        rates of all ranks are known, it is the rank with the largest sum of exposed transfer and compression. Otherwise
+        it is the rank with the least communication time, exposed or hidden, because waiting for other ranks counts as
+        communication.
 
-        Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The others
-        wait for this rank, so its work shows why the steps take so long. This rank is chosen as follows:
-
-        - If the link rates of all ranks are known: the rank with the largest sum of exposed transfer and compression.
-        - Otherwise: the rank with the least communication time, exposed or hidden. The time that a rank waits for
-          others counts as communication, so this rank probably waits least.
+        Args:
+            ranks: The measurement of each rank.
+            compute_seconds: The seconds that the model and the optimizer would compute in these steps if there were no
+                communication. None to use the mean over ranks of the computing that was measured in these steps.
         """
         total = max(rank.train_seconds for rank in ranks)
         if compute_seconds is None:

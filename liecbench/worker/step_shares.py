@@ -41,7 +41,7 @@ def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
 def step_shares(
     step_kind: Callable[[int], str], period: int, num_steps: int, *, start: int = 0
 ) -> dict[str, StepShare]:
-    """Return, by name, all step kinds that occur in the training, or would occur in a longer one.
+    """Return all step kinds that occur in the training, or would occur in a longer one. The keys are their names.
 
     Steps of one kind have equal message sizes. A kind that occurs only at the start of training has the share 0.
 
@@ -49,7 +49,7 @@ def step_shares(
         step_kind: Returns the kind of the step with a given number.
         period: The number of steps after which the kinds repeat, such as the averaging period.
         num_steps: The number of steps of the training.
-        start: The number of steps at the start of training whose kinds are not those of the long run.
+        start: The number of steps at the start of training that do not count for the shares, such as a warm-up.
     """
     period = period if period <= _MAX_PERIOD else 1
     length = period * -(-_WINDOW // period)

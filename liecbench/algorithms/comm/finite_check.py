@@ -15,10 +15,10 @@ class _Pending:
 
 
 class FiniteCheck:
-    """Collects flags during a step. A flag is True if certain values are finite, else its error message is reported.
+    """Collects flags during a step, each with an error message. A flag is True if the checked values are finite.
 
-    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
-    Otherwise they are read at the end of the step itself.
+    If ``is_async``, ``end_step`` reads the flags of the previous step, so that the host need not wait for the GPU.
+    Otherwise it reads those of the step that ends.
     """
 
     def __init__(self, *, is_async: bool) -> None:

@@ -7,7 +7,7 @@ from liecbench.compressors.base import Compressor, RngKey
 
 
 class MessageRng:
-    """Keeps track of the current message of a step, and seeds compressors for it.
+    """Tracks the current message of a step, and seeds compressors for this message.
 
     The random numbers of a message depend on the step, the block, the number of earlier pushes and gathers of the
     block, the shard, the sender's rank, and whether the sender is a worker or a server.
@@ -21,7 +21,7 @@ class MessageRng:
         self._key, self._stages = RngKey(step=step, block=block), count()
 
     def begin_push(self) -> None:
-        """Switch to the random numbers of a new push or gather, in which workers are the senders."""
+        """Switch to the random numbers of a new push or gather. The senders are workers."""
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:

@@ -55,10 +55,10 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
 
 
 def _backend(group: dist.ProcessGroup) -> str:
-    """Return the backend of ``group`` as an argument for ``new_group``.
+    """Return the backend of ``group`` in the form that ``new_group`` takes without a warning.
 
-    This is ``gloo`` or ``nccl`` if ``group`` has only that backend. With the longer form in which torch returns the
-    backend, such as ``cpu:gloo,cuda:gloo``, torch would warn later.
+    This is ``gloo`` or ``nccl`` if the group has only that backend. Otherwise it is torch's longer form, such as
+    ``cpu:gloo,cuda:nccl``.
     """
     config: str = dist.get_backend_config(group)
     named = {str(dist.distributed_c10d.BackendConfig(dist.Backend(name))): name for name in ("gloo", "nccl")}

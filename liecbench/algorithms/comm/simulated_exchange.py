@@ -26,7 +26,7 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shards of all servers as one shard: [0, n), where n is the length of one worker's vector.
+        """Return the shard [0, n), where n is the length of one worker's vector: all servers' shards as one.
 
         ``numel`` is the length of all workers' vectors together, n · ``world_size``.
         """

@@ -54,7 +54,7 @@ class TimedGroup:
 
 
 class _Work:
-    """An all-reduce under way. When it ends, it calls ``ended`` before its future completes."""
+    """An all-reduce under way, which calls ``ended`` when it has ended. Its future completes after this call."""
 
     def __init__(self, work: dist.Work, ended: Callable[[], None]) -> None:
         self._work, self._ended = work, ended

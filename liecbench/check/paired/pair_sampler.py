@@ -50,7 +50,7 @@ class MeasuredCase:
 
     @property
     def is_given_up(self) -> bool:
-        """True if no more pairs of the case are measured because it failed too often or a side cannot build it."""
+        """True if no more pairs of the case are measured, because it failed too often or a side cannot build it."""
         return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
 
     def tests(self) -> list[PairedTest]:

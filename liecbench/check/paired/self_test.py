@@ -33,7 +33,7 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
     """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself, and add ``notes``.
 
-    For the case with the injected slowdown, FAIL becomes PASS, and PASS becomes FAIL.
+    Where the self-test injected a slowdown, the gate should fail: FAIL becomes PASS, and PASS becomes FAIL.
     """
     return replace(
         outcome,

@@ -18,7 +18,7 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence for two claims: B is slower by more than the tolerance, and by less than the bound.
+    """Return the evidence for two claims: that B's slowdown is above the tolerance, and that it is below the bound.
 
     Each pair gives a new E-value for each claim. A claim's evidence is its largest E-value; 1 without pairs.
     """
@@ -44,10 +44,12 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
     """Return the verdict after the first pair that decides the test; None if no pair does.
 
-    FAIL needs an E-value of at least the fail threshold, and in each launch of the two sides a median slowdown of B
-    above the tolerance. PASS needs an E-value of at least the pass threshold, and in each launch a median slowdown
-    below the bound. Both need enough launches with enough pairs. If a pair allows both, the verdict is FAIL. If the
-    rule asks for too few launches for any verdict, it is INCONCLUSIVE instead of FAIL or PASS.
+    - FAIL needs an E-value of at least the fail threshold, and a median slowdown of B above the tolerance in each
+      launch.
+    - PASS needs an E-value of at least the pass threshold, and a median slowdown of B below the bound in each launch.
+
+    Both need enough launches with enough pairs. If a pair allows both, the verdict is FAIL. If ``rule.can_decide`` is
+    False, the verdict is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
         pairs: The pairs of one test, in the order in which they were measured.

@@ -92,7 +92,7 @@ def _what_is_wrong(text: str) -> str:
 
 
 def _indented(value: Any, depth: int = 0) -> str:
-    """Return a JSON value as text, as ``json.dumps`` with ``indent=1`` does, but in a third of the time.
+    """Return a JSON value as text in the format of ``json.dumps`` with ``indent=1``, but in a third of the time.
 
     Args:
         value: A JSON value whose keys are texts.

@@ -22,12 +22,11 @@ _BUSY = 0.15
 def over_wire(
     label: str, matches: Sequence[CellMatch], *, margin: float, least_seconds_per_step: float
 ) -> CheckResult | UngatedMetric | None:
-    """Compare the ratio of communication time to wire time with the baseline's, seed by seed.
+    """Compare the ratio communication time ÷ wire time with the baseline's, seed by seed.
 
-    Wire time is the bytes divided by the link's rate: wire bytes or, if any epoch lacks these, payload bytes.
-
-    The ratio of an epoch uses the communication time of the rank that communicated least, and the ratio of a cell is
-    the smallest of its epochs: disturbances only add time.
+    Wire time is the number of wire bytes divided by the link's rate. If any epoch lacks wire bytes, payload bytes are
+    used in all epochs. The communication time of an epoch is that of the rank that communicated least. A cell's ratio
+    is the smallest of its epochs.
 
     Args:
         label: The cell's name.
@@ -36,9 +35,11 @@ def over_wire(
         least_seconds_per_step: The ratio can fail the check only if a step's wire time is at least this, in seconds.
 
     Returns:
-        A result with a verdict, which is NOT_COMPARED if an epoch's record lacks the communication time. If the wire
-        time per step is shorter than ``least_seconds_per_step``, a metric without a verdict. None if the link is
-        unshaped, or if no epoch was timed or sent anything.
+        One of these:
+
+        - None, if the link is unshaped, or if no epoch was timed or sent anything.
+        - A metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
+        - Otherwise a result with a verdict. It is NOT_COMPARED if an epoch's record lacks the communication time.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         return None
@@ -161,7 +162,7 @@ def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
 
 
 def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
-    """Return the seconds that each epoch's bytes need on the slowest rank, in its slower direction.
+    """Return the seconds that each epoch's bytes need on the slowest rank, in the direction that needs longer.
 
     Args:
         entry: The cell.

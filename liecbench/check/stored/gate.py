@@ -47,10 +47,10 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. It is
-            also the probability that at least one confidence interval of a compression error or residual norm is wrong.
-        least_wire_seconds_per_step: Communication time ÷ wire time can fail the check only if the bytes of a step need
-            at least this wire time, in seconds.
+        alpha: Probability that at least one confidence bound of accuracy or loss in the check is wrong. The same
+            probability holds separately for the confidence intervals of compression error and residual norm.
+        least_wire_seconds_per_step: If the wire time of a step is shorter than this, in seconds, communication time ÷
+            wire time cannot fail the check.
     """
 
     wire: float = 0.02

@@ -88,7 +88,8 @@ def decide(losses: Sequence[float], margin: float, level: float, *, resolution: 
         losses: Per seed, the amount by which the results are worse than the baseline; negative if better.
         margin: The allowed mean of ``losses``.
         level: Probability that a confidence bound is wrong.
-        resolution: The smallest possible difference of two losses; the standard deviation is taken as at least this.
+        resolution: The least standard deviation of ``losses`` to assume: the smallest possible difference of two
+            losses.
 
     Returns:
         FAIL if the lower bound of the mean is above the margin; PASS if the upper bound is at most the margin, or if

@@ -26,7 +26,7 @@ class Operations(Protocol):
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · C(v_i) over all payloads to ``out``, or add the sum to ``out`` if ``accumulate``.
+        """Write the sum of ``weight`` · C(v_i) over all payloads to ``out``, or add it to ``out`` if ``accumulate``.
 
         See ``Compressor.sum_payloads``.
         """

@@ -28,10 +28,10 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one stacked bar per link and method.
+    """Return a figure with one stacked bar per link and method: the parts of the method's time per epoch on the link.
 
-    The height of each part is its time divided by the time of the baseline's epoch on the same link. The figure is
-    empty if there is only one link.
+    All times are divided by the baseline's time per epoch on the same link. The figure is empty if there is only one
+    link.
     """
     compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
     several_links = len({row.fields["link"] for row in compared}) > 1

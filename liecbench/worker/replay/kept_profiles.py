@@ -126,7 +126,7 @@ def _package_sha256() -> str:
 
 
 def _others_sha256(cell: Cell) -> list[str]:
-    """Return the SHA-256 of each non-liecbench file with code of the cell's model, dataset, method or compressor."""
+    """Return the SHA-256 of each file outside liecbench with the cell's model, dataset, method or compressor."""
     files = [file_sha256(cell.task.model.name), file_sha256(cell.task.dataset.name)]
     classes = [registry.load("algorithm", cell.algorithm.name)]
     if cell.compressor is not None:

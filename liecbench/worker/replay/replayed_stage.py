@@ -40,7 +40,7 @@ class ReplayedStage:
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """The field that the records of the session's cells get: the hash of the profile."""
+        """A field for the record of each of the session's cells: ``profile_sha256``, the hash of the profile."""
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:

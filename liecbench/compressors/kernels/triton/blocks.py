@@ -67,10 +67,10 @@ def launch_sum(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` with ``arguments`` and the start and length of this program's block; called by kernels.
+    """Call ``body`` with ``arguments``, and the start and length of this program's block. Kernels call this function.
 
-    The last block may be shorter, so its length is known only at run time. For all other blocks the length is a
-    compile-time constant: their loads need no mask, and Triton loads four values at a time.
+    The last block may be shorter. The length of all other blocks is a compile-time constant, so that Triton needs no
+    mask for their loads.
     """
     start = tl.program_id(0).to(tl.int64) * block_size
     if start + block_size <= numel:

@@ -27,17 +27,15 @@ _TAKEN_BLOCK = 1024
 def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Tensor:
     """Copy the k entries of largest magnitude from a vector.
 
-    Of several entries with the smallest kept magnitude, the first are kept. The function reads 24 bytes per element and
-    writes 12 bytes per kept entry. If ``residual`` is another tensor than ``vector``, it also writes 4 bytes per
-    element.
+    If several entries tie for the last places, the first ones in the vector are taken.
 
     Args:
         vector: The vector, float32 of shape ``[numel]``.
-        entries: Receives the kept entries, float32 of shape [k], in the order of their positions.
-        residual: Unless it is None, receives the vector with zeros in place of the kept entries. It may be ``vector``.
+        entries: Receives the k entries, float32 of shape [k], in the order of their positions.
+        residual: Unless it is None, receives the vector with zeros in place of these entries. It may be ``vector``.
 
     Returns:
-        The positions of the kept entries, ascending, int64 of shape [k].
+        The positions of the k entries, ascending, int64 of shape [k].
     """
     bits, num_kept = vector.view(torch.int32), entries.numel()
     threshold, num_ties = _threshold(bits, num_kept)
