@@ -122,9 +122,9 @@ class BucketedAllReduce(Algorithm):
         self.clock.record(start, self._end_timestamp(), add)
 
     def _count_seconds(self) -> None:
-        """Add the seconds of steps whose buckets are all complete to ``counters.communicate_seconds``.
+        """Add the all-reduce seconds of every finished step to ``counters.communicate_seconds``.
 
-        Time in which several buckets are all-reduced counts once.
+        A step is finished when all its buckets are. If several buckets are all-reduced at once, the time counts once.
         """
         while self._unfinished_steps and self._unfinished_steps[0].are_complete:
             times = self._unfinished_steps.popleft()

@@ -69,13 +69,14 @@ class BlockAlgorithm(Algorithm):
     def reduce(self, block: Block) -> Tensor:
         """Return the update of a block. Called on the communication thread, for one block after the other.
 
+        An implementation writes its memories only after the last ``exchange.pull`` or ``exchange.gather``. These raise
+        an error if a gradient is not finite, so that the memories stay finite.
+
         Args:
             block: ``block.gradient`` is this worker's gradient, of shape ``[block.numel]``; it may be overwritten.
 
         Returns:
-            The update, of the same shape, which replaces the gradient. Write the memories only after the last
-            ``exchange.pull`` or ``exchange.gather``: they raise an error if a gradient is not finite, and so keep the
-            memories finite.
+            The update, which replaces the gradient and has the same shape.
         """
 
     @property

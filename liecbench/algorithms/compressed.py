@@ -38,7 +38,7 @@ class CompressedAlgorithm(ServerAlgorithm):
 
     @classmethod
     def incompatibility(cls, compressor: Compressor) -> str | None:
-        """Return a reason if the method uses error feedback and ``compressor`` is no contraction, else None."""
+        """Return an error message if the method uses error feedback and ``compressor`` is no contraction, else None."""
         if compressor.is_contraction or not cls.uses_error_feedback:
             return None
         return _NO_CONTRACTION.format(compressor, compressor.error_memory_refusal)

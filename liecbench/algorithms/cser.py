@@ -81,9 +81,8 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
         """Average the compressed part of the workers' errors, and keep the rest as the new error.
 
-        Compute k_i = C(e_i) and s_i = e_i − k_i with the error e_i from before the call. Return
-        u_i + e_i − s_i − mean(k_i), and set ``error`` to s_i. C is the compressor, u_i is ``update``, and e_i is
-        ``error``, the error memory of worker i.
+        C is the compressor, u_i is ``update``, and e_i is ``error``, the error memory of worker i. k_i = C(e_i) is the
+        compressed part of e_i. ``error`` becomes e_i − k_i. ``update`` becomes u_i + k_i − mean(k_i), and is returned.
         """
         residual = self.scratch(error.numel()).copy_(error)
         mean = self.exchange.push(self.compressor, residual, residual=residual)

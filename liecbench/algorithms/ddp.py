@@ -39,7 +39,7 @@ class AllReduce(BucketedAllReduce):
     is_exact: ClassVar[bool] = True
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
-        """Return a list of one size, the bytes of the bucket's gradient as it is sent: one all-reduce is enough."""
+        """Return a list with one number: the bytes of the bucket's gradient as it is sent, in a single all-reduce."""
         return [sum(shape.numel() for shape in shapes) * (self.dtype or dtype).itemsize]
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:

@@ -123,7 +123,7 @@ def _join_is_enabled() -> bool:
 
 
 def divide_as_ddp(gradient: Tensor, world_size: int) -> Tensor:
-    """Divide the gradient of a bucket by the world size, in place, with the arithmetic of DDP without a hook."""
+    """Divide the gradient of a bucket by the world size, in place, with the same arithmetic as DDP's default."""
     return gradient.div_(world_size) if gradient.is_sparse else gradient.mul_(1 / world_size)
 
 

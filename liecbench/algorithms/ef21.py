@@ -38,10 +38,10 @@ class EF21(CompressedAlgorithm):
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; m ← m + mean(c_i) = mean(h_i). Return u = m.
+        """Compress how far the gradient is from its estimate, and return the new mean estimate m as the update.
 
-        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, d = g_i − h_i, and m the
-        mean estimate.
+        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, and d = g_i − h_i. With
+        c_i = C(d), the estimates become h_i ← g_i − (d − c_i) = h_i + c_i and m ← m + mean(c_i) = mean(h_i).
         """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)

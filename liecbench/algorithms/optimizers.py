@@ -29,8 +29,8 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        A mapping from each optimizer, wrapped optimizers included, to the innermost optimizers that its step runs: the
-        optimizer itself if it wraps none, else the optimizers that it wraps, as SAM wraps another.
+        For each optimizer, wrapped optimizers included, the innermost optimizers that its step runs. For an optimizer
+        that wraps others, as SAM does, these are the wrapped ones; otherwise, it is the optimizer itself.
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.

@@ -77,9 +77,10 @@ class OuterModel(BlockAlgorithm):
         return torch.sub(self.outer_model[block], local, out=local)
 
     def outer_step(self, block: Block, mean: Tensor) -> None:
-        """Compute b ← μb + Δ; then θ̄ ← θ̄ − η(Δ + μb); then θ_i ← (1 − α)θ̄ + αθ_i.
+        """Move the outer model θ̄ by the mean pseudo-gradient Δ, and set this worker's model θ_i.
 
-        Δ is ``mean``, which is overwritten. The class explains the other symbols.
+        Compute b ← μb + Δ; then θ̄ ← θ̄ − η(Δ + μb); then θ_i ← (1 − α)θ̄ + αθ_i. Δ is ``mean``, which is overwritten.
+        The class explains the other symbols.
         """
         outer = self.outer_model[block]
         if self.outer_momentum:
@@ -96,9 +97,9 @@ class OuterModel(BlockAlgorithm):
                 self.outer_model[block].copy_(block.flat_parameters())
 
     def compression_error(self) -> float | None:
-        """Return ‖p_i − C(p_i)‖²/‖p_i‖² for the p_i that the method would compress now, or None if it is undefined.
+        """Return the relative square error of compressing p, the vector that the method would compress now.
 
-        The call changes no state.
+        The error is ‖p − C(p)‖² ÷ ‖p‖², where C is the compressor. Return None if it is undefined. No state changes.
         """
         compressor = self.push_compressor(self.step)
         if compressor is None or not self._has_outer_model:

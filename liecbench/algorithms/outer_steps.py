@@ -78,7 +78,7 @@ class OuterSteps(OuterModel):
         return "outer" if self.fragments == 1 else f"outer_{fragment}"
 
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
-        """Return the reason if the model cannot be used because it has fewer tensors than ``fragments``, else None."""
+        """Return an error message if the model has fewer tensors than ``fragments``, else None."""
         num_tensors = sum(shape.numel() > 0 for shape in shapes)
         if self.fragments <= num_tensors:
             return None

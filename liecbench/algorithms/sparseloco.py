@@ -67,9 +67,10 @@ class SparseLoCo(OuterSteps):
         return self._compressor
 
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace ``pseudo_gradient`` Δ_i by mean(C(p_i)), and the error memory e_i by p_i − C(p_i).
+        """Replace ``pseudo_gradient`` by the mean of all workers' compressed vectors, and update the error memory.
 
-        p_i is Δ_i + ``error_decay`` · e_i or, without error memory, Δ_i.
+        Worker i compresses p_i = Δ_i + ``error_decay`` · e_i. Δ_i is its pseudo-gradient, and e_i its error memory.
+        Without error memory, p_i is Δ_i. Then Δ_i becomes mean(C(p_i)), and e_i becomes p_i − C(p_i).
         """
         p = self.to_compress(block, pseudo_gradient)
         self.exchange.gather(self._compressor, p, out=pseudo_gradient, residual=p if self.keeps_error else None)

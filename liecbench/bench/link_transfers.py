@@ -23,8 +23,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """Measure one case of the link benchmark over ``link``. Collective.
 
     Returns:
-        ``"seconds"``: the seconds of each repeat on the slowest rank; for a stream, the seconds per message. For the
-        operation ``after_idle``, the figures that ``measure_after_idle`` returns.
+        For the operation ``after_idle``, the result of ``measure_after_idle``. For all others, a list under
+        ``"seconds"``: the seconds of each repeat on the slowest rank or, for a stream, the seconds per message.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)

@@ -138,7 +138,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Exit code of the check; DONE only if a result passed, none failed or is inconclusive, and no cell failed."""
+        """The exit code. DONE means that a result passed, none failed or is inconclusive, and no cell failed."""
         if self.count(Verdict.FAIL):
             return ExitCode.REGRESSION
         if self.failed_cells:

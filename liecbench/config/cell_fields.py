@@ -29,10 +29,10 @@ _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.par
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of ``spec``, which ``Cell.spec`` returned, without nesting.
+    """Return the fields of a cell's spec without nesting; ``spec`` is a result of ``Cell.spec``.
 
-    From ``"compressor": {"name": "top_k", "ratio": 0.1}`` the field ``compressor`` keeps only the name. Each option
-    becomes a field of its own: ``ratio`` or, if there is a field of that name already, ``compressor_ratio``.
+    For example, ``"compressor": {"name": "top_k", "ratio": 0.1}`` becomes two fields: ``"compressor": "top_k"`` and
+    ``"ratio": 0.1``. If another field is named ``ratio`` already, the second is named ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
     task = spec["task"]

@@ -17,10 +17,9 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 
 
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
-    """Return the names of those options of ``choice`` that a method's name must always show.
+    """Return the options in ``choice`` that later versions of liecbench added, such as ``per_tensor`` of ``psgd``.
 
-    These are options that later versions of liecbench added, such as ``per_tensor`` of ``psgd``. A cell's spec has such
-    an option only if its value is not the default. So a spec with the option names another method than one without.
+    They occur only with a value other than their default, and are then part of the method's name.
 
     Args:
         choice: An algorithm or compressor in a cell's spec.

@@ -111,7 +111,7 @@ def check_timing_only(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Raise ScenarioError if the profile that a cell replays instead of training lacks the times of its compressor."""
+    """Raise ScenarioError if a cell replays a profile that has no times of the cell's compressor."""
     file: ProfileFile = point.value("profile")
     if (missing := missing_compressor(file.profile, cell)) is not None:
         message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"

@@ -16,8 +16,8 @@ def make_algorithm(cell: Cell, num_samples: int | None = None) -> "Algorithm":
 
     Args:
         cell: The cell.
-        num_samples: The number of training samples, on which options that depend on the run's length may depend; None
-            to find it out from the cell's task.
+        num_samples: The number of training samples, which decides the length of the run; None to find it out from the
+            cell's task.
 
     Raises:
         RunLengthError: If an option does not fit the length of the run.

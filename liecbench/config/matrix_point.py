@@ -78,7 +78,7 @@ def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the axes that the user wrote, by name: the values of each axis, with their paths in the scenario file.
+    """Return the axes that the user wrote, by name. Each value of an axis has its path in the scenario file.
 
     ``path`` is the path of ``matrix`` in this file.
     """

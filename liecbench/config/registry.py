@@ -80,10 +80,7 @@ def _base(kind: Kind) -> type:
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all algorithms, compressors, datasets, models, optimizers or problems.
-
-    Datasets and models share an entry-point group, so that each class must be loaded to tell which of the two it is.
-    """
+    """Return the sorted names of all classes of one kind, such as all algorithms."""
     entries = _entries(kind)
     base = _base(kind)
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))

@@ -184,7 +184,7 @@ class Scenario(Model):
     def points(self) -> Iterator[MatrixPoint]:
         """Yield every combination of the matrix, then every entry of ``include``.
 
-        If an entry of ``include`` does not give an axis, the axis's first value in the matrix is used.
+        If an entry of ``include`` lacks an axis, it gets the axis's first value in the matrix.
         """
         task = placed_fields(self.task, ("task",))
         defaults = {

@@ -11,15 +11,15 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 
 
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
-    """Raise ScenarioError if no model of the scenario is judged by the given target, an accuracy or a test loss.
+    """Raise ScenarioError if the scenario's target suits none of its models.
 
-    Language models are judged by their test loss, and all other models by their accuracy.
+    A target for language models is a test loss, and a target for all other models is an accuracy.
 
     Args:
         document: The scenario as written.
         scenario: The scenario.
-        chosen: The cells that will run. If the scenario has datasets or models that none of these cells has, nothing is
-            checked, because their data may be missing on this machine.
+        chosen: The cells that will run. Nothing is checked if the scenario has a combination of dataset and model that
+            none of these cells has.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}

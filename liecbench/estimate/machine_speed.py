@@ -46,7 +46,7 @@ def slowdown_alone() -> float:
 
 
 def slowdown(cell: Cell) -> float:
-    """Return the factor by which ranks that share cores with each other and other processes compute more slowly."""
+    """Return the factor by which computing takes longer because ranks and other processes share the cores."""
     return max(1.0, oversubscription(cell) + other_processes() / num_cores())
 
 

@@ -41,8 +41,8 @@ class ReplayedSteps:
     """The steps of one kind that ranks replay.
 
     Attributes:
-        seconds: Seconds of a step in emulated time.
-        kind: The messages of all ranks in a step, and the work of one rank.
+        seconds: The seconds of one step in emulated time.
+        kind: What a step of this kind consists of: the messages of all ranks, and the work that each rank does.
         links: The links of the ranks.
     """
 

@@ -60,9 +60,10 @@ def session_limit(session: Session) -> float:
 
 
 def rounds_within_limit(session: Session, wanted: int, placement_seconds: float, round_seconds: float) -> int:
-    """Return ``wanted`` or, if lower, the number of rounds within a session's time limit, but at least ``MIN_ROUNDS``.
+    """Return the number of rounds of a session: ``wanted``, or fewer if the session's time limit is too short.
 
-    Each placement (group of ``PLACEMENT_ROUNDS`` rounds) takes ``placement_seconds`` in addition to its rounds.
+    The number is at least ``MIN_ROUNDS``. A round takes ``round_seconds``, and each placement (a group of
+    ``PLACEMENT_ROUNDS`` rounds) takes another ``placement_seconds``.
     """
     each = round_seconds + placement_seconds / PLACEMENT_ROUNDS
     limit = CONTESTANT_SECONDS * len(session.contestants)

@@ -72,7 +72,7 @@ class Window:
                 self._samples.setdefault(name, []).append(rate)
 
     def end(self) -> dict[str, float]:
-        """Return the figures of the window from its start until now, by name."""
+        """Return the figures of the window from its start until now, by name, such as ``energy_joules``."""
         if self._samples:
             self._count()
         else:

@@ -37,8 +37,8 @@ class Pending:
 class Settled:
     """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    No session is needed if the training that gives the cell's losses failed or diverged, or if a cell with equal step
-    times, such as one that differs only in the seed, was timed before.
+    Either its training failed or diverged, or a cell with equal step times, such as one that differs only in the seed,
+    was timed before.
     """
 
     job: Job

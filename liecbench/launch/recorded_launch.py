@@ -72,7 +72,7 @@ def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirect
 def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
     """Return the number of the latest recorded attempt to train or time the cell of ``job``; None if there is none.
 
-    ``found`` has the state of the recorded cells by id.
+    ``found`` maps the id of each recorded cell to the cell's state.
     """
     return found[job.cell.id].attempt if job.cell.id in found else None
 

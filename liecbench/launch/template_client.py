@@ -174,8 +174,8 @@ class ForkedLaunch:
     def stop(self, seconds: float) -> None:
         """End every process of the launch: by SIGTERM, and if that takes longer than ``seconds``, by SIGKILL.
 
-        SIGKILL goes to the template process, so all other launches that were forked from this process die, too. While
-        the template process still imports modules, it receives no orders; then SIGKILL is sent right away.
+        SIGKILL also ends all other launches that were forked from the same template process. It is sent at once if the
+        template process still imports modules.
         """
         if self._wait(0) is not None:
             return

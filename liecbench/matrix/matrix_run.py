@@ -82,7 +82,7 @@ class MatrixRun:
         """Launch this machine's ranks whenever machine 0 orders it, and return True if all launches succeeded.
 
         Raises:
-            MachineError: If a cell that is left needs GPUs that this machine does not have.
+            MachineError: If a cell that has not run yet needs GPUs that this machine does not have.
         """
         self._check_gpus()
         assert self.nodes is not None, "only other machines than machine 0 follow"
@@ -129,7 +129,7 @@ class MatrixRun:
         return 0 if self._scenario.baseline_choice.fixed else self._scenario.break_even_rates
 
     def _added_rates(self) -> list[AddedRate]:
-        """Return the link rates at which methods are timed next, to narrow their break-evens.
+        """Return further link rates at which methods must be timed to narrow the ranges that contain break-evens.
 
         Call this only after all timing sessions on the scenario's own links.
         """

@@ -56,9 +56,7 @@ class RunRequest:
     def prepare_ranks(self) -> None:
         """Start the process that ranks are forked from, without waiting until it has imported torch.
 
-        If the results directory exists, perhaps no cell is left to run, so start nothing yet: the process then starts
-        with the first ranks. The scenario has not been checked. If the later check shows that the ranks need other
-        environment variables, a second process is started then.
+        Do nothing if the results directory exists, because then perhaps no cell is left to run.
         """
         from liecbench.launch.launch import prepare
 

@@ -39,8 +39,8 @@ class DelayLine:
     """The state of the process that emulates links: frames on the links, packet sockets, and connections to ranks.
 
     Args:
-        listener: The socket on which ranks reach the process.
-        bridge: Index of the interface of the bridge that joins all workers. The bridge has its own namespace, the hub.
+        listener: The socket on which ranks connect to the process.
+        bridge: The interface index of the bridge that joins all workers. The bridge has its own namespace, the hub.
         ports: Names of interfaces in the hub: one per worker, in the order of ranks, and last the hub's own.
     """
 

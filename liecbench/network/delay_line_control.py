@@ -27,10 +27,7 @@ class DelayLineControl:
         self._socket.connect(CONTROL_ADDRESS)
 
     def refusal(self) -> str | None:
-        """Return the reason why the process cannot emulate links: the kernel lacks packet sockets or their options.
-
-        Return None if it can.
-        """
+        """Return the reason why the process cannot emulate links, such as missing packet sockets; None if it can."""
         try:
             self._ask({"open": True})
         except OSError as error:

@@ -57,7 +57,7 @@ def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tole
 
 
 def deviations_text(found: Sequence[Deviation]) -> str:
-    """Return the first three of one or more deviations as text, and how many more there are."""
+    """Return a text with up to three deviations. If there are more, it ends with their number: ``and 2 more``."""
     more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
     return "; ".join(map(str, found[:_MAX_NAMED])) + more
 

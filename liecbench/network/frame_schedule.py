@@ -36,7 +36,7 @@ class LinkDirection:
         self.lift()
 
     def lift(self) -> None:
-        """Pass frames from now on without rate limit, delay, jitter and loss, but none before an earlier frame."""
+        """From now on, pass frames without rate limit, delay, jitter and loss. Frames stay in order."""
         self._set(seconds_per_byte=0.0, delay=0.0, jitter=0.0, loss=0.0)
 
     def limit(self, link: Link, bits_per_second: int) -> None:

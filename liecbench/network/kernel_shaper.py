@@ -87,8 +87,7 @@ class KernelShaper:
     def passed_bytes(self) -> int:
         """Return the bytes of Ethernet frames, headers included, that passed since the token bucket was created.
 
-        The count is the shaper's, because the interface's own counter includes only one header per offloaded packet of
-        up to 64 kB.
+        The shaper counts them. The interface's own counter has only one header per offloaded packet of up to 64 kB.
         """
         (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
         return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])

@@ -22,8 +22,7 @@ class LinkMap:
     Attributes:
         default: The link of every worker that ``workers`` does not list. None if links are not shaped.
         workers: Pairs of a rank and its link, for ranks with a link other than ``default``, in the order of ranks.
-        host: Matters only if links are not shaped. True if the workers then use the machines' own network, False if
-            they use the loopback interface.
+        host: For unshaped links: True to use the machines' own network, False to use the loopback interface.
     """
 
     default: Link | None = None

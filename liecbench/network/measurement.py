@@ -20,7 +20,7 @@ class Tolerance:
     Attributes:
         rate: Largest deviation of a rate, as a fraction of the rate asked for.
         round_trip: Largest deviation of the round trip, as a fraction of the round trip asked for.
-        round_trip_seconds: A deviation of the round trip by at most this is always tolerated, in seconds.
+        round_trip_seconds: A deviation of the round trip by so many seconds or fewer is always tolerated.
     """
 
     rate: float
@@ -55,11 +55,10 @@ class MeasuredLink:
         return float(getattr(self, name) / getattr(link, name) - 1)
 
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
-        """Combine two measurements of a link, this and ``other``, into one with the better values.
+        """Return the better values of two measurements of a link: those nearer to the link that the scenario asks for.
 
-        For each direction the result has the rate that is nearer to that of ``link``, the link that the scenario asks
-        for. Of the two round trips, it has the one that is nearer to the round trip of ``link``. If ``other`` is None,
-        return this measurement.
+        The up rate, the down rate and the round trip are each taken from this measurement or from ``other``. ``link``
+        is the link that the scenario asks for. If ``other`` is None, return this measurement.
         """
         if other is None:
             return self
@@ -76,7 +75,7 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return this measurement of a slowed-down link in emulated time; ``by`` is the slowdown."""
+        """Return this measurement in emulated time; ``by`` says how much the link was slowed down."""
         return replace(
             self,
             up_bits_per_second=self.up_bits_per_second * by.rates,

@@ -24,9 +24,9 @@ class Method:
         server: The place of the server; None if the algorithm has none.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
         block_order: The order in which tensors fill the blocks.
-        accumulate: The number of minibatches per step whose gradients the method's task accumulates.
-        update: The fields of a task that describe the optimizer with which the method trains, as ``update_of`` returns
-            them; None for the optimizer that the profile was measured with.
+        accumulate: The number of minibatches whose gradients are accumulated in a step.
+        update: The task's fields that describe the optimizer, as ``update_of`` returns them; None for the optimizer
+            that the profile was measured with.
     """
 
     algorithm: Choice

@@ -101,8 +101,8 @@ class Predictor:
     def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
         """Return the link rates at which this method and ``baseline`` are equally fast, and a bool.
 
-        The rates are in bits per second. The bool is True if this method is faster at low rates, and None if both
-        methods are equally fast at every rate.
+        The rates are in bits per second. The bool is True if this method is faster at low rates, False if ``baseline``
+        is, and None if both are equally fast at every rate.
         """
 
         def slower(rate: float) -> float:

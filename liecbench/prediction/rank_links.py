@@ -25,7 +25,10 @@ class Messages:
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:
-        """Return the bytes that the messages cause in the opposite direction: acknowledgements and announcements."""
+        """Return the bytes that these messages cause in the opposite direction.
+
+        These are acknowledgements and, if messages have headers, announcements: a receiver announces that it is ready.
+        """
         if not self.number:
             return 0.0
         segments = self.number * -(-(round(self.num_bytes / self.number) + header_bytes) // SEGMENT_BYTES)

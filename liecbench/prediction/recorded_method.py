@@ -1,4 +1,4 @@
-"""The messages of each kind of a method's steps, recorded for a number of ranks, and the share of each kind."""
+"""A method's step kinds on a given number of ranks: the share of each kind, and the messages that its steps send."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return, for each kind of step, the work and its durations, which are taken from ``profile``.
+        """Return the work of a step of each step kind, with the durations in ``profile``.
 
         Raises:
             LiecbenchError: If the profile lacks the method's compressor.
@@ -123,10 +123,9 @@ class RecordedMethod:
 
 
 def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
-    """Return all compressors that methods use for a profile's parameters, without duplicates.
+    """Return all compressors that ``methods`` use for the parameters of ``profile``, without duplicates.
 
-    Some methods create compressors of their own, or choose compressors by the number of ranks. ``world_sizes`` has the
-    numbers of ranks to try.
+    Some methods choose compressors by the number of ranks. The compressors for all of ``world_sizes`` are returned.
 
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.

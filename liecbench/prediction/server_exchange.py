@@ -124,8 +124,8 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
     """Return the time of a call on one rank, if every rank serves a shard.
 
-    Over Gloo, a rank prepares a message, sends it, and handles a received one, for one peer after the other. Each of
-    these rounds takes the longest of the processor's work, the transfer, and the wait for the messages in flight.
+    Over Gloo, the rank handles one peer after the other: it prepares and sends a message, and handles the received one.
+    A peer takes the longest of three times: processor work, transfer, and wait for messages in flight.
     """
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)

@@ -57,8 +57,8 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     """Return the time of a step.
 
     Args:
-        work: The step's work; with ``nodes``, the exchange is among one rank of each node.
-        links: The links of the ranks; with ``nodes``, those between the nodes.
+        work: The work of the step. If ``nodes`` is given, its messages are those between nodes.
+        links: The links of the ranks. If ``nodes`` is given, these are the links between nodes.
         costs: The transport's constants.
         nodes: The links inside each node; None if every rank has a link of its own.
     """

@@ -104,9 +104,10 @@ def _measured(row: dict[str, Any]) -> _Measured | None:
 
 
 def _least_squares(measured: Sequence[_Measured]) -> tuple[float, float, float]:
-    """Return the seconds per message, 1 ÷ efficiency, and the standard deviation of the relative errors.
+    """Fit seconds = messages · a + wire_seconds · b, by least squares of the relative errors, with a ≥ 0.
 
-    Minimises the sum of (1 − (messages · a + wire · b) ÷ seconds)² over a ≥ 0 and b.
+    Return a, which is the seconds per message; b, which is 1 ÷ efficiency; and the standard deviation of the relative
+    errors.
     """
     x = [(one.messages / one.seconds, one.wire_seconds / one.seconds) for one in measured]
     aa, ab, bb = (math.fsum(row[i] * row[j] for row in x) for i, j in ((0, 0), (0, 1), (1, 1)))

@@ -43,10 +43,10 @@ def verdict_objects(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def counts(row: Row) -> dict[str, int | str | None]:
-    """Return the numbers of a row's cells (training runs that differ only in the seed).
+    """Return a row's numbers of cells: all, failed, unfinished, and those that reached the target.
 
-    ``"cells"`` has the number of all cells; ``"failed"`` and ``"unfinished"`` count cells by state. ``"reached"`` has
-    how many of the cells reached the target accuracy, such as ``2/3``, or None if there is no target.
+    A cell is a training run with one seed. The keys are ``"cells"``, ``"failed"``, ``"unfinished"`` and ``"reached"``.
+    The last number is a text such as ``2/3``, or None without a target.
     """
     return {
         "cells": len(row.cells),

@@ -80,7 +80,7 @@ def shared_fields_text(comparison: Comparison) -> str:
 
 
 def kept_text(comparison: Comparison) -> str:
-    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``; empty if none."""
+    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``, or an empty text."""
     judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
     return "" if judged is None else f"kept: {comparison.words.within(judged)}"
 

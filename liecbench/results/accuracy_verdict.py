@@ -31,18 +31,17 @@ class AccuracyVerdict:
         outcome: ``kept`` if the 95 % interval of ``difference`` lies above −tolerance. ``lost`` if a test,
             Holm-adjusted over the methods of the setting, shows that the difference is below −tolerance. Else
             ``not_shown``.
-        difference: The method's accuracy minus the baseline's, as a fraction, as the mean over seeds with its 95 %
-            interval. For language models, the baseline's test loss minus the method's. Positive if the method is
-            better.
+        difference: The method's accuracy minus the baseline's, as a fraction, or for language models, the baseline's
+            test loss minus the method's. It is the mean over seeds, with its 95 % interval, and positive if the method
+            is better.
         is_below: True if the 95 % interval of ``difference`` lies below −tolerance. The method is then likely to lose
             accuracy, even if the adjusted test does not show it.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The number of seeds with which the outcome would be ``kept`` or ``lost`` with 80 % probability,
-            assuming that the true difference equals the observed one, or 0 if the observed one is positive. Set only if
-            the outcome is ``not_shown`` and there are two seeds or more.
-        one_seed_error: The largest standard error that the limited number of test examples can cause in the difference
-            of a single seed. None if the number of test examples is unknown, and for language models.
+        seeds_needed: The estimated number of seeds with which the outcome is ``kept`` or ``lost`` with 80 %
+            probability. None if the outcome is not ``not_shown``, or if there is only one seed.
+        one_seed_error: The largest standard error of one seed's difference that the limited number of test examples
+            can cause. None for language models, or if the number of test examples is unknown.
     """
 
     outcome: AccuracyOutcome

@@ -190,7 +190,10 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer if a setting's faster rows, ``waiting``, are shown neither to keep nor to lose accuracy."""
+    """Return the answer for a setting whose faster methods are shown neither to keep nor to lose accuracy.
+
+    ``waiting`` has the rows of these methods.
+    """
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:
         best = max(likely, key=lambda row: row.mean_log_speed)

@@ -52,9 +52,9 @@ class BreakEven:
         return [_point(row)[0] for row in self.rows if row.is_added]
 
     def rate_text(self, bits_per_second: int) -> str:
-        """Return the default link's rates as text, scaled so that its up rate is ``bits_per_second``.
+        """Return the default link's rates as text, after scaling them so that the up rate is ``bits_per_second``.
 
-        An example is ``20mbit``, or ``10mbit↑ 50mbit↓`` where up and down differ.
+        The text is, for example, ``20mbit``, or ``10mbit↑ 50mbit↓`` if the up and down rates differ.
         """
         link = self.slowest.at_rate(bits_per_second).default
         assert link is not None, "links of a break-even are shaped"

@@ -1,4 +1,4 @@
-"""The epochs of a completed cell, from which metrics are derived: their mean seconds, and costs until a target."""
+"""A completed cell: its epochs, their mean seconds, and their total cost until the target is reached."""
 
 import itertools
 import operator

@@ -130,11 +130,11 @@ def _with_times(
 
 
 def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
-    """Return the ``median`` and the 95th percentile, ``p95``, of the seconds of all steps.
+    """Return the ``median`` and the 95th percentile, ``p95``, of the seconds of a step, over steps of all kinds.
 
     Args:
-        counts: The number of steps of each step kind.
-        kinds: The means of each step kind; each kind's sample of step seconds is weighted by the kind's count.
+        counts: The number of steps of each step kind, by which the kind's seconds are weighted.
+        kinds: The means of each step kind, with a sample of the seconds of its steps.
     """
     weighted = sorted(
         (seconds, n / len(kinds[kind].step_quantiles))

@@ -38,9 +38,10 @@ def to_target(
     exported_with: str | None = None,
     of_gpus: bool = False,
 ) -> Metric:
-    """Return a metric: the total ``cost`` of the epochs until the target is reached.
+    """Return a metric that adds up ``cost`` over the epochs until the target is reached.
 
-    All other arguments are the attributes of ``Metric`` with these names.
+    ``cost`` returns the cost of one epoch, such as its seconds, or None if it is unknown. All other arguments are the
+    attributes of ``Metric`` with these names.
     """
     return Metric(
         name=name,

@@ -29,12 +29,12 @@ class Pace:
     """The seconds per epoch of the cells of one row.
 
     Attributes:
-        setting: A key that is equal for rows that were timed in the same setting, such as a link; None if the cells
+        setting: A key of the setting, such as the link, in which a timing session timed the cells; None if the cells
             were timed while they trained.
-        by_round: Seconds per epoch in each round of a timing session, by (results directory, number of the group of
-            rounds, number of the round in the group). Every step kind, such as averaging steps, counts with its share
-            in a long training. Empty if the cells were timed while they trained.
-        utilization_by_round: Compute seconds ÷ seconds in each round, by the same keys as ``by_round``.
+        by_round: Seconds per epoch in each round of timing sessions; empty if the cells were timed while they trained.
+            Keys are (results directory, number of the group of rounds, number of the round in the group). Each step
+            kind counts with its share in a long training.
+        utilization_by_round: Compute seconds ÷ seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
         late_share: The seconds by which ranks that slept in place of computing woke late, as a share of the measured
@@ -94,7 +94,7 @@ class Pace:
 
     @property
     def log_utilization(self) -> LogRatio | None:
-        """The mean over rounds of ln(compute seconds ÷ seconds); None without rounds, or if a round computes 0 s."""
+        """The mean over rounds of ln(compute utilization); None without rounds, or if a round's utilization is 0."""
         return _log_mean(self.utilization_by_round) if all(self.utilization_by_round.values()) else None
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
@@ -126,7 +126,7 @@ class Pace:
     def disturbed_differently(self, other: "Pace") -> bool:
         """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
 
-        Two paces can be ranked in spite of other processes if all replaying ranks woke in time (see ``kept_times``).
+        Paces of replays in which all ranks woke in time can always be ranked (see ``kept_times``).
         """
         if self.kept_times and other.kept_times:
             return False

@@ -162,10 +162,9 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the variance of the means of placements (groups of rounds): the larger of two estimates.
+    """Return the larger of two estimates of the variance of the means of placements, which are groups of rounds.
 
-    The first is the sample variance of the means. The second takes all rounds as one series in time, whose successive
-    values are correlated.
+    The first estimate is the sample variance of the means. The second takes all rounds as one autocorrelated series.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0
@@ -191,11 +190,11 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance of a placement's mean that is due to the spread of its rounds; None if none has two rounds.
+    """Return the variance of a placement's mean, estimated from the spread of the rounds within placements.
 
-    A placement is a group of rounds. The autocorrelation of rounds increases this variance. If placements have too few
-    rounds to estimate the autocorrelation, the highest one ever measured is assumed, even between the last round of a
-    placement and the first round of the next one.
+    A placement is a group of rounds. The estimate takes the autocorrelation of rounds into account; if placements are
+    too short to measure the autocorrelation, the highest one ever measured is assumed. Return None if no placement has
+    two rounds.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

@@ -60,10 +60,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindTime:
-    """The seconds per step of one step kind, such as averaging steps, in an epoch of a ledger from an earlier version.
+    """The seconds per step of one step kind in an epoch, as earlier versions recorded them.
 
-    ``mean_seconds`` is the mean over ``timed_steps`` steps, and ``half_width_seconds`` is half the width of its 95 %
-    confidence interval. ``steps`` is the number of steps of this kind in the epoch.
+    Attributes:
+        steps: The number of steps of this kind in the epoch.
+        timed_steps: The number of steps of this kind that were timed.
+        mean_seconds: The mean seconds per timed step.
+        half_width_seconds: Half the width of the 95 % confidence interval of this mean.
     """
 
     steps: Count
@@ -74,12 +77,12 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of an epoch that an earlier version computed from the training of one cell and the timing of another.
+    """The sources of an epoch that an earlier version composed from two cells: a trained one, and a timed one.
 
-    ``trajectory`` is the id of the trained cell. Its losses, accuracies, payload bytes, messages and norms are also
-    those of this epoch. ``kinds`` has the times of steps on the link of the timed cell, by step kind. Times, CPU
-    seconds and wire bytes of the epoch are sums over step kinds of number of steps × mean per step. Peak memory is that
-    of the timed steps.
+    Attributes:
+        trajectory: The id of the trained cell, which has the same losses, accuracies, payload bytes, messages and norms
+            as this epoch.
+        kinds: By step kind, the seconds per step of the timed cell. The epoch's times are computed from them.
     """
 
     trajectory: str
@@ -218,7 +221,7 @@ Record = CellRecord | Timing
 
 
 def untrained_epoch(cell: str, workers: int) -> Epoch:
-    """Return an epoch of one step of a cell that is only timed; its times are 0, and its losses and accuracy NaN."""
+    """Return an epoch of one step for a cell that is only timed. Its times are 0, its losses and accuracy NaN."""
     return Epoch(
         cell=cell,
         attempt=1,

@@ -121,7 +121,10 @@ def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return words such as ``composed``, and last ``""``, or `` in part`` if they hold for some rows only."""
+    """Return those of the words ``composed``, ``replayed``, ``not trained`` and ``estimated`` that apply to any row.
+
+    If there are such words, a last text follows them: ``""`` if each row has one, `` in part`` if a row has none.
+    """
     by_row = [
         {
             "composed": row.fields["timing"] == "composed",

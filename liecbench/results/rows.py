@@ -25,21 +25,24 @@ class Row:
     Args:
         fields: The fields that the cells share, by name; nested fields are flattened.
         cells: The cells, completed or not.
-        per_seed: By seed, the metrics of the completed cell, by name.
-        baseline_per_seed: By seed, the metrics of the baseline's completed cell, by name; empty without a baseline.
+        per_seed: For each seed whose cell completed, the cell's metrics by name.
+        baseline_per_seed: For each seed whose baseline cell completed, that cell's metrics by name; empty without a
+            baseline.
         is_baseline: True if the other rows of its setting are compared with this row.
         is_dense: True if the row is the fastest one without compression in its setting.
-        pace: The seconds per epoch by round of a timing session, or by seed.
+        pace: The seconds per epoch of the cells.
         speed: ln(seconds of the baseline ÷ seconds of the row); None for the baseline, or if they cannot be compared.
         dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row); None if the fastest row is
             the baseline or this row.
-        cpu_share_differs: True if other processes disturbed the row and the baseline too differently to rank them.
-        reached: The number of cells that reached the target and of all cells, such as ``2/3``; None without a target.
-        metrics: The mean over seeds of each metric, by name; None if it is unknown.
+        cpu_share_differs: True if the row and the baseline cannot be ranked, because other processes disturbed them too
+            differently.
+        reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.
+        metrics: By name, the mean of each metric over the seeds; None for an unknown metric.
         errors: The errors of failed and diverged cells.
-        link_deviations: The measured rates and round trips of the cells' links that deviate from the scenario's.
-        other_warnings: The other facts that a reader must know before trusting the row.
-        task_differences: The row's and the baseline's value of each field in which their tasks differ, by name.
+        link_deviations: The measured rates and round trips that deviate from those that the scenario asks for.
+        other_warnings: The warnings about the row, except that about ``link_deviations``.
+        task_differences: By name, the fields in which the tasks of the row and the baseline differ: the row's value,
+            and the baseline's.
     """
 
     fields: dict[str, Any]
@@ -96,14 +99,14 @@ class Row:
 
     @functools.cached_property
     def dilation(self) -> float:
-        """The factor by which everything ran slower while the row was timed: the largest of all bursts."""
+        """The factor by which everything ran slower while the row was timed; the largest if bursts differ."""
         if not self.is_replayed:
             return 1.0
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
 
     @functools.cached_property
     def message_divisor(self) -> int:
-        """The factor by which messages and rates were smaller while the row was timed: the largest of all bursts."""
+        """The factor by which messages and rates were divided while the row was timed; the largest if bursts differ."""
         return max((burst.message_divisor for cell in self.cells for burst in cell.timings), default=1)
 
     @property

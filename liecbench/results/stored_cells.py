@@ -12,11 +12,13 @@ from liecbench.results.ledger_reader import read
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    Cells at link rates that runs added to find a break-even more precisely are left out unless ``with_added``.
+    If a cell completed in several directories, all its completed results are returned, and ``CellResult.directory`` of
+    every returned cell is the short name of its directory. If a cell completed in any directory, its incomplete results
+    in other directories are left out.
 
-    If a cell completed in any directory, its incomplete results in other directories are left out. If a cell completed
-    in several directories, all its completed results are kept, and ``CellResult.directory`` of every returned cell is
-    the short name of the directory that it comes from.
+    Args:
+        directories: The results directories.
+        with_added: Whether to return cells at link rates that runs added to find a break-even more precisely.
 
     Raises:
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.
@@ -47,7 +49,7 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
 
 
 def _short_names(directories: Sequence[Path]) -> list[str]:
-    """Return a short name per directory: the fewest last parts of the path that tell the directories apart."""
+    """Return a short name per directory: as many last parts of its path as make all names different."""
     parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
     length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
     return ["/".join(path[-length:]).replace("//", "/") for path in parts]

@@ -16,10 +16,10 @@ _UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 
 
 def row_parts(row: Row) -> dict[str, float]:
-    """Return a row's seconds per epoch by the name of the part; the parts sum to the seconds of an epoch.
+    """Return a row's seconds per epoch for each part of the time, by name; their sum is the seconds of an epoch.
 
-    Records of earlier versions divide an epoch only into computing and exposed time, in which training waits for
-    compression or communication. Exposed time is then divided in proportion to the total times of these two.
+    If records of an earlier version lack the parts of exposed time, it is divided in proportion to the total times of
+    compression and communication.
     """
     estimates = {part: row.metrics[name] for part, name in _METRICS.items()}
     known = {part: value.mean for part, value in estimates.items() if value is not None}

@@ -16,7 +16,10 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 
 
 def tuning_note(cells: Sequence[CellResult], field: str) -> str:
-    """Return the sentence that says how ``at_best`` chooses each method's value of a tuned field among ``cells``."""
+    """Return a sentence that says by which seeds each method's best value of ``field`` is chosen.
+
+    ``cells`` are the cells of all methods with all values of the field.
+    """
     completed = [cell for cell in cells if cell.status == "completed"]
     measure = "test loss" if completed and all(cell.is_language_model for cell in completed) else "accuracy"
     if len({cell.spec["seed"] for cell in cells}) == 1:

@@ -44,7 +44,7 @@ class _Named:
 
 
 class _Called:
-    """A call that the pickle makes, recorded instead of executed, with the state that the pickle sets on the result."""
+    """A function call in a pickle, which is recorded instead of executed, and the state that the pickle then sets."""
 
     __slots__ = ("arguments", "name", "state")
 

@@ -162,7 +162,7 @@ class Muon(TaskOptimizer):
 
     @property
     def num_states(self) -> int:
-        """2, the number of values that AdamW keeps per parameter element; Muon keeps only 1."""
+        """2, as AdamW keeps two values for each element of its parameters. Muon keeps only one."""
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:

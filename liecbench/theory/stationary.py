@@ -7,9 +7,10 @@ from liecbench.theory.simulated_cell import SimulatedCell
 
 
 def stationary_gradient(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> float:
-    """Return the mean of ‖∇f(x̄)‖² over every fifth step of a run's second half; infinity if the run diverges.
+    """Simulate a run that starts at the minimum, and return the mean of ‖∇f(x̄)‖² over its second half.
 
-    Workers start at the minimum. A direction of curvature λ is stationary after about 1/(λ · learning_rate) steps.
+    x̄ is the mean of the workers' models, and every fifth step counts. The mean is infinity if the run diverges. A
+    direction of curvature λ is stationary after about 1/(λ · ``learning_rate``) steps.
     """
     squares = list(cell.train(problem, learning_rate=learning_rate, steps=steps))
     late = squares[len(squares) // 2 :]

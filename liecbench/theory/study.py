@@ -22,7 +22,7 @@ Workers = Annotated[int, Ge(1), Le(1024)]
 
 
 class OfBound(Model):
-    """A learning rate relative to the theorem's bound: ``of_bound`` · δ/(10 L)."""
+    """A learning rate that is written as a multiple of δ/(10 L), the theorem's bound for the method."""
 
     of_bound: Annotated[float, Gt(0)] = Field(description="the learning rate, divided by δ/(10 L)")
 

@@ -29,7 +29,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a message with the middle cut out of very long words and, if the message is very long, of the message.
+    """Cut the middle out of very long words, and out of the whole message if it is still very long.
 
     The beginning and the end stay, because they say where the mistake is and what to do.
     """

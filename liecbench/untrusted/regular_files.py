@@ -68,9 +68,9 @@ def _not_regular(path: Path, mode: int) -> OSError:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that a user names. Links are followed, and a regular file changes as a whole or not at all.
+    """Write a file that a user names. A regular file is replaced atomically.
 
-    A pipe, or a device such as ``/dev/stdout``, is written to directly.
+    Links are followed. A pipe, or a device such as ``/dev/stdout``, is written to directly.
 
     Raises:
         OSError: If the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody

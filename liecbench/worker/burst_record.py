@@ -43,15 +43,13 @@ class Turn:
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, untimed_sends: bool = True) -> Timing:
     """Return the record of a burst (consecutive steps of one kind).
 
-    Most seconds in the record are those of the slowest rank. Bytes are those of the timed steps.
-
     Args:
         burst: The measurements of all ranks.
         turn: The turn to which the burst belongs.
         kind: The kind of the burst's steps.
-        kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
-        untimed_sends: Whether the burst's first step, which is not timed, sends as much as the mean step; if not, it
-            sends nothing.
+        kind_share: The share of steps of this kind in a long training, from 0 to 1.
+        untimed_sends: Whether the burst's first step, which is not timed, sends messages. If so, the step is assumed to
+            send as much as a mean step.
     """
     sending = burst.num_steps + untimed_sends
     slowest, counters = burst.slowest, burst.slowest.counters

@@ -36,10 +36,9 @@ def sizes_up_to(numel: int) -> list[int]:
 
 
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
-    """Return the times of a compressor's operations on random vectors, measured with a pause before each operation.
+    """Measure the times of a compressor's operations on random vectors, with a pause before each operation.
 
-    Without compression, messages are received in place, so that the time of ``decompress`` is only that of the check
-    that all values are finite.
+    Without compression, ``decompress`` is only the check that all values are finite.
     """
     lines = measure_lines(_operations(compressor, sizes, device), device)
     return CompressorTimes(compressor=description(compressor), **lines)

@@ -54,7 +54,7 @@ class _NoLink:
 
 
 def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
-    """Return, for each step kind of a cell's method, the number of its first step, and that step's messages.
+    """Return the messages of the first step of each step kind of a cell's method.
 
     Args:
         cell: The cell.
@@ -62,7 +62,7 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
         world_size: The number of ranks.
 
     Returns:
-        By step kind, the number of the first step of this kind, and the schedule of all ranks' messages in this step.
+        By step kind, the number of the kind's first step, and the schedule of all ranks' messages in this step.
     """
     algorithm = make_algorithm(cell, len(steps.task.train))
     algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
@@ -78,8 +78,7 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
     """Return, without duplicates, the identity and all compressors that the methods of ``cells`` use.
 
-    Some methods choose the compressor by the number of ranks. So the compressors of trainings with all of a cell's
-    workers and with one rank are returned.
+    The compressors are those for a cell's number of workers, and those for one rank.
 
     Args:
         cells: The cells, all with the same model.

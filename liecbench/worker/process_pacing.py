@@ -32,7 +32,7 @@ class ProcessPacing:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> None:
-        """Return None, because there is no emulator to choose: this process always delays its messages itself."""
+        """Do nothing: there is no emulator to choose, because this process always delays its messages itself."""
 
     def shape(self, link: Link) -> None:
         """Delay this rank's messages in both directions, so that they pass at the rates of ``link``.

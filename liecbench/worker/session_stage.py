@@ -32,7 +32,7 @@ class Timed(Protocol):
         """
 
     def close(self) -> None:
-        """Release the contestant's memory and, if it has them, its thread and its process group. Collective."""
+        """Release the contestant's memory, thread and process group. Collective."""
 
 
 class Stage(Protocol):

@@ -21,10 +21,9 @@ class LinkRates:
     down_bits_per_second: float
 
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
-        """Return the least seconds that the link needs to carry payload of these sizes in both directions at once.
+        """Return the least seconds in which the link carries payload of these sizes in both directions at once.
 
-        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. Delay is
-        not included, because the link carries other messages meanwhile; delay counts as latency.
+        The time includes headers, and the acknowledgements of each payload in the opposite direction, but no delay.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
@@ -37,13 +36,15 @@ def _acknowledgements(payload_bytes: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class ExposureTotals:
-    """Totals of a rank: exposed work, for which the training thread waits, and the time of messages on the link.
+    """Total times of one rank: its exposed work, and its messages on the link.
+
+    Work is exposed if the training thread waits for it.
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
         communicate_seconds: Exposed seconds in which the communication thread communicates and does not compress.
-        link_seconds: The least seconds that all messages, exposed or hidden, need on the link; 0 if the rates of the
-            link are unknown.
+        link_seconds: The least seconds that the link needs for all messages, exposed or not; 0 if its rates are
+            unknown.
     """
 
     compress_seconds: float = 0.0

@@ -76,10 +76,10 @@ class Call:
     block: int | None
 
     def shards(self, world_size: int, server: ServerPlace | None) -> list[Shard]:
-        """Return the parts of the vector that are sent as one message each.
+        """Return the parts of the vector that are sent as separate messages.
 
-        In a push or a pull these are the vector's shards; ``owner`` is the rank that serves the shard. In a gather
-        there is one part per rank: the whole vector, whose ``owner`` is the rank that sends it to all others.
+        In a push or a pull the parts are the vector's shards, and ``owner`` is the rank that serves the shard. In a
+        gather every rank sends a whole vector. So there is one part per rank, and ``owner`` is the rank that sends it.
 
         Args:
             world_size: The number of ranks.

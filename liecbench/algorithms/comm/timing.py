@@ -49,7 +49,7 @@ class HostClock(Clock):
         return time.perf_counter()
 
     def now(self) -> float:
-        """Return the seconds of ``time.perf_counter``, as ``timestamp`` does: on the CPU no work is ever queued."""
+        """Return the seconds of ``time.perf_counter``, as ``timestamp`` does, because the CPU queues no work."""
         return self.timestamp()
 
     def record(self, start: float, end: float, callback: OnTimed) -> None:

@@ -36,9 +36,9 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return how many of ``num_pairs`` log-ratios must be beyond the tested limit for an E-value of ``threshold``.
+    """Return the least number of log-ratios beyond the tested limit with which the E-value reaches ``threshold``.
 
-    None if even all of them are too few.
+    ``num_pairs`` is the number of all log-ratios. Return None if it is too small.
     """
     return next((k for k in range(num_pairs + 1) if e_value(num_pairs, k) >= threshold), None)
 
@@ -73,16 +73,16 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
 
 def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold: float, most_pairs: int) -> float:
-    """Return the smallest slowdown that ``most_pairs`` pairs detect with a probability of 80 %.
+    """Return the smallest slowdown of B that ``most_pairs`` pairs detect with a probability of 80 %.
 
     Args:
-        log_ratios: ln(B's step time ÷ A's step time) of the pairs measured so far, from which the noise is taken.
+        log_ratios: ln(B's step time ÷ A's step time) of each pair measured so far. They show how noisy the times are.
         tolerance: Allowed slowdown as a share of A's time.
-        threshold: The E-value that detects a slowdown.
+        threshold: The E-value from which on a slowdown counts as detected.
         most_pairs: Number of pairs.
 
     Returns:
-        The slowdown as a share of A's time; infinite if ``most_pairs`` or ``log_ratios`` are too few.
+        The slowdown as a share of A's time; infinite if ``most_pairs`` or the number of ``log_ratios`` is too small.
     """
     import numpy as np
     from scipy.special import betaincinv

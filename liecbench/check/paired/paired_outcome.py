@@ -15,8 +15,7 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a finished comparison.
 
-    A difference in bytes or messages can fail the check only in cases whose cells on A and B are equal. In other cases
-    it is only printed.
+    A difference in bytes or messages can fail the check only if the cells on A and B are equal.
 
     Args:
         comparison: The finished comparison.

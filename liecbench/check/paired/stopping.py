@@ -27,9 +27,10 @@ def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the evidence that B is slower by more than the tolerance, and by less than the bound.
+    """Yield, after each pair, the evidence for two claims about the slowdown of B.
 
-    The evidence for each of these two claims is the largest of the E-values after this and all earlier pairs.
+    The claims are that it is above the tolerance, and that it is below the bound. The evidence for a claim is the
+    largest E-value so far.
     """
     num_slower = num_within = 0
     slower = within = 0.0

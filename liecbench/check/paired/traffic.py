@@ -10,7 +10,7 @@ from liecbench.launch.events import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
-    """Yield the verdicts on payload bytes and messages of one burst; FAIL if B moves more than A.
+    """Yield two verdicts on one burst: on its payload bytes and on its messages. FAIL if B has more than A.
 
     Args:
         cell: Name of the cell, which is the same on both sides.

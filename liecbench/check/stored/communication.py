@@ -132,7 +132,7 @@ def _known(epoch: StoredEpoch) -> bool:
 
 
 def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
-    """Return a cell's smallest ratio of communication time to wire time among its epochs; None if no epoch has both.
+    """Return the smallest ratio of communication time to wire time over a cell's epochs; None if no epoch has both.
 
     ``wire_seconds`` has the wire time of each epoch.
     """

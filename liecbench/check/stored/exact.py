@@ -26,7 +26,7 @@ class _SeedResult:
 
     @property
     def badness(self) -> tuple[bool, float]:
-        """Sort key that is largest for the worst seed: FAIL above the rest, then by size of the relative change."""
+        """Sort key that is largest for the worst seed: a FAIL counts first, then the size of the relative change."""
         relative = change(self.old, self.new)
         return self.verdict is Verdict.FAIL, math.inf if relative is None else abs(relative)
 

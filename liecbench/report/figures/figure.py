@@ -75,9 +75,9 @@ class Figure:
 
 
 def interval_of(estimates: Sequence[Estimate]) -> Interval | None:
-    """Return the lower ends and the upper ends of the estimates' intervals; None if no estimate has an interval.
+    """Return the lower ends and the upper ends of the intervals of all estimates, as two lists.
 
-    For an estimate without an interval, both ends are the estimate's mean.
+    Both ends are the mean for an estimate without an interval. Return None if no estimate has an interval.
     """
     if all(estimate.high is None for estimate in estimates):
         return None

@@ -27,7 +27,7 @@ _MOST_SEGMENT_SECONDS: Final = 1.7e-4
 
 
 def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -> float:
-    """Return an estimate of the CPU seconds of this machine, in real time, for one step of all ranks and their links.
+    """Estimate the CPU seconds that this machine needs to replay one step, for all ranks and links together.
 
     Args:
         schedule: The messages of all ranks in the step.

@@ -11,11 +11,11 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
 def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
-    """Encode some positions of a list p_0 < p_1 < …: ``positions`` holds those from index ``first`` on.
+    """Encode one part of a sorted list of positions p_0 < p_1 < …; ``positions`` is the part that starts with p_first.
 
-    This is Elias–Fano code if ``spacing`` is 1, and a plain bitmap if ``spacing`` and ``width`` are 0.
-    The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` becomes
-    1. Both arrays must be 0 before the first part is encoded.
+    The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` is set to
+    1. This is Elias–Fano code if ``spacing`` is 1, and a plain bitmap if ``spacing`` and ``width`` are 0. ``low`` and
+    ``bitmap`` must be 0 before the first part is encoded.
     """
     for i in range(positions.size):
         j = first + i

@@ -9,10 +9,10 @@ from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 @njit(nogil=True)
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
-    """Pack the first ``count`` of ``signs`` into ⌈count/5⌉ bytes; called by kernels.
+    """Pack the first ``count`` of ``signs``, five per byte, into w = ⌈count/5⌉ bytes. Called by kernels.
 
-    The signs are packed as 5 columns of ⌈count/5⌉ adjacent signs. The columns are filled up with at most 4
-    elements of ``signs`` after the first ``count``; these elements must be 0.
+    Byte j has the signs j, j + w, j + 2w, j + 3w and j + 4w. Elements of ``signs`` after the first ``count`` that go
+    into a byte, at most 4, must be 0.
     """
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):

@@ -25,7 +25,7 @@ def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> No
     Args:
         vector: The vector v, float32 of shape ``[numel]``.
         mean: Receives the mean, float32 of shape [1].
-        as_flag: If true, write 1 if the mean is finite, else NaN, instead of the mean.
+        as_flag: If true, ``mean`` receives a flag instead: 1 if the mean is finite, else NaN.
     """
     _mean_of_sums(_chunk_sums(vector), vector.numel(), mean, as_flag=as_flag)
 

@@ -46,7 +46,7 @@ class TernGradOnGpu(Operations):
         sum_ternary(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
+        """Return whether the scale is finite. NaN or infinity in the vector makes the scale NaN or infinite."""
         return all_values_finite(scale_of(payload))
 
 
