@@ -86,10 +86,11 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes: an eighth of the size of a block, but at least 1 MiB.
+        """The size of DDP's buckets in bytes that suits the method: an eighth of a block, but at least 1 MiB.
 
-        Blocks follow the model's order of parameters, but buckets follow the order in which gradients are ready. If a
-        bucket were as large as a block, one late gradient of another block would delay nearly all of the block.
+        The size is ``whole`` if the whole gradient is one block. Buckets are filled in the order in which gradients are
+        ready, but blocks in the model's order of parameters. So with small buckets, a block waits for fewer gradients
+        of other blocks.
         """
         size = self.largest_block
         return "whole" if size == "whole" else min(size, max(_SMALLEST_BUCKET_BYTES, size // 8))

@@ -67,10 +67,10 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return "reset" if self.averages(step) else "compressed"
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(g_i); r_i = g_i − c_i; e_i ← e_i − r_i. Return u_i = mean(c_i) + r_i.
+        """Return the update u_i = mean(c_i) + r_i of this worker, with c_i = C(g_i) and r_i = g_i − c_i.
 
-        C is the compressor; g_i, e_i and u_i are worker i's gradient, error memory and update. A reset step then
-        applies ``_reset`` to u_i and e_i.
+        C is the compressor, and g_i and e_i are worker i's gradient and error memory. Set e_i to e_i − r_i. In a reset
+        step, also apply ``_reset`` to u_i and e_i.
         """
         residual, error = self.scratch(block.numel), self.error[block]
         mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)

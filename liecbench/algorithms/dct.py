@@ -78,10 +78,10 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab.transpose(1, 2).contiguous(), left.T, right))
 
     def _views(self, values: Tensor, coefficients: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return views of ``values`` and ``coefficients``, cut into slabs of R rows of C chunks to save scratch memory.
+        """Return views of the matrix ``values`` and of ``coefficients``, each cut into slabs of a few rows of chunks.
 
-        A slab of the matrix is a view of shape [R, height, C, width]. The same slab of the coefficients has the shape
-        [R, C, height, width], because a chunk's coefficients are adjacent.
+        For a slab of R rows of C chunks, the view of ``values`` has the shape [R, height, C, width], and that of
+        ``coefficients`` the shape [R, C, height, width].
         """
         across = self.columns // self.width
         most = _SLAB_NUMEL_ON_GPU if values.is_cuda else _SLAB_NUMEL_ON_CPU

@@ -26,20 +26,20 @@ _TINY: Final = 1e-6
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DGC(BlockAlgorithm):
-    """Deep gradient compression (Lin et al. 2018, arXiv 1712.01887): u_i ← m·u_i + g_i; v_i ← v_i + u_i; mean(C(v_i)).
+    """Deep gradient compression (Lin et al. 2018, arXiv 1712.01887): send the largest entries of accumulated momentum.
 
-    g_i is worker i's gradient, C keeps the entries of largest magnitude of each block, and the update is the mean of
-    all workers' C(v_i). Where worker i sent an entry, v_i becomes 0 and, with ``momentum_masking``, u_i as well. Every
-    worker sends to every other, without a server. The optimizer is SGD without momentum, because the momentum m is
-    part of the method; the optimizer's weight decay is added to the update, without momentum.
+    g_i is worker i's gradient, u_i its momentum, v_i the sum of what it has not sent yet, and C keeps the entries of
+    largest magnitude of each block. In a step, u_i ← m·u_i + g_i and v_i ← v_i + u_i; the update is mean(C(v_i)). Where
+    worker i sent an entry, v_i becomes 0 and, with ``momentum_masking``, u_i as well. Every worker sends to every
+    other, without a server. The optimizer must be SGD without momentum. Its weight decay is added to the update,
+    without momentum.
 
     Attributes:
         ratio: The fraction of the entries that is sent.
         momentum: The factor m.
         momentum_masking: Whether u_i becomes 0 at the entries that were sent (momentum factor masking).
-        clip_norm: The limit for the norm of the mean gradient. Instead of the mean, each of W workers clips its own
-            gradient to ``clip_norm`` / √W, before adding it to u_i. The norm is that of the whole gradient, so the
-            whole gradient is one block. None clips nothing.
+        clip_norm: The limit for the norm of the mean gradient; None for no limit. To keep it, each of W workers clips
+            its whole gradient to the norm ``clip_norm`` / √W. The whole gradient is then one block.
         warmup_epochs: The number of epochs at the start that send more. Epochs 1 to 4 send 0.25, 0.0625, 0.015625 and
             0.004 of the entries, but no less than ``ratio``.
         steps_per_epoch: The number of steps per epoch, which a warm-up needs. In a scenario, None takes the number from

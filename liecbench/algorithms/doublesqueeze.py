@@ -39,10 +39,10 @@ class DoubleSqueeze(ErrorFeedback):
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u = q.
+        """Return the update q of a block: compressed by every worker, averaged, and compressed again by the server.
 
-        C is the compressor, p_i = g_i + e_i is worker i's gradient plus its error memory, and e is the server's error
-        memory.
+        g_i and e_i are worker i's gradient and error memory, p_i = g_i + e_i, e the server's error memory, and C the
+        compressor. Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q.
         """
         compressor, p = self.push_compressor(self.step), self.compressor_input(block)
         mean = self.exchange.push(compressor, p, residual=p)

@@ -17,9 +17,9 @@ from liecbench.algorithms.method_notes import MethodNotes
 class EF21BC(CompressedAlgorithm):
     """EF21 with bidirectional compression (Fatkhullin et al. 2021, arXiv 2110.03294).
 
-    h_i ← h_i + c_i with c_i = C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. C is the compressor, and u the update.
-    Every worker keeps its own estimate h_i of its gradient g_i, and the shared estimate h. The server keeps only the
-    error memory e = mean(h_i) − h. In every step the server adds mean(c_i) to e, sends C(e), and subtracts C(e) from e.
+    C is the compressor, g_i worker i's gradient, h_i the worker's estimate of g_i, h an estimate of mean(g_i) that all
+    workers share, and u the update. In a step, c_i = C(g_i − h_i); h_i ← h_i + c_i; h ← h + C(mean(h_i) − h); u = h.
+    The server keeps only e = mean(h_i) − h: it adds mean(c_i) to e, sends C(e), and subtracts C(e) from e.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

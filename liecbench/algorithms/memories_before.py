@@ -1,4 +1,7 @@
-"""Copies of the memories before a step, to restore those of parameters that the step's backward pass did not use."""
+"""Copies of a method's memories before a step, such as error memories.
+
+A parameter that the step's backward pass did not use gets its part of the memories back from the copies.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -85,7 +85,7 @@ class WorkerMemory:
 
 
 class ServerMemory(WorkerMemory):
-    """The declaration of a memory on the server: for this rank's shard of each block, a tensor, initially zero.
+    """The declaration of a memory on the server: one tensor per block, as large as this rank's shard, initially zero.
 
     In ``root`` mode the shard of rank 0 is the whole block, and the shards of all other ranks are empty.
     """

@@ -112,9 +112,10 @@ class OneBitAdam(ServerAlgorithm):
         return new.add_(self.exp_avg[block], alpha=self.beta1).add_(self.error[block])
 
     def reduce(self, block: Block) -> Tensor:
-        """Update m and v before ``freeze_step``, and m, e_i and e afterwards. Return u = m / (√v + ε).
+        """Update the memories, and return the update u = m / (√v + ε).
 
-        m is the momentum, v the second moment, and e_i and e are the error memories of worker and server.
+        m is the momentum, v the second moment, and e_i and e are the error memories of worker and server. Before
+        ``freeze_step``, m and v change; afterwards m, e_i and e do.
         """
         if self.step_kind(self.step) == "warmup":
             return self._warm_up(block)

@@ -111,7 +111,7 @@ class OuterSteps(OuterModel):
                 self._send(self._fragments[fragment], step)
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and for messages in the background, then complete counts and times.
+        """Wait for messages in the background and for the GPU, if any; then complete counts and times of past steps.
 
         Call it between two steps.
 

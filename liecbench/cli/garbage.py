@@ -7,10 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """Turn garbage collection off during the block.
-
-    Results have no reference cycles to be found, but looking for them would take a sixth of a command's time.
-    """
+    """Turn garbage collection off during the block, because looking for reference cycles would take time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

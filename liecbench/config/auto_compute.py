@@ -33,13 +33,14 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return ``cell`` with its ranks set to compute or to replay a profile, as the scenario chooses.
+    """Return ``cell``, changed to replay a profile if the scenario demands it; otherwise return ``cell`` unchanged.
 
     Args:
         cell: The cell, with ``compute: measured``.
-        choice: The scenario's ``compute``.
-        dilation: The scenario's ``dilation``, for replayed compute.
-        begun: What ``auto`` meant when other cells of the same comparison were timed; None if no cell has been timed.
+        choice: The scenario's ``compute``: ``measured``, ``replayed``, ``auto`` or a profile.
+        dilation: The scenario's ``dilation``, for a replay.
+        begun: The value that replaces ``auto``, because earlier cells of the comparison were timed with it. None if no
+            cell has been timed: ``auto`` then depends on this machine.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

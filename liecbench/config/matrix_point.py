@@ -25,9 +25,9 @@ class MatrixPoint:
 
     Attributes:
         section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
-        fields: The value of each axis and each task field, by name, with its path in the scenario file. If a task
-            field is given in several places, one value counts: that of the algorithm's own ``task``, else that of
-            the matrix or of the entry of ``include``, else that of the task section.
+        fields: The value of each axis and each task field, by name, with its path in the scenario file. A task field
+            that is given in several places has the value from the algorithm's own ``task``, else from the matrix or the
+            entry of ``include``, else from the task section.
     """
 
     section: Key

@@ -1,4 +1,4 @@
-"""Check the optimizer of each cell: its options, its support by the method, and enough data and steps for it."""
+"""Check that each cell's optimizer has valid options, suits the method, and has enough data and steps."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -18,7 +18,8 @@ Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
     """Return the task of one combination of the matrix.
 
-    ``resolve`` is ``resolved`` or ``unresolved``: the dataset and the model get defaults for missing options, or not.
+    ``resolve`` is the function ``resolved`` to fill in defaults for missing options of the dataset and the model, or
+    ``unresolved`` to leave them out.
     """
     profile: ProfileFile | None = point.value("profile")
     if profile is not None:

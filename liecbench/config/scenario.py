@@ -204,8 +204,8 @@ class Scenario(Model):
     def as_written(self) -> dict[str, Cell]:
         """Return the scenario's cells by id, with only the options that the scenario gives.
 
-        The defaults of other options are missing in the cells, because they may differ between versions of liecbench.
-        But each id is that of the cell with all options, defaults included.
+        Other options are missing in the cells, because their defaults may differ between versions of liecbench. Each id
+        is nevertheless that of the cell with all options.
         """
         return {cell.id: self.cell(point, unresolved) for point, cell in self.kept}
 

@@ -58,7 +58,7 @@ def launch_seconds(workers: int) -> float:
 def job_seconds(job: Job, *, link_changes: bool) -> float:
     """Return the estimated seconds of a job, which trains one cell: set-up, training steps and evaluations.
 
-    The time that a GPU computes is left out, because this machine may have no GPU, or a busy one.
+    The computing of a GPU is left out.
 
     Args:
         job: The job.

@@ -15,11 +15,9 @@ from liecbench.profiles.profile_store import known_profile
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The time of an epoch is estimated as the time that its bytes need on the links, plus the mean time that finished
-    epochs took beyond the time of their own bytes. The mean is over epochs with the same algorithm, number of workers
-    and task or, if none is finished, over all epochs. The time of a timing session is first
-    estimated as its time limit or, if that is longer, as the expected time to replay the scenario's profile. Once its
-    second round begins, it is estimated as the number of rounds left × the mean time of the finished rounds.
+    The time of an epoch is estimated as the time that its bytes need on the links, plus a mean excess: the mean time
+    that finished epochs of similar cells took beyond the time of their own bytes. The time of a timing session is
+    estimated from a limit at first, and from the session's finished rounds later.
     """
 
     def __init__(self, pending: Pending) -> None:

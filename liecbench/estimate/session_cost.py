@@ -29,10 +29,10 @@ class SessionCost:
     Attributes:
         rounds: The number of rounds; in a round, each method is timed once.
         setup_seconds: Seconds before the first round, such as to measure a profile and the link.
-        placement_seconds: Seconds to create all methods, once per two rounds.
+        placement_seconds: Seconds to create all methods, which happens once per two rounds.
         round_seconds: Seconds of a round.
-        steps: The number of steps in a round, by the id of a contestant's cell and then by step kind.
-        slowdown: The factors by which the replay is slower, and messages are smaller; None if ranks compute.
+        steps: The number of steps in a round, by the id of the method's cell and then by step kind.
+        slowdown: The factors by which times are longer, and messages smaller, in a replay; None if ranks compute.
         source: The origin, in words, of the profile that ranks replay; None if ranks compute.
     """
 

@@ -53,12 +53,14 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
 
 
 def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = True) -> Profile:
-    """Return a profile that also has the methods of ``cells``, with compressors measured now and other times assumed.
+    """Return ``profile`` with times of the methods of ``cells`` added, if it lacks them.
+
+    Compressors are measured now. All other added times are assumed.
 
     Args:
         profile: The profile, of the model of ``cells``.
         cells: The cells.
-        takes_time: False to add methods whose work takes 0 seconds, so that nothing needs to be measured.
+        takes_time: False to set all added times of methods and compressors to 0, so that nothing needs to be measured.
     """
     from liecbench.compressors.by_name import description
 

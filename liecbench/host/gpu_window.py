@@ -153,7 +153,11 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """Yield ``throttled_share``, and the share of each reason that occurs. A sample has one bit per reason."""
+    """Yield the name and the value of each throttling metric: the share of samples in which the GPU was throttled.
+
+    ``throttled_share`` is for any reason. Each reason that occurs has a share of its own. A sample has one bit per
+    reason.
+    """
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():
         if count := sum(bool(sample & bit) for sample in samples):

@@ -45,10 +45,10 @@ def narrow_break_evens(
 
 
 def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
-    """Return ``known`` with timeouts for the cells of ``added`` as well.
+    """Return a function that works like ``known``, and also for the cells of ``added``.
 
-    Each of these cells gets the timeout of the same cell on the slowest link that the scenario asks for. ``known`` and
-    the returned function map a cell's id to the seconds without an event after which a launch counts as stalled.
+    Both functions map a cell's id to the seconds without an event after which a launch counts as stalled. A cell of
+    ``added`` has the timeout of the same method on the slowest link that the scenario asks for.
     """
     measured = {new: old for one in added for new, old in one.measured.items()}
     return lambda cell_id: known(measured.get(cell_id or "", cell_id))

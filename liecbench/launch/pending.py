@@ -77,7 +77,7 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
     Call this when all trainings have ended. If the training that gives a cell's losses failed or diverged, the cell has
     the status of that training. A cell is completed if a cell with equal step times, such as one that differs only in
-    the seed, was timed before.
+    the seed, was timed precisely enough before.
 
     Args:
         cells: All cells of a run.

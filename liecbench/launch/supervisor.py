@@ -205,9 +205,10 @@ def _start_delay_line(network: "Hub", events: int) -> int:
 
 
 def _reap(child: int, delay_line: int | None) -> int:
-    """Wait until ``child`` ends, and return its exit code. Reap orphaned processes meanwhile, as PID 1 must.
+    """Wait until the process ``child`` ends, and return its exit code. As PID 1 must, also reap orphaned processes.
 
-    If the process ``delay_line`` ends first, the ranks cannot reach each other any more, so do not wait any longer.
+    If the process ``delay_line`` ends first, return an exit code for failure immediately, because the ranks can no
+    longer reach each other.
     """
     while True:
         process, status = os.wait()

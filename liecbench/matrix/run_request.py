@@ -66,7 +66,7 @@ class RunRequest:
         prepare(int(threads) if threads.isdecimal() and len(threads) <= _MOST_DIGITS else 1, self.nodes())
 
     def _unchecked(self, key: str, default: object) -> str:
-        """Return the value of a top-level key of the scenario as text, without checking the scenario."""
+        """Return the value of a top-level key of the scenario, or ``default``, as text. The scenario is not checked."""
         from liecbench.config.yaml_source import load
 
         try:

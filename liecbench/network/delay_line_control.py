@@ -44,8 +44,7 @@ class DelayLineControl:
     def lift(self) -> None:
         """Remove the limits of this rank's link.
 
-        Frames that are still on the link keep their time of arrival until no link of any rank is limited. Then they
-        arrive immediately.
+        Frames that are on the link still arrive when due. But once no rank's link is limited, they arrive immediately.
         """
         self._ask({"link": None})
 

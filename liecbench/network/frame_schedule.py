@@ -70,9 +70,9 @@ class LinkDirection:
         return self._first_out, max(last, self._free_at) + delay
 
     def pieces(self, frame: bytes) -> list[tuple[bytes, int, bool]]:
-        """Split ``frame`` where a segment is lost, and return a tuple (piece, wire bytes, is lost) for each piece.
+        """Draw at random which segments of ``frame`` are lost, and split the frame into lost and arriving pieces.
 
-        Losses are drawn per segment of the MTU's size.
+        Return a tuple (piece, wire bytes of the piece, True if it is lost) for each piece, in order.
         """
         segments, num_bytes = count_segments(frame)
         if self._until_loss >= segments:

@@ -14,9 +14,9 @@ INNER_MESSAGE_SECONDS: Final = 20e-6
 class NodeLinks:
     """The links between the ranks of one node, all of equal rate.
 
-    Inside each node the dense gradient is first reduced, and later the result is sent to all ranks. In these two
-    operations together, each of a node's r ranks sends and receives 2(r − 1)/r times the gradient's bytes, in
-    2(r − 1) messages, as in a ring all-reduce.
+    The dense gradient is first reduced inside each node, and later the result is sent to all ranks of the node. These
+    two operations together cost as much as a ring all-reduce: each of a node's r ranks sends and receives 2(r − 1)/r
+    times the gradient's bytes, in 2(r − 1) messages.
 
     Attributes:
         ranks_per_node: The number of ranks in a node.

@@ -165,9 +165,9 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the exposed time of the communication and the other work after the optimizer's step.
+    """Return the exposed time of all work after the optimizer's step: the method's own work and communication.
 
-    Later steps hide ``hidden_seconds`` of the communication, because they compute meanwhile.
+    ``hidden_seconds`` of the communication are not exposed, because later steps compute meanwhile.
     """
     sent = Span()
     for call in work.after_step:

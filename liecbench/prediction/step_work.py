@@ -13,14 +13,14 @@ from liecbench.profiles.profile import CompressorTimes, Profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockWork:
-    """A block of gradient, or a bucket of DDP.
+    """The work on one block of the gradient, or on one bucket of DDP, in a step.
 
     Attributes:
         ready_seconds: Seconds from the start of the backward pass until the communication of the block can start.
-        numel: The number of elements.
-        local_seconds: Seconds of the method's own work on the block, without its compressor.
-        calls: The pushes and pulls, one after the other.
-        all_reduces: The bytes of the all-reduces.
+        numel: The number of elements of the block.
+        local_seconds: Seconds of the method's own work on the block, without compression.
+        calls: The pushes and pulls, in order.
+        all_reduces: The bytes of each all-reduce.
     """
 
     ready_seconds: float

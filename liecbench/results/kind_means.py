@@ -78,11 +78,12 @@ def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
 
 
 def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return an epoch of a cell whose steps were only timed on its link, while another cell was trained for its losses.
+    """Return the record of an epoch of a cell whose steps were only timed.
+
+    Losses, accuracies and payload bytes come from an epoch of another cell, which was trained.
 
     Args:
-        trained: The epoch of the trained cell. Its losses, accuracies and payload bytes are kept. All its step kinds
-            are in ``kinds``.
+        trained: The epoch of the trained cell. All its step kinds are in ``kinds``.
         kinds: The means of each step kind, from which times and wire bytes are computed.
         timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
         cell: The id of the timed cell.

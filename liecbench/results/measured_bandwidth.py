@@ -105,7 +105,8 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a link rate, in bits per second, at which even the upper end of the wait's interval is at most ``target``.
 
-    Return None if no rate is known to be high enough.
+    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The rate is interpolated
+    between the measured rates of ``waits``, or extrapolated beyond them. Return None if no rate is high enough.
     """
     fast = waits[-1]
     if fast.high > target:
@@ -159,9 +160,13 @@ def _slope(slow: Wait, fast: Wait) -> float:
 
 
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
-    """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first.
+    """Return the bandwidth that one method needs in one setting.
 
-    ``shared`` is the suffix for estimated or replayed times; empty if it is not the same for all methods.
+    Args:
+        rows_by_rate: The method's rows by link rate, slowest link first.
+        labels: The names of rows.
+        shared: A text about the source of times that all methods share, such as ``(replayed)``; empty if the methods'
+            times have different sources.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

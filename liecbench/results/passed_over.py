@@ -25,8 +25,8 @@ class PassedOver:
         method: The method's name.
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: The method's difference of accuracy or test loss from the baseline, as text, with the worse end of
-            the interval if the difference may lie on either side of the tolerance; empty if it is unknown.
+        difference: The method's accuracy or test loss minus the baseline's, as text. If the interval extends beyond
+            the tolerance, the text also has the interval's worse end. Empty if the difference is unknown.
     """
 
     place: str

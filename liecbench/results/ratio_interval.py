@@ -47,12 +47,11 @@ class LogRatio:
 
     @classmethod
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
-        """Return the mean over placements of each placement's mean over rounds.
+        """Return the mean of log ratios that were measured in rounds of a timing session, with its standard error.
 
-        A placement is a group of rounds, after which all models and buffers are created again. Every placement counts
-        as one observation. Two or three placements say little about their spread, so the variance between placements is
-        estimated from ``log_ratios`` together with an assumed variance. The estimate is higher if successive rounds are
-        correlated.
+        A placement is a group of rounds, after which all models and buffers are created again. The mean is taken over
+        the rounds of each placement, then over placements. Every placement counts as one observation. Because a session
+        has few placements, the variance between them is estimated from ``log_ratios`` and an assumed variance.
 
         Args:
             log_ratios: For each placement, ln(ratio) of each of its rounds, in order. At least one placement has a
@@ -122,13 +121,12 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
 def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at_most: int = 60) -> int:
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
-    Call this once, after the first rounds, as in Stein's two-stage procedure. A placement is a group of rounds, after
-    which all models and buffers are created again. Further rounds are assumed to be timed in new placements, each with
-    as many rounds as the longest so far, because more rounds in the same placements narrow the interval much less.
+    Call this once, after the first rounds. A placement is a group of rounds, after which all models and buffers are
+    created again. Further rounds are assumed to be timed in new placements.
 
     Args:
         log_ratios: For each placement so far, ln(speed-up) of each of its rounds.
-        precision: The wanted half-width of the interval, as a fraction of the speed-up.
+        precision: The wanted half-width of the speed-up's 95 % interval, as a fraction of the speed-up.
         at_most: The largest number to return.
     """
     placements = [list(rounds) for rounds in log_ratios if rounds]

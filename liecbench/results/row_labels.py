@@ -92,7 +92,10 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the options of algorithms that are part of the names of rows even if no two rows differ in them."""
+    """Return the options of algorithms that are always part of the names of rows, such as ``per_tensor`` of ``psgd``.
+
+    These are options that were added in later versions; rows have them only with a value other than the default.
+    """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
 

@@ -16,17 +16,15 @@ _LEVEL: Final = 0.045
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedVerdicts:
-    """The verdicts on the speed of the rows of one setting; a row is named by its position.
+    """The verdicts on the speed of the rows of one setting. A row is named by its position.
 
-    Each of the three families of comparisons (with the baseline, with the fastest row without compression, and of all
-    pairs) is Holm-adjusted by itself, so a family contains a wrong verdict in at most 4.5 % of runs. If all methods are
-    equally fast, this also holds for the three together, because two rows are compared with each other only if some row
-    is shown to differ from the baseline. If some methods do differ, errors of the three families can add up.
+    Each attribute but ``fastest`` holds a family of comparisons, which is Holm-adjusted by itself. A family contains a
+    wrong verdict in at most 4.5 % of runs.
 
     Attributes:
-        against_baseline: By row, the outcome of its comparison with the baseline; Holm-adjusted over these rows.
-        against_dense: By row, the outcome of its comparison with the fastest row without compression.
-        beaten: Pairs (slower, faster) of rows, of which the first is shown to be slower; Holm-adjusted over all pairs.
+        against_baseline: For each row, the outcome of its comparison with the baseline.
+        against_dense: For each row, the outcome of its comparison with the fastest row without compression.
+        beaten: Pairs of rows (slower, faster) whose difference in speed is shown, out of all pairs.
         fastest: The rows that are not shown to be slower than any other row.
     """
 
@@ -45,6 +43,8 @@ def speed_verdicts(rows: Sequence[Row]) -> SpeedVerdicts:
         i: _ranked(rows[i].dense_speed, allowed=dense is not None and not _disturbed(rows[i], dense)) for i in timed
     }
     against_baseline = _outcomes({i: ratio for i, ratio in to_baseline.items() if rows[i].speed is not None})
+    # Two rows are compared with each other only if some row differs from the baseline. So if all methods are equally
+    # fast, at most 4.5 % of runs have a wrong verdict in any of the three families. Otherwise their errors can add up.
     differ = not against_baseline or any(outcome != "not_shown" for outcome in against_baseline.values())
     rivals = [
         i for i in timed if dense is not None and not (dense.is_baseline or rows[i].is_baseline or rows[i].is_dense)

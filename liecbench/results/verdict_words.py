@@ -47,9 +47,9 @@ class Words:
         return listed([self.name(row) for row in rows])
 
     def command(self, arguments: str) -> str:
-        """Return a ``liecbench run`` command, in backquotes, that continues the compared run with ``arguments`` added.
+        """Return in backquotes a ``liecbench run`` command that continues the compared run, followed by ``arguments``.
 
-        If not exactly one results directory is compared, the command has ``SCENARIO`` in place of the scenario's path.
+        The command has the word SCENARIO instead of a path unless exactly one results directory is compared.
         """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"

@@ -13,14 +13,14 @@ from liecbench.tasks.problem import Problem
 
 @dataclass(frozen=True)
 class Quadratic(Problem):
-    """f(x) = Σ λ_j x_j² / 2; a stochastic gradient is ∇f(x) plus noise of variance σ².
+    """f(x) = Σ λ_j x_j² / 2 with eigenvalues λ_j. A stochastic gradient is ∇f(x) plus noise.
 
     Attributes:
         dimension: The number of elements of x.
-        smallest: The smallest eigenvalue λ.
-        largest: The largest eigenvalue λ, which is the smoothness L.
+        smallest: The smallest eigenvalue.
+        largest: The largest eigenvalue, which is the smoothness L.
         spectrum: Whether the eigenvalues grow by equal differences (linear) or by equal factors (geometric).
-        noise: The standard deviation σ: the noise of each element has the variance σ² / ``dimension``.
+        noise: The standard deviation σ of the whole noise vector. Each element has the variance σ² / ``dimension``.
         distribution: The distribution of the noise: gaussian, or exponential, shifted to the mean 0. Exponential noise
             is skewed, as the noise of minibatches often is: the median is not 0.
     """

@@ -82,7 +82,7 @@ class Synthetic(Dataset):
 
 
 def separation(num_classes: int, best_accuracy: float) -> float:
-    """Return the length s of the class means for which the best classifier's accuracy is ``best_accuracy``."""
+    """Return the norm of the class means at which the best possible classifier's accuracy is ``best_accuracy``."""
     low, high = 0.0, 1.0
     while accuracy_at(high, num_classes) < best_accuracy:
         high *= 2

@@ -42,9 +42,9 @@ class SimulatedCell:
         return algorithm
 
     def contraction(self, problem: Problem) -> float | None:
-        """Return δ = 1 − E‖v − C(v)‖²/E‖v‖² for stochastic gradients v at the minimum, or None if there is no C.
+        """Return δ, the contraction of the compressor C that workers use in the first step; None if there is no C.
 
-        C is the compression that workers apply in the first step. The mean is over 256 gradients.
+        v is a stochastic gradient at the minimum. δ = 1 − E‖v − C(v)‖² / E‖v‖², with means over 256 such gradients.
         """
         algorithm = self.make_algorithm()
         compressor = algorithm.push_compressor(0)

@@ -13,15 +13,14 @@ _PRECISION: Final = 1.05
 
 
 def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
-    """Return the largest learning rate at which a simulation is stable, to 5 %; 0 if even 1/(4096 L) is unstable.
+    """Return the largest learning rate, to 5 %, at which a simulation is stable; 0 if even 1/(4096 L) is unstable.
 
-    The search halves the rate, from 8/L, until a run is stable. Then it bisects the interval at the geometric mean of
-    the ends. A run is stable if ‖∇f(x̄)‖² is at most 1000 σ² after every fifth step; x̄ is the mean of the workers'
-    models, L the smoothness of f, and σ² the variance of a stochastic gradient at the minimum.
+    L is the smoothness of f, the function to minimise. A run is stable if ‖∇f(x̄)‖² is at most 1000 σ² after every
+    fifth step. x̄ is the mean of the workers' models, and σ² the variance of a stochastic gradient at the minimum.
 
     Args:
         cell: The method, workers and seed.
-        problem: The cell's function.
+        problem: The function f.
         steps: The number of steps of a run. A longer run also detects slower growth.
     """
     high = low = _LARGEST / problem.smoothness

@@ -77,14 +77,13 @@ def _pieces(model: nn.Module) -> Iterator[Tensor]:
 
 
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
-    """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
+    """Return ‖v − C(v)‖² / ‖v‖² for the vector v that this rank would compress after a backward pass on ``indices``.
 
-    v is the vector that this rank would compress after a backward pass on the examples ``indices``. That pass neither
-    updates the model nor sends a message, and all its other effects are undone.
+    C(v) is v after compression and decompression, and ``indices`` are those of examples. The pass neither updates the
+    model nor sends a message, and all its other effects are undone. Return None if the method does not compress.
 
     Raises:
-        RuntimeError: If the model's own code changes a parameter in this pass that it left unchanged in the two passes
-            of the set-up.
+        RuntimeError: If the model's own code changes a parameter in the pass, and this change cannot be undone.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
         return None

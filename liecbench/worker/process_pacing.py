@@ -71,7 +71,7 @@ class Unshaped:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> None:
-        """Return None, because there is no emulator to choose: links are not shaped."""
+        """Do nothing, because links are not shaped. Return None, as no emulator is used."""
 
     def shape(self, link: Link) -> None:
         """Raise AssertionError, because shaped links need ``ProcessPacing`` or ``WorkerLink``."""

@@ -25,10 +25,10 @@ def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
 
 
 def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
-    """Measure the clipping and the optimizer of a cell's task, on the model of ``steps``.
+    """Measure the seconds that clipping and the optimizer of a cell's task take in a step, on the model of ``steps``.
 
-    Plain steps are trained in between, and are added to those that ``steps`` has measured. The learning rate is 0, so
-    that the parameters do not change.
+    Each measurement follows a plain training step, which ``steps`` measures as usual. The learning rate is 0, so that
+    the parameters do not change.
     """
     optimizer, clock = OptimizerSteps.of(cell.task, steps.task.model, learning_rate=0.0), steps.clock
     clips, updates = list[float](), list[float]()

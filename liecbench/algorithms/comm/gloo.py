@@ -116,9 +116,7 @@ class GlooTransport(Transport):
     def _align_ranks(self) -> None:
         """Wait for all ranks, so that each begins the rotation at the same time.
 
-        A rank that is one message behind sends to the same receiver as another rank, and shares the receiver's link.
-        Without this barrier, such a rank stayed behind: in one of two runs, dense steps took twice the wire time for
-        whole epochs.
+        Without this barrier, a rank that falls behind sends to the same receiver as another rank, and may stay behind.
         """
         with self._watch.timed("communicate_seconds", "wait"):
             dist.barrier(self._group)
@@ -158,10 +156,10 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange, in order. Gloo sends a message only once the receiver has started the receive.
+    """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
 
-    A further receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less
-    than ``limit_bytes`` together.
+    A receive starts if fewer than ``max_in_flight`` are in flight, and if the buffers in use take less than
+    ``limit_bytes`` together.
 
     Args:
         incoming: For each message, the sender's rank and a function that makes the buffer, in the order of receives.

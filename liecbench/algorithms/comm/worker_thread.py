@@ -66,7 +66,7 @@ class GpuStream(HostStream):
 
     @contextmanager
     def after(self, event: torch.cuda.Event) -> Iterator[None]:
-        """Issue the work of the ``with`` body on this stream, where the work starts when ``event`` is complete."""
+        """Issue the work of the ``with`` body on this stream, to start once ``event`` is complete."""
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(event)
             yield

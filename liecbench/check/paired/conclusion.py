@@ -107,7 +107,7 @@ def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: f
 def is_noisy(pairs: Sequence[Pair]) -> bool:
     """Return True if the ranks waited for a processor in over a fifth of the pairs.
 
-    The ranks waited in a pair if the wall time of their computing exceeded its CPU time by over 5 %.
+    The ranks waited in a pair if their computing took over 5 % more wall time than CPU time.
     """
     waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
     return sum(waits) > _NOISY_SHARE * len(waits)

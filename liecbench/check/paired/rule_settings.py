@@ -45,7 +45,7 @@ class StoppingRule:
 
     @property
     def pass_threshold(self) -> float:
-        """The least E-value, of the claim that B is slower than A by less than ``bound``, at which a test passes."""
+        """The E-value that the claim "B is slower than A by less than ``bound``" must reach, so that a test passes."""
         return 1 / self.beta
 
     @property

@@ -179,9 +179,9 @@ def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
-    """Return the mean seconds per epoch of the time ``name``, such as ``train_seconds``; None if no step was timed.
+    """Return the mean of a time per epoch in seconds, such as ``train_seconds``; None if no step was timed.
 
-    The record of an epoch holds the time of its timed steps only, so the mean is scaled to all steps of an epoch.
+    ``name`` is the name of the time. Epochs record the time of timed steps only, so the mean is scaled to all steps.
     """
     timed = sum([epoch.timed_steps for epoch in entry.epochs])
     whole_epochs = timed / entry.epochs[-1].steps

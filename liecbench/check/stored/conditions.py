@@ -54,12 +54,12 @@ class StoredEnvironment(Model):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SpecKeys:
-    """Keys of a cell's spec: texts that are equal for specs with equal values.
+    """Texts and values by which cells are matched. A text is equal for specs that have equal values.
 
     Attributes:
-        without_seed: The key of all fields but the seed.
-        of_bytes: The key of the fields, without the seed, that can change the bytes that a method sends.
-        settings: The values of the fields that do not change these bytes, by name.
+        without_seed: A text of all fields of the spec but the seed.
+        of_bytes: A text of the fields that can change the bytes that a method sends, without the seed.
+        settings: The values of the fields that cannot change these bytes, by name.
         on_gpus: True if the cell runs on GPUs.
     """
 
@@ -88,7 +88,7 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 
 
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
-    """Return a cell's environment, and its settings that do not change the bytes sent, as values by name."""
+    """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(
         keys,

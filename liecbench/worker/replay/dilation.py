@@ -97,7 +97,17 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
-    """Return the least dilation ≥ ``at_least`` at which a step needs at most dilation × ``cpu_seconds`` of CPU."""
+    """Return the least dilation from ``at_least`` at which the processors keep up with the replay of a step.
+
+    They keep up if the step takes at most dilation × ``cpu_seconds`` of CPU on all processors.
+
+    Args:
+        schedule: The messages of the step.
+        links: The links that are emulated.
+        cpu_seconds: CPU seconds per step that are available without dilation.
+        divisor: The factor by which real messages are smaller than those of ``schedule``.
+        at_least: The smallest dilation to return.
+    """
     dilation = at_least
     while dilation < MOST_DILATION:
         taken = replay_cpu_seconds(schedule, links, Slowdown(dilation=dilation, message_divisor=divisor))

@@ -83,8 +83,7 @@ class ReplayedStep:
     def _make_last_calls(self, until: float) -> None:
         """Make the calls that follow the optimizer's step.
 
-        If later steps compute while these calls are made, make the calls in the background, and sleep until ``until``,
-        when the later steps have computed.
+        If they overlap with the computing of later steps, also sleep until ``until``, when that computing ends.
         """
         if not self.schedule.overlapped_steps:
             self._make_calls(None)

@@ -36,15 +36,15 @@ class WorkSeconds:
     def of(
         cls, profile: Profile, schedule: Schedule, *, batches: int, local: float, update: dict[str, Any] | None = None
     ) -> Self:
-        """Look up the seconds of a step in a profile.
+        """Return the seconds of the work in a step, from a profile.
 
         Args:
             profile: The profile of the model.
             schedule: The messages of the step; its blocks name the parameters that each block waits for.
             batches: The number of minibatches whose gradients the step accumulates.
-            local: Seconds that the method takes in the step on one rank beyond its compressor's operations. They are
-                divided among the blocks in proportion to the number of parameters.
-            update: The optimizer's fields of the task; None for the optimizer of the profile's task.
+            local: Seconds of the method's own work in the step on one rank, without compression. They are divided among
+                the blocks in proportion to the number of parameters.
+            update: The optimizer's settings, as ``update_of`` returns them; None for those of the profile's task.
         """
         one_pass = profile.forward.median + profile.backward.median
         last_begins = (batches - 1) * one_pass + profile.forward.median

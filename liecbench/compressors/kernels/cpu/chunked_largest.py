@@ -1,9 +1,7 @@
 """Find the exact k largest magnitudes of every chunk of a vector.
 
 A float32 vector is passed as its bits, int32. Without their sign bits, these integers are in the order of the
-magnitudes, and NaN and infinity are the largest. A chunk stays in the cache while it is searched. The kernel
-computes the maximum of each of several disjoint parts of the chunk. The k-th largest of these maxima is a lower bound
-of the chunk's k-th largest magnitude. Few elements reach the bound, and a bisection finds the k largest of them.
+magnitudes, and NaN and infinity are the largest.
 """
 
 import numpy as np
@@ -101,6 +99,8 @@ def largest_of_chunks(bits, chunk, kept, positions):  # type: ignore[no-untyped-
     num_words = (chunk + _WORD - 1) // _WORD
     flags, found = np.empty(num_words * _WORD, np.uint8), np.empty(num_words, np.int64)
     places, magnitudes, maxima = np.empty(chunk, np.int32), np.empty(chunk, np.int32), np.empty(chunk, np.int32)
+    # A chunk stays in the cache while it is searched. The k-th largest of the maxima of disjoint parts of a chunk is a
+    # lower bound of the chunk's k-th largest magnitude. Few elements reach it; a bisection finds the k largest of them.
     num_parts = max(_PARTS_PER_KEPT * kept, _FEWEST_PARTS)
     written = 0
     for start in range(0, bits.size, chunk):

@@ -78,15 +78,16 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return half of the bits of the magnitude with rank ``rank``: one step of a radix search.
-
-    Also return the rank of this magnitude among the magnitudes with the same half.
+    """Find half of the bits of the ``rank``-th largest magnitude: the upper 15 bits, or the lower 16 bits.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: If negative, all magnitudes are ranked, and the upper half is returned. Otherwise only the magnitudes
-            whose upper half is ``upper`` are ranked, and the lower half is returned.
+        upper: Negative to find the upper half, among all elements. Otherwise the lower half is found, among the
+            elements whose upper half is ``upper``.
         rank: The rank, 1 for the largest magnitude.
+
+    Returns:
+        The half, and the rank among the elements with this half.
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)

@@ -38,10 +38,9 @@ def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
 
 @compiled("void(i8, u8, i8[::1])")
 def draw(numel, key, positions):  # type: ignore[no-untyped-def]
-    """Fill ``positions`` with different random positions below ``numel``, ascending; all sets are equally likely.
+    """Fill ``positions`` with distinct random positions from 0 to ``numel`` − 1, in ascending order.
 
-    ``key`` seeds the random numbers. If more than half of all positions are to be filled in, the kernel draws the
-    positions that it leaves out, because they are fewer.
+    All sets of positions are equally likely. ``key`` seeds the random numbers.
     """
     bitmap = np.zeros((numel + 63) // 64, np.uint64)
     marks_left_out = positions.size > numel // 2

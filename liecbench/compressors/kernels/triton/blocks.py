@@ -53,11 +53,19 @@ def launch_sum(
     weight: float,
     **constants: Any,
 ) -> None:
-    """Launch a kernel that writes Σ ``weight`` · C(v_i) over the payloads to ``out``, or adds it if ``accumulate``.
+    """Set ``out`` to ``weight`` · Σ C(v_i), the sum of the vectors that ``payloads`` encode, by launches of a kernel.
 
-    The payloads are added in their order, at most 8 per launch. As in ``launch``, the kernel is given ``out``, the
-    length of ``out``, a tuple of payloads, ``weight`` and ``constants``, and also the constants ``count``, the number
-    of these payloads, and ``accumulate``.
+    If ``accumulate``, add the sum to ``out`` instead. Each launch adds at most 8 payloads, in their order.
+
+    Args:
+        kernel: A Triton kernel whose parameters are ``out``, the length of ``out``, a tuple of payloads, ``weight``,
+            ``constants``, ``count`` (the number of these payloads), ``accumulate`` and ``block_size``.
+        block_size: The number of elements of a block, which one program of the kernel handles.
+        payloads: The payloads.
+        out: Receives the sum.
+        accumulate: Whether to add to ``out``.
+        weight: The factor of the sum.
+        constants: The kernel's other ``tl.constexpr`` parameters, and Triton's launch options.
     """
     for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
         part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])
