@@ -99,7 +99,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
     @abstractmethod
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the method is not defined with an optimizer, or None if it is defined.
+        """Return the reason why the method cannot be used with an optimizer, or None if it can be used.
 
         ``name`` is the lower-case name of the optimizer's class, and ``options`` are the optimizer's options.
         """

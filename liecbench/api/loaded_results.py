@@ -84,7 +84,7 @@ class Results:
 
     @functools.cached_property
     def bandwidth_needed(self) -> list[dict[str, Any]]:
-        """The link rates that methods need for several compute utilizations: one JSON object per method and setting.
+        """The link rates that methods need to reach given compute utilizations: one JSON object per method and setting.
 
         All rates are up rates in bits per second.
         """

@@ -43,7 +43,7 @@ def as_compressor(given: Any) -> Any:
 
 
 def description(compressor: Compressor) -> dict[str, Any]:
-    """Return the name and the options of a compressor in the form of profiles (measured times of a device).
+    """Return the name and the options of a compressor, as a profile (measured times of a device) records them.
 
     Options that change only the random numbers are left out. If no package registers the compressor, the name is that
     of the class.

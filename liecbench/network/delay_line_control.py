@@ -49,7 +49,7 @@ class DelayLineControl:
         self._ask({"link": None})
 
     def tally(self) -> LinkTally:
-        """Return what the process has counted so far for the links of all ranks: losses, drops and lateness."""
+        """Return the delay line's numbers so far for the links of all ranks: losses, drops and lateness."""
         return LinkTally(**self._ask({"tally": True})["tally"])
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:

@@ -72,10 +72,10 @@ def key_remedy(key: str) -> str | None:
 
 
 def _as_mapping(text: str) -> str | None:
-    """Return a link's text in the form of tables as a mapping: ``{rate: 100mbit, delay: 20ms}`` for ``100mbit 20ms``.
+    """Convert a link as tables show it to a mapping: for example, ``100mbit 20ms`` to ``{rate: 100mbit, delay: 20ms}``.
 
-    Return None if the text is no link. A round trip in the text is left out if the text also has a delay. Otherwise a
-    quarter of it is the delay, and a reason follows the mapping.
+    Return None if the text is no link. If the text has a round trip, but no delay, the delay is a quarter of the round
+    trip, and the returned text ends with a reason for this.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
     if round_trip is not None:

@@ -139,8 +139,8 @@ class Profile(_Frozen):
     def update_seconds(self, update: dict[str, Any] | None) -> float:
         """Return the seconds of clipping and of the optimizer.
 
-        ``update`` has the optimizer's fields of a task. If it is None, or if the profile lacks this optimizer, return
-        the seconds of the profile's own task.
+        ``update`` has the optimizer's fields of a task. If it is None, or if the profile has no times for it, the
+        result is for the task that was profiled.
         """
         found = next((one for one in self.updates if one.update == update), None)
         clip, optimizer = (self.clip, self.optimizer) if found is None else (found.clip, found.optimizer)

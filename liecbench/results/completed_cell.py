@@ -69,7 +69,7 @@ class CompletedCell:
         return cls(epochs=epochs, epochs_to_target=reached, long_run=long_run, is_language_model=is_language_model)
 
     def seconds_per_epoch(self, name: str) -> float | None:
-        """Return the seconds per epoch in the field ``name``, mean over epochs. Warm-up steps count like timed steps.
+        """Return the mean seconds per epoch in the field ``name``, scaled up from timed steps to all steps.
 
         Return None if no step is timed, or if an epoch lacks the field.
 

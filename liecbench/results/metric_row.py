@@ -63,7 +63,7 @@ class Metric:
         return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
-        """Return True if the rows' largest mean is above (1 + ``shown_from``) × the smallest.
+        """Return True if the rows' largest mean is above (1 + ``shown_from``) × the smallest mean.
 
         Tables then show the metric's column. Return False if ``shown_from`` is None.
         """

@@ -146,8 +146,8 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
     """Return the variance of a placement's mean, and the degrees of freedom of this variance.
 
-    A placement is a group of rounds. The variance is the average of a measured one, ``between``, and an assumed one,
-    weighted by their degrees of freedom. The assumed one is ``expected`` plus a constant.
+    A placement is a group of rounds. The variance is the mean of two variances, weighted by their degrees of freedom:
+    the measured ``between``, and an assumed one, which is ``expected`` plus a constant.
 
     Args:
         between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.

@@ -177,7 +177,7 @@ class Muon(TaskOptimizer):
 
 
 def hidden_matrices(model: nn.Module) -> list[Parameter]:
-    """Return the weights of the model's linear layers, except the output layer's and weights shared with embeddings."""
+    """Return the weights of the model's linear layers, without the output layer and weights shared with embeddings."""
     owners = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
     embedded: set[object] = {module.weight for module in owners if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
     linear: list[nn.Linear] = [module for module in owners[:-1] if isinstance(module, nn.Linear)]

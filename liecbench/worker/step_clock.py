@@ -81,9 +81,10 @@ class StepClock:
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
-        """Note that the backward pass has returned, and that the gradients hold the result of the communication.
+        """Record that the backward pass has returned, and that the gradients hold the result of the communication.
 
-        The time since DDP handed over its last gradient bucket counts as exposed, because computing no longer hides it.
+        The time since DDP passed on its last gradient bucket counts as exposed communication, because computing has
+        ended.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)

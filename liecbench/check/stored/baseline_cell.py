@@ -168,7 +168,7 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def keys(self) -> SpecKeys:
-        """Texts computed from the spec, by which cells of results and baseline are matched."""
+        """Keys that are computed from the spec, to match cells of the results with cells of the baseline."""
         return SpecKeys.of(self.spec)
 
     def final(self, name: Literal["test_accuracy", "test_loss", "train_loss"]) -> float:

@@ -21,7 +21,7 @@ _NAMES: Final = {"compression_error": "a compression error", "residual_norm": "a
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return how many metrics of a cell are compared by a confidence interval; 0 with a single seed."""
+    """Return the number of a cell's metrics that are compared by a confidence interval; 0 with a single seed."""
     if len(matches) < 2:
         return 0
     return sum(all(_mean(match.baseline, metric) is not None for match in matches) for metric in METRICS)

@@ -57,7 +57,7 @@ def _without_middle(text: str) -> str:
 
 
 def _line_widths(every: Sequence[Series]) -> list[float]:
-    """Return the width of each line; a line that later lines cover exactly is wider, so that it shows below them."""
+    """Return the width of each line. A line that later lines cover exactly is wider, so that its edges show."""
     found: dict[tuple[object, ...], int] = {}
     widths: list[float] = []
     for series in reversed(every):

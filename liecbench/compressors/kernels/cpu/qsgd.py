@@ -1,9 +1,9 @@
 """CPU kernels of QSGD. A vector is cut into buckets of 512 entries, each with its own norm and packed levels.
 
 The level of an entry is an integer from −s to s. It is stored as level + s, in ``width`` bits. A bucket of m entries is
-split into 8 columns of w = ⌈m/8⌉ adjacent entries: entry c·w + j is the j-th of column c. Word j packs the j-th entry
-of every column, with column 0 in the lowest bits. The payload holds byte 0 of all words of the bucket, then byte 1 of
-all words, and so on. In this layout every loop runs over adjacent elements and vectorises.
+split into 8 columns of w = ⌈m/8⌉ adjacent entries. Word j joins the j-th entries of all 8 columns, with column 0 in the
+lowest bits. The payload holds byte 0 of all words of the bucket, then byte 1 of all words, and so on. In this layout
+every loop runs over adjacent elements and vectorises.
 """
 
 import math
@@ -49,10 +49,11 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
-    """Pack the levels of one bucket, 4 bits per level, faster than ``_pack`` and to the same bytes.
+    """Pack the levels of one bucket, 4 bits per level. The result is that of ``_pack``, but this function is faster.
 
-    A bucket has 8 columns of ``count`` levels. Byte b · ``count`` + j of ``packed`` holds level j of column 2b in its
-    low half and level j of column 2b + 1 in its high half, each plus ``largest_level``.
+    A bucket has 8 columns of ``count`` levels, and each level is stored as level + ``largest_level``. Byte b ·
+    ``count`` + j of ``packed`` holds level j of column 2b in its low half, and level j of column 2b + 1 in its high
+    half.
     """
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]
