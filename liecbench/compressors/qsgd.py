@@ -61,7 +61,10 @@ class QSGD(Randomised):
         cpu.qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · norm · level / ``levels`` of each entry to ``out``, or add it if ``accumulate``."""
+        """Decode the entries as norm · level / ``levels``, and write them times ``weight`` to ``out``.
+
+        If ``accumulate``, add them to ``out`` instead.
+        """
         norms, packed = _parts(payload, out.numel())
         cpu.qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 

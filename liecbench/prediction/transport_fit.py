@@ -78,7 +78,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 
 def _measured(row: dict[str, Any]) -> _Measured | None:
-    """Return the figures of a benchmark's row; None if the fit cannot use it, as on a link with a delay."""
+    """Return the figures of a benchmark's row; None if the fit cannot use the row, as on a link with a delay."""
     numbers = [row.get(name) for name in ("seconds", "size", "workers", "asked_bits_per_second")]
     known = [value for value in numbers if isinstance(value, int | float) and value > 0]
     if len(known) < len(numbers) or "delay" in str(row.get("link")) or row.get("operation") == "after_idle":
