@@ -111,7 +111,7 @@ class Row:
 
     @property
     def compute_text(self) -> str:
-        """How the ranks computed: ``measured`` or, for example, ``replayed ×16, scaled ÷4``.
+        """The source of the step times: ``measured`` or, for example, ``replayed ×16, scaled ÷4``.
 
         In the example, ``dilation`` is 16, and ``message_divisor`` is 4.
         """
