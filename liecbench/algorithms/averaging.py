@@ -42,11 +42,7 @@ class PeriodicAveraging(ServerAlgorithm):
         return "averaging" if self.averages(step) else "compressed"
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories and the number of averaging steps that ``averaging_is_due`` has counted.
-
-        Between the backward pass of an averaging step and the end of ``optimizer.step``, which averages the models, the
-        step count includes that step, but the number of averaging steps does not.
-        """
+        """Return the step count, the memories and the averaging steps that ``averaging_is_due`` has counted."""
         return {**super().own_state(), "periods_seen": self._periods_seen}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:

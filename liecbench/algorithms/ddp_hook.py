@@ -24,7 +24,7 @@ class Listener(Protocol):
         """Start the communication of a gradient bucket, and return the future of its updated buffer."""
 
     def on_backward_end(self) -> None:
-        """Called when a backward pass is over, and the update is in the gradients."""
+        """Handle the end of a backward pass, when the update is in the gradients."""
 
 
 class DdpHook:
@@ -110,9 +110,9 @@ def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
 
 
 def _join_is_enabled() -> bool:
-    """Return the option ``enable`` of the ``Join`` context that is being created; True if there is none.
+    """Return the option ``enable`` of the ``Join`` context that is being created; True if none is being created.
 
-    ``Join`` does not pass the option to ``join_hook``, so this function searches the stack.
+    The option is read from the call stack, because ``Join`` does not pass it to ``join_hook``.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

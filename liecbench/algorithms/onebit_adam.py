@@ -24,20 +24,21 @@ class OneBitAdam(ServerAlgorithm):
     """1-bit Adam (Tang et al. 2021, arXiv 2102.02888): m ← C(mean(C(β₁m + (1 − β₁)g_i + e_i)) + e); u = m / (√v + ε).
 
     g_i is worker i's gradient, m the momentum, v the second moment, C the compressor sign_l2, e_i and e the error
-    memories of worker and server, and u the update. In the first ``freeze_step`` steps the workers average dense
-    gradients and update m and v as in Adam, without bias correction; afterwards v no longer changes. The optimizer must
-    be SGD without momentum. Set its learning rate as for Adam; its weight decay is decoupled, as in AdamW. A parameter
-    whose gradient is mostly 0 has a small v, so that a momentum of one bit moves the parameter far. Against this, use a
+    memories of worker i and the server, and u the update. In the first ``freeze_step`` steps the workers average dense
+    gradients and update m and v as in Adam, without bias correction; afterwards v no longer changes.
+
+    The optimizer must be SGD without momentum. Set its learning rate as for Adam; its weight decay is decoupled, as in
+    AdamW. Parameters whose gradient is mostly 0 have a small v, so that their updates can be too large. If so, use a
     later ``freeze_step``, a larger ``eps`` such as 1e-4, or a lower learning rate.
 
     Attributes:
         freeze_step: The number of steps after which v no longer changes. A value below 1 is a fraction of the run's
-            steps, for scenarios only; ``attach`` needs a whole number, because it does not know the run's length.
+            steps. Only scenarios allow it, because ``attach`` does not know the run's length.
         beta1: The decay β₁ of the momentum.
         beta2: The decay β₂ of the second moment.
         eps: The constant ε.
-        mask_zero_momentum: Whether an entry whose gradient was always 0 before ``freeze_step`` keeps the momentum 0
-            and the update 0 from then on. One bit cannot send a 0.
+        mask_zero_momentum: Whether an entry whose gradient was always 0 in the first ``freeze_step`` steps gets the
+            momentum 0 and the update 0 in all later steps. One bit cannot send a 0.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

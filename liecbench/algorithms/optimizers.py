@@ -60,10 +60,10 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 def optimizer_options(
     optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]
 ) -> list[tuple[str, dict[str, object]]]:
-    """Return the optimizer's name and the options of each parameter group with at least one of ``parameters``.
+    """Return (name, options) of each parameter group with at least one of ``parameters``, without duplicates.
 
-    The name is the lower-case name of the optimizer's class or, if that inherits from a class in ``torch.optim``, of
-    the class in ``torch.optim``. Equal pairs appear once.
+    ``name`` is the optimizer's class in lower case, such as ``adamw``. A subclass of one of torch's optimizers has the
+    name of torch's class.
     """
     own = set(parameters)
     found: list[tuple[str, dict[str, object]]] = []

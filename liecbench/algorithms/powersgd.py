@@ -32,14 +32,15 @@ class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
     A worker's error memory also contains the difference between its gradient and the mean gradient; summed over the
-    workers, these differences are 0. ``counters.compress_seconds`` counts the computing of the hook before, between and
-    after its three all-reduces. On a GPU the hook synchronizes the whole device in every step.
+    workers, these differences are 0. ``counters.compress_seconds`` counts all computing of the hook. On a GPU the hook
+    synchronizes the whole device in every step.
 
     Attributes:
-        matrix_approximation_rank: The number of columns of P = M Q and of Mᵀ P, which are sent instead of a matrix M.
+        matrix_approximation_rank: The rank r: instead of a gradient matrix M, two matrices with r columns are sent.
             Parameters that are not compressed are sent as they are.
         start_powersgd_iter: The number of steps at the beginning that send the gradient uncompressed.
-        min_compression_rate: M is compressed only if P and Mᵀ P together are smaller than M by more than this factor.
+        min_compression_rate: M is compressed only if the two matrices together are smaller than M by more than this
+            factor.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

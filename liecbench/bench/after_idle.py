@@ -28,11 +28,9 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the machine's own part of
-        ``"seconds"``, before the first and after the last message. The machine handles all other messages while the
-        link is busy, so they add nothing.
-        ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown. Bytes
-        that rank 0 sends because rank 1 answers are not counted.
+        ``"unshaped_seconds"``: the same for a single message over an unshaped link: the machine's own time, which is
+        also part of ``"seconds"``.
+        ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]
     # Rank 0 asks for rank 1's answer, and acknowledges it, after its messages: these bytes take none of their time.
@@ -65,8 +63,8 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 class _Exchange(NamedTuple):
     """Figures of one exchange, in which rank 0 sends messages to rank 1, and rank 1 answers.
 
-    ``seconds`` is the time from the start of sending until the last message arrives at rank 1. ``num_bytes`` is the
-    number of bytes that rank 0 sends; 0 if unknown. Both are 0 on all ranks but rank 0.
+    On rank 0, ``seconds`` is the time from the start of sending until the last message arrives at rank 1, and
+    ``num_bytes`` the number of bytes that rank 0 sends; 0 if unknown. On other ranks both are 0.
     """
 
     seconds: float

@@ -74,7 +74,7 @@ def bench_link(
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
+    """Measure shaped links, and torch's collectives over them; compare the times with the least possible ones."""
     from liecbench.bench.asked_links import parse_links
     from liecbench.bench.asked_sizes import parse_sizes
     from liecbench.bench.link_benchmark import benchmark_link

@@ -44,20 +44,19 @@ class Layout:
 class ChunkedTopK(Compressor):
     """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, each in 2 bits.
 
-    The 2 bits of a kept entry name its sign, and whether its magnitude is above the mean magnitude of all kept entries.
-    Each of these four groups of entries is replaced by its mean; the four means, the codebook, are sent with the
-    message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and the codebook 16, which is 146
-    times less than float32. With ``bits`` 32, the kept values are sent as they are, without a codebook; with ``kept``
-    equal to ``chunk`` as well, C(v) = v. SparseLoCo compresses every parameter tensor by itself, so that each has a
-    codebook of its own.
+    The 2 bits of a kept entry are its sign, and whether its magnitude is above the mean magnitude of all kept entries.
+    This makes four groups of entries, and each entry is replaced by the mean of its group. The four means, called the
+    codebook, are sent with the message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and the
+    codebook 16, which is 146 times less than float32.
 
-    C is a δ-contraction with δ ≥ 1/n; without the codebook, δ ≥ ``kept`` / ``chunk``. Of equal magnitudes, those at
-    lower positions are kept. Source: SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), whose bins are set by the
-    standard deviation instead.
+    With ``bits`` 32, the kept values are sent as they are, without a codebook. In SparseLoCo, every parameter tensor
+    has a codebook of its own. C is a δ-contraction with δ ≥ 1/n for n entries; without the codebook, δ ≥ ``kept`` /
+    ``chunk``. Of equal magnitudes, those at lower positions are kept. Source: SparseLoCo (Sarfi et al. 2025, arXiv
+    2508.15706), whose bins are set by the standard deviation instead.
 
     Attributes:
         chunk: The number of entries of a chunk. The last chunk may be shorter.
-        kept: The number of entries that a chunk keeps, at most ``chunk``. A shorter chunk keeps all its entries.
+        kept: The number of entries that a chunk keeps, at most ``chunk``. A chunk of fewer entries keeps all of them.
         bits: The bits of a kept value: 2 with a codebook, or 32.
     """
 

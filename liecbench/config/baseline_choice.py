@@ -53,5 +53,5 @@ class BaselineChoice:
         return f"{name} with {', '.join(others)}" if others else name
 
     def as_json(self) -> str | dict[str, Any]:
-        """Return the algorithm's name or, unless ``fixed`` is empty, a dict with ``algorithm`` and ``fixed`` merged."""
+        """Return the algorithm's name if ``fixed`` is empty, else a dict of ``algorithm`` and ``fixed``."""
         return {"algorithm": self.algorithm, **self.fixed} if self.fixed else self.algorithm

@@ -51,7 +51,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return ``value`` as a results directory's ``scenario.yaml`` has it; for a profile, the path of its copy there."""
+    """Return ``value`` as in the ``scenario.yaml`` of a results directory: a profile as the path of its copy there."""
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

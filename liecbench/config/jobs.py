@@ -58,5 +58,5 @@ class Session:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The cells, each with its state, that this session completes by timing their methods' steps."""
+        """The cells that this session completes by timing steps, each with its state."""
         return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -35,10 +35,10 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the combination of the task section's fields with one value per axis of the matrix.
+        """Return the fields of one combination of the matrix.
 
-        If both give a field, the axis takes precedence. The fields of a ``task`` section that is written within the
-        algorithm take precedence over both.
+        If a field occurs more than once, ``axes`` overrides ``task``, and a ``task`` section within the algorithm
+        overrides both.
 
         Args:
             section: The path of ``matrix`` in the scenario file, or of the entry of ``include``.
@@ -59,7 +59,7 @@ class MatrixPoint:
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return the path of the field ``name`` in the scenario file, or where to add it if the file lacks it."""
+        """Return the path of the field ``name`` in the scenario file. If the file lacks it, this is where to add it."""
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 

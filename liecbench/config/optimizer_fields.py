@@ -21,12 +21,12 @@ UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
 def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
     """Return the fields of a task that hold its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
 
-    The last two are fields of the task rather than options of its optimizer, because tasks had them before they had
-    optimizers. Default options of sgd are left out, so that a task with ``optimizer: sgd`` equals one without.
+    Default options of sgd are left out, so that a task with ``optimizer: sgd`` equals one without ``optimizer``.
 
     Args:
         choice: The optimizer with all its options.
-        given: The names of the task's fields that the scenario sets. They are left out of the result.
+        given: The names of the task's fields that the scenario sets. If ``momentum`` or ``weight_decay`` is among them,
+            it is left out of the result.
     """
     options = dict(choice.options)
     fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}

@@ -34,7 +34,7 @@ _SHARED_FIELDS = {"compressor", "server", "block_bytes", "block_order"}
 class OptionError(ValueError):
     """An unknown name, an unknown option, or a value that the option does not take.
 
-    ``option`` is the wrong option, ``"name"`` if the name is wrong, or None if only several options together are wrong.
+    ``option`` is the wrong option; ``"name"`` if the name is wrong; None if a combination of options is wrong.
     """
 
     def __init__(self, option: str | None, message: str) -> None:

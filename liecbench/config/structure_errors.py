@@ -32,10 +32,10 @@ def structure_error(document: Document, error: ValidationError) -> ScenarioError
 
 
 def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetails, Key]:
-    """Return (error, path): the error of the first unknown key or, if no key is unknown, the first error.
+    """Return the error to report, and the error's path in the document.
 
-    The unknown key comes first because a misspelt key causes a second error: the correct key is missing.
-    ``path`` is the error's path in the document.
+    This is the error of the first unknown key or, if no key is unknown, the first error. A misspelt key also causes an
+    error that the correct key is missing, which is less helpful.
     """
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Key = ()

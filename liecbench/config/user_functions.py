@@ -59,7 +59,9 @@ def function(name: str) -> Callable[..., Any]:
 
 
 def file_sha256(name: str) -> str | None:
-    """Return the SHA-256 of the file that ``module:function`` is in; None for other names, and if there is no file.
+    """Return the SHA-256 of the file that defines the function ``name``, written as ``module:function``.
+
+    Return None for a name of another form, and if there is no file.
 
     Raises:
         FunctionError: If the function does not exist.

@@ -72,9 +72,9 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the estimated seconds of a step: computing and compression, plus the links' time, without overlap.
+    """Return the estimated seconds of a step: the sum of computing, compression, and the links' time.
 
-    Workers that share this machine's cores compute more slowly. On a GPU, only the links' time counts.
+    On a GPU, only the links' time is returned.
     """
     if cell.device == "cuda":
         return wire_seconds(cell, kind)

@@ -44,7 +44,8 @@ class ExpectedProfiles:
     def of(self, session: Session) -> ExpectedProfile:
         """Return the profile that a session will replay.
 
-        If no profile exists yet, measure how long a step computes and how fast compressors are, and assume the rest.
+        If none exists yet, return a stand-in: measured seconds of a step and speeds of compressors, and assumptions for
+        the rest.
 
         Raises:
             LiecbenchError: If a profile cannot be read.

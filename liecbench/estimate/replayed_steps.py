@@ -51,7 +51,7 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Return the real seconds of a step: dilated, or more if ``num_cpus`` processors need longer for the step."""
+        """Return the real seconds of a replayed step: dilated or, if these are more, its CPU seconds ÷ ``num_cpus``."""
         from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 
         cpu_seconds = replay_cpu_seconds(self.kind.schedule, self.links, slowdown) if self.links.shaped else 0.0

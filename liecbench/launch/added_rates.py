@@ -42,10 +42,10 @@ def rates_to_add(
 
     Args:
         cells: All cells of a run.
-        done: The state of all cells in the results directory, by id, also of those at rates that were added before.
+        done: The results in the results directory, by cell id, including those at added rates.
         baseline: The baseline's algorithm.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
-        at_most: The number of rates that may be added per method, those of earlier runs included.
+        at_most: The largest number of added rates per method, including those that earlier runs added.
     """
     if not at_most or not num_narrowable(cells, baseline=baseline):
         return []
@@ -63,14 +63,13 @@ def rates_to_add(
 
 
 def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
-    """Return the results of ``cells``, and of the cells at added link rates that narrow the break-evens of ``cells``.
+    """Return the results of ``cells``, and of related cells at link rates that a run added to narrow break-evens.
 
-    A cell at an added rate is returned if one of ``cells`` differs from it only in a factor of the links' rates. The
-    directory can also hold cells that an earlier scenario added, for example with another delay.
+    A cell at an added rate is related if it differs from one of ``cells`` only by one factor on all link rates.
 
     Args:
         cells: All cells of a run.
-        done: The state of the cells in the results directory, by id.
+        done: The results in the results directory, by cell id.
     """
     ids, narrowed = {cell.id for cell in cells}, {without_rate(cell.spec()) for cell in cells}
     return [cell for cell in done.values() if cell.id in ids or (cell.is_added and without_rate(cell.spec) in narrowed)]

@@ -50,13 +50,15 @@ class Settled:
 def jobs_left(
     cells: Sequence[Cell], done: Mapping[str, CellResult], *, baseline: str = "ddp", precision: float = 0.02
 ) -> Pending:
-    """Return the work that is left for cells that have neither completed nor diverged; failed cells are tried again.
+    """Return the work that is left of a run.
+
+    A cell is done if it has diverged, or if it has completed and its timings are precise enough. Failed cells are tried
+    again.
 
     Args:
-        cells: All cells of a run.
-        done: The state of the cells in the results directory.
-        baseline: The algorithm with which the others are compared. Every timing session times the baseline in turns
-            with other methods.
+        cells: All cells of the run.
+        done: The results in the results directory, by cell id.
+        baseline: The algorithm that the others are compared with. Every timing session also times the baseline.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     left = [cell for cell in cells if not _is_final(cell, done, precision)]

@@ -37,8 +37,8 @@ def check_sharing(cells: Iterable[Cell]) -> None:
 def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings) -> None:
     """Train the cells that are not finished yet, run the timing sessions, and then narrow break-even bandwidths.
 
-    Timing sessions time the steps of cells with ``timing: interleaved``. Further sessions, at added link rates, narrow
-    the interval of a break-even bandwidth.
+    Timing sessions time the steps of cells with ``timing: interleaved``. Break-evens are narrowed by further sessions
+    at added link rates.
     """
     pending = settings.pending(cells, directory.snapshot.cells)
     launches = launching.group(pending.jobs, isolate=settings.isolate, share_gpus=settings.share_gpus)
@@ -79,9 +79,9 @@ def _run_launches(
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return the jobs that failed because ``launch`` died, and the jobs to run again.
+    """Return (failed, again): the jobs that failed because ``launch`` died, and the jobs to run again.
 
-    Each failed job comes with a flag: True if the job's cell had begun.
+    Each failed job comes with True if its cell had begun to train, else with False.
     """
     found = directory.snapshot.refresh()
     # A rank that cannot use a checkpoint begins a second attempt.

@@ -110,20 +110,19 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If it dies, record the cells of the method that was timed last as failed.
+    """Run the timing sessions of a launch. If the launch dies, record cells as failed.
 
-    If no method was timed yet, all cells of the launch fail, unless the launch may be tried once more.
+    These are the cells of the method that was being timed or, if none was timed yet, all cells of the launch.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: Whether to allow another try if the launch dies before it times a method. ``run_sessions`` allows only
-            one such try.
+        again: True to record no failure if the launch dies before it times a method: it may be tried again.
 
     Returns:
-        The value of ``again`` for the next launch: False once the try is used up.
+        The value of ``again`` for the next call: False once a launch has died before it timed a method.
     """
     outcome, listener = run_launch(launch, directory, progress, settings)
     if outcome.status == 0:

@@ -20,9 +20,8 @@ _BACKLOG_BYTES, _BACKLOG_SECONDS = 2 * LARGEST_PACKET_BYTES, 0.02
 class KernelShaper:
     """One direction of a link: a token bucket on one interface, followed by netem if the link has delay or loss.
 
-    The token bucket is changed in place and never removed, because its removal would drop the last packets of a
-    barrier. TCP Reno's window would then start over and grow by one segment per round trip, so that the first
-    all-reduces at 1 Gbit/s would take 1.7 times as long.
+    The token bucket is changed in place and never removed: its removal would drop packets, and TCP would recover
+    slowly.
     """
 
     def __init__(self, route: IPRoute, name: str) -> None:
@@ -96,9 +95,8 @@ class KernelShaper:
 def backlog_bytes(bits_per_second: int) -> int:
     """Return the size in bytes of the token bucket through which packets reach the process that emulates a link.
 
-    The size is that of two of the largest packets, or the bytes of 20 ms at the link's rate if these are fewer, but
-    never less than ``burst_bytes``. A bucket smaller than a packet splits it, so that the first bytes of the packet
-    arrive before its last ones.
+    The size is that of two of the largest packets or, if less, the bytes of 20 ms at the link's rate. It is at least
+    ``burst_bytes``.
     """
     at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))
     return max(burst_bytes(bits_per_second), at_most)

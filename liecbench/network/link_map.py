@@ -151,7 +151,7 @@ def _adapter() -> TypeAdapter[LinkMap]:
 
 
 def _message(error: ValidationError) -> str:
-    """Return pydantic's first error message, preceded by the scenario's keys that lead to the mistake.
+    """Return a message for pydantic's first error, with the key or worker that is wrong.
 
     Pydantic's own names of the alternative types are left out.
     """

@@ -34,10 +34,10 @@ class SendWindow:
             self._usual = least, initial, most
 
     def fit(self, bits_per_second: int, round_trip_seconds: float) -> None:
-        """Raise the limit so that a send window holds the bytes that are under way in one round trip.
+        """Set the limit of send windows, so that a window holds the bytes that are under way in one round trip.
 
-        If the limit that the kernel had at first suffices, restore it: a larger window than needed would let one
-        connection fill the queue before a slow link.
+        The limit is no larger than needed, because one connection could then fill the queue before a slow link. It is
+        never below the kernel's own limit.
         """
         least, initial, most = self._usual
         needed = _WITH_QUEUE * _MEMORY_PER_BYTE * round(bits_per_second / 8 * round_trip_seconds)

@@ -68,7 +68,7 @@ def assumed_profile(
 
 
 def _layer_shapes(num_parameters: int) -> list[tuple[int, ...]]:
-    """Return the shapes of one matrix per layer, all equal, and of a vector that holds the remaining parameters."""
+    """Return shapes with ``num_parameters`` elements: an equal matrix per layer, and a vector for the remainder."""
     per_cube = _PARAMETERS_PER_SQUARE * _WIDTH_PER_LAYER**2
     layers = max(1, round((num_parameters / per_cube) ** (1 / 3)))
     width = min(_WIDTH_PER_LAYER * layers, max(1, num_parameters // layers))

@@ -19,11 +19,11 @@ DEFAULT_COMPRESSORS: Final = ("sign",)
 def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
     """Return the methods with these names.
 
-    An algorithm that takes a compressor gives one method for each of ``compressors`` that it works with.
+    An algorithm that takes a compressor is returned once for each of ``compressors`` that it works with.
 
     Args:
         algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
-        compressors: Names of compressors, in the same form.
+        compressors: Names of compressors, or ``NAME:OPTION=VALUE,…``.
         server: The place of the server.
 
     Raises:

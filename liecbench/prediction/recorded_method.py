@@ -28,7 +28,7 @@ class RecordedKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindWork:
-    """The work of one kind of step on each rank, and the share of the method's steps that are of this kind."""
+    """One step kind of a method: the work of each rank in such a step, and the kind's fraction of all steps."""
 
     name: str
     share: float

@@ -35,8 +35,8 @@ class _Measured:
 def fit_transport(path: Path) -> TransportCosts:
     """Return the transport's constants that best fit a benchmark's JSON file, by least squares of the relative errors.
 
-    The seconds of a row without compression are wire seconds ÷ efficiency + messages × seconds per message. Rows of
-    links with a delay are left out.
+    A row's seconds, less those of compression, are modelled as wire seconds ÷ efficiency + messages × seconds per
+    message. Rows of links with a delay are left out.
 
     Raises:
         LiecbenchError: If the file has no rows of a benchmark, or fewer than two link rates or two sizes of messages.

@@ -175,7 +175,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _valid_keys(path: tuple[int | str, ...]) -> list[str]:
-    """Return the keys of the section at ``path``."""
+    """Return the valid keys of the section at ``path`` in a profile's file."""
     names = [part for part in path if isinstance(part, str)]
     model = _SECTIONS[names[-1]] if names else Profile
     return [field.alias or name for name, field in model.model_fields.items()]

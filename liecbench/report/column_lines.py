@@ -38,7 +38,7 @@ def rule_line(widths: Mapping[str, int]) -> Iterator[Segment]:
 def row_line(
     texts: Mapping[str, Text], widths: Mapping[str, int], console: Console, right: Collection[str], style: str = ""
 ) -> Iterator[Segment]:
-    """Yield one line of a table.
+    """Yield the pieces of text of one line of a table.
 
     Args:
         texts: The text of each column by the column's name.

@@ -39,7 +39,10 @@ def headline(comparison: Comparison) -> str:
 
 
 def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
-    """Yield, for each group of answers with the same advice, the links, the advice and the numbers behind it."""
+    """Yield (links, advice, numbers) for each group of answers with the same advice.
+
+    ``links`` names the group's links, and ``numbers`` are the evidence for the advice. All three are texts.
+    """
     # A speed-up may differ from link to link. What an answer says without one holds for its link only.
     keys = [(one.advice, one.method, one.cost, one.evidence, one.rest * (one.speed is None)) for one in answers]
     for group in _groups(answers, keys):

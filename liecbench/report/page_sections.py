@@ -55,5 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False if ``figure`` has only curves of a single point, as after one epoch: tables show such values."""
+    """Return False if ``figure`` is a line chart of single points, as after one epoch; else True."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

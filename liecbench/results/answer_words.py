@@ -23,24 +23,26 @@ _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's net
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer for one setting, such as one link, in parts, because a page with many answers shows some parts once.
+    """The parts of a sentence that answers, for one setting, whether compression pays and which method to use.
+
+    Such a sentence is ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. The examples below are of its
+    parts.
 
     Attributes:
         setting: The setting's name; empty if the comparison has only one setting.
-        place: The links in words, with the rest of the setting, such as ``On 20mbit (workers 4)``.
+        place: The links and the rest of the setting, such as ``On 20mbit`` or ``On 20mbit (workers 4)``.
         outcome: Whether compression pays in the setting.
-        advice: The advice up to the method's name, such as ``use`` or ``stay with``; a whole sentence if ``method`` is
-            empty.
-        method: The method to which the advice refers; empty for none.
+        advice: The words before the method, such as ``use`` or ``stay with``; a whole sentence if ``method`` is empty.
+        method: The method's name; empty if the answer names none.
         speed: The method's mean speed-up; None if the answer has no speed-up.
-        gain: The method's speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty for none.
-        rest: The words after the method and its gain, such as `` as fast as ddp``.
-        cost: A clause on what the gain costs, such as ``it keeps the accuracy within 0.5 points``; empty for none.
+        gain: The speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty if the answer has no speed-up.
+        rest: The words after the speed-up, such as `` as fast as ddp``.
+        cost: A clause on accuracy, such as ``it keeps the accuracy within 0.5 points``; empty for none.
         evidence: The numbers behind ``cost``, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``; empty for none.
-        equal: A sentence with the methods that are as good; empty for none.
-        passed_over: The methods that are faster at a cost, fastest first.
+        equal: A sentence with the methods that are as good as ``method``; empty for none.
+        passed_over: Faster methods that the answer does not name, with the reasons, fastest first.
         more_seeds: The advice to run more seeds for faster methods; None for none.
-        advices: Further advice, in sentences, on how to learn more.
+        advices: Further sentences, with advice on how to learn more.
     """
 
     setting: str

@@ -68,12 +68,12 @@ def _rounded(rate: float) -> int:
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    ln(speed-up) is interpolated linearly in ln(rate). If it changes sign at several values of ln(rate), return the mean
-    of the first and the last of these values, and the slope between the lowest and the highest rate of ``inside``.
+    ln(speed-up) is interpolated linearly in ln(rate). If it is 0 at several rates, return the middle of the first and
+    the last of these, and the slope from the lowest to the highest measured rate.
 
     Args:
-        inside: The two measured rates between which the break-even is shown to lie, and those in between, lowest first,
-            each with ln(speed-up).
+        inside: Measured rates with ln(speed-up) at each, lowest rate first. The break-even is shown to lie between the
+            first and the last.
     """
     found = []
     for (rate, ratio), (later, other) in itertools.pairwise(inside):

@@ -64,8 +64,8 @@ class BreakEven:
         """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The expected half-width of the speed-up's interval at the next rate, as a fraction of the
-                speed-up. If the median half-width of the speed-ups measured so far is larger, that median is used.
+            precision: The half-width of the speed-up's interval that is expected at the next rate, as a fraction of the
+                speed-up. The median half-width at the rates measured so far is used instead, if it is larger.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 

@@ -14,13 +14,10 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield a line with the compute seconds per step for which the break-evens hold, then the lines on break-evens.
+    """Yield lines on break-evens. The first has the compute seconds per step for which they hold, if these are known.
 
-    Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
-    with the same range of rates share a line. Then every other method has a line of its own. The last lines list the
-    rates that a run added to find a break-even more precisely, but that gave no speed-up. If times are not measured, a
-    suffix such as ``(estimated)`` says so: in the first line if it applies to all methods, else after each method's
-    name.
+    Then come the methods that are faster than the baseline at all rates, those that are slower at all rates, and one
+    line for every other method. The last lines list added rates that gave no speed-up.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)

@@ -12,8 +12,8 @@ def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[st
 
     Args:
         cells: The cells of a scenario.
-        done: The cells in the scenario's results directory. Cells that lack the hash of the model's file, because an
-            earlier version of liecbench wrote them, are ignored.
+        done: The cells in the scenario's results directory. Cells without a recorded hash of the model's file are
+            ignored.
     """
     names = sorted({cell.task.model.name for cell in cells})
     hashes = {name: digest for name in names if (digest := user_functions.file_sha256(name)) is not None}

@@ -98,7 +98,7 @@ class Comparison:
 
     @functools.cached_property
     def speed_notes(self) -> tuple[str, ...]:
-        """Sentences that explain verdicts on speed that seem to contradict their intervals."""
+        """Sentences that explain verdicts on speed such as ``not known`` beside an interval that excludes 1×."""
         return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:

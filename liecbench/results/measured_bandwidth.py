@@ -24,15 +24,18 @@ from liecbench.results.whose_compute import step_compute
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The time of a step beyond computing at one link rate, as a multiple of the step's compute seconds.
+    """The seconds of a step beyond computing, divided by the step's compute seconds, at one link rate.
+
+    For example, a wait of 0.5 means that a step takes 1.5 times as long as its computing.
 
     Attributes:
         rate: The link rate in bits per second.
-        mean: The wait.
+        mean: The mean wait.
         low: The lower end of the wait's interval; ``mean`` if there is no interval.
-        high: The upper end.
+        high: The upper end of the interval; ``mean`` if there is no interval.
         rest: The part of ``mean`` that no faster link shortens: compression, latency, and waiting for other ranks.
-        communication: All communication, whether or not computing hides it.
+        communication: All seconds of communication in a step, also those that computing hides, divided by the compute
+            seconds.
     """
 
     rate: float

@@ -60,10 +60,12 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
 
 
 def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterator[str]:
-    """Yield one sentence per reason, with the methods that were passed over for this reason, and their speed-ups.
+    """Yield one sentence for each reason why faster methods were passed over, with these methods and their speed-ups.
 
-    If a method was passed over for the reason in only some of the ``num_settings`` settings, the sentence names these
-    settings after the method.
+    Args:
+        found: The methods that were passed over, each in one setting.
+        num_settings: The number of settings of the comparison. If a method was passed over in only some of them, the
+            sentence names them.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
@@ -78,7 +80,10 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
-    """Return a method's name with its range of speed-ups and, if equal in all settings, its accuracy difference."""
+    """Return a method's name and, in parentheses, its range of speed-ups.
+
+    The accuracy difference follows if it is equal in all settings.
+    """
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
         speed_range([(one.speed, one.place) for one in found]),

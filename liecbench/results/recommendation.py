@@ -90,7 +90,10 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return the positions in ``faster`` whose rows cannot be ranked by speed, and are not shown to lose accuracy."""
+    """Return those of ``faster`` whose rows cannot be ranked by speed, and are not shown to lose accuracy.
+
+    Rows are given by their positions in ``rows``.
+    """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 

@@ -86,9 +86,9 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return the number of seeds that is likely to settle for one of ``rows`` whether it keeps the baseline's quality.
+    """Return how many seeds are likely to settle for at least one of ``rows`` whether it keeps the baseline's quality.
 
-    The returned object also has the names of the rows. The accuracy verdict on every row must still be open.
+    The result also has the names of all ``rows``. Their verdicts on accuracy must still be open.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(

@@ -146,7 +146,10 @@ def _broken(message: str) -> str:
 
 
 def _type_of(line: bytes) -> str:
-    """Return the type of the record in a line whose fields are not in the order that ``to_json`` writes."""
+    """Return the type of the record in a line, such as ``epoch``, whatever the order of its fields.
+
+    Raises ValueError if the line is no record of a known type and schema.
+    """
     try:
         fields = parse_json(line)
     except ValueError as error:

@@ -200,11 +200,11 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt to train a cell: its status, and the error message; None if the cell completed.
+    """The end of an attempt to train a cell. ``error`` is the error message; None if the cell completed.
 
-    ``link`` has the counts of the delay line, a process that emulates links, since the attempt or its timing session
-    began, such as the segments that each rank's link lost in each direction. It is None, and absent in a ledger, if no
-    delay line emulated the links.
+    ``link`` has counts of the delay line (a process that emulates links), such as the segments that each rank's link
+    lost. They count from the start of the attempt or of its timing session. ``link`` is None, and absent in a ledger,
+    without a delay line.
     """
 
     type: ClassVar[str] = "end"

@@ -24,7 +24,7 @@ def round_seconds(
     round is left out.
 
     Args:
-        timings: The bursts (series of consecutive timed steps) of one method.
+        timings: The bursts (series of consecutive timed steps) of the method.
         part: The field of ``Timing`` to average: all seconds, or compute seconds only.
     """
     found: dict[tuple[int, int], dict[str, Timing]] = {}

@@ -1,6 +1,6 @@
 """The verdict on one setting: the verdicts on the accuracy and the speed of each row, and a recommendation.
 
-The rows of a setting differ in the method, and not in the link, the workers or the model, for example.
+The rows of a setting have different methods, and all else is equal, such as the link, the workers and the model.
 """
 
 from collections.abc import Sequence

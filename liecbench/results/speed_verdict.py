@@ -69,10 +69,10 @@ def _disturbed(row: Row, other: Row) -> bool:
 
 
 def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
-    """Return the outcome of each row's comparison by the row's position; a row whose ratio is None gets ``not_shown``.
+    """Return the outcome of each row's comparison, by the row's position; ``not_shown`` if the row's ratio is None.
 
     Args:
-        ratios: ln(speed-up) of each row by the row's position. The tests of all ratios are Holm-adjusted together.
+        ratios: ln(speed-up) of each row, by the row's position. The tests of all ratios are Holm-adjusted together.
     """
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
     outcomes: dict[int, SpeedOutcome] = {}

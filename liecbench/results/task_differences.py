@@ -21,7 +21,7 @@ def task_differences(own: Mapping[str, Any], baseline: Mapping[str, Any]) -> dic
 
 
 def difference_lines(rows: Sequence[Row], words: Words) -> list[str]:
-    """Return a sentence that names the rows whose task differs from the baseline's, with the fields; else ``[]``."""
+    """Return a list with one sentence on the rows whose task differs from the baseline's; ``[]`` if none does."""
     texts = [f"{words.name(row)} ({_text(row)})" for row in rows if row.task_differences and row.num_completed]
     more = [f"{len(texts) - _MAX_ROWS_NAMED} more"] if len(texts) > _MAX_ROWS_NAMED else []
     return [f"trained otherwise than {words.baseline}: {listed([*texts[:_MAX_ROWS_NAMED], *more])}"] if texts else []

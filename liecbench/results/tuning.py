@@ -32,11 +32,12 @@ def tuning_note(cells: Sequence[CellResult], field: str) -> str:
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells with the best value of a tuned field, such as the learning rate, for each method and setting.
 
-    Half of the seeds (the first, the third and so on) choose the best value: the one with the fewest failed and
-    diverged cells and, among these, with the highest mean accuracy or, for language models, the lowest mean test loss.
-    Only cells of the other seeds are returned, because the accuracies by which a value was chosen look better than they
-    are. With a single seed, this seed both chooses and is returned. The tuned field's values are compared between cells
-    that agree in every other field that can change accuracy.
+    The best value is the one with the fewest failed and diverged cells. Of several such values, it has the best mean
+    accuracy, or test loss for language models, over half of the seeds (the first, the third and so on).
+
+    Only cells of the other seeds are returned, because seeds that choose a value make it look better than it is. With a
+    single seed, this seed both chooses and is returned. Values are compared between cells that agree in every other
+    field that can change accuracy.
 
     Args:
         cells: The cells.

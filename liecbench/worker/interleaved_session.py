@@ -177,7 +177,7 @@ class _Group:
             return None
 
     def _take_turn(self, resident: Timed, turn: Turn) -> bool:
-        """Time and record the bursts of a turn; return False if the contestant fails and leaves the session."""
+        """Time a contestant's bursts in one turn, and record them. If it fails, remove it, and return False."""
         self._tell(resident.contestant)
         try:
             bursts = list(resident.turn(turn))

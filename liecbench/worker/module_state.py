@@ -68,10 +68,9 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 
 
 def _restored(found: Any, value: Any) -> Any:
-    """Return ``found`` with the contents of ``value`` if both are lists, dicts, sets or equally shaped tensors.
+    """Copy ``value`` into ``found`` and return ``found``, if both are lists, dicts, sets or equally shaped tensors.
 
-    Otherwise return ``value``. The object ``found`` is kept if possible, because others may refer to it: another module
-    that shares a dict, or a view of a parameter.
+    Otherwise return ``value``. Copying keeps objects valid that refer to ``found``, such as a view of a parameter.
     """
     match found, value:
         case (list(), list()):

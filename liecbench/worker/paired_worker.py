@@ -1,9 +1,10 @@
 """The program of each rank in a paired comparison, in which ``liecbench check`` times A and B in turns.
 
 A and B are two scenarios or two versions of liecbench, each with its own ranks. Rank 0 of A and rank 0 of B read orders
-from the ``liecbench`` command, one per line, and answer each order with an event. Two versions can be compared only if
-their ``PROTOCOL`` is equal. So increase ``PROTOCOL`` with every change of the messages between the command and its
-ranks (plans, orders and events), of ``TemplateSettings``, or of this module's name.
+from the ``liecbench`` command, one per line, and answer each order with an event.
+
+Only versions with equal ``PROTOCOL`` can be compared. Increase ``PROTOCOL`` with every change of plans, orders, events,
+``TemplateSettings``, or this module's name.
 """
 
 from typing import Final

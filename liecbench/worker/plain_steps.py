@@ -175,7 +175,7 @@ def duration(seconds: Sequence[float]) -> Duration:
 def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:
     """Return, for each parameter, the median seconds from the start of the backward pass until its gradient is ready.
 
-    The value is at most the median seconds of the backward pass. Unused parameters have that largest value.
+    For an unused parameter, these are the median seconds of the backward pass, which no parameter exceeds.
     """
     latest = statistics.median(step.backward for step in steps)
     found = []

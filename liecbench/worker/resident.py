@@ -33,8 +33,7 @@ class Resident:
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).
         replica: The contestant's model, optimizer, algorithm and data on this rank.
-        shares: By step kind, the number of the first step of this kind, and the fraction of all steps that are of this
-            kind. Steps of one kind have equal message sizes.
+        shares: By step kind, the number of the kind's first step, and the kind's fraction of all steps.
         num_steps: By step kind, the number of timed steps in the next burst (a series of consecutive steps).
     """
 

@@ -58,7 +58,7 @@ def start_clock(replica: Replica) -> StepClock:
 
 
 def rehearse(replica: Replica) -> None:
-    """Train one step of each kind, such as with and without averaging; then undo the steps. Collective.
+    """Train one step of each kind, such as with and without averaging; then restore the state. Collective.
 
     The steps make torch compile GPU kernels and NCCL open connections before any step is timed.
 

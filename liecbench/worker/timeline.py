@@ -15,10 +15,10 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 
 
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, overlapped: int = 0) -> set[int]:
-    """Return the numbers of the steps to trace, all of them in ``range(first, last)``.
+    """Return the numbers of the steps to trace.
 
-    The second to fourth step of the range are traced. If the range has a step of another kind than its first step, then
-    the earliest such step is also traced, with one step before it and max(1, ``overlapped``) steps after it.
+    The second to fourth step are traced. Also traced is the earliest step of another kind than the first step, with one
+    step before it and max(1, ``overlapped``) steps after it.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -81,9 +81,9 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add the seconds of compression and of communication within an exposed window to ``totals``.
+        """Add the compression and communication between ``begin`` and ``end`` to ``totals``, in seconds.
 
-        The window is from ``begin`` to ``end``. Spans that ended by ``end`` are then forgotten.
+        The training thread waits from ``begin`` to ``end``. Spans that ended by ``end`` are then forgotten.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):

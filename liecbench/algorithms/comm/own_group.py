@@ -42,8 +42,13 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
 def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: bool) -> None:
     """Release a group that ``acquire_group`` returned.
 
-    A group of all ranks is destroyed. A smaller one is kept for another algorithm, unless the algorithm ``has_failed``.
-    If the training script has destroyed all groups, do nothing.
+    If the group has all ranks, destroy it. If it has fewer, keep it for another algorithm, unless ``has_failed``. If
+    the training script has destroyed all groups, do nothing.
+
+    Args:
+        own: The group.
+        device: The device for which the group was acquired.
+        has_failed: Whether the algorithm that used the group has failed.
     """
     if not exists(own):
         return

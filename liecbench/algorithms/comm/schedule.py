@@ -200,7 +200,7 @@ class Schedule:
         return counts
 
     def num_ring_messages(self) -> int:
-        """Return the number of messages that all ranks together send for the all-reduces if these run in rings."""
+        """Return the number of messages that all ranks together send for the all-reduces of the step, run in rings."""
         return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)
 
 

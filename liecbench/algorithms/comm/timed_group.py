@@ -10,14 +10,13 @@ from liecbench.algorithms.comm.timing import Stopwatch
 
 
 class TimedGroup:
-    """Passes all-reduces on to ``group``, and counts their time as communication, all other time as compression.
+    """A stand-in for a process group, which counts time in all-reduces as communication and other time as compression.
 
-    A ``TimedGroup`` stands in for a ``ProcessGroup`` in functions that call nothing but ``size`` and
-    ``torch.distributed.all_reduce`` with ``async_op=True``, and start each all-reduce after the one before has ended,
-    as torch's ``powerSGD_hook`` does.
+    It is for functions that use only the group's size and asynchronous ``torch.distributed.all_reduce`` calls, one
+    after the other, such as torch's ``powerSGD_hook``.
 
     Args:
-        group: The process group.
+        group: The process group that runs the all-reduces.
         watch: Counts and traces the seconds.
         end_timestamp: A function that is called when an all-reduce ends, and returns the timestamp of the end.
     """

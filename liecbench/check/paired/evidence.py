@@ -51,19 +51,19 @@ def fewest_pairs(threshold: float) -> int:
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
     """Return the largest E-value that a test can reach with up to ``num_left`` further pairs.
 
-    Every further pair is assumed to have a log-ratio beyond the tested limit. Of the ``num_pairs`` pairs so far,
-    ``num_beyond`` have such a log-ratio.
+    So far there are ``num_pairs`` pairs, and ``num_beyond`` of them have a log-ratio beyond the tested limit. All
+    further pairs are assumed to have such a log-ratio.
     """
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 
 
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
-    """Return the lower and upper confidence bound of the median of B ÷ A − 1; None if there are too few pairs.
+    """Return a confidence interval of the median of B ÷ A − 1, as (lower, upper); None if there are too few pairs.
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: Even if a bound is computed after every pair, it is wrong at least once with a probability of at most
-            1/``threshold``.
+        threshold: The probability that a bound is ever wrong is at most 1/``threshold``, even if the interval is
+            computed after every pair.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)

@@ -37,7 +37,7 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the least E-value, of the claim that B is slower than A by over ``tolerance``, at which a test fails.
+        """Return the least E-value at which a test fails: evidence that B is slower than A by more than ``tolerance``.
 
         ``num_tests`` is the number of tests of the whole check.
         """

@@ -76,10 +76,9 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    FAIL needs evidence that B is slower than A by more than the tolerance, and PASS that it is slower by less than the
-    bound. Either verdict is out of reach if the median of a finished launch contradicts its claim, or if the claim's
-    E-value would stay too small even if all remaining pairs supported it. If the rule has too few launches for a
-    verdict, return False: the pairs then serve only to estimate the change.
+    FAIL claims that B is slower than A by more than the tolerance. PASS claims that B is slower by less than the bound.
+    A claim is out of reach if the median of a finished launch contradicts it, or if its E-value would stay too small
+    even if all remaining pairs supported it. If the rule has too few launches for a verdict, return False.
 
     Args:
         pairs: The pairs of the test so far.

@@ -105,9 +105,9 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return by how much larger other processes' share of the CPU was for the results than for the baseline.
+    """Return the rise of other processes' share of the CPU from the baseline to the results.
 
-    Shares are from 0 to 1. The result is the median over seeds; 0 if no seed has both shares.
+    The share is from 0 to 1, and the rise is the median over seeds; 0 if no seed has both shares.
     """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]

@@ -46,9 +46,9 @@ class SeedGroup:
 
 
 def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
-    """Group cells that differ only in the seed, in the order of the results.
+    """Return groups of cells that differ only in the seed, in the order of the results.
 
-    If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
+    If any cell of the results matches the baseline, the groups also list the baseline's cells that the results lack.
     """
     indices = matching.match_cells(entries, baseline.cells)
     candidates = matching.nearest_candidates(baseline.cells)

@@ -1,7 +1,6 @@
-"""Compare compression error and norm of the residuals over whole trainings, seed by seed.
+"""Compare compression error and norm of the residuals over whole trainings, by their means over seeds.
 
-Differences of rounding grow from step to step. After the first steps, only a mean over seeds can therefore tell whether
-the method changed.
+Single trainings cannot be compared, because differences of rounding grow from step to step.
 """
 
 import statistics

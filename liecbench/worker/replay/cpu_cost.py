@@ -1,8 +1,7 @@
-"""The CPU seconds of this machine for a replayed step: those of all ranks, and of the delay line between them.
+"""The CPU seconds of this machine for a replayed step: of all ranks together, and of the delay line between them.
 
-The constants were measured on 2 busy cores, with 2 to 16 ranks whose real links had 5 to 125 Mbit/s. Of 44 steps,
-some with few large and some with many small messages, four fifths took 0.81 to 1.28 times as long as computed here,
-and all of them 0.79 to 1.49 times.
+The constants were measured on 2 busy cores, with 2 to 16 ranks whose real links had 5 to 125 Mbit/s. Of 44 steps, four
+fifths took 0.81 to 1.28 times the seconds computed here, and all took 0.79 to 1.49 times.
 """
 
 import math

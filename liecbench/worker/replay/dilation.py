@@ -69,9 +69,9 @@ def smallest_message(schedule: Schedule) -> int:
 
 
 def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int, divisor: int = 1) -> int:
-    """Return the least whole dilation at which this machine is expected to keep up.
+    """Return the least whole dilation at which this machine is expected to keep up with a replay.
 
-    The ranks and links then need at most 30 % of the processors, and the machine's own time for messages is at most
+    It keeps up if the ranks and links use at most 30 % of the processors, and if its own time for messages is at most
     2.5 % of a step.
 
     Args:

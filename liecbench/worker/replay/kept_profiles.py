@@ -36,7 +36,7 @@ MOST_OTHER_CPU: Final = 0.1
 
 
 def compute_fields(cell: Cell) -> dict[str, object]:
-    """Return the fields of a cell that determine what a rank computes; a profile holds for cells that share them."""
+    """Return the fields of a cell that determine what a rank computes. Cells with equal fields can share a profile."""
     task = cell.task.model_dump(mode="json")
     names = ("dataset", "model", "batch_size", "precision", *UPDATE_FIELDS)
     return {"task": {name: task.get(name) for name in names}, "threads": cell.threads, "device": cell.device}
@@ -101,7 +101,7 @@ def keep(path: Path, profile: Profile) -> None:
 
 
 class OtherLoad:
-    """The share of the processors that other processes use from the creation of this object on."""
+    """A measurement of the share of the processors that other processes use, from the creation of this object on."""
 
     def __init__(self) -> None:
         self._load, self._own = CpuLoad.now(), _own_seconds()

@@ -73,7 +73,7 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Return a profile with the seconds per message, measured now and also written to ``found.files``. Collective."""
+    """Measure the seconds per message, and return ``found`` with them. Also write them to its files. Collective."""
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)

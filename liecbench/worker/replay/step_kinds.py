@@ -1,4 +1,4 @@
-"""The kinds of steps of a method that replays a profile: the messages of all ranks, and the work of one rank."""
+"""The step kinds of a method that replays a profile: the messages that ranks send in a step, and how long they work."""
 
 from dataclasses import dataclass
 

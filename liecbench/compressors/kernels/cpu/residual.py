@@ -10,9 +10,8 @@ from torch import Tensor
 def residual_arguments(vector: Tensor, residual: Tensor | None) -> tuple[np.ndarray[tuple[int], Any], bool, bool]:
     """Return the last three arguments of an encoding kernel: ``residual``, ``has_residual`` and ``in_place``.
 
-    ``in_place`` means that the residual overwrites the vector. Kernels then run a separate loop, because LLVM
-    vectorises an in-place loop only if it uses a single array. If ``residual`` is None, the vector is returned in its
-    place, and kernels ignore it.
+    ``in_place`` is True if the residual overwrites the vector. If ``residual`` is None, ``has_residual`` is False, and
+    ``vector`` is returned as the first argument, which the kernel then ignores.
     """
     target = vector if residual is None else residual
     return target.numpy(), residual is not None, target.data_ptr() == vector.data_ptr()

@@ -11,10 +11,9 @@ from numba import njit
 def round_stochastically(values, factor, largest_level, counter, key, levels):  # type: ignore[no-untyped-def]
     """Round each value times ``factor`` at random up or down to an integer, so that the rounding is unbiased.
 
-    The integers, clipped to ±``largest_level``, go to ``levels``. The level of a non-finite value is arbitrary. For
-    element i, ``counter`` + i is hashed to 32 random bits. The element is rounded up if these bits, read as a number in
-    [0, 1), are below the probability of rounding up, which has steps of 2⁻²⁵. The hash has two rounds of multiply and
-    shift, with the constants of Wellons' hash-prospector. Each round mixes in one half of the 64-bit ``key``.
+    The integers, clipped to ±``largest_level``, go to ``levels``. The level of a non-finite value is arbitrary. The
+    random bits of element i are a hash of ``counter`` + i and of the 64-bit ``key``, with the constants of Wellons'
+    hash-prospector. The probability of rounding up has steps of 2⁻²⁵.
     """
     low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
     # Two products, because one factor could overflow float32: if v is denormal, its factor may be too large.
