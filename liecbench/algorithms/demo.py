@@ -97,7 +97,8 @@ class DeMo(BlockAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """Compute δ_i ← β·δ_i + η·g_i; q_i = C(DCT(δ_i)); δ_i ← δ_i − IDCT(q_i). Return u = sign(IDCT(mean(q_i))).
 
-        C keeps the largest coefficients of each chunk. A coefficient is averaged over the workers that sent it.
+        g_i is worker i's gradient, δ_i its momentum, β the decay and η the learning rate. C keeps the largest
+        coefficients of each chunk. A coefficient is averaged over the workers that sent it.
         """
         scratch, parts = self.scratch(2 * block.numel), self._parts(block)
         left, mean = self._coefficients(block, scratch[: block.numel]), scratch[block.numel :]

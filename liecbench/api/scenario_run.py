@@ -30,11 +30,11 @@ def run(
 
     Args:
         scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
-        out: The results directory; None for ``results/NAME``.
+        out: The results directory; None for ``results/NAME``, with the scenario's name.
         only: Values of fields, or lists of alternatives, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``: only
             cells with these values are run.
         overrides: Values by the key that they replace, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
-        seeds: Run seeds 0 to ``seeds`` - 1; None for the scenario's.
+        seeds: The number n of seeds; seeds 0 to n − 1 are run. None for the scenario's own seeds.
         fresh: True to refuse a directory that has results, instead of continuing them.
         isolate: True to launch the workers anew for each cell.
         share_gpus: True to let NCCL ranks share GPUs.

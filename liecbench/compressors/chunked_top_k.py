@@ -35,7 +35,7 @@ class Layout:
     code_bytes: int
 
     def split(self, payload: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return views of a payload's values or codebook (float32), its positions and its codes (uint8)."""
+        """Return three views of a payload: its values or codebook (float32), its positions, and its codes (uint8)."""
         values, positions, codes = payload.split([self.value_bytes, self.position_bytes, self.code_bytes])
         return values.view(torch.float32), positions, codes
 

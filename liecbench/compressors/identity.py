@@ -47,8 +47,8 @@ class Identity(Compressor):
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether all values are finite.
 
-        If the sum of the values is finite, so are the values; this takes one pass and no mask in memory. If the sum is
-        not finite, each value is tested, because a sum of finite values may overflow.
+        If the sum of the values is finite, so are the values. Otherwise each value is tested, because a sum can
+        overflow.
         """
         values = payload.view(torch.float32)
         finite = values.sum().isfinite()

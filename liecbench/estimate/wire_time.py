@@ -83,9 +83,10 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
 
 
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
-    """Return the seconds that the step's all-reduces wait for the links' delays; ``trip`` is from ``_trip_seconds``.
+    """Return the seconds that the step's all-reduces wait for the links' delays.
 
-    Over Gloo, two all-reduces run at the same time, unless one needs the result of the other.
+    A message is under way for ``trip`` seconds. Over Gloo, two all-reduces run at the same time, unless one needs the
+    result of the other.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()

@@ -1,10 +1,11 @@
 """The bandwidth that methods need, computed from rows that were measured at one or more link rates.
 
 The wait of a step is (seconds − compute seconds) ÷ compute seconds; with a wait of 1, the compute utilization is 50 %.
-A step computes equally long at all link rates, so its compute seconds are the median over the rows. As a function of
-1 ÷ rate, the wait is rising and convex: the slower the link, the smaller the share of transfer that computing hides. So
-between two measured rates the wait lies below the straight line through both points, which gives an upper bound of the
-needed rate. It lies above the extensions of the neighbouring lines, which give a lower bound.
+A step computes equally long at all link rates, so its compute seconds are the median over the rows.
+
+The wait is a rising, convex function of 1 ÷ rate. So between two measured rates it lies below the straight line through
+both points, which gives an upper bound of the needed rate. It lies above the extensions of the neighbouring lines,
+which give a lower bound.
 """
 
 import itertools

@@ -15,7 +15,7 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 
 
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, overlapped: int = 0) -> set[int]:
-    """Return the numbers of the steps to trace.
+    """Return the numbers of the steps to trace, out of ``range(first, last)``.
 
     The second to fourth step are traced. Also traced is the earliest step of another kind than the first step, with one
     step before it and max(1, ``overlapped``) steps after it.

@@ -38,9 +38,10 @@ class FiniteCheck:
         self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
     def end_step(self) -> str | None:
-        """End a step, and return the message of the first false flag of this step, or None if all flags are true.
+        """End a step, and return the message of the first false flag, or None if all flags are true.
 
-        If ``is_async``, return the message for the previous step instead: the flags of this step may not be known yet.
+        The flags are those of this step. If ``is_async``, they are those of the previous step, because this step's may
+        not be known yet.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])

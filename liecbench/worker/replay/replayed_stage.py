@@ -100,7 +100,7 @@ class ReplayedStage:
         )
 
     def _measured_share(self, stage: Stage) -> float:
-        """Return the share of the processors that a replay uses, that of the contestant with the most. Collective."""
+        """Return the share of the processors that the most demanding contestant uses. Collective."""
         self._link.shape()
         shares = []
         for contestant in self._session.contestants:

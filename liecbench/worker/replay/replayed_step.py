@@ -27,11 +27,11 @@ class ReplayedStep:
 
     Attributes:
         schedule: The messages of all ranks in the step.
-        work: The seconds in which this rank computes.
+        work: This rank's seconds of computing in the step.
         times: The times of each call's compressor, in the order of the schedule's calls.
         exchange: Makes the calls.
         all_reduces: Makes the all-reduces.
-        pauses: This rank's pauses.
+        pauses: Lets this rank sleep instead of computing.
         watch: Counts the step's bytes and messages, and times its work.
     """
 

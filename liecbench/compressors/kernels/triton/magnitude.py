@@ -1,4 +1,4 @@
-"""GPU kernels for the mean magnitude, root mean square and largest magnitude, and whether all values are finite.
+"""GPU kernels for the mean magnitude, root mean square and largest magnitude, and a check for non-finite values.
 
 The results stay on the GPU, so that the host does not wait.
 """
