@@ -16,6 +16,7 @@ from liecbench.network.frames import count_segments, split_at_lost
 from liecbench.network.link import Link
 
 _NEVER: Final = math.inf
+_SEGMENT_BYTES, _PART_SECONDS = 1514, 0.5e-3
 
 
 class LinkDirection:
@@ -90,6 +91,17 @@ class LinkDirection:
         self.lost_segments += sum(number for _, number, _, gone in counted if gone)
         return [(piece, num_bytes, gone) for piece, _, num_bytes, gone in counted]
 
+    def parts(self, num_bytes: int) -> Iterator[int]:
+        """Yield the sizes, in bytes, of the parts in which a frame of ``num_bytes`` passes, behind other frames' parts.
+
+        A part takes half a millisecond, but is not smaller than a segment.
+        """
+        most = num_bytes
+        if self._seconds_per_byte:
+            most = max(_SEGMENT_BYTES, int(_PART_SECONDS / self._seconds_per_byte))
+        for start in range(0, num_bytes, most):
+            yield min(most, num_bytes - start)
+
     def _draw_until_loss(self) -> float:
         """Draw at random how many segments arrive before the next one is lost; infinity if the link loses none."""
         if not self.loss:
@@ -97,15 +109,18 @@ class LinkDirection:
         return float(int(math.log(1 - self._random.random()) / math.log1p(-self.loss)))
 
 
-class _Transfer(NamedTuple):
-    """A frame whose first byte reaches the down link of ``destination`` at time ``at``, and its last at ``last``."""
+class _Part(NamedTuple):
+    """A part of a frame: its first byte reaches the down link of ``destination`` at time ``at``, its last at ``last``.
+
+    ``frame`` is the frame if this is its last part and it is not lost, and None otherwise.
+    """
 
     at: float
     number: int
     last: float
     source: int
     destination: int
-    frame: bytes
+    frame: bytes | None
     num_bytes: int
 
 
@@ -121,6 +136,10 @@ class _Arrival(NamedTuple):
 class FrameSchedule:
     """The links of all workers, and the frames that are on them.
 
+    A large frame stands for many segments, between which those of other senders pass its receiver's link. So a frame
+    goes down in parts, each behind what has reached the link before it. Otherwise a small message would wait until the
+    large one has passed: with messages of 18 kB at 20 Mbit/s, steps then took up to 1.2 times as long.
+
     Args:
         num_links: Number of links. A source or destination is a worker's rank, or ``num_links`` for the hub, which
             joins the links. A frame from or to the hub passes only one link, that of the worker.
@@ -130,14 +149,18 @@ class FrameSchedule:
         self.up = [LinkDirection(f"up {rank}") for rank in range(num_links + 1)]
         self.down = [LinkDirection(f"down {rank}") for rank in range(num_links + 1)]
         # Events at the same time happen in the order of their numbers.
-        self._events: list[_Transfer | _Arrival] = []
+        self._parts: list[_Part] = []
+        self._arrivals: list[_Arrival] = []
         self._numbers = itertools.count()
+        # When the last bytes of the frames in ``_parts`` reach their down links.
+        self._ends: list[float] = []
         self._latest: dict[tuple[int, int], float] = {}
 
     @property
     def next_time(self) -> float:
-        """Time of the next event; infinite if no frame is on a link."""
-        return self._events[0].at if self._events else _NEVER
+        """The earliest time at which a frame may arrive; infinite if no frame is on a link."""
+        arrival = self._arrivals[0].at if self._arrivals else _NEVER
+        return min(arrival, self._ends[0] if self._ends else _NEVER)
 
     def enter(self, at: float, source: int, destination: int, frame: bytes) -> None:
         """Put a frame on the up link of ``source`` at time ``at``."""
@@ -146,21 +169,20 @@ class FrameSchedule:
     def broadcast(self, at: float, source: int, destinations: Collection[int], frame: bytes) -> None:
         """Put a frame once on the up link of ``source``, at time ``at``, then on the down link of each destination."""
         up = self.up[source]
-        for piece, num_bytes, lost in up.pieces(frame):
+        for piece, num_bytes, is_lost in up.pieces(frame):
             first, last = up.carry(at, at, num_bytes)
-            for destination in () if lost else destinations:
-                transfer = _Transfer(first, next(self._numbers), last, source, destination, piece, num_bytes)
-                heapq.heappush(self._events, transfer)
+            for destination in () if is_lost else destinations:
+                self._approach(first, last, source, destination, piece)
 
     def due(self, now: float) -> Iterator[tuple[float, int, bytes]]:
         """Yield (time, destination, frame) for each frame that has arrived by time ``now``, in order of arrival."""
-        events = self._events
-        while events and events[0].at <= now:
-            event = heapq.heappop(events)
-            if isinstance(event, _Arrival):
-                yield event.at, event.destination, event.frame
-            else:
-                self._go_down(event)
+        while self._parts and self._parts[0].at <= now:
+            self._go_down(heapq.heappop(self._parts))
+        while self._ends and self._ends[0] <= now:
+            heapq.heappop(self._ends)
+        while self._arrivals and self._arrivals[0].at <= now:
+            arrival = heapq.heappop(self._arrivals)
+            yield arrival.at, arrival.destination, arrival.frame
 
     def flush(self) -> Iterator[tuple[float, int, bytes]]:
         """Yield (time, destination, frame) for all frames on links, in order, without waiting for their time."""
@@ -169,12 +191,25 @@ class FrameSchedule:
         for direction in (*self.up, *self.down):
             direction.forget()
 
-    def _go_down(self, event: _Transfer) -> None:
-        down, pair = self.down[event.destination], (event.source, event.destination)
-        pieces = down.pieces(event.frame) if down.loss else [(event.frame, event.num_bytes, False)]
-        for piece, num_bytes, lost in pieces:
-            _, last = down.carry(event.at, event.last, num_bytes)
-            if not lost:
-                # Jitter must not change the order of the frames from one sender to one receiver.
-                self._latest[pair] = last = max(last, self._latest.get(pair, 0.0))
-                heapq.heappush(self._events, _Arrival(last, next(self._numbers), event.destination, piece))
+    def _approach(self, first: float, last: float, source: int, destination: int, frame: bytes) -> None:
+        """Let the parts of a frame reach the down link of ``destination``, evenly from ``first`` to ``last``."""
+        down = self.down[destination]
+        pieces = down.pieces(frame)
+        total = sum(num_bytes for _, num_bytes, _ in pieces)
+        seconds_per_byte, at = max(0.0, last - first) / total, first
+        for piece, num_bytes, is_lost in pieces:
+            for size in down.parts(num_bytes):
+                num_bytes -= size
+                whole = None if num_bytes or is_lost else piece
+                until = at + size * seconds_per_byte
+                heapq.heappush(self._parts, _Part(at, next(self._numbers), until, source, destination, whole, size))
+                at = until
+        heapq.heappush(self._ends, max(first, last))
+
+    def _go_down(self, part: _Part) -> None:
+        _, last = self.down[part.destination].carry(part.at, part.last, part.num_bytes)
+        if part.frame is not None:
+            # Jitter must not change the order of the frames from one sender to one receiver.
+            pair = part.source, part.destination
+            self._latest[pair] = last = max(last, self._latest.get(pair, 0.0))
+            heapq.heappush(self._arrivals, _Arrival(last, next(self._numbers), part.destination, part.frame))

@@ -11,6 +11,7 @@ from liecbench.network.link import Link
 
 # 1000 bytes take a millisecond at 8 Mbit/s.
 MBIT8 = 8_000_000
+SEGMENT = 1514
 HUB = 3
 
 
@@ -73,6 +74,31 @@ def test_two_senders_share_the_receivers_link() -> None:
     schedule.enter(0.0, 1, 2, frame(1000, 2))
 
     assert arrivals(schedule) == [(pytest.approx(0.001), 2, 1), (pytest.approx(0.002), 2, 2)]
+
+
+def test_a_small_frame_passes_between_the_segments_of_a_large_one() -> None:
+    schedule = links(MBIT8, MBIT8, MBIT8)
+    schedule.enter(0.0, 0, 2, frame(10 * SEGMENT, 1))
+    schedule.enter(0.005, 1, 2, frame(100, 2))
+
+    # The fourth segment passes from 4.542 to 6.056 ms. Those after it are late by the small frame's time.
+    assert arrivals(schedule) == [(pytest.approx(0.006156), 2, 2), (pytest.approx(0.01524), 2, 1)]
+
+
+def test_the_segments_of_two_large_frames_take_turns() -> None:
+    schedule = links(MBIT8, MBIT8, MBIT8)
+    schedule.enter(0.0, 0, 2, frame(10 * SEGMENT, 1))
+    schedule.enter(0.0, 1, 2, frame(10 * SEGMENT, 2))
+
+    assert arrivals(schedule) == [(pytest.approx(19 * 0.001514), 2, 1), (pytest.approx(20 * 0.001514), 2, 2)]
+
+
+@pytest.mark.parametrize("sender", ["slower", "faster"])
+def test_a_large_frame_takes_no_longer_than_the_slower_link_needs(sender: str) -> None:
+    schedule = links(MBIT8 // 4, MBIT8) if sender == "slower" else links(MBIT8, MBIT8 // 4)
+    schedule.enter(0.0, 0, 1, frame(10 * SEGMENT, 1))
+
+    assert times(schedule) == pytest.approx([4 * 0.01514])
 
 
 def test_a_slow_sender_does_not_hold_up_a_fast_link() -> None:
