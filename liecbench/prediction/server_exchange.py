@@ -14,7 +14,7 @@ from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import CompressorTimes
 
 # Messages in flight at a time over Gloo, as in ``GlooTransport``.
-_DENSE_IN_FLIGHT, _COMPRESSED_IN_FLIGHT = 1, 2
+_DENSE_OR_ALIGNED_IN_FLIGHT, _COMPRESSED_IN_FLIGHT = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
     each_wire = wire / peers
     # The announcement of the first message travels while the message is prepared.
     start = before + max(each_first + costs.message_seconds, trip)
-    in_flight = _in_flight(sizes, links)
+    in_flight = _in_flight(sizes, links, costs)
     turn = max(
         each_wire,
         each_first + costs.message_seconds + handled,
@@ -216,15 +216,18 @@ def _path(links: RankLinks) -> Path:
     return Path(delay_seconds=links.trip_seconds, bytes_per_second=links.slowest_bits_per_second / 8)
 
 
-def _in_flight(sizes: CallSizes, links: RankLinks) -> int:
-    fewest = _DENSE_IN_FLIGHT if sizes.is_dense else _COMPRESSED_IN_FLIGHT
+def _in_flight(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> int:
+    is_one_by_one = sizes.is_dense or _barrier_trips(sizes, links, costs) > 0
+    fewest = _DENSE_OR_ALIGNED_IN_FLIGHT if is_one_by_one else _COMPRESSED_IN_FLIGHT
     return max(fewest, _path(links).messages_in_flight(sizes.num_bytes))
 
 
 def _barrier_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> float:
-    """Return the seconds of the barrier with which ``GlooTransport`` aligns the ranks before a dense call."""
-    if not (costs.announces and sizes.is_dense and sizes.place == "sharded"):
-        return 0.0
-    if not _path(links).affords_barrier(4 * sizes.vector_numel, sizes.world_size):
-        return 0.0
-    return math.ceil(math.log2(sizes.world_size)) * (links.trip_seconds + costs.message_seconds)
+    return _barrier_trips(sizes, links, costs) * (links.trip_seconds + costs.message_seconds)
+
+
+def _barrier_trips(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> int:
+    """Return the number of trips of the barrier with which ``GlooTransport`` begins a call; 0 if there is none."""
+    if not costs.announces or sizes.place != "sharded":
+        return 0
+    return _path(links).barrier_trips(sizes.total_bytes, sizes.world_size, is_dense=sizes.is_dense)

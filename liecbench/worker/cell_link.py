@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
-from liecbench.algorithms.comm.path import Path
+from liecbench.algorithms.comm.path import MESSAGE_SECONDS, Path
 from liecbench.network.deviation import Deviation, deviations, deviations_text
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
@@ -170,17 +170,23 @@ class CellLink:
         return ranks
 
 
-def slowest_path(links: LinkMap, num_workers: int) -> Path | None:
+def slowest_path(links: LinkMap, num_workers: int, slowdown: Slowdown = _NOT_SLOWED) -> Path | None:
     """Return the slowest possible path between two workers; None if links are not shaped.
 
     The path has the lowest rate of all links, and the sum of the two longest delays.
+
+    Args:
+        links: The links of all workers.
+        num_workers: Number of workers.
+        slowdown: By how much the real links and processors are slower than the emulated ones.
     """
     if not links.shaped:
         return None
-    each = [links.of(rank) for rank in range(num_workers)]
+    each = [links.of(rank).slowed(slowdown) for rank in range(num_workers)]
     delays = sorted(link.delay_seconds for link in each)[-2:]
     rate = min(link.lower_bits_per_second for link in each)
-    return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8)
+    message_seconds = MESSAGE_SECONDS * slowdown.dilation
+    return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8, message_seconds=message_seconds)
 
 
 def _is_true_on_all_ranks(value: bool) -> bool:

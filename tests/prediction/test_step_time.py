@@ -79,8 +79,8 @@ def test_in_a_gather_every_rank_sends_its_message_to_all_others_and_adds_those_o
     num_bytes = TopK(0.01).message_bytes(100_000) + 48
     segments = math.ceil(num_bytes / 1448)
     wire = (num_bytes + segments * (66 + 33) + 114) * 8 / 20e6
-    # Compress, send, wait for the first message, then for the second, and add three messages.
-    seconds = 200e-6 + 180e-6 + 2 * wire + 3 * 200e-6
+    # Meet in a barrier of two trips, compress, send and wait for a message twice, and add three messages.
+    seconds = 2 * 180e-6 + 200e-6 + 2 * (180e-6 + wire) + 3 * 200e-6
 
     steps = times(method({"name": "dgc", "ratio": 0.01}), 3, "20mbit", profile)
 

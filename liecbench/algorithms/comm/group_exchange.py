@@ -1,7 +1,7 @@
 """The exchange that training uses: it sends vectors through a server, over a torch process group."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.distributed as dist
@@ -91,7 +91,7 @@ class GroupExchange(Exchange):
                 return compressors[shard].compress(vector[piece], None if residual is None else residual[piece])
 
         traffic = Traffic({s.owner: functools.partial(message_for, s) for s in compressors if s != own})
-        traffic.is_dense = isinstance(compressor, Identity)
+        traffic.is_dense, traffic.total_bytes = isinstance(compressor, Identity), _message_bytes(compressors)
         if own in compressors:
             traffic.incoming = dict.fromkeys(
                 self._peers,
@@ -146,7 +146,7 @@ class GroupExchange(Exchange):
             return self._transport.recv_buffer(compressors[shard], shard.numel)
 
         traffic = Traffic(incoming={s.owner: functools.partial(buffer_for, s) for s in compressors if s != own})
-        traffic.is_dense = is_exact
+        traffic.is_dense, traffic.total_bytes = is_exact, _message_bytes(compressors)
         if own in compressors:
             answer = self._answer(compressors[own], mean, error)
             traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
@@ -184,6 +184,7 @@ class GroupExchange(Exchange):
             outgoing=dict.fromkeys(self._peers, lambda: own),
             incoming=dict.fromkeys(self._peers, lambda: self._transport.recv_buffer(compressor, vector.numel())),
             is_dense=isinstance(compressor, Identity),
+            total_bytes=self.world_size * compressor.message_bytes(vector.numel()),
         )
         with self._watch.transfer():
             messages.update(self._transport.exchange(traffic, limit_bytes=vector.nbytes * self.world_size))
@@ -250,3 +251,8 @@ class GroupExchange(Exchange):
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
+
+
+def _message_bytes(compressors: Mapping[Shard, Compressor]) -> int:
+    """Return the bytes of one message per shard; ``compressors`` has the compressor of each."""
+    return sum(compressor.message_bytes(shard.numel) for shard, compressor in compressors.items())

@@ -27,12 +27,14 @@ class Traffic:
         incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
         overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
+        total_bytes: The payload bytes of one message per shard (in a gather, per rank). They are equal on all ranks.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
     incoming: dict[int, Callable[[], Message]] = field(default_factory=dict)
     overlap: Callable[[], None] = lambda: None
     is_dense: bool = True
+    total_bytes: int = 0
 
 
 class Transport(ABC):
@@ -68,6 +70,10 @@ class Transport(ABC):
             The sender's rank and the message. If ``owns_recv_buffers`` is False, the message is valid only until the
             next one is requested.
         """
+
+    def barrier_trips(self, traffic: Traffic) -> int:
+        """Return the number of trips, one after the other, of the barrier that begins an exchange; 0 without one."""
+        return 0
 
     def _count_sent(self, message: Message) -> None:
         self._watch.counters.sent_bytes += message.payload_bytes

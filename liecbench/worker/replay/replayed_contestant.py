@@ -141,8 +141,8 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     watch, pauses = Stopwatch(), Pauses(stage.slowdown.dilation)
-    path = slowest_path(cell.link.slowed(stage.slowdown), cell.workers)
-    transport = GlooTransport(group, kind.schedule.server or "root", watch, stage.link.pacer, path)
+    path = slowest_path(cell.link, cell.workers, stage.slowdown)
+    transport = GlooTransport(group, kind.schedule.server or "sharded", watch, stage.link.pacer, path)
     hops = 2 * (cell.workers - 1)
     return ReplayedStep(
         schedule=kind.schedule,

@@ -56,9 +56,12 @@ class ReplayedExchange:
         start = {"push": self._push, "pull": self._pull, "gather": self._gather}[call.direction]
         traffic = start(call, times, shards, own)
         traffic.is_dense = isinstance(call.compressor, Identity)
+        traffic.total_bytes = sum(call.compressor.message_bytes(self.slowdown.smaller(s.numel)) for s in shards)
         limit_bytes = _BYTES_PER_ELEMENT * sum(self.slowdown.smaller(shard.numel) for shard in shards)
         received = {shard.owner: shard.numel for shard in shards}
         with self.watch.transfer():
+            # In each trip of a barrier, a rank sends a message and receives one.
+            self.pauses.pause(2 * self.extra_seconds * self.transport.barrier_trips(traffic))
             for sender, _ in self.transport.exchange(traffic, limit_bytes=limit_bytes):
                 self.pauses.pause(self.extra_seconds)
                 if call.direction == "push":
