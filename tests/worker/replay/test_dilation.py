@@ -27,8 +27,10 @@ def test_dilation_grows_with_rate_and_workers_and_shrinks_with_processors() -> N
 
 
 def test_what_the_machine_adds_to_messages_is_little_of_a_step() -> None:
-    # Two blocks of two messages, one after the other, of 0.25 ms each: 1 ms is 2.5 % of 40 ms. The step computes 14 ms.
-    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(40 / 14)
+    # A push and a pull for each of two blocks, with 1 ms per peer: 4 and 8 ms are 5 % of 80 and 160 ms. The step
+    # computes 14 ms.
+    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(80 / 14)
+    assert dilation("psgd", "10gbit", 3, 1000) == math.ceil(160 / 14)
 
 
 def large_profile(numel: int) -> Profile:
