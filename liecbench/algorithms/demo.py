@@ -42,12 +42,13 @@ class _Part:
 class DeMo(BlockAlgorithm):
     """Decoupled momentum (Peng et al. 2024, arXiv 2411.19870): δ_i ← β·δ_i + η·g_i; u = sign(IDCT(mean(C(DCT(δ_i))))).
 
-    g_i is worker i's gradient, η the learning rate, and DCT the discrete cosine transform of each chunk of a parameter.
-    C keeps the largest coefficients of each chunk, and δ_i loses what worker i sends: δ_i ← δ_i − IDCT(C(DCT(δ_i))).
-    A coefficient is averaged over the workers that sent it. Every worker sends to every other, without a server. A
-    chunk's sides are the largest divisors, up to ``chunk``, of a matrix's dimensions; a tensor of more dimensions
-    counts as a matrix with the first dimension as its rows. The optimizer is SGD without momentum; its weight decay is
-    decoupled.
+    g_i is worker i's gradient, η the learning rate, u the update, and DCT the discrete cosine transform of each chunk
+    of a parameter. C keeps the largest coefficients of each chunk. What worker i sends is subtracted from its momentum:
+    δ_i ← δ_i − IDCT(C(DCT(δ_i))). A coefficient is averaged over the workers that sent it. Every worker sends to every
+    other, without a server. The optimizer is SGD without momentum, with decoupled weight decay.
+
+    A tensor of more than two dimensions is cut into chunks as a matrix with the first dimension as its rows. A chunk's
+    sides are the largest divisors of the matrix's sides that are not above ``chunk``.
 
     Attributes:
         decay: The factor β.

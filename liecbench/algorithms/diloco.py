@@ -22,9 +22,10 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
 
     θ_i is worker i's model, and θ̄ the outer model, which is the same on all workers. After ``sync_every`` local steps,
     worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, and Δ = mean(Δ_i). The outer step is b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb);
-    θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``. With a compressor C and an error memory e_i, worker i
-    sends C(p_i) of p_i = Δ_i + ``error_decay`` · e_i, and e_i ← p_i − C(p_i). The mean comes back uncompressed. Without
-    ``error_decay`` there is no memory.
+    θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``.
+
+    With a compressor C, worker i sends C(p_i), where p_i = Δ_i + ``error_decay`` · e_i, and the mean comes back
+    uncompressed. The error memory e_i then becomes p_i − C(p_i). If ``error_decay`` is 0, there is no error memory.
 
     If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
 

@@ -28,7 +28,7 @@ class Int4(Compressor):
     values_per_scale: group_scales.ValuesPerScale = 256
 
     def payload_bytes(self, numel: int) -> int:
-        """Return 4 bytes per scale, plus one byte per 2 elements, rounded up."""
+        """Return the number of bytes: 4 per scale, and one per 2 elements, rounded up."""
         return group_scales.scales_bytes(numel, self.values_per_scale) + (numel + 1) // 2
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -34,7 +34,7 @@ class KnownSpec(dict[str, Any]):
         return found
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Set a field, and forget the remembered ``alike_key``."""
+        """Set a field, and discard the cached ``alike_key``."""
         self.alike = None
         super().__setitem__(name, value)
 

@@ -13,7 +13,7 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
     """Raise ScenarioError if the scenario's target suits none of its models.
 
-    A target for language models is a test loss, and a target for all other models is an accuracy.
+    For language models the target must be a test loss, and for all other models an accuracy.
 
     Args:
         document: The scenario as written.

@@ -56,7 +56,7 @@ class CpuLoad:
         return total - unused, total
 
     def since(self, before: Self) -> dict[str, float]:
-        """Return shares of the time since the reading ``before`` in which processor time was lacking.
+        """Return how much processor time was lacking since the reading ``before``, as shares from 0 to 1.
 
         Returns:
             ``"steal"``: share of processor time that the hypervisor gave to other virtual machines.

@@ -68,10 +68,10 @@ def _value(part: dict[str, float], name: str) -> float | None:
 
 
 def serve(handles: Sequence[Any]) -> None:
-    """Read lines from standard input until end of file: ``begin`` starts a window on every GPU, ``end`` ends it.
+    """Sample GPUs as ordered by lines of standard input, until end of file.
 
-    Sample all GPUs every ``SAMPLE_SECONDS`` during a window, and print the window's figures at its end. ``handles`` are
-    NVML's handles of the GPUs.
+    The line ``begin`` starts a window of time on every GPU, and ``end`` ends it. In a window all GPUs are sampled every
+    ``SAMPLE_SECONDS``, and the window's figures are printed at its end. ``handles`` are NVML's handles of the GPUs.
     """
     windows: list[Window] = []
     due = math.inf

@@ -7,7 +7,7 @@ from liecbench.errors import LiecbenchError
 
 
 def user_cache() -> Path:
-    """Return ``liecbench`` in ``$XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set. The directory need not exist.
+    """Return ``$XDG_CACHE_HOME/liecbench``, or ``~/.cache/liecbench`` if that variable is not set. It need not exist.
 
     Raises LiecbenchError if there is no such home directory.
     """

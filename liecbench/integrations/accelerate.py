@@ -31,7 +31,7 @@ def attach(
         optimizer: The optimizer that ``accelerator.prepare`` returned, or a list of optimizers.
 
     Returns:
-        The training; call ``detach`` of it at the end to restore plain DDP, and replace local models by their mean.
+        The training. Call its ``detach`` at the end, which restores plain DDP, and replaces local models by their mean.
 
     Raises:
         RuntimeError: If the training runs in one process, or if this model or another model of the accelerator has an

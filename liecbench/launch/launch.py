@@ -173,8 +173,8 @@ def start(
         directory: The results directory.
         on_event: Called with each event of the ranks.
         leader: If given, orders the other machines to launch their shares of the ranks.
-        stall_timeout: Returns how many seconds to wait for the next event; if none comes in this time, the launch is
-            ended. None: wait forever.
+        stall_timeout: Returns the number of seconds without an event after which the launch is ended. None to wait
+            forever.
         trace: Whether each cell records a timeline of a few steps.
 
     Raises:

@@ -37,8 +37,8 @@ class Pending:
 class Settled:
     """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    Either its training failed or diverged, or a cell with equal step times, such as one that differs only in the seed,
-    was timed before.
+    Either its training failed or diverged, or a cell with equal step times was timed before. Cells that differ only in
+    the seed have equal step times, for example.
     """
 
     job: Job

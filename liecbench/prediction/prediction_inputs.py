@@ -1,4 +1,4 @@
-"""The inputs of predictions from a scenario, a profile and the numbers that ``liecbench predict`` is given."""
+"""The inputs of predictions, taken from a scenario, a profile and the options of ``liecbench predict``."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ _MOST_WORKERS: Final = 100_000
 
 
 def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
-    """Return the methods of cells, each once."""
+    """Return the methods of cells, without duplicates."""
     found: dict[str, Method] = {}
     for cell in cells:
         method = method_of(cell)

@@ -64,7 +64,7 @@ class Predictor:
 
     @property
     def compute_seconds(self) -> float:
-        """Seconds that a step computes."""
+        """The compute seconds of a step."""
         return sum(kind.share * kind.work.compute_seconds for kind in self.kinds)
 
     @property

@@ -27,7 +27,7 @@ class Messages:
     def answer_bytes(self, header_bytes: int) -> float:
         """Return the bytes that these messages cause in the opposite direction.
 
-        These are acknowledgements and, if messages have headers, announcements: a receiver announces that it is ready.
+        These are acknowledgements and, if messages have headers, announcements: receivers announce that they are ready.
         """
         if not self.number:
             return 0.0

@@ -125,7 +125,7 @@ class RecordedMethod:
 def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
     """Return all compressors that ``methods`` use for the parameters of ``profile``, without duplicates.
 
-    Some methods choose compressors by the number of ranks. The compressors for all of ``world_sizes`` are returned.
+    Some methods choose compressors by the number of ranks, so those for each of ``world_sizes`` are returned.
 
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.

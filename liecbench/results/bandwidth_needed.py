@@ -86,7 +86,7 @@ class BandwidthNeeded:
 
     @property
     def highest_text(self) -> str:
-        """The highest compute utilization as text, with ``limited_by``, such as ``88.0% (compression)``."""
+        """The highest compute utilization and what limits it, as text such as ``88.0% (compression)``."""
         if self.highest_utilization is None:
             return "–"
         reason = f" ({self.limited_by})" if self.limited_by else ""

@@ -1,4 +1,4 @@
-"""Make a comparison from cells of results, or from rows that summarise cells."""
+"""Make a comparison from the cells of results directories, or from rows that summarise cells."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -190,9 +190,8 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
     """Return the variance of a placement's mean, estimated from the spread of the rounds within placements.
 
-    A placement is a group of rounds. The estimate takes the autocorrelation of rounds into account; if placements are
-    too short to measure the autocorrelation, the highest one ever measured is assumed. Return None if no placement has
-    two rounds.
+    A placement is a group of rounds. The estimate takes the autocorrelation of rounds into account. If placements are
+    too short to measure it, the highest one ever measured is assumed. Return None if no placement has two rounds.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

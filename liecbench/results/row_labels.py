@@ -126,7 +126,7 @@ def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return those of the words ``composed``, ``replayed``, ``not trained`` and ``estimated`` that apply to any row.
 
-    If there are such words, a last text follows them: ``""`` if each row has one, `` in part`` if a row has none.
+    If any word applies, a last text follows: ``""`` if each row has one of these words, `` in part`` if some have none.
     """
     by_row = [
         {

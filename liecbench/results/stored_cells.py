@@ -12,9 +12,9 @@ from liecbench.results.ledger_reader import read
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    If a cell completed in several directories, all its completed results are returned, and ``CellResult.directory`` of
-    every returned cell is the short name of its directory. If a cell completed in any directory, its incomplete results
-    in other directories are left out.
+    Each completed result of a cell is returned. An incomplete result is left out if the cell completed in any
+    directory. If a cell completed in several directories, ``CellResult.directory`` of every returned cell is the short
+    name of its directory.
 
     Args:
         directories: The results directories.
@@ -49,7 +49,7 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
 
 
 def _short_names(directories: Sequence[Path]) -> list[str]:
-    """Return a short name per directory: as many last parts of its path as make all names different."""
+    """Return a short, unique name per directory: the end of its path, such as ``a/results`` and ``b/results``."""
     parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
     length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
     return ["/".join(path[-length:]).replace("//", "/") for path in parts]

@@ -39,7 +39,7 @@ class Words:
     directories: tuple[Path, ...] = ()
 
     def name(self, row: Row) -> str:
-        """Return the name of a row's method, with the cells that did not complete, as in ``liec (1/3 failed)``."""
+        """Return the name of a row's method, with the number of failed or unfinished cells: ``liec (1/3 failed)``."""
         return f"{self.labels.method(row)} ({row.state})" if row.state else self.labels.method(row)
 
     def names(self, rows: Sequence[Row]) -> str:

@@ -35,7 +35,7 @@ class Answer:
 
 
 class Arrivals:
-    """A request for a file, as a context manager; to leave the ``with`` block ends the request.
+    """A request for a file, as a context manager. The request ends when the ``with`` block ends.
 
     Args:
         url: The address.

@@ -42,7 +42,7 @@ class ExposureTotals:
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
-        communicate_seconds: Exposed seconds in which the communication thread communicates and does not compress.
+        communicate_seconds: Exposed seconds of communication, without those of compression.
         link_seconds: The least seconds that the link needs for all messages, exposed or not; 0 if its rates are
             unknown.
     """

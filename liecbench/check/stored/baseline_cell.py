@@ -103,7 +103,7 @@ class StoredEpoch:
         return wire is None or len(wire.sent) == len(wire.received) == count
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, but not those of ``_LATER`` that are None, which earlier versions do not know."""
+        """Return the fields by name. A field in ``_LATER`` is left out if it is None, as in earlier versions."""
         fields: dict[str, Any] = _epoch_adapter().dump_python(self)
         return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
 

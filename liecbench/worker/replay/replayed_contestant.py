@@ -120,7 +120,7 @@ class ReplayedContestant:
         return self.stage.num_steps.setdefault(self.contestant.cell.id, {})
 
     def _burst(self, name: str, num_steps: int) -> Burst:
-        """Time ``num_steps`` steps of the kind ``name``, and choose how many the next burst of this kind times."""
+        """Time ``num_steps`` steps of the kind ``name``, and set how many steps of this kind to time the next time."""
         burst = replay_burst(
             self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor
         )

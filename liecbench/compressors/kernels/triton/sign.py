@@ -1,4 +1,4 @@
-"""GPU implementation of the compressors Sign and SignL2. Each kernel passes over the vector once.
+"""GPU implementation of the compressors Sign and SignL2.
 
 Compression with a residual moves 12.1 bytes per element: it reads an element twice, for the scale and for the sign, and
 writes the residual and one bit. Summing 8 messages moves 5 bytes per element, or 9 if the sum is added to an existing
