@@ -109,10 +109,11 @@ class DGC(BlockAlgorithm):
         return torch.add(self.error[block], grown, out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute u_i ← m·u_i + g_i; v_i ← v_i + u_i. Return mean(C(v_i)).
+        """Add this worker's gradient to the memories, and return mean(C(v_i)), the mean of what the workers send.
 
-        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude. Where worker i sent an
-        entry, v_i and, with ``momentum_masking``, u_i become 0.
+        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude. The memories become
+        u_i ← m·u_i + g_i and v_i ← v_i + u_i. Then the entries that worker i sent become 0 in v_i and, with
+        ``momentum_masking``, in u_i.
         """
         u, v = self.velocity[block], self.error[block]
         grown = self._accumulated(block)

@@ -17,7 +17,6 @@ ENTRY_BYTES = 4
 def num_kept(ratio: float, numel: int) -> int:
     """Return k = ⌈``ratio`` · ``numel``⌉, the number of entries that are sent.
 
-    The product is exact for the decimal number that ``ratio`` prints as: 0.07 of 100 is 7, although the product of
-    floats is above 7.
+    The product is exact for ``ratio`` as a decimal number: 0.07 of 100 is 7, although in floats the product is above 7.
     """
     return math.ceil(Fraction(str(ratio)) * numel)

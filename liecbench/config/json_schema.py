@@ -83,9 +83,10 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return the schema ``node``, with each part whose JSON is a key of ``names`` replaced by a reference to ``$defs``.
+    """Return the schema ``node``, in which references to ``$defs`` replace all parts that occur in ``names``.
 
-    The value in ``names`` is the part's name under ``$defs``. With ``at_top``, ``node`` itself is not replaced.
+    A key of ``names`` is the JSON of a part, and the value is the part's name under ``$defs``. With ``at_top``,
+    ``node`` itself is not replaced.
     """
     if isinstance(node, list):
         return [_shared(item, names) for item in node]

@@ -18,7 +18,7 @@ class ExpectedProfile:
     Attributes:
         profile: The profile.
         source: The profile's origin, in words.
-        unmeasured: The cells whose methods the profile lacks, so that the session measures these methods first.
+        unmeasured: The cells whose methods the profile lacks. The session measures these methods first.
         is_new: True if the session also measures the model's steps.
     """
 

@@ -62,7 +62,7 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
         session: The session.
         expected: The profile that the session's ranks replay.
         steps: The steps of the session's methods, as ``session_steps`` returns them.
-        slowdown: The factors by which the replay is slower, and messages are smaller.
+        slowdown: The dilation of the replay, and the divisor of message sizes.
     """
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, slowdown) for kind in kinds)

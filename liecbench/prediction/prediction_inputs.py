@@ -58,7 +58,7 @@ def parse_workers(text: str) -> tuple[int, ...]:
 
 
 def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap, ...]:
-    """Return the links in ``text``, such as ``100mbit,1gbit``; rates may be higher than those that can be emulated.
+    """Return the links in ``text``, such as ``100mbit,1gbit``. A rate may be too high to be emulated.
 
     Args:
         text: Rates or presets, separated by commas.

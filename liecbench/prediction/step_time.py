@@ -1,4 +1,4 @@
-"""The seconds of a training step on a network, computed from its work: lanes for computing and communication.
+"""The seconds of a training step on a network, computed from the work of the step.
 
 A rank has one lane for computing and one for communication. The communication lane takes blocks of gradient in the
 order in which they are ready: it compresses, sends, receives and decompresses. With DDP's all-reduces, which torch runs

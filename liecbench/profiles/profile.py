@@ -70,7 +70,7 @@ class CompressorTimes(_Frozen):
 
 
 class MethodTimes(_Frozen):
-    """The seconds of a method's step on one rank beyond computing and its compressor's operations.
+    """The seconds of one step of a method on one rank, apart from computing and the compressor's operations.
 
     Examples are copies of gradients, arithmetic with memories, PowerSGD's products, and casts to half precision.
     """

@@ -44,7 +44,7 @@ class Timing:
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and the time by
-            which communication slows down computing.
+            which computing takes longer than without communication.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.

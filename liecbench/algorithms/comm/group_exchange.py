@@ -223,7 +223,7 @@ class GroupExchange(Exchange):
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
         """Return C(``mean`` + ``error``), or C(``mean``) if ``error`` is None.
 
-        If ``error`` is given and C is lossy, ``mean`` receives ``mean`` + ``error`` − C(``mean`` + ``error``).
+        If ``error`` is given and C is lossy, ``mean`` + ``error`` − C(``mean`` + ``error``) overwrites ``mean``.
         """
         with self._watch.timed("compress_seconds", "compress"):
             if error is None:

@@ -87,9 +87,10 @@ def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]
 
 
 def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a text for each field in which ``entry`` differs from the candidate with the most equal fields.
+    """Return a text for each field in which ``entry`` differs from the nearest candidate.
 
-    Fields that do not change the bytes that a method sends are left out.
+    This is the candidate with the largest number of fields that are equal. Fields that do not change the bytes that a
+    method sends are left out.
     """
     mine = flat_fields(entry.spec)
     nearest = max(candidates, key=lambda other: sum(other.get(name) == value for name, value in mine.items()))

@@ -40,7 +40,7 @@ class Int8OnGpu(Operations):
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write to ``payload`` the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale.
 
         Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
