@@ -41,8 +41,7 @@ class Attachment:
         algorithm: The algorithm.
         hook: The communication hook of ``ddp``.
         ddp: The model.
-        optimizers: For each optimizer, the innermost optimizers that its step runs: those that it wraps, or the
-            optimizer itself if it wraps none.
+        optimizers: Maps each optimizer to the innermost optimizers that it wraps, or to itself if it wraps none.
         group: The process group of the algorithm.
         managed: The parameters whose gradients ``ddp`` averages.
     """

@@ -31,8 +31,7 @@ class PeriodicAveraging(ServerAlgorithm):
     def averaging_is_due(self) -> bool:
         """Return whether an averaging step has passed since the last call. Call it once in every ``after_step``.
 
-        If gradients are synchronized in several backward passes before one ``optimizer.step``, each pass counts as a
-        step, and any of these passes may be the averaging step.
+        Every backward pass that synchronizes gradients counts as a step.
         """
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before

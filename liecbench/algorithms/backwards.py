@@ -63,9 +63,9 @@ class Backwards:
                     self._gradients[parameter] = parameter.grad.clone()
 
     def end(self) -> list[Parameter]:
-        """Count a backward pass, and return the parameters that no rank used.
+        """End a backward pass, and return the parameters that no rank used in it.
 
-        The gradients of these parameters are set to the values that they had before the pass.
+        Their gradients are restored to the values before the pass.
         """
         self._number += 1
         if not finds_unused(self._ddp):

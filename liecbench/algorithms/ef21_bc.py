@@ -39,10 +39,10 @@ class EF21BC(CompressedAlgorithm):
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; b = C(mean(h_i) − h); h ← h + b. Return u = h.
+        """Update the estimates, and return the update u, which is the shared estimate h.
 
-        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, d = g_i − h_i, and h the
-        shared estimate.
+        C is the compressor. g_i is this worker's gradient, and h_i its estimate of g_i. The worker pushes c_i = C(g_i −
+        h_i), and h_i ← h_i + c_i. Then it pulls b = C(mean(h_i) − h), and h ← h + b.
         """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)

@@ -20,8 +20,9 @@ from liecbench.compressors.identity import Identity
 class LIEC(ErrorFeedback, PeriodicAveraging):
     """Local immediate error compensation (arXiv 2402.11857, algorithm 1): u_i = C(mean(C(g_i)) + e) + g_i − C(g_i).
 
-    g_i is worker i's gradient, u_i its update, and e the server's error memory. Every ``average_period`` steps
-    gradients and models are averaged in full precision; the update of that step contains all of e, and e becomes 0.
+    C is the compressor, g_i worker i's gradient, u_i its update, and e the server's error memory. Every
+    ``average_period`` steps gradients and models are averaged in full precision. The update of such a step contains all
+    of e, and e becomes 0.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

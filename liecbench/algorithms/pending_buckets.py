@@ -69,11 +69,9 @@ class PendingBuckets:
 
 
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``.
+    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``, in which DDP stores gradients.
 
-    DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that ignores
-    this order. If the parameter's own memory has gaps, DDP stores the gradient without gaps in the order of the view,
-    and ``gradient`` is returned unchanged.
+    If the parameter's own memory has gaps, return ``gradient`` unchanged, because DDP then stores it without gaps.
     """
     extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
     if extent == parameter.numel():

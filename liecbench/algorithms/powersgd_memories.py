@@ -114,7 +114,7 @@ class PowerSGDMemories:
             self._qs[parameter] = piece.view(shape).clone()
 
     def _in_order_of_hook(self, bucket: HookBucket) -> list[Tensor]:
-        """Return the parameters of the bucket whose gradients are compressed, in the order of PyTorch's PowerSGD hook.
+        """Return the parameters of ``bucket`` with compressed gradients, in the order of PyTorch's PowerSGD hook.
 
         In this order, parameters of equal matrix shape are adjacent.
         """

@@ -19,11 +19,10 @@ from liecbench.algorithms.preconditions import refuse_grad_scaler
 
 
 class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on at least one rank; every rank raises this error in the same step.
+    """A gradient is not finite on at least one rank. Every rank raises this error in the same step.
 
-    Training cannot continue: the blocks that were exchanged earlier in the step have already updated their memories.
-    Over Gloo all memories stay finite. Over NCCL, where the host runs ahead of the GPU, every rank raises the error one
-    step later: by then the optimizer has applied the update, and memories may hold values that are not finite.
+    Training cannot continue, because some memories have already been updated. Over Gloo, all memories stay finite. Over
+    NCCL, the error comes one step late: the optimizer has applied the update, and memories may be not finite.
     """
 
 

@@ -151,7 +151,10 @@ def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
 
 
 def _stopwatch_factory(device: torch.device) -> _StopwatchFactory:
-    """Return a function that returns, for an operation, the stopwatch that times it on ``device``."""
+    """Return a function that maps an operation to its stopwatch.
+
+    A stopwatch is a function that runs its operation once on ``device``, and returns the seconds.
+    """
     if device.type == "cpu":
         return lambda operation: lambda: _seconds_on_cpu(operation)
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)

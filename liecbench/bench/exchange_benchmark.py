@@ -1,6 +1,7 @@
-"""The benchmark ``liecbench bench exchange``: compression and communication time in a training step, and its limit.
+"""The benchmark ``liecbench bench exchange``: the seconds of compression and communication in a training step.
 
-The limit is payload ÷ link rate, plus the delays of messages that must wait for earlier ones.
+The benchmark also computes a lower limit of the seconds: payload ÷ link rate, plus the delays of messages that must
+wait for earlier ones.
 """
 
 import math

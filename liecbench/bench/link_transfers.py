@@ -60,10 +60,10 @@ def _bytes(size: int) -> Tensor:
 
 
 def _num_in_flight(case: TransferCase) -> int:
-    """Return the number of messages in flight with which a stream keeps the link busy, in spite of delays.
+    """Return the number of messages to keep in flight, so that a stream keeps the link busy in spite of delays.
 
-    Gloo sends a message only after the receiver has announced that it is ready, so a message is in flight for two
-    trips: the announcement's and its own. Each trip passes two links with a delay.
+    Gloo sends a message only after the receiver has announced that it is ready. So each message takes the time of two
+    trips, and each trip passes two links with a delay.
     """
     path = slowest_path(LinkMap.parse(case.link), 2)
     assert path is not None, "a benchmark's links are shaped"

@@ -61,7 +61,10 @@ def answered(text: str, *, model: str, link: str, workers: str) -> str:
 
 
 def _asked(question: str, default: str, check: Callable[[str], str]) -> str:
-    """Ask until ``check`` raises no ValueError for the answer, and return the result of ``check``."""
+    """Ask until ``check`` accepts the answer (raises no ValueError), and return what ``check`` returned.
+
+    ``default`` is the answer if the user only presses Enter.
+    """
     while True:
         given: str = typer.prompt(question, default=default)
         try:

@@ -57,10 +57,10 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 
 
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield (JSON, name) for every part of the schema ``node`` whose JSON is long enough to be worth a reference.
+    """Yield (JSON, name) for every part of the schema ``node`` that is long enough to be worth a reference.
 
-    The JSON omits the part's description and default. The name is that of the algorithm or compressor, for example,
-    whose options the part describes. For a part without such a name, it is the name of the field that has the part.
+    The JSON omits the part's description and default. The name is that of the algorithm or compressor whose options the
+    part describes, such as ``top_k``. If there is none, it is the name of the field that has the part.
 
     Args:
         node: The schema, or a part of one.

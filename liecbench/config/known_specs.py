@@ -28,7 +28,10 @@ class KnownSpec(dict[str, Any]):
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return a spec with the fields of ``others`` and the seed ``seed``; ``alike`` is ``alike_key(others)``."""
+        """Return a spec with the fields of ``others`` and this ``seed``.
+
+        The spec stores ``alike``, which the caller has computed as ``alike_key(others)``.
+        """
         found = cls(others, seed=seed)
         found.alike = alike
         return found

@@ -61,10 +61,10 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:
-    """Return the scenario in a YAML document, after checking it.
+    """Return the scenario in a YAML document. Raises ScenarioError, with the place in the file, at the first mistake.
 
-    Checked are all names, options and combinations, and the data and models of the cells that ``chosen`` returns.
-    Raises ScenarioError, with the place in the file, at the first mistake.
+    All names, options and combinations are checked. Data and models are checked only for the cells that ``chosen``
+    returns; it is called with a list of all cells.
     """
     if "studies" in document.data:
         message = "simulated studies, not a scenario to train; run `liecbench theory` with this file"

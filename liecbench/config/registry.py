@@ -145,7 +145,7 @@ def default(cls: type, field: str) -> Any:
 
 
 def needs_compressor(algorithm: type) -> bool:
-    """Return whether ``algorithm``, the class of an algorithm, has a compressor without a default."""
+    """Return whether ``algorithm``, the class of an algorithm, has a field ``compressor`` without a default."""
     return takes(algorithm, "compressor") and default(algorithm, "compressor") is dataclasses.MISSING
 
 

@@ -133,8 +133,8 @@ class Scenario(Model):
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
         """Return a copy of the scenario with which to continue a run, perhaps on another machine.
 
-        Cells that are compared with each other must all compute, or all replay a profile. So if one of them has been
-        timed with ``measured`` or ``replayed``, ``compute: auto`` becomes the same for the others.
+        In the copy, a cell with ``compute: auto`` is ``measured`` or ``replayed`` like the timed cells that it is
+        compared with.
 
         Args:
             specs: The specs of the cells that have been timed.

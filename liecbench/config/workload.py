@@ -124,7 +124,7 @@ def build(task: Task) -> "base.Task":
     """Return a task's network, data and loss; torch's global random state initialises the network.
 
     Raises:
-        WorkloadError: The dataset or the model cannot be made, or is not of the type that it must be.
+        WorkloadError: If the dataset or the model cannot be built, or has a wrong type.
     """
     from torch import nn
 

@@ -92,7 +92,14 @@ def lines(
 def _added_rate_lines(
     pending: Pending, added: Sequence[AddedRate], num_narrowable: int, break_even_rates: int
 ) -> Iterator[str]:
-    """Yield a line on the link rates that will be added to narrow break-evens."""
+    """Yield a line on the link rates that a run adds to narrow break-evens; no line if it adds none.
+
+    Args:
+        pending: The work that is left without added rates.
+        added: The link rates at which timing goes on, as far as known.
+        num_narrowable: The number of methods whose break-evens may be narrowed.
+        break_even_rates: The most link rates to add per method.
+    """
     if not num_narrowable or not break_even_rates:
         return
     # The baseline and one method take turns. The last sessions may begin just before the search's time is over.

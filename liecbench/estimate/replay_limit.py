@@ -19,7 +19,7 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 
 
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
-    """Raise LiecbenchError if the slowdown makes a timing session take more than 20 minutes.
+    """Raise LiecbenchError if a timing session replays a profile slowed down, and would take more than 20 minutes.
 
     Sessions of scenarios that set ``dilation`` have no limit.
 

@@ -36,10 +36,9 @@ def _rank_seconds(cell: Cell, rank: int, sent: int, received: int) -> float:
 
 
 def _rates(cell: Cell, rank: int) -> tuple[float, float]:
-    """Return the bits per second (up, down) that the rank's link carries: its rates or, if losses slow TCP, less.
+    """Return the bits per second (up, down) that the rank's link carries: its rates or, if losses slow TCP down, less.
 
-    A root server, and every rank if the server is sharded, has one TCP stream per other rank. All other ranks have one
-    stream.
+    Losses limit each TCP stream. A rank that is a server has one stream per other rank, and any other rank has one.
     """
     link = cell.link.of(rank)
     if not any(one.loss for one in cell.link.links()):

@@ -40,11 +40,11 @@ _SUMMED: Final = ("_bytes", "_joules", "_watts")
 
 
 def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
-    """Combine the figures of several GPUs or machines. Return None if there are no parts or a part is None.
+    """Return the combined figures of several GPUs or machines; None if there are no parts or a part is None.
 
     Bytes, joules and watts are added up. Peak memory is the maximum. Shares and clocks are means over the parts. A
-    figure that a part lacks is left out, with one exception: ``throttled_<reason>_share`` counts as 0 in a part that
-    lacks it but has ``throttled_share``.
+    figure that a part lacks is left out. But ``throttled_<reason>_share`` counts as 0 in a part that only has
+    ``throttled_share``.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):

@@ -19,10 +19,11 @@ _KEY = "liecbench"
 class LightningCompression(Callback):
     """A callback that trains with an algorithm, for ``Trainer(strategy="ddp", callbacks=[…])``.
 
-    The callback attaches the algorithm when ``trainer.fit`` begins to train and detaches it at the end. Checkpoints
-    also hold the algorithm's memories of all ranks, which rank 0 gathers, and a training that goes on from a checkpoint
-    restores them. If the method has local models, the models' mean is validated, saved in checkpoints, and left in the
-    module at the end, and ``gradient_clip_val`` scales the gradients of all local models by one factor.
+    The callback attaches the algorithm when ``trainer.fit`` begins to train, and detaches it at the end. A checkpoint
+    also holds the algorithm's memories of all ranks. A training that resumes from the checkpoint restores them.
+
+    If the method has local models, their mean is validated, saved in checkpoints, and left in the module at the end.
+    ``gradient_clip_val`` then scales the gradients of all local models by one factor.
 
     Args:
         algorithm: The algorithm.

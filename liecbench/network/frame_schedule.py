@@ -1,8 +1,8 @@
 """Compute when frames arrive over emulated links, which have a rate, delay, jitter and loss.
 
-Every worker has a link to the hub, with an up and a down direction. A frame passes the sender's up link and the
-receiver's down link cut-through: its first bytes go on while its last bytes are still on the way, so that two links of
-the same rate take the frame's time once. This module only computes times; ``delay_line`` moves the frames.
+Every worker has a link to the hub, with an up and a down direction. A frame passes the sender's up link and then the
+receiver's down link. Its first bytes enter the down link while its last bytes are still on the up link (cut-through).
+This module only computes times; ``delay_line`` moves the frames.
 """
 
 import heapq

@@ -47,8 +47,8 @@ class KernelShaper:
     def hold_back(self, bits_per_second: int) -> None:
         """Limit the rate at which packets reach the delay line, the process that emulates this link.
 
-        The delay line limits the rate by itself. But packets should wait for it in the sender's queue, where TCP sees
-        them and stops handing over more (TCP small queues). A burst of ``backlog_bytes`` passes immediately.
+        Packets then wait in the sender's queue, where TCP sees them and stops handing over more (TCP small queues). A
+        burst of ``backlog_bytes`` passes immediately.
         """
         self._set_bucket(bits_per_second, backlog_bytes(bits_per_second))
         self._clear_netem()

@@ -111,7 +111,8 @@ PRESETS: Final = {
 def burst_bytes(bits_per_second: int) -> int:
     """Return the size of a link's token bucket in bytes: the burst that passes at once after the link was idle.
 
-    The size is half a millisecond's bytes at the link's rate, but at least 4096. With 4096 bytes, messages of 64 kB
-    keep to the rate within 6 %. With a quarter of a millisecond's bytes, a link of 1 Gbit/s carried 8 % less.
+    The size is half a millisecond's bytes at the link's rate, but at least 4096.
     """
+    # With 4096 bytes, messages of 64 kB keep to the rate within 6 %. With a quarter of a millisecond's bytes, a link of
+    # 1 Gbit/s carried 8 % less.
     return max(4096, bits_per_second // 8 // 2000)

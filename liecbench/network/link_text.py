@@ -125,11 +125,13 @@ LinkText = Annotated[
 
 
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
-    """Return the link that ``written`` describes: a validated preset, rate or mapping.
+    """Return the link that ``written`` describes.
 
-    Keys that a mapping leaves out are taken from the mapping's preset or, if it has none, from ``base``. A rate alone
-    replaces only the rates of ``base``. ``base`` is the default link, or None if ``written`` describes the default
-    link.
+    Args:
+        written: A preset as a link, a rate in bits per second for both directions, or a mapping with keys such as
+            ``delay``.
+        base: The link from which a rate takes all but the rates, and a mapping without a preset takes the keys that it
+            lacks. None if ``written`` describes the default link.
 
     Raises:
         ValueError: If rates are missing or contradict each other, or if the jitter exceeds the delay.

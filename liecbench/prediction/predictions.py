@@ -114,7 +114,7 @@ def _require_known_sizes(made: "dict[Method, tuple[Predictor, ...]]", costs: Tra
 
 
 def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
-    """Return the first of the links of each shape. Links whose rates all differ by one factor have the same shape."""
+    """Return ``links`` without those that differ from an earlier one only by one factor on all rates."""
     found: dict[str, LinkMap] = {}
     for link in links:
         found.setdefault(link.shape, link)

@@ -68,9 +68,9 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return ranks that together have every different link, as (rank, rates of the link, delay in seconds).
+        """Return (rank, link rates, link delay in seconds) of ranks that together have all different links.
 
-        These are all ranks with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
+        The ranks are all with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}

@@ -35,11 +35,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSizes:
-    """A push, a pull or a gather, with the sizes of its shards.
+    """A push, a pull or a gather, with the sizes of its shards and of their messages.
 
-    All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one
-    shard. In a gather every rank's whole vector counts as a shard.
-    The shards' messages have ``num_bytes`` and, for the last shard, ``last_bytes``.
+    A shard has ``numel`` elements, and its message has ``num_bytes``. The last shard has ``last_numel`` and
+    ``last_bytes`` instead. With a root server, the whole vector is the only shard. In a gather, the shards are the
+    ranks' whole vectors.
     """
 
     direction: str

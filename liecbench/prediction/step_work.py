@@ -162,7 +162,7 @@ def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Li
 
 
 def _mean_sent(schedule: Schedule, calls: Sequence[CallSizes]) -> float:
-    """Return the payload bytes that a rank sends in a step, the mean over the ranks."""
+    """Return the payload bytes that a rank sends in a step, averaged over the ranks."""
     others = (schedule.world_size - 1) / schedule.world_size
     return others * (
         2 * sum(reduce.num_bytes for reduce in schedule.all_reduces) + sum(call.total_bytes for call in calls)

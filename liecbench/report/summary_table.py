@@ -96,10 +96,10 @@ def _layout(comparison: Comparison, rows: Sequence[Row], width: int) -> _Layout:
 
 
 def _metrics(rows: Sequence[Row]) -> tuple[Metric, ...]:
-    """Return the metrics to show, as far as known.
+    """Return the metrics of quality and of speed to show, without those that no row has.
 
-    These are the accuracy, or the test loss for language models, and the speed-up, or the seconds per epoch if no
-    speed-up is known.
+    Quality is the test accuracy, or the test loss for language models. Speed is the speed-up, or the seconds per epoch
+    if no row has a speed-up.
     """
     known = [name for name in _DECIDING if any(row.metrics[name] is not None for row in rows)]
     kinds = {"test_loss" if row.is_language_model else "test_accuracy" for row in rows}

@@ -72,7 +72,10 @@ class Answer:
         return f"{self.place}: {self.told('' if self.speed is None else RATIO.format(self.speed))}"
 
     def told(self, gain: str) -> str:
-        """Return the answer without ``place`` and ``evidence``; ``gain`` is the speed-up as text, empty to omit it."""
+        """Return the answer without ``place`` and ``evidence``, such as ``use liec, 5.50× as fast as ddp``.
+
+        ``gain`` is the speed-up as text, here ``5.50×``; an empty text omits it.
+        """
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
         return f"{self.advice}{method}{f', {gain}' if gain else ''}{self.rest}{cost}"

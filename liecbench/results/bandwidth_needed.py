@@ -22,13 +22,13 @@ _NARROW: Final = 1.23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeededRate:
-    """The range of link rates that contains the lowest rate with a given compute utilization.
+    """A range of link rates. It contains the lowest rate at which a given compute utilization is reached.
 
     Attributes:
         utilization: The compute utilization, from 0 to 1.
-        low_bits_per_second: A rate at which the utilization is still lower; None if the lowest measured rate already
-            reaches the utilization, if no rate reaches it, or if no such rate is known.
-        high_bits_per_second: A rate at which the utilization is reached; None if no rate is known to reach it.
+        low_bits_per_second: A rate at which the utilization is not reached; None if no such rate is known, or if no
+            rate reaches the utilization.
+        high_bits_per_second: A rate at which the utilization is reached; None if no such rate is known.
         basis: How the range was found. Only ``measured`` ranges lie between measured rates.
     """
 

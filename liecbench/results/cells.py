@@ -98,9 +98,9 @@ class CellResult:
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell whose training, without rate limits, gives this cell's losses and accuracies.
+        """The id of the cell whose training gives this cell's losses and accuracies. Its links have no rate limits.
 
-        Only cells with ``is_interleaved`` need such a training, because a timing session merely times their steps.
+        Use it only if ``is_interleaved``, because only then this cell is timed without being trained.
         """
         return digest(trajectory_spec(self.spec))
 

@@ -35,7 +35,7 @@ def compare(
     directories: Sequence[Path] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
-    """Return the comparison of ``cells``. For all other arguments but ``tuned_field``, see ``compare_rows``.
+    """Return the comparison of ``cells``; the other arguments, except ``tuned_field``, are those of ``compare_rows``.
 
     If ``tuned_field`` is not None, only the cells with each method's best value of this field are compared.
     """

@@ -93,15 +93,14 @@ class ResultsDirectory:
         snapshot.refresh()  # another run may have added records before the lock was taken
 
     def describe(self, cells: Sequence[Cell], left: Collection[str], jobs: Sequence[Job]) -> str:
-        """Return a sentence that tells how many cells of the scenario are done, and how many are done in part.
+        """Return a sentence on progress: how many cells are done, under way, or trained but not yet timed.
 
         The sentence is empty if no cell has ever begun in this directory.
 
         Args:
             cells: All cells of the scenario.
             left: The ids of the scenario's cells that are not done.
-            jobs: The trainings that the cells of ``left`` still need. A training is under way if it has trained an
-                epoch. A cell of ``left`` without such a training is trained, but its steps are not timed yet.
+            jobs: The trainings that the cells of ``left`` still need.
         """
         found = self.snapshot.cells
         if not found:

@@ -33,7 +33,7 @@ def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
 
 
 def epoch_fields(cell: CellResult) -> dict[str, Any]:
-    """Return the fields that are the same in all rows of a cell: its configuration with the seed, id and status."""
+    """Return the fields that all rows of a cell share: its configuration (with the seed), directory, id and status."""
     directory = {} if cell.directory is None else {"results": cell.directory}
     return {**flat_fields(cell.spec), **directory, "cell": cell.id, "status": cell.status}
 

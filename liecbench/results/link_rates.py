@@ -26,9 +26,10 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key of a cell, equal for cells that differ only by one factor on all link rates.
+    """Return a key that stays the same if all link rates of a cell are multiplied by one factor.
 
-    The key also ignores ``added_rate``, which is True if a run added the cell's link rate to those of the scenario.
+    All other fields are part of the key, except ``added_rate``, which is True if a run added the cell's link rate to
+    those of the scenario.
 
     Args:
         spec: A cell's fields as plain JSON values.

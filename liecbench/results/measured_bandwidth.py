@@ -47,7 +47,7 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return an estimate of ``rest`` for a wait of ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 without a wait.
+        """Return ``rest`` scaled to the wait ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0.
 
         ``bound`` is ``low`` or ``high``.
         """
@@ -125,9 +125,10 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a link rate below which the wait is above ``target``, judged by the lower ends of the waits' intervals.
+    """Return a lower bound of the link rate at which the wait falls to ``target``.
 
-    None if the wait is not above ``target`` even at the lowest measured rate.
+    The bound is computed from the lower ends of the waits' intervals. If the wait is at most ``target`` even at the
+    lowest measured rate, return None, or an estimate if only one rate was measured.
     """
     first = waits[0]
     if first.low <= target:

@@ -31,7 +31,7 @@ class MoreSeeds:
     ran: int
 
     def text(self, words: Words) -> str:
-        """Return a sentence that says how many seeds would settle the question and, up to 100, how to run them."""
+        """Return a sentence on how many seeds would settle the question and, if at most 100, how to run them."""
         names = listed(self.methods)
         any_of = names if len(self.methods) == 1 else f"any of {names}"
         if self.seeds > MAX_USEFUL_SEEDS:

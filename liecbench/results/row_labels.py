@@ -60,15 +60,15 @@ class Labels:
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
     def colour_key(self, row: Row) -> str:
-        """Return the key of a row's colour: the algorithm or, if there is only one method, method and setting."""
+        """Return the key of a row's colour: the algorithm, or method and setting if all rows have one method."""
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
-        """Return the name of the row's method: the algorithm, and values of method fields that differ between rows.
+        """Return the name of the row's method, such as ``psgd per_tensor``: the algorithm and values of method fields.
 
-        An option of the algorithm is in the name only if it differs between rows of this algorithm, or if without it
-        the name would be that of another method: ``psgd per_tensor``. The compressor ``identity`` is in the name only
-        if another row of the algorithm has another compressor.
+        A method field is in the name if it differs between rows. An option of the algorithm is in the name if it
+        differs between rows of this algorithm, or if it must always be part of the name. The compressor ``identity`` is
+        in the name only if another row of the algorithm has another compressor.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         alike |= {"compressor"} if row.algorithm in self._uncompressed else set()
@@ -100,12 +100,16 @@ def naming_fields(rows: Sequence[Row]) -> list[str]:
 
 
 def provenance(rows: Sequence[Row]) -> str:
-    """Return a suffix such as ``(composed in part)`` that tells if times are composed, replayed or estimated.
+    """Return a suffix that tells how the rows' times were obtained, such as `` (replayed ×1–16)``.
 
-    Times are composed if an earlier version of liecbench computed them from a sample of timed steps. Times are
-    estimated if the ranks' processes, and not the kernel, limit the rate of messages. They are replayed if the ranks
-    slept as long as a profile says, instead of computing; ``replayed ×1–16`` if everything ran up to 16 times slower.
-    The suffix is empty if all times are measured.
+    The suffix is empty if all times are measured. Its words mean:
+
+    - ``replayed``: The ranks slept as long as a profile says, instead of computing. ``×1–16`` means up to 16 times
+      slower.
+    - ``not trained``: Only steps of a profile were timed.
+    - ``estimated``: The ranks' processes, and not the kernel, limited the rate of messages.
+    - ``composed``: An earlier version of liecbench computed the times from a sample of timed steps.
+    - ``in part``: This holds only for some of the rows.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))
@@ -178,9 +182,9 @@ def _task_fields(row: Row) -> set[str]:
 
 
 def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
-    """Return True if two rows with the same algorithm and the same values of the fields ``apart`` differ in ``name``.
+    """Return True if rows of one method have different values of the field ``name``.
 
-    If ``name`` is a field of the task, such as the learning rate, it is then part of the names of methods.
+    Rows have one method if they have the same algorithm and the same values of the fields ``apart``.
     """
     found: dict[str, set[str]] = {}
     for row in rows:

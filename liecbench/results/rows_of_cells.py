@@ -162,9 +162,9 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
 
 def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Return the mean differences of accuracy and test loss from the baseline, with intervals as in the verdict.
+    """Return the mean differences of accuracy and test loss from the baseline, by metric, with intervals.
 
-    If all seeds agree by chance, the standard deviation is taken as the smallest possible difference, not as 0.
+    The standard deviation is taken as at least the smallest possible difference, because seeds can agree by chance.
     """
     resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
     values = {name: [found[name] for found in completed if name in found] for name in resolutions}
@@ -174,12 +174,11 @@ def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
     """Return the mean of a metric over a row's seeds; None if no completed cell has a value.
 
-    If only some cells have a value, the metric decides:
+    If some cells have no value, the result depends on the metric:
 
-    - With ``every_seed``, the mean is None if any cell has no value, even a failed or unfinished one.
-    - With ``compare``, the mean is over the cells with a value. A cell has none if the baseline did not complete the
-      same seed.
-    - For all other metrics, the mean is None if any completed cell has no value.
+    - If ``metric.every_seed``, it is None, even if these cells only failed or are unfinished.
+    - If ``metric.compare``, it is the mean over the cells with a value.
+    - Otherwise, it is None if a completed cell has no value. Failed and unfinished cells are ignored.
 
     Args:
         metric: The metric.

@@ -21,16 +21,16 @@ from liecbench.results.timing_record import Timing
 
 @dataclass(slots=True, kw_only=True)
 class _CellLines:
-    """A summary of one cell's lines in a ledger, in which lines are numbered from 1.
+    """A summary of one cell's lines in a ledger. Lines are numbered from 1.
 
-    If a session only times the cell's steps, the lines of these bursts are the cell's lines, too.
+    If ``is_interleaved``, the bursts that time the cell's steps are lines of the cell, too.
 
     Attributes:
         spec: The cell's spec.
         start: The number of the line with the cell's first Start record.
-        first: The number of the cell's first line, which can be a burst before ``start``.
+        first: The number of the cell's first line: ``start``, or an earlier burst.
         last: The number of the cell's last line.
-        status: The status of the latest attempt.
+        status: The status of the latest attempt to train the cell.
         fits: True if every record of the cell may follow the records before it.
     """
 
@@ -189,10 +189,10 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the lines of the cells in ``whole``, and those of the timed steps that these cells use.
+    """Return the lines of the cells in ``whole``, and those of the bursts that time these cells.
 
-    ``whole`` has the ids of the cells whose records are all there. Lines of the first schema, which have no number,
-    come first. All other lines are in the order of the ledger.
+    ``whole`` has the ids of the cells whose records are all there. Lines without a number, which are of the first
+    schema, come first. All other lines are in the order of the ledger.
     """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
     kept = [

@@ -75,10 +75,9 @@ def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
 
 @functools.cache
 def near_t_quantile(degrees_of_freedom: int, probability: float) -> float:
-    """Return the t distribution's quantile at a probability from 0.5 to 1, correct to 12 digits.
+    """Return the t distribution's quantile at ``probability``, from 0.5 to 1, correct to 12 digits.
 
-    Newton's method begins at the quantile of the normal distribution, which is smaller. The tail is convex, so that no
-    step goes too far.
+    Newton's method begins at the quantile of the normal distribution.
     """
     half = degrees_of_freedom / 2
     log_scale = math.lgamma(half + 0.5) - math.lgamma(half) - math.log(2 * math.pi * half) / 2

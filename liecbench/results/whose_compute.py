@@ -51,10 +51,10 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 
 
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
-    """Return a phrase on how long the rows' steps compute; empty if the records lack compute seconds.
+    """Return a phrase such as ``for steps that compute 0.36 s, as measured here``.
 
-    An example is ``for steps that compute 0.36 s, as measured here``. If the compute seconds differ between settings,
-    such as numbers of workers, the phrase has those of each setting or, for many settings, their range.
+    The phrase is empty if no compute seconds are known. If the compute seconds differ between settings, such as numbers
+    of workers, the phrase has those of each setting or, for many settings, their range.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:

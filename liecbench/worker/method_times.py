@@ -139,7 +139,7 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median seconds of step number ``first`` minus those of a plain step with as many minibatches."""
+    """Return the median of the seconds that step number ``first`` takes beyond its forward, backward and optimizer."""
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):
         _step_seconds(replica, first)

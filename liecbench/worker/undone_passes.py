@@ -28,13 +28,13 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 
 @contextmanager
 def undone(model: nn.Module, *, parameters: Collection[nn.Parameter] | None = None) -> Iterator[set[nn.Parameter]]:
-    """Undo the passes of the ``with`` body when it ends: restore the model and the global random generators.
+    """Undo the effects of the ``with`` body on ``model``, and on the global random generators of Python and NumPy.
 
     Torch's global generators are not restored; use ``device.rng_states`` and ``device.set_rng_states`` for them.
 
     Args:
         model: The model, without DistributedDataParallel.
-        parameters: The parameters that the body may change, of which copies are made; None for all parameters.
+        parameters: The parameters that the body may change; None for all. Copies of them are made.
 
     Yields:
         A set. After the body, it contains those of ``parameters`` that the body changed.

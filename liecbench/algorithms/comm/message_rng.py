@@ -25,7 +25,7 @@ class MessageRng:
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:
-        """Switch to the random numbers of the pull after the last push; in the pull, servers are the senders."""
+        """Switch to the random numbers of the pull that follows the last push. In a pull, servers are the senders."""
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:

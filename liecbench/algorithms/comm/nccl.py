@@ -49,11 +49,11 @@ class NcclTransport(Transport):
     def _batch(
         self, traffic: Traffic, distances: list[int], overlap: Callable[[], None] | None
     ) -> list[tuple[int, Message]]:
-        """Send messages to rank + offset, and receive messages from rank − offset, for each offset in ``distances``.
+        """Send a message to rank + d and receive one from rank − d, for each d in ``distances``.
 
-        ``overlap`` is called while the messages are under way; None calls nothing. Return the sender's rank and the
-        message for each receive. The host does not wait for the messages: only work that is issued later on the current
-        stream does.
+        ``overlap``, unless None, is called while the messages are under way. The host does not wait for the messages:
+        only work that is issued later on the current stream does. Return (sender's rank, message) for each received
+        message.
         """
         targets = [(self._rank + distance) % self._world_size for distance in distances]
         sources = [(self._rank - distance) % self._world_size for distance in distances]

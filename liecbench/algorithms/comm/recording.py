@@ -47,7 +47,7 @@ class RecordingExchange(Exchange):
     def begin(self, step: int, block: int) -> None:
         """Record the next calls as those of block number ``block``; ``step`` is ignored.
 
-        After ``begin_after_step``, record them as those of no block instead.
+        If ``begin_after_step`` was called before, record them as calls without a block.
         """
         self._block = None if self._is_after_step else block
 

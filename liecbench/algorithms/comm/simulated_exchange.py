@@ -99,7 +99,7 @@ class SimulatedExchange(Exchange):
         residual: Tensor | None = None,
         combine: Combine | None = None,
     ) -> Tensor:
-        """Compute one result from all workers' C(v), and write it to every worker's part of ``out``.
+        """Compute one result from the compressed vectors of all workers, and copy it to every worker's part of ``out``.
 
         The arguments are those of ``Exchange.gather``.
         """

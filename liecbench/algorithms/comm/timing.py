@@ -31,9 +31,9 @@ class Clock(ABC):
 
     @abstractmethod
     def record(self, start: Any, end: Any, callback: OnTimed) -> None:
-        """Call ``callback(begin, end)`` when the times of both timestamps are known, at the latest in ``synchronize``.
+        """Call ``callback(begin, end)`` once the times of the timestamps ``start`` and ``end`` are known.
 
-        ``begin`` and ``end`` are seconds of ``time.perf_counter``.
+        The times are in seconds of ``time.perf_counter``. The call is made at the latest in ``synchronize``.
         """
 
     @abstractmethod
@@ -173,7 +173,7 @@ class Stopwatch:
         self._lock = threading.Lock()
 
     def with_clock(self, clock: Clock) -> "Stopwatch":
-        """Return a stopwatch on another clock, with the same counters, tracer and exposure meter."""
+        """Return a stopwatch on ``clock``, with the counters, tracer and exposure meter of this one."""
         return Stopwatch(self.counters, self.tracer, clock, self.exposure)
 
     @contextmanager

@@ -140,8 +140,8 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    A verdict needs pairs of n = ``rule.fewest_relaunches`` launches. The first n − 1 launches measure 1/n of the fewest
-    pairs that a verdict needs, but at most 1/n of ``rule.most_pairs``. All later launches measure ``rule.most_pairs`` ÷
+    A verdict needs pairs of at least n = ``rule.fewest_relaunches`` launches. Each of the first n − 1 launches measures
+    1/n of the fewest pairs that a verdict needs. Each later launch measures ``rule.most_pairs`` ÷
     ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
     """
     if relaunch >= rule.fewest_relaunches - 1:

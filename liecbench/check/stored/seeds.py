@@ -38,9 +38,10 @@ class BoundVerdict:
         verdict: The verdict.
         bounds: The mean amount by which the results are worse, with confidence bounds; None if a single seed gives no
             bounds.
-        smallest_detectable: The smallest mean that would have failed. Set only if the bounds are inconclusive.
-        seeds_needed: The number of seeds that would decide with the same mean and spread. Set only if the bounds are
-            inconclusive, and if it is at most ``MOST_SEEDS``.
+        smallest_detectable: The amount above which the mean would have failed, with the same spread. Set only if the
+            bounds are inconclusive.
+        seeds_needed: The number of seeds that would pass or fail, with the same mean and spread. Set only if the bounds
+            are inconclusive, and if the number is at most ``MOST_SEEDS``.
     """
 
     verdict: Verdict
@@ -114,9 +115,9 @@ def decide(losses: Sequence[float], margin: float, level: float, *, resolution: 
 
 
 def _seeds_needed(losses: Sequence[float], margin: float, level: float, resolution: float) -> int | None:
-    """Return the smallest number of seeds with which ``decide`` would decide, if mean and spread stay the same.
+    """Return the smallest number of seeds with which ``decide`` would pass or fail, if mean and spread stay the same.
 
-    None if it is above ``MOST_SEEDS``. The arguments are those of ``decide``.
+    Return None if this number is above ``MOST_SEEDS``. The arguments are those of ``decide``.
     """
     distance, deviation = abs(margin - statistics.fmean(losses)), spread(losses, resolution)
     numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)

@@ -23,8 +23,8 @@ OfEpoch = Callable[[Epoch], float]
 class _Cost:
     """A horizontal axis: the accumulated cost of training in seconds, bytes, tokens, joules or epochs.
 
-    ``of_epoch`` returns the cost of one epoch; the axis shows its sum over this and all earlier epochs.
-    ``caption`` is the figure's caption if higher values are better, and ``loss_caption`` if lower ones are.
+    ``of_epoch`` returns the cost of one epoch. The axis shows the total cost of this and all earlier epochs.
+    ``caption`` is the caption of a figure of accuracy, and ``loss_caption`` that of a figure of a loss.
     """
 
     key: str

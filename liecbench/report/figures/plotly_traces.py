@@ -42,7 +42,10 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
 
 
 def _with_short_categories(figure: Figure) -> Figure:
-    """Leave out the middle of long names in a figure with many categories, unless two names would become equal."""
+    """Return the figure with long category names shortened in the middle, if there are many categories.
+
+    If two names would become equal, return the figure unchanged.
+    """
     names = {x for series in figure.series for x in series.x if isinstance(x, str)}
     short = {name: _without_middle(name) for name in names}
     if len(names) <= _MOST_WRAPPED or len(set(short.values())) < len(names):

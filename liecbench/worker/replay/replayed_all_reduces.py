@@ -26,9 +26,9 @@ class ReplayedAllReduces:
         group: The process group.
         watch: Counts and times the all-reduces.
         pauses: This rank's pauses.
-        extra_seconds: Seconds, before dilation, of a pause after all all-reduces of a step. The pause makes up for the
-            processor time of messages, which, unlike everything else, does not grow with the dilation.
-        slowdown: By how much real vectors are smaller than emulated ones.
+        extra_seconds: Seconds, before dilation, of a pause after the last all-reduce of a step. It makes up for the
+            processor time of messages, which dilation does not lengthen.
+        slowdown: The factor by which the vectors that are really sent are smaller than in the schedule.
     """
 
     schedule: Schedule

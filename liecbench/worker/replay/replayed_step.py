@@ -46,10 +46,10 @@ class ReplayedStep:
     def run(self) -> StepTimes:
         """Replay the step. Collective.
 
-        The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
-        last block, the rank sleeps for the optimizer's step, and then the method's messages after this step are sent.
-        If later steps compute while these messages are under way, the rank also sleeps for the computing of the later
-        steps, but the returned times do not include it.
+        Each block is exchanged when its gradients are ready and the exchange before it is done. Then the rank sleeps
+        for the optimizer's step, and sends the messages that the method sends after a step. If these messages are
+        hidden behind later steps, the rank also sleeps for the computing of those steps, but the returned times do not
+        include it.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0

@@ -75,9 +75,9 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
 
-    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write the values, minus
-    the entries at ``positions``: to ``values`` itself if ``in_place``, else to ``residual``. The kernel works block by
-    block: it checks that the values of a block are finite, and copies entries while the block is in the cache.
+    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write the residual, that
+    is, ``values`` minus ``entries`` at ``positions``. The residual overwrites ``values`` if ``in_place``, else
+    ``residual``.
     """
     finite, j = True, 0
     for start in range(0, values.size, _BLOCK):

@@ -15,17 +15,17 @@ _ROUNDER = tl.constexpr(float(ROUNDER))
 
 
 def block_size_for(group: int) -> int:
-    """Return how many elements a program handles, which is a multiple of the power of two ``group``."""
+    """Return the number of elements that a program handles, a multiple of ``group``; ``group`` is a power of two."""
     return max(group, _SMALLEST_BLOCK)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` with ``arguments`` and this program's block; called by kernels.
+    """Call ``body`` with ``arguments`` and the place of this program's block; called by kernels.
 
-    After ``arguments``, ``body`` gets ``block_size``, ``group``, the number of bytes of all scales, the block's first
-    element, its length, and a constant that is True if the block is whole. In whole blocks, which are all but the last,
-    no load needs a mask, and Triton loads four values at a time.
+    The place is ``block_size``, ``group``, the number of bytes of all scales, the block's first element, its length,
+    and a constant that is True if the block is whole. All blocks but the last are whole, so that no load in them needs
+    a mask.
     """
     start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
     if start + block_size <= numel:
