@@ -1,4 +1,4 @@
-"""Reword typer's errors about the command line: pydantic, which checks the values, words them for programmers."""
+"""Reword typer's errors about the command line, because they contain pydantic's messages, which are for programmers."""
 
 from typing import Any, Final
 

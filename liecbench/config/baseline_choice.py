@@ -46,7 +46,7 @@ class BaselineChoice:
 
     @property
     def text(self) -> str:
-        """The baseline's name in sentences, such as ``ddp``; with ``fixed``, such as ``liec with workers 2``."""
+        """The baseline in words, such as ``ddp``; or, if ``fixed`` has values, such as ``liec with workers 2``."""
         switched_on = [name for name, value in self.fixed.items() if value is True]
         others = [option_label(name, value) for name, value in self.fixed.items() if value is not True]
         name = " ".join([self.algorithm, *switched_on])

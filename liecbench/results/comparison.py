@@ -30,7 +30,7 @@ class Comparison:
         rows: The rows in the order in which they are shown. Unless ``by`` is ``algorithm``, rows with the same value
             of that field are adjacent.
         added_rows: The rows at link rates that no scenario asked for. Runs add them to narrow break-evens.
-        baseline_choice: The cells that the others are compared with.
+        baseline_choice: The algorithm, and values of fields, of the cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both

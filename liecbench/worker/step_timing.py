@@ -84,9 +84,8 @@ def time_burst(
 ) -> Burst:
     """Train step number ``first`` without timing it, and time the next ``num_steps`` steps. Collective.
 
-    Limit the links before the call, or the times mean nothing. The untimed step empties the link's token bucket, which
-    is full after the link has been idle, so that the timed steps pass the link at its rate. Steps past the last epoch
-    keep the last step's learning rate.
+    Limit the links before the call. A link that was idle carries its first bytes faster than its rate, and the untimed
+    step uses up this advantage. Steps past the last epoch keep the last step's learning rate.
 
     Args:
         replica: The replica.

@@ -45,9 +45,9 @@ def compute_fields(cell: Cell) -> dict[str, object]:
 def kept_path(contestants: Sequence[Cell]) -> Path | None:
     """Return the path of the profile that this machine keeps for ``contestants``, cells with the same model.
 
-    The file's name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
-    liecbench's and the user's code that is measured. The directory is ``LIECBENCH_PROFILES`` or, if that is not set,
-    ``~/.cache/liecbench/profiles``. The file need not exist. Return None if the home directory is unknown.
+    The file need not exist. Its name is a hash of everything that the profile depends on: the cells, the machine,
+    versions, and the measured code. The directory is ``LIECBENCH_PROFILES`` or, if that is not set,
+    ``~/.cache/liecbench/profiles``. Return None if the home directory is unknown.
     """
     cell = contestants[0]
     fields = {
