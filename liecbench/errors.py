@@ -37,7 +37,7 @@ class Interruption(SystemExit):
 class LiecbenchError(Exception):
     """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do.
 
-    The message may quote names, paths and servers: control characters in it are escaped, and long values are cut.
+    Control characters in the message are escaped, and long words are cut.
     """
 
     exit_code = ExitCode.USAGE

@@ -67,8 +67,9 @@ def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
     """Measure the steps of a case over ``link``. Collective.
 
     Returns:
-        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: the mean over timed steps of the seconds
-        on the slowest rank. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one step.
+        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: seconds of one step on the slowest rank,
+        as a mean over the timed steps. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one
+        step.
     """
     replica = _Replica(case)
     link.shape()

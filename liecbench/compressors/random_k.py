@@ -52,7 +52,7 @@ class RandomK(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if ``shared_mask`` is false: positions then depend on the sender's rank, which decoding needs, too."""
+        """True if decoding needs the sender's rank because the positions depend on it: if ``shared_mask`` is false."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:

@@ -39,7 +39,7 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 @contextmanager
 def ignore_unwritable_errors() -> Iterator[None]:
-    """Suppress errors of the ``with`` body, which prints on standard error, if standard error cannot be written."""
+    """Suppress OSErrors that printing on standard error raises in the ``with`` body, such as that of a broken pipe."""
     try:
         yield
         sys.stderr.flush()

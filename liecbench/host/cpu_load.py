@@ -71,7 +71,7 @@ class CpuLoad:
 
 
 def _waiting_seconds() -> float | None:
-    """Return the seconds since boot in which a task waited for a processor; None if the kernel does not count them."""
+    """Return the seconds since boot in which at least one task waited for a processor; None if they are not counted."""
     try:
         text = Path("/proc/pressure/cpu").read_text()
         return int(text.split("\n", 1)[0].rpartition("total=")[2]) / 1e6

@@ -137,7 +137,7 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own.
+    """Group jobs with equal ``launch_key`` into launches, in order. If ``isolate``, every cell has a launch of its own.
 
     ``share_gpus`` is True if several NCCL ranks may share one GPU.
     """

@@ -22,8 +22,8 @@ class Pending:
     """The work that is left.
 
     Attributes:
-        jobs: The cells to train: those that are timed while they train, and those that are trained for the losses of
-            cells whose steps a timing session times.
+        jobs: The cells to train. Some are timed while they train. Others are trained for the losses of cells whose
+            steps a session times.
         sessions: The timing sessions, each of which times several methods in turns. They run after the trainings.
         cells: The ids of the cells that have neither completed nor diverged.
     """

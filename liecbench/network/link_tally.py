@@ -59,7 +59,7 @@ def _differences(later: tuple[int, ...], earlier: tuple[int, ...]) -> tuple[int,
 def tally_warnings(recorded: Sequence[LinkTally], links: LinkMap, num_workers: int) -> Iterator[str]:
     """Yield a warning if frames were dropped, and one if the mean lateness of frames is too large.
 
-    Too large is more than 10 % of the links' shortest delay and more than 0.3 ms.
+    The lateness is too large if it is above 0.3 ms and above 10 % of the links' shortest delay.
 
     Args:
         recorded: The recorded tallies; empty if the links were not emulated by a process that delays frames.

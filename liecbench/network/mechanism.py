@@ -19,14 +19,14 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
     """Return the mechanism that limits the links of a cell.
 
     ``auto`` chooses the delay line, a process that delays frames, if links have delay, jitter or loss, or if their
-    rates sum to at most 2 Gbit/s in each direction. The delay line holds small messages to the rate; the kernel's
-    token bucket lets them pass immediately. All other links are limited by the kernel.
+    rates sum to at most 2 Gbit/s in each direction. Unlike the kernel's token bucket, the delay line limits even small
+    messages to the rate. All other links are limited by the kernel.
 
     Args:
         links: The cell's shaped links.
         num_workers: Number of workers.
         emulator: The emulator that the scenario asks for.
-        has_delay_line: Whether the kernel can run the delay line. If not, ``auto`` takes the kernel's shapers.
+        has_delay_line: Whether the kernel can run the delay line. If it cannot, ``auto`` chooses the kernel's shapers.
     """
     if emulator != "auto":
         return "delay_line" if emulator == "delay_line" else "kernel"

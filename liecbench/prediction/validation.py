@@ -60,8 +60,8 @@ class Validation:
 
     Attributes:
         steps: All predicted rows.
-        settings: For each setting with several methods, the setting's name, and True if the prediction is right: the
-            method that is predicted to be fastest is not shown by the measurement to be slower than another.
+        settings: The name of each setting with several methods, and whether the prediction is right: True if the method
+            that is predicted to be fastest is not shown to be slower than another by the measurement.
         break_evens: The break-evens that lie between measured rates.
     """
 

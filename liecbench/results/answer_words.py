@@ -150,7 +150,10 @@ def _place(row: Row, words: Words) -> str:
 
 
 def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
-    """Return a sentence that says why there is no answer; empty if no method but the baseline has completed."""
+    """Return a sentence that says why there is no answer.
+
+    The sentence is empty if no method but the baseline has completed a cell.
+    """
     if verdict.untrained:
         return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"
     rivals = [row for row in verdict.rows if not row.is_baseline and row.num_completed]

@@ -117,7 +117,7 @@ class ResultsDirectory:
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
-        """Write the scenario, with all defaults filled in, to ``scenario.yaml``, and copies of its profiles."""
+        """Write the scenario with all defaults to ``scenario.yaml``, and copy the profiles that the scenario names."""
         for profile in scenario.profiles:
             store(self.path, profile.content)
         text = yaml_core_schema.dump(scenario.stored())

@@ -29,7 +29,7 @@ class Line:
         number: The number of the line in the file, from 1.
         text: The line, without its line end.
         record: The record in the line; None if the line cannot be read.
-        damage: The reason why the line is damaged; None if it is whole and follows the lines before it.
+        damage: The reason why the line is damaged; None if the line is whole and follows the lines before it.
         is_after_gap: True if lines before this one are missing. The line itself may be whole.
         fits: True if the record may follow the records before it.
     """

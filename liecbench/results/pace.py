@@ -117,7 +117,7 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if sessions timed both paces in the same setting, such as a link, but never in the same round."""
+        """Return True if sessions timed both paces in one setting, such as one link, but never in one round."""
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
     def _shared_rounds(self, other: "Pace") -> list[_Position]:

@@ -18,15 +18,15 @@ from liecbench.results.verdict_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """A faster method that an answer passes over.
+    """A method that is faster than the method that an answer names.
 
     Attributes:
         place: The setting in words, such as ``On 20mbit``.
         method: The method's name.
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: The method's accuracy or test loss minus the baseline's, as text. If the interval extends beyond
-            the tolerance, the text also has the interval's worse end. Empty if the difference is unknown.
+        difference: The method's accuracy or test loss minus the baseline's, as text. If more seeds may show either that
+            the accuracy is kept or that it is lost, the text also has the interval's worse end. Empty if unknown.
     """
 
     place: str
@@ -37,7 +37,7 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return, for each of ``rows``, the reason why the setting's answer does not name it; fastest row first.
+    """Return one PassedOver for each of ``rows``, fastest first.
 
     Args:
         verdict: The verdict on the setting.

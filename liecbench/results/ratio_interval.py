@@ -47,7 +47,7 @@ class LogRatio:
 
     @classmethod
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
-        """Return the mean of log ratios that were measured in rounds of a timing session, with its standard error.
+        """Return the mean, with standard error, of log ratios that were measured in rounds of a timing session.
 
         A placement is a group of rounds, after which all models and buffers are created again. The mean is taken over
         the rounds of each placement, then over placements. Every placement counts as one observation. Because a session

@@ -24,7 +24,7 @@ class SpeedVerdicts:
     Attributes:
         against_baseline: For each row, the outcome of its comparison with the baseline.
         against_dense: For each row, the outcome of its comparison with the fastest row without compression.
-        beaten: Pairs of rows (slower, faster) whose difference in speed is shown, out of all pairs.
+        beaten: The pairs of rows (slower, faster) whose difference in speed is shown.
         fastest: The rows that are not shown to be slower than any other row.
     """
 

@@ -63,8 +63,8 @@ def collective_cleanup(action: Callable[[], object]) -> Iterator[None]:
     """Call the collective ``action`` after the ``with`` body, on every rank.
 
     ``action`` is also called if the body raises NonFiniteError, LinkError or UnusableCheckpointError, because every
-    rank raises these errors at the same point. After any other error ``action`` is skipped, because only this rank
-    failed. Its peers would not call ``action``, and this rank would wait for them forever.
+    rank raises these. After any other error ``action`` is skipped: only this rank failed, and would wait forever for
+    its peers.
     """
     try:
         yield

@@ -1,9 +1,8 @@
 """The seconds that a training step computes when it is alone: without communication, compression and pauses.
 
-Every contestant of a timing session (a method to time) computes the same: the same model, on batches of the same size.
-In its own steps, however, this work takes longer: DistributedDataParallel adds work of its own, and processor
-caches are cold after a wait for the network. A step of the quickstart computes 0.6 ms alone, and 1.1 to 1.5 ms within
-the steps of its methods. So a session measures the work by itself, on a plain copy of the model.
+Every contestant of a timing session (a method to time) computes the same model on batches of the same size. In the
+contestants' own steps this work takes longer, for example because processor caches are cold after a wait for the
+network. So a session measures the work by itself, on a plain copy of the model.
 """
 
 import time
@@ -48,9 +47,8 @@ class ComputeAlone:
     """A plain copy of the model that a method trains, with an optimizer and one step's minibatches.
 
     The object measures the seconds that a step computes. The copy is trained without DistributedDataParallel and
-    without the method. This changes nothing in the method's own training, because the random states that the copy's
-    passes draw from are restored. All ranks train the same number of steps, because a model may communicate in its
-    forward pass, as SyncBatchNorm does.
+    without the method, and does not affect the method's own training. All ranks train the same number of steps,
+    because a model may communicate in its forward pass, as SyncBatchNorm does.
     """
 
     replica: Replica

@@ -69,9 +69,8 @@ class GlooTransport(Transport):
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
         """Send to one peer after the other, and yield each received message with the rank of its sender.
 
-        A further receive starts only while the buffers in use take less than ``limit_bytes`` together. The buffer of
-        the new receive is not counted in this check, so the total may exceed the limit by less than that buffer. A
-        buffer is in use until its message has been yielded and the caller requests the next one.
+        Together, the buffers in use take at most one buffer more than ``limit_bytes``. A buffer is in use until its
+        message has been yielded and the caller requests the next one.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         distances = range(1, self._world_size)

@@ -83,7 +83,10 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
-    """Return the nearest directory with a pyproject.toml or setup.py: ``prefix`` in ``tree``, or a directory above."""
+    """Return the directory of the project: ``prefix`` in ``tree``, or the nearest directory above.
+
+    A project's directory has a pyproject.toml or setup.py. ``label`` names the revision in an error message.
+    """
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
         if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):

@@ -66,9 +66,9 @@ def over_wire(
 
 
 def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[UngatedMetric]:
-    """Yield training and exposed communication seconds per epoch, as means over seeds and epochs.
+    """Yield metrics that are only printed: training and exposed communication seconds per epoch, on both sides.
 
-    On an unshaped link, also yield communication seconds per epoch.
+    On an unshaped link, also yield communication seconds per epoch. The metrics are means over seeds and epochs.
     """
     names = ["train_seconds", "exposed_seconds"]
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:

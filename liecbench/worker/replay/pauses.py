@@ -11,12 +11,13 @@ _ORDINARY_SECONDS: Final = 0.5e-3
 
 
 class Pauses:
-    """Pauses of one rank's thread, in seconds of the emulated device, each ``dilation`` times as long in reality.
+    """Pauses of one rank's thread that replays computing. Their seconds are those of the emulated device.
 
-    A pause usually ends a little late. The lateness is deducted from the pauses that follow.
+    In reality a pause takes ``dilation`` times as long. A pause usually ends a little late. The lateness is deducted
+    from the pauses that follow.
 
     Args:
-        dilation: How many times slower than the emulated ranks this rank runs.
+        dilation: The factor by which the replay is slower than the emulated device.
 
     Attributes:
         late_seconds: Real seconds by which pauses so far ended late because they waited for a processor. Only
