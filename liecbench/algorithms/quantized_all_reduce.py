@@ -18,9 +18,10 @@ from liecbench.compressors.int8 import Int8
 class QuantizedAllReduce(BlockAlgorithm):
     """u = C(mean(C(g_i))) without memory: an all-to-all of quantized shards, a float32 mean, and an all-gather.
 
-    Every rank averages one shard of each block in float32 and quantizes the mean again, so that an entry has an error
-    of at most half a quantization step per hop. The method is ``csgd`` with ``server: sharded`` and the compressor
-    ``quantizer``. Source: the two-hop all-reduce of ZeRO++ (Wang et al. 2023, arXiv 2306.10209), as in torchft.
+    g_i is worker i's gradient, and u the update. Every rank averages one shard of each block in float32 and quantizes
+    the mean again, so that an entry has an error of at most half a quantization step per hop. The method is ``csgd``
+    with ``server: sharded`` and the compressor ``quantizer``. Source: the two-hop all-reduce of ZeRO++ (Wang et al.
+    2023, arXiv 2306.10209), as in torchft.
 
     Attributes:
         quantizer: The compressor C.

@@ -105,7 +105,7 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
 
 
 def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
-    """Raise LiecbenchError if a step does not compute the same in all cells, so that they have no common profile.
+    """Raise LiecbenchError unless a step computes the same in all cells, so that one profile fits them all.
 
     ``remedy`` is the advice in the error message; None advises an option of ``liecbench profile``.
     """

@@ -116,7 +116,7 @@ class Scenario(Model):
     def stored(self) -> dict[str, Any]:
         """Return the fields to store in a results directory: with defaults, and without fields that are None.
 
-        ``compute: auto`` becomes ``measured`` or ``replayed`` if it means the same for all cells on this machine.
+        ``compute: auto`` becomes ``measured`` or ``replayed`` if all cells have the same of the two on this machine.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:

@@ -171,7 +171,7 @@ def _run_init(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
 
 
 def _build(isolation: Isolation) -> "Hub | None":
-    """Set up this process's namespaces, and build the network if the launch has links; return None if it has none."""
+    """Set up this process's namespaces. Return the launch's network, or None if the launch has no links."""
     from liecbench.network import hub
 
     try:

@@ -1,9 +1,9 @@
 """The template process: it imports torch once, and the processes of every launch (one torchrun) are forked from it.
 
-Importing torch takes seconds, but a fork of the template has torch already. The template starts no thread, computes
-nothing and does not initialise CUDA, because its forks could use neither its threads nor its CUDA context. The template
-runs in the same Linux namespaces as the ``liecbench`` command that started it. Each set of environment variables needs
-a template of its own, because OpenMP reads its variables when torch is imported.
+Importing torch takes seconds, but a fork of the template has torch already. The template starts no thread and does not
+initialise CUDA, because its forks could use neither. It runs in the same Linux namespaces as the ``liecbench`` command
+that started it. Each set of environment variables needs a template of its own, because OpenMP reads its variables when
+torch is imported.
 """
 
 import contextlib

@@ -22,8 +22,8 @@ class LinkTally:
     Attributes:
         lost_sent_segments: Number of segments that each rank's link lost on the way up, as the link's ``loss`` demands.
         lost_received_segments: Number of segments that each rank's link lost on the way down.
-        dropped_frames: Frames of all ranks that were dropped although their link was not to lose them: the socket's
-            ring buffer was full, the frame did not fit into it, or the kernel had no memory to send the frame.
+        dropped_frames: Frames of all ranks that were dropped although no loss was due, for example because the socket's
+            ring buffer was full.
         sent_frames: Frames that the delay line sent, once they were due, to any rank or the hub.
         late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
         cpu_seconds: CPU seconds of the delay line's process; 0 in records of earlier versions.

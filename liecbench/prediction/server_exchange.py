@@ -92,7 +92,7 @@ class CallSizes:
 
 @functools.lru_cache(maxsize=10_000)
 def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, int, int]:
-    """Return the number of shards, the number of elements of each shard but the last, and that of the last."""
+    """Return (number of shards, elements of each shard but the last, elements of the last shard)."""
     shards = cut_shards(numel, world_size, place)
     return len(shards), shards[0].numel, shards[-1].numel
 

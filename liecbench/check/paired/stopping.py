@@ -122,7 +122,11 @@ def is_complete(
 def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: StoppingRule, num_tests: int) -> bool:
     """Return True if a cell needs no more pairs from launch number ``relaunch``, counted from 0.
 
-    ``tests`` holds the pairs of each test of the cell, from all launches.
+    Args:
+        tests: For each test of the cell, the pairs from all launches.
+        relaunch: The number of the launch.
+        rule: The rule with thresholds, tolerance, bound and numbers of pairs and launches.
+        num_tests: Number of tests of the whole check.
     """
     num_pairs = sum(pair.relaunch == relaunch for pair in tests[0])
     if num_pairs < FEWEST_PAIRS_PER_RELAUNCH:

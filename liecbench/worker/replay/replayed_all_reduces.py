@@ -48,10 +48,7 @@ class ReplayedAllReduces:
         ]
 
     def start_bucket(self, bucket: int) -> None:
-        """Start the all-reduces of bucket number ``bucket``, in order.
-
-        If the bucket has several, wait for each before starting the next.
-        """
+        """Start the all-reduces of bucket number ``bucket``, each after the previous one has ended."""
         mine = [i for i, reduce in enumerate(self.schedule.all_reduces) if reduce.bucket == bucket]
         for index in mine:
             began = time.perf_counter()
