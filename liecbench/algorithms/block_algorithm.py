@@ -36,19 +36,19 @@ _SMALLEST_BUCKET_BYTES: Final = 2**20
 class BlockAlgorithm(Algorithm):
     """A method that exchanges its own messages: ``reduce`` turns one block of gradient into its update.
 
-    A subclass declares its memories, tensors that it keeps from step to step (``error = WorkerMemory()``,
-    ``server_error = ServerMemory()``). A subclass implements ``reduce``, and overrides ``push_compressor``,
-    ``compressor_input``, ``before_reduce`` and ``after_step`` as it needs. ``reduce`` and ``after_step`` must make the
-    same calls of ``exchange`` on every rank, and must not read a tensor's values on the host (``.item()``, ``if
-    tensor``): ``schedule`` runs both on tensors without values to record the messages of a step. ``ServerAlgorithm`` is
-    the subclass of methods that average through a server; a method without a server calls ``exchange.gather``.
+    A subclass implements ``reduce``, and may override ``push_compressor``, ``compressor_input``, ``before_reduce`` and
+    ``after_step``. It declares its memories, tensors that it keeps from step to step, as class attributes
+    (``error = WorkerMemory()``, ``server_error = ServerMemory()``). Derive methods that average through a server from
+    ``ServerAlgorithm``; methods without a server call ``exchange.gather``.
+
+    ``reduce`` and ``after_step`` must make the same calls of ``exchange`` on every rank. They must not read a tensor's
+    values on the host (``.item()``, ``if tensor``), because ``schedule`` runs both on tensors without values.
 
     Attributes:
-        block_order: Whether blocks are filled from the model's last parameter to its first (``backward``, so that the
-            block whose gradients are ready first is full) or from the first to the last (``forward``).
-        is_elementwise: Whether ``reduce`` and ``after_step`` compute each element of a vector independently of the
-            others (no sum, no norm), except in calls of ``exchange``. Only a class that sets it to True works with
-            ``SimulatedWorkers``, and so with ``liecbench theory``.
+        block_order: ``backward`` if blocks are filled from the model's last parameter to its first, so that the block
+            whose gradients are ready first is full. ``forward`` if they are filled from the first to the last.
+        is_elementwise: True if ``reduce`` and ``after_step`` compute each element of a vector independently of the
+            other elements (no sum, no norm), except in calls of ``exchange``. ``liecbench theory`` needs such a method.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
     """

@@ -93,10 +93,9 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
-    """Raise an error if ``ddp.join()`` begins while an algorithm is attached; else return DDP's own join hook.
+    """Return DDP's own join hook, or raise an error if an algorithm is attached to ``ddp``.
 
-    This function replaces ``ddp.join_hook``, which ``ddp.join()`` calls first. It changes nothing for a module to which
-    no algorithm is attached, such as a copy, and for ``ddp.join(enable=False)``.
+    This function replaces ``ddp.join_hook``, which ``ddp.join()`` calls first.
 
     Raises:
         RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.

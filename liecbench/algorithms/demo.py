@@ -85,7 +85,7 @@ class DeMo(BlockAlgorithm):
         return _compressor(self.chunk**2, self.kept)
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return DCT(β·δ_i + η·g_i), the vector that this worker compresses, in scratch memory."""
+        """Return the vector that this worker compresses, in scratch memory: the DCT of the momentum β·δ_i + η·g_i."""
         self._measured = self._parts(block)
         return self._coefficients(block, self.scratch(block.numel))
 

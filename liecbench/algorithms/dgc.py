@@ -95,7 +95,7 @@ class DGC(BlockAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the next step, for ``compression_error``, because the ratio changes from epoch to epoch."""
+        """The number of the next step. ``compression_error`` uses that step's ratio, which changes between epochs."""
         return self.step
 
     def push_compressor(self, step: int) -> TopK:

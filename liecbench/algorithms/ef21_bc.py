@@ -35,7 +35,10 @@ class EF21BC(CompressedAlgorithm):
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return d = g_i − h_i, this worker's gradient minus its estimate, in scratch memory."""
+        """Return the vector that this worker compresses, in scratch memory.
+
+        It is d = g_i − h_i, the worker's gradient minus its estimate.
+        """
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:

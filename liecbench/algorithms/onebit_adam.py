@@ -100,7 +100,7 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The step number for ``compression_error``: that of the next step, because the first steps do not compress."""
+        """The number of the next step. ``compression_error`` uses that step's compressor; the first steps have none."""
         return self.step
 
     def push_compressor(self, step: int) -> SignL2 | None:
@@ -108,7 +108,10 @@ class OneBitAdam(ServerAlgorithm):
         return None if self.step_kind(step) == "warmup" else SignL2()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return β₁m + (1 − β₁)g_i + e_i, the vector that this worker compresses, in scratch memory."""
+        """Return the vector that this worker compresses, β₁m + (1 − β₁)g_i + e_i, in scratch memory.
+
+        m is the momentum, g_i this worker's gradient and e_i its error memory.
+        """
         new = torch.mul(block.gradient, 1 - self.beta1, out=self.scratch(block.numel))
         return new.add_(self.exp_avg[block], alpha=self.beta1).add_(self.error[block])
 

@@ -103,11 +103,10 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the optimizer step that runs the calling hook is part of another step of one of ``optimizers``.
+    """Return True if the optimizer step that runs the calling hook is nested in another step of one of ``optimizers``.
 
-    The step of an optimizer that wraps another runs the hooks of both, and a step that calls ``super().step`` runs the
-    same hooks twice; only the hooks of the outer step should act. A count of hooks would be wrong after a step that
-    raised an error, so this function searches the stack.
+    Steps are nested if an optimizer wraps another one, or if ``step`` calls ``super().step``. Both steps then run
+    hooks, but only the hooks of the outer step should act.
     """
     number = 0
     frame: FrameType | None = sys._getframe()

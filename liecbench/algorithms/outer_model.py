@@ -62,9 +62,10 @@ class OuterModel(BlockAlgorithm):
         return self.error_decay > 0
 
     def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
-        """Return the vector to compress: p_i = Δ_i + ``error_decay`` · e_i or, without error memory, Δ_i.
+        """Return the vector to compress: p_i = Δ_i + ``error_decay`` · e_i. Without error memory, p_i is Δ_i.
 
-        p_i is in scratch memory; Δ_i is ``pseudo_gradient`` itself.
+        Δ_i is ``pseudo_gradient``, and e_i this worker's error memory. p_i is in scratch memory, unless it is Δ_i
+        itself.
         """
         if not self.keeps_error:
             return pseudo_gradient

@@ -12,13 +12,14 @@ from liecbench.algorithms.powersgd_factors import matrix_shape, redraw_zero_colu
 
 
 class PowerSGDMemories:
-    """The error memory and the last matrix Q of each parameter. ``bool`` is False before the first compressed step.
+    """The error memory and the last matrix Q of each parameter.
 
-    DDP may rebuild its buckets with other parameters. These memories belong to parameters, so they remain valid.
+    The memories belong to parameters, so they remain valid if DDP rebuilds its buckets with other parameters.
+    ``bool(memories)`` is False before the first compressed step.
 
     Args:
         parameters: The parameters with at least one element, in the model's order.
-        thin_shapes: Takes a parameter's shape; returns the shapes of P and Q, or () if the hook does not compress it.
+        thin_shapes: Maps a parameter's shape to the shapes of P and Q, or to () if the parameter is not compressed.
         device: The device of the memories.
     """
 

@@ -99,7 +99,7 @@ def unpack(saved: Mapping[str, Any], algorithm: Any, place: Place) -> Mapping[st
 
 
 def other_options(state: Mapping[str, Any], algorithm: Any) -> str:
-    """Return, as text, the options of ``algorithm`` that differ from those in ``state``, with both values."""
+    """Return how the options of ``algorithm`` differ from those in ``state``, such as ``rank was 2 and is 4``."""
     now, saved = _options(algorithm), state.get("options", {})
     changed = [name for name in now if saved.get(name, now[name]) != now[name]]
     return "; ".join(f"{name} was {saved[name]} and is {now[name]}" for name in changed)

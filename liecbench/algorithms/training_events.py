@@ -117,8 +117,8 @@ class TrainingEvents(ABC):
     def on_backward_end(self) -> None:
         """Restore the gradients and memories of parameters that no rank used in this backward pass.
 
-        Gradients get their values from before the pass (DDP leaves them unchanged, too), memories those from before
-        the step.
+        Gradients return to their values before the pass, as in plain DDP. Memories return to their values before the
+        step.
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)

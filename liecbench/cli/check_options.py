@@ -62,7 +62,11 @@ OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed
 
 
 def variables(option: str, assignments: list[str] | None) -> dict[str, str]:
-    """Return the environment variables that ``NAME=VALUE`` assignments set; error messages name ``option``.
+    """Parse ``NAME=VALUE`` assignments of environment variables, and return the values by name.
+
+    Args:
+        option: The command-line option that has the assignments, for error messages.
+        assignments: The texts, such as ``OMP_PROC_BIND=true``; None for none.
 
     Raises:
         LiecbenchError: If an assignment is not of the form ``NAME=VALUE``.

@@ -47,7 +47,7 @@ class RandomK(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True unless ``unbiased``, because entries multiplied by n/k may be farther from v than 0 is."""
+        """True unless ``unbiased``: with entries multiplied by n/k, the error may be larger than the vector."""
         return not self.unbiased
 
     @property

@@ -20,8 +20,7 @@ from liecbench.compressors.codecs.rng import Randomised
 class Rounds(Randomised):
     """Repeated compression: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. The message decodes to a.
 
-    C is ``compressor``. One message holds the messages of all rounds. Each round has its own random numbers: in push
-    number σ = ``rng_key.stage`` of a step, round r uses those of stage σ · ``rounds`` + r.
+    C is ``compressor``. One message holds the messages of all rounds. Each round has random numbers of its own.
     Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 

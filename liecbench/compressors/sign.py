@@ -65,8 +65,8 @@ class SignL2(Sign):
     """C(v) = ‖v‖₂/√n · sign(v), which keeps the norm ‖v‖₂; 1 bit per parameter, one float32 scale; sign(±0) = +1.
 
     The relative squared error is 2 (1 − ‖v‖₁ / (√n ‖v‖₂)), 0.404 for Gaussian entries. It exceeds 1, and C is no
-    contraction, if ‖v‖₁ < ½ √n ‖v‖₂, as when few entries hold most of v. Methods with error feedback refuse it;
-    ``onebit_adam`` uses it. Source: 1-bit Adam (Tang et al. 2021, arXiv 2102.02888), as in DeepSpeed.
+    contraction, if few entries hold most of v (‖v‖₁ < ½ √n ‖v‖₂). So methods with error feedback refuse this
+    compressor, except ``onebit_adam``. Source: 1-bit Adam (Tang et al. 2021, arXiv 2102.02888), as in DeepSpeed.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.sign:SignL2OnGpu"

@@ -54,5 +54,5 @@ class TernGrad(Randomised):
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
+        """Return whether the scale is finite. It is not if any element of the vector is NaN or infinite."""
         return scale_is_finite(payload)

@@ -26,14 +26,13 @@ def profile_names() -> list[str]:
 
 
 def scenario_path(given: str | Path) -> Path:
-    """Return the path of a scenario file, given its path, or the name of a bundled scenario.
+    """Return the path of a scenario file, given its path, or the name of a bundled scenario such as ``quickstart``.
 
-    If the file ``given`` exists, its path is returned. Otherwise a text without a suffix, such as ``quickstart``, is
-    looked up among the bundled scenarios. A path with a suffix is returned even if the file does not exist.
+    A path with a suffix is returned even if the file does not exist.
 
     Raises:
-        ScenarioError: If there is neither a file nor a bundled scenario of this name, or if the name is ambiguous,
-            because the working directory has a file ``NAME.yaml`` whose contents differ from the bundled scenario's.
+        ScenarioError: If there is neither a file nor a bundled scenario of this name. Also if the working directory has
+            a file ``NAME.yaml`` whose contents differ from those of the bundled scenario NAME.
     """
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 

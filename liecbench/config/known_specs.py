@@ -42,7 +42,7 @@ class KnownSpec(dict[str, Any]):
         super().__setitem__(name, value)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Return how ``copy`` and ``pickle`` rebuild the spec: as a plain dict, which does not remember its key."""
+        """Make ``copy`` and ``pickle`` rebuild the spec as a plain dict, without the remembered ``alike_key``."""
         return dict, (dict(self),)
 
 

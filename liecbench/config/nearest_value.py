@@ -24,7 +24,7 @@ _WORDS: Final = {"yes": "true", "on": "true", "y": "true", "true": "true"} | dic
 
 
 def nearest_number(value: object, *, whole: bool) -> str | None:
-    """Return how to write the number that ``value`` most likely means, or None if no number is near.
+    """Return the number that ``value`` most likely means, as text such as ``1000``; None if there is none.
 
     Args:
         value: The value that the user wrote, such as ``"1_000"``, ``"5%"`` or ``1000.0``.

@@ -184,7 +184,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of all options of a class or a user's function: ``options``, and for all others the defaults.
+    """Return the values of all options of a class or a user's function: ``options``, and the defaults of all others.
 
     Raises:
         OptionError: The name or an option is wrong; ``OptionError.option`` says which.

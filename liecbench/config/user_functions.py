@@ -75,10 +75,10 @@ def file_sha256(name: str) -> str | None:
 
 @functools.cache
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
-    """Return a pydantic model of a function's options, which are its arguments, with two exceptions.
+    """Return a pydantic model of the options of a user's function.
 
-    Arguments named in ``given`` are no options, because liecbench passes them. Arguments with a default that YAML
-    cannot express are no options either. Raises FunctionError if the arguments cannot be options.
+    The options are the function's arguments, except those named in ``given``, which liecbench passes, and those whose
+    default YAML cannot express. Raises FunctionError if the arguments cannot be options.
     """
     found = function(name)
     try:

@@ -55,7 +55,7 @@ def _has_netem() -> bool:
 
 
 def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool:
-    """Return whether the kernel has a queueing discipline, such as netem, after trying to add it to an interface.
+    """Return True if the kernel has a queueing discipline, such as netem. To find out, add it to an interface.
 
     Args:
         route: A netlink socket in the namespace of the interface.

@@ -1,8 +1,8 @@
 """Choose additional link rates at which methods are timed, to narrow their break-evens.
 
-A break-even is the link rate at which a method is as fast as the baseline. A scenario's links enclose it if the method
-is faster on one link and slower on another. No training is needed for an added rate, because losses do not depend on
-the link.
+A break-even is the link rate at which a method is as fast as the baseline. It lies between two links of the scenario if
+the method is faster on one of them and slower on the other. An added rate needs no training, because losses do not
+depend on the link.
 """
 
 from collections.abc import Mapping, Sequence

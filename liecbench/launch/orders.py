@@ -90,8 +90,7 @@ class ForkLaunch:
         num_links: The number of shaped links; 0 if the launch has none.
         isolate: Whether the launch has namespaces of its own.
         imports: Modules that the template imports before it forks. They stay imported for later launches.
-        directory: The working directory of the launch, to which paths may be relative, and in which a user's model may
-            lie. The template may have been started in another one.
+        directory: The working directory of the launch. Relative paths and a user's modules are searched there.
     """
 
     type: ClassVar[str] = "fork_launch"

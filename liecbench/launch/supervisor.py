@@ -2,10 +2,9 @@
 
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
-If the launch has shaped links, the supervisor creates these in its network namespace. The kernel kills each of these
-processes when its parent dies, and all processes of the namespace when PID 1 dies. So when any process of this chain is
-killed, even by SIGKILL, all processes to its right die too. A supervisor is usually a fork of the template process,
-which has imported torch for all launches. A supervisor can also be a process of its own, which ``main`` starts. In both
+If the launch has shaped links, the supervisor creates these in its network namespace. If any process of this chain is
+killed, even by SIGKILL, the kernel kills all processes to its right. A supervisor is usually a fork of the template
+process, which has imported torch for all launches. It can also be a process of its own, which ``main`` starts. In both
 cases it has a single thread, because ``unshare`` refuses a process with several.
 """
 

@@ -184,8 +184,8 @@ def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -
 class Ranks:
     """The running processes of one torchrun, as a context manager that ends them when it is left.
 
-    ``events`` yields the events of the ranks as they arrive, and raises RefusedError if the kernel refuses to create
-    namespaces or links, and StalledError if no event comes for the seconds that ``stall_timeout`` returns.
+    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses to create
+    namespaces or links, and StalledError if no event arrives for ``stall_timeout()`` seconds.
     """
 
     def __init__(

@@ -168,7 +168,7 @@ class ConsoleProgress:
 
 
 def achieved_rate(record: Epoch) -> str:
-    """Return, as text, the mean rate in Mbit/s of an epoch's busiest link and direction; empty if unknown."""
+    """Return the mean rate of an epoch's busiest link direction as text, such as ``, 9.4 Mbit/s``; empty if unknown."""
     if record.wire_bytes is None or not record.train_seconds:
         return ""
     busiest = max(max(record.wire_bytes["sent"]), max(record.wire_bytes["received"]))

@@ -1,14 +1,13 @@
 """The loop that emulates links in user space: it delays frames as their links demand, and passes them on.
 
-One process (``delay_line_process``) serves all links of a launch. The kernel's bridge joins the links while none of
-them is limited. As soon as a rank limits its link, the process takes the bridge down, reads every frame that the
-workers and the hub send, and sends it to its receiver when its time has come (``frame_schedule``). Once no link is
-limited, it sends all frames that it still holds, and the bridge takes over again.
+One process (``delay_line_process``) serves all links of a launch. While no link is limited, the kernel's bridge joins
+the links. While a link is limited, the bridge is down: the process reads every frame that the workers and the hub send,
+and sends it to its receiver when its time has come (``frame_schedule``).
 
-Ranks control the process through a socket, with one JSON object per message. A request has ``rank``, and either
-``link`` (null: lift the limits), ``open`` (find out whether the kernel has packet sockets) or ``tally``. The answer has
-``error`` (null, or the reason why the kernel has no packet sockets), and the fields of a ``LinkTally`` as ``tally`` if
-the request asks for it.
+Ranks control the process through a socket, with one JSON object per message. A request has ``rank``, and one of three
+keys: ``link`` (the link's limits; null lifts them), ``open`` (find out whether the kernel has packet sockets) or
+``tally`` (ask for the counts). The answer has ``error``, which is null or the reason why the kernel has no packet
+sockets. The answer to ``tally`` also has ``tally``, the fields of a ``LinkTally``.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
-"""Set TCP's window in a rank's network namespace: the most bytes of one connection that may be under way.
+"""Set the limit of TCP's window in a rank's network namespace: the most bytes that one connection may have under way.
 
-On a link with a delay, a stream reaches the link's rate only if its window holds the bytes of one round trip. The
-kernel lets a window grow up to the third number of ``tcp_rmem`` at the receiver and ``tcp_wmem`` at the sender, which
-every network namespace has for itself. Both count the memory of the frames, about twice their bytes.
+On a link with a delay, a connection reaches the link's rate only if the window holds the bytes of one round trip. The
+kernel lets the window grow up to the third number of ``tcp_rmem`` (receiver) and ``tcp_wmem`` (sender). Every network
+namespace has its own values of these settings. They limit the memory of the frames, about twice the frames' bytes.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _MEMORY_PER_BYTE, _WITH_QUEUE = 2, 2
 class SendWindow:
     """The kernel's limit for the send windows of TCP connections in the current network namespace.
 
-    The object keeps the setting's file open, so that any thread may call ``fit`` later, even from another namespace.
+    ``fit`` may be called later from any thread, even from a thread in another namespace.
     """
 
     def __init__(self) -> None:

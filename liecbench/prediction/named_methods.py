@@ -1,4 +1,4 @@
-"""Create the methods that ``liecbench predict`` predicts from the names in its options."""
+"""Convert names of algorithms and compressors, as in the options of ``liecbench predict``, to methods."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args

@@ -23,14 +23,13 @@ class PredictedBreakEven:
     Attributes:
         method: The method.
         workers: The number of workers.
-        link: Links of the shape for which the break-even holds; their rates do not matter.
+        link: The links. Their rates are multiplied by one factor to find the break-even, so only their ratios matter.
         outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
             ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.
-            ``unclear``: ``is_equal`` is True, or the errors of the inputs allow different outcomes or distant rates.
+            ``unclear``: ``is_equal`` is True, or the break-even is too uncertain.
         bits_per_second: The break-even with its interval; None unless ``outcome`` is ``below`` or ``above``.
         is_equal: True if both methods are equally fast at every rate.
-        alternating: If ``outcome`` is ``alternating``, the rates, in bits per second, at which the method becomes
-            faster or slower; else empty.
+        alternating: If ``outcome`` is ``alternating``, the break-evens in bits per second, lowest first; else empty.
         is_faster_at_first: True if the method is faster at rates below the first of ``alternating``.
     """
 
@@ -103,9 +102,10 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome, and the break-even with its interval; None instead unless the outcome is below or above.
+    """Return the outcome and the break-even with its interval; the break-even is None unless it is below or above.
 
-    ``found`` has a result of ``Predictor.crossings`` for the unchanged inputs, and then one for each changed input.
+    The items of ``found`` are results of ``Predictor.crossings``: first for the unchanged inputs, and then for each
+    input changed by its standard error.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -16,7 +16,7 @@ from liecbench.results.statistics import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedRow:
-    """The predicted step of one method on one number of workers and one link.
+    """The predicted step of one method with one number of workers and one set of links.
 
     Attributes:
         method: The method.
@@ -26,9 +26,9 @@ class PredictedRow:
         time: The parts of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
-        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row; None if there is no
-            such method, or if it is the baseline or this row's method.
-        flags: The names of facts that a reader of the row must know; ``predicted`` is always among them.
+        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row. None if no method
+            is without compression, or if the fastest such method is the baseline or this row's method.
+        flags: Warnings on the row, as names such as ``without_method_times``. Every row has ``predicted``.
     """
 
     method: Method
@@ -57,11 +57,11 @@ def predicted_rows(
     links: LinkMap,
     request: Request,
 ) -> Iterator[PredictedRow]:
-    """Yield one row per method, for one number of workers and some links; the fastest method comes first.
+    """Yield one row per method, for one number of workers and one set of links; the fastest method comes first.
 
     Args:
         made: The predictors of each method, as ``Predictor.all_of`` returns them.
-        lacking: For each method, True if the profile has no times of the method itself (see ``MethodTimes``).
+        lacking: For each method, True if the profile lacks the times of the method's own work (see ``MethodTimes``).
         baseline: The method that others are compared with; None for no comparison.
         workers: The number of workers.
         links: The links.

@@ -36,7 +36,7 @@ class Request:
 
     @property
     def compute(self) -> StepCompute:
-        """The seconds that a step of the profile computes."""
+        """The compute seconds of a step, and their source: taken from a profile (``predicted``), or ``assumed``."""
         source: ComputeSource = "assumed" if self.profile.origin == "assumed" else "predicted"
         return StepCompute(seconds=self.profile.compute_seconds, source=source)
 

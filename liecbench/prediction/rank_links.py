@@ -43,8 +43,8 @@ class RankLinks:
     Attributes:
         special: (rank, rates, delay in seconds) of each rank whose link differs from the default one.
         default: (rates, delay in seconds) of the default link, which all other ranks have.
-        efficiency: The share of a link's rate that frames, headers included, reach. The rates in ``special`` and
-            ``default`` are already multiplied by this share.
+        efficiency: The rate that frames reach ÷ the link's nominal rate. The rates in ``special`` and ``default`` are
+            already multiplied by it.
     """
 
     world_size: int
@@ -116,15 +116,16 @@ class RankLinks:
 
 
 def wire_seconds(rates: LinkRates, sent: Messages, received: Messages, *, announced: bool) -> float:
-    """Return the least seconds that a link needs for messages in both directions at once.
+    """Return the least seconds in which a link carries messages in both directions at once.
 
-    The time includes the headers of the frames, and the acknowledgements in the opposite direction of each message.
+    Headers and acknowledgements are included.
 
     Args:
         rates: The link's rates.
-        sent: The sent messages.
-        received: The received messages.
-        announced: True if each message has a header, and an announcement by its receiver in the opposite direction.
+        sent: The messages that the link's rank sends.
+        received: The messages that the link's rank receives.
+        announced: True if a receiver announces that it is ready for a message, as over Gloo. Then the link also carries
+            an announcement and a header for each message.
     """
     header = GLOO_HEADER_BYTES if announced else 0
     up = sent.framed_bytes(header) + received.answer_bytes(header)

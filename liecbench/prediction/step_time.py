@@ -104,10 +104,10 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end and the duration of the communication of all blocks.
+    """Return when the communication of all blocks ends, and how long it takes.
 
-    The end is in seconds from the start of the backward pass. The duration is split into parts, and does not include
-    the time in which communication waits for blocks to become ready.
+    The end is in seconds from the start of the backward pass. The duration is split into parts; it excludes the time in
+    which communication waits for blocks to become ready.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
@@ -140,7 +140,7 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return the end and the duration of communication as ``_backward_lane`` does, if two all-reduces run at a time.
 
-    Both share the link, but their waiting times overlap. So the seconds of the returned ``Span`` are those in which at
+    Both all-reduces share the link, but their waiting times overlap. So the returned duration is the time in which at
     least one all-reduce runs.
     """
     link_free, ends, busy = 0.0, list[float](), Span()

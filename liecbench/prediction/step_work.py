@@ -85,11 +85,11 @@ def step_work(
     Args:
         schedule: The messages of all ranks, recorded for the parameters of ``profile``.
         profile: The model's times.
-        times_of: The times of each compressor of ``schedule``, by the text that ``repr`` returns for the compressor.
+        times_of: The times of each compressor of ``schedule``. The key is ``repr(compressor)``.
         bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
-        local_seconds: Seconds that the method takes per step besides computing and its compressor; None if unknown.
+        local_seconds: Seconds per step of the method's own work on one rank (see ``MethodTimes``); None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
-        update: The optimizer's fields of the task; None for the optimizer of the profile's task.
+        update: The task's fields that choose the optimizer; None for the optimizer of the profile's task.
     """
     numels = [math.prod(parameter.shape) for parameter in profile.parameters]
     ready = _handed_over(profile, numels, bucket_bytes)

@@ -34,7 +34,7 @@ class ValidatedStep:
 class ValidatedBreakEven:
     """A break-even that lies between two measured rates, and its prediction, in bits per second.
 
-    ``predicted`` is None if the model says that there is none.
+    ``predicted`` is None if no break-even is predicted.
     """
 
     name: str

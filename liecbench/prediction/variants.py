@@ -1,9 +1,9 @@
 """Intervals of predictions: the prediction is repeated with one input at a time changed by its standard error.
 
-The errors of the inputs are assumed to be independent. So each input's effect on the logarithm of the prediction is
-squared, and the interval is the prediction × exp(± 1.96 × the root of the sum). The interval covers the spread of the
-profile and of the transport's constants, but not errors of the prediction's model itself, which the error table of
-docs/predict.md shows.
+Each change of an input changes ln(prediction). The squares of these changes are added, because the errors of the inputs
+are assumed to be independent. With s as the root of the sum, the interval is the prediction × exp(± 1.96 s). It covers
+the spread of the profile and of the transport's constants. It does not cover errors of the prediction's model, which
+the error table of docs/predict.md shows.
 """
 
 import dataclasses

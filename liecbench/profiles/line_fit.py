@@ -10,11 +10,11 @@ _Point = tuple[int, float]
 
 
 def fit_line(points: Sequence[_Point]) -> Line:
-    """Return the line with the least relative deviations from points (number of elements, seconds).
+    """Fit a line to points (number of elements, seconds) by the least relative deviations, and return it.
 
-    The line passes through two points, or through one if it is constant or proportional to the size. Among these lines,
-    it has the least sum of the absolute logarithms of line ÷ point, so that small sizes count as much as large ones,
-    and one disturbed point counts little. Neither the constant nor the slope is negative.
+    The line has the least sum of |ln(line ÷ point)|, so that small sizes count as much as large ones, and one disturbed
+    point counts little. Only three kinds of lines are tried: those through two points, and through each point a
+    constant line and a line proportional to the size. Neither the constant nor the slope is negative.
 
     Args:
         points: At least one point; numbers of elements and seconds are positive.

@@ -31,9 +31,10 @@ class SpeedUp:
         text: The speed-up with its interval.
         short: The speed-up alone.
         accuracy: The verdict on the accuracy or, for a language model, on the test loss; None without a verdict.
-        quality: This verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; else empty.
-        mark: This verdict in the method's cell of a map: ``?`` if it is not known yet, ``lost``, ``raised``,
-            ``likely lost`` or ``likely raised``; empty if the accuracy is kept, or without a verdict.
+        quality: ``accuracy`` in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty without a
+            verdict.
+        mark: ``accuracy`` as a mark on the map: ``?`` if it is not known yet, ``lost``, ``raised``, ``likely lost`` or
+            ``likely raised``; empty if the accuracy is kept, or without a verdict.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.

@@ -16,11 +16,11 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first. The links of these rows differ only in a factor of all rates.
+        rows: The method's rows, slowest link first. The links of two rows differ only by one factor on all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows whose speed-up is unknown, for example because the link failed its check, at link
-            rates that runs added to narrow the range. Empty if ``is_narrowest``.
+        untimed: The method's rows at added link rates whose speed-up is unknown, for example because the link failed
+            its check. Empty if ``is_narrowest``.
         is_narrowest: True if no further rate would narrow the range: it is already within ±10 %, or the speed-ups near
             the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.

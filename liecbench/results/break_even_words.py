@@ -83,7 +83,7 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 def _shown_range(found: BreakEven) -> str:
     """Return all measured rates as text: ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    The outcome must be ``always`` or ``never``.
+    The outcome of ``found`` must be ``always`` or ``never``.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

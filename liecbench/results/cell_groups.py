@@ -65,10 +65,9 @@ def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:
 
 
 def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
-    """Return a key that is equal for cells that may be compared, because they have the same setting and workload.
+    """Return a key that is equal for cells that may be compared: those with the same setting and workload.
 
-    Fields by which ``baseline`` chooses the baseline's cells are not part of the key, because other cells may have
-    other values of these fields.
+    If ``baseline`` chooses the baseline's cells by the value of a field, this field is not part of the key.
     """
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]

@@ -10,12 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs in three cases:
+    A field differs in each of three cases:
 
     - Two rows have different values other than None. For ``block_order``, both rows must have the same algorithm.
-    - One row has None, and another row of the same algorithm has a value.
-    - One row has a value, and another row of the same algorithm lacks the field, as it lacks an option of another
-      schedule. The two rows must be equal in all fields that differ by the first two cases.
+    - Of two rows of the same algorithm, one has None and the other a value.
+    - Of two rows that agree in the algorithm and in all fields of the first two cases, one has the field and the other
+      lacks it.
 
     Args:
         rows: The fields of each row, by name.

@@ -36,8 +36,8 @@ class KindMeans:
 
     Attributes:
         share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        seconds: Mean seconds per step, by the name of the field of ``Epoch`` that is computed from them. Each
-            burst (series of consecutive timed steps) has the same weight.
+        seconds: Mean seconds per step. The keys are names of fields of ``Epoch``, such as ``train_seconds``. Each burst
+            (series of consecutive timed steps) has the same weight.
         wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
         payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received``, one number per rank.
         step_quantiles: A sample of the seconds of single steps.

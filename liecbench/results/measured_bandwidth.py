@@ -55,7 +55,10 @@ class Wait:
 
     @property
     def least_slope(self) -> float:
-        """A lower bound of the wait's slope over 1 ÷ rate: the slope from (0, ``rest``) to (1 ÷ ``rate``, ``mean``)."""
+        """The smallest possible slope of the wait over 1 ÷ rate.
+
+        It is the slope of the line from (0, ``rest``) to (1 ÷ ``rate``, ``mean``).
+        """
         return (self.mean - self.rest) * self.rate
 
     @property

@@ -18,7 +18,10 @@ def baseline_ratio(name: str) -> Compare:
 
 
 def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
-    """Return the cell's test accuracy minus the baseline's; None if either was not trained, and for language models."""
+    """Return the cell's test accuracy minus the baseline's, as a fraction.
+
+    Return None for language models, and if the cell or the baseline was not trained.
+    """
     return None if PERPLEXITY_NAME in cell else _difference("test_accuracy", cell, baseline)
 
 

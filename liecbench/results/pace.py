@@ -1,7 +1,8 @@
-"""The pace of a row, its seconds per epoch: by round of a timing session, or by seed. Two paces give a speed-up.
+"""The pace of a row: its seconds per epoch. The ratio of two paces is a speed-up.
 
-In a round of a timing session, every method is timed once. After a few rounds, the session creates all methods' models
-and buffers again, because step times also depend on where they lie in memory. A placement is such a group of rounds.
+There is one value per round of a timing session, or else one per seed. In a round, every method is timed once. After a
+few rounds, the session creates all methods' models and buffers again, because step times also depend on where they lie
+in memory. A placement is such a group of rounds.
 """
 
 import math

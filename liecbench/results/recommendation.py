@@ -98,9 +98,9 @@ def _unranked_rivals(
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds needed, seeds that were run) of the verdict that is likely to need the fewest seeds to be settled.
+    """Return (seeds needed, seeds that were run) of the verdict that needs the fewest seeds to be settled.
 
-    The seeds needed include those that were run. A verdict from one seed has no estimate, and is taken to need 5 seeds;
-    so is None, for which no seed was run.
+    The seeds needed are an estimate, and include those that were run. They are 5 for a verdict from one seed, which
+    allows no estimate, and for None, which stands for no seed.
     """
     return min((_FIRST_SEEDS, 0) if one is None else (one.seeds_needed or _FIRST_SEEDS, one.num_seeds) for one in found)

@@ -105,9 +105,8 @@ def check_first_schema(line: bytes, record: Record) -> None:
 def _start(line: bytes) -> Start | None:
     """Return the Start record in a line by a fast parse; None if the line's layout is unusual and needs the full parse.
 
-    Environments and specs take most of the time to parse, and thousands of lines have equal environments, and specs
-    that differ only in the seed. So these two values are cut out of the line, and equal texts are parsed only once. A
-    wrong cut does not pass unnoticed, because the rest of the line is then no valid JSON.
+    Specs and environments take most of the time to parse, and many lines share them. So their texts are cut out of the
+    line, and each distinct text is parsed only once.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):

@@ -1,7 +1,7 @@
-"""Check the order of a ledger's records: which record may follow which, and which records belong to one attempt.
+"""Check the order of a ledger's records.
 
-A cell begins with a start record, then has its epoch records, each once and in order, and then its end record. A later
-attempt begins with a start of its own and goes on after the epochs that earlier attempts trained.
+The records of a cell are a start record, then one record per epoch, in order, and then an end record. These records
+are one attempt. A later attempt has a start record of its own, and continues after the epochs of earlier attempts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,12 +23,14 @@ _MAX_OTHER_SHARE: Final = 0.15
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    ``cpu_bound``: the row's ranks need more processors than there are. ``disturbed``: other processes used over 15 % of
-    the CPU, unless the row's ranks replayed a profile and woke in time from their sleeps. ``timed_one_after_another``:
-    an earlier version of liecbench timed one method after the other, so that a drift of the machine may look like a
-    difference. ``replayed``: the row's ranks slept as long as a profile says, instead of computing. ``not_trained``:
-    only steps of a profile were timed, so that the row has no accuracy. ``other_task``: the row's task differs from the
-    baseline's, for instance in the learning rate.
+    - ``cpu_bound``: the row's ranks need more processors than there are.
+    - ``disturbed``: other processes used over 15 % of the CPU. If the row's ranks replayed a profile, they must also
+      have woken late from their sleeps.
+    - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
+      the machine may look like a difference.
+    - ``replayed``: the row's ranks slept as long as a profile says, instead of computing.
+    - ``not_trained``: only steps of a profile were timed, so that the row has no accuracy.
+    - ``other_task``: the row's task differs from the baseline's, for instance in the learning rate.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),

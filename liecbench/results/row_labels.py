@@ -120,9 +120,9 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return one ``provenance`` for all rows if those of the groups differ at most in numbers; else an empty text.
+    """Return the ``provenance`` of all rows, such as `` (replayed ×4)``, if it can be shown once for all groups.
 
-    A caller shows this provenance once, instead of one after the name of each group.
+    Return an empty text if the groups' provenances differ in more than numbers.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
@@ -194,10 +194,9 @@ def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) 
 
 
 def _timing(row: Row) -> str:
-    """Return the ``timing`` that the scenario gives for the row's cells.
+    """Return the ``timing`` in the specs of the row's cells.
 
-    ``row.fields["timing"]`` may differ: in results of earlier versions it is ``trained`` if the row's cells were
-    trained themselves, although the scenario asks for ``composed``, times computed from those of other cells.
+    In results of earlier versions, ``row.fields["timing"]`` may be ``trained`` although this value is ``composed``.
     """
     return str(row.cells[0].spec["timing"])
 

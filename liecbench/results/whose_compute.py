@@ -1,7 +1,7 @@
 """Phrases on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-The phrases stand next to a method's break-even, or the bandwidth that a method needs. Both rates hold only for this
-compute time: a step on a faster processor has less time to send the same bytes.
+The phrases stand next to a method's break-even, or the bandwidth that a method needs, because both hold only for this
+compute time.
 """
 
 import statistics
@@ -66,9 +66,11 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
+    The phrase has the median of each setting, separately for each source, such as measured and replayed steps. It is
+    empty if there are no steps.
+
     Args:
-        found: The compute seconds of steps by the setting's name. The phrase has the median of each setting, separately
-            for each source, such as measured and replayed steps. If there are no steps, the phrase is empty.
+        found: The compute seconds of single steps. The keys are names of settings.
     """
     parts = []
     for source, words in _WORDS.items():

@@ -24,7 +24,10 @@ _STEPS_PER_SAMPLE: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedCell:
-    """A simulation. All workers start at the minimum of f, from where only noise moves them."""
+    """One simulation of a method on several workers.
+
+    All workers start at the minimum of the function f, so that only the noise of their gradients moves them.
+    """
 
     algorithm: Choice
     compressor: Choice | None

@@ -82,7 +82,7 @@ class Study(Model):
         return pairs
 
     def cells(self, server: Server) -> list[SimulatedCell]:
-        """Return the study's simulations, with the server in the place ``server``. Those of a method are adjacent."""
+        """Return the study's simulations, grouped by method. ``server`` is the place of the server in all of them."""
         matrix = self.matrix
         return [
             SimulatedCell(algorithm=method, compressor=compressor, workers=workers, seed=seed, server=server)

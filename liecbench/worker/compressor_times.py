@@ -45,9 +45,9 @@ def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: tor
 
 
 def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line]:
-    """Measure copies of float32 elements from a GPU to the host (``copy_to_host``) and back (``copy_to_device``).
+    """Measure how long copies of float32 elements between a GPU and the host take.
 
-    Return, by name, a line of seconds against number of elements.
+    Return two lines of seconds against number of elements: ``copy_to_host`` and ``copy_to_device``.
     """
     on_host, on_gpu = torch.zeros(max(sizes), pin_memory=True), torch.zeros(max(sizes), device=device)
     operations: dict[tuple[str, int], Operation] = {}

@@ -31,10 +31,14 @@ class LinkShaper(Protocol):
     ) -> UsedEmulator | None:
         """Choose what emulates the links: the kernel or the delay line, a process that emulates slow links.
 
-        ``emulator`` is what the scenario asks for. ``on_all`` returns whether its argument is true on all ranks, so
-        that all choose the same emulator.
+        Args:
+            links: The links to emulate.
+            num_workers: The number of workers.
+            emulator: What the scenario asks for.
+            on_all: Returns True if its argument is True on all ranks. It makes all ranks choose the same emulator.
 
-        Return the emulator's name for a record; None if ranks have no network namespaces.
+        Returns:
+            The emulator's name for a record; None if ranks have no network namespaces.
         """
 
     def shape(self, link: Link) -> None:

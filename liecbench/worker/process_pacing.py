@@ -46,10 +46,10 @@ class ProcessPacing:
         self.pacer.stop()
 
     def measure(self, link: Link) -> None:
-        """Return None, because delays are computed from the link's rates, so that there is nothing to measure."""
+        """Do nothing, and return None: delays are computed from the link's rates, so there is nothing to measure."""
 
     def tally(self) -> None:
-        """Return None, because no delay line emulates the links: this process delays its messages itself."""
+        """Return None: there are no counts, because no delay line emulates the links."""
 
     def wire_bytes(self) -> None:
         """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""

@@ -45,9 +45,9 @@ def burst_steps(step_seconds: float) -> int:
 class RoundPlan:
     """The number of rounds of a timing session; in a round, each method is timed once.
 
-    The number that the wanted precision needs is estimated only once, from the first ``FIRST_ROUNDS`` rounds. A new
-    estimate after every round would end the session at a moment when the rounds happen to agree, so that intervals
-    would be too narrow. Only the number of rounds that the time limit allows is computed again later.
+    The number of rounds that the wanted precision needs is estimated only once, from the first ``FIRST_ROUNDS`` rounds.
+    If it were estimated after every round, sessions would end when rounds happen to agree, and intervals would be too
+    narrow.
 
     Attributes:
         precision: The half-width that the 95 % interval of each speed-up should have, as a fraction of the speed-up.
@@ -97,9 +97,9 @@ def session_rounds_needed(
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
     """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both methods.
 
-    The outer list has one item per placement, which is a series of rounds after which all methods are created again in
-    memory. The inner list has one value per round, in order. A method's step seconds are the mean over step kinds,
-    weighted by the share of each kind among all steps in the long run.
+    The outer list has one item per placement, a series of rounds during which the methods stay where they are in
+    memory. The inner list has one value per round, in order. A method's step seconds are the mean over its step kinds,
+    weighted by the share of each kind in a long training.
 
     Args:
         timings: The bursts.

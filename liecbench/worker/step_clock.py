@@ -68,7 +68,7 @@ class StepClock:
         self._first_around = self._algorithm.after_step_seconds
 
     def loading_begins(self) -> None:
-        """Note that loading of the next batch begins. Loading and augmentation are not part of the step's time."""
+        """Record that loading of the next batch begins. Loading and augmentation are not part of the step's time."""
         self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:

@@ -19,8 +19,7 @@ class StepParts:
         wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor. In a timing session
-            also the time by which computing takes longer than without communication, because of
-            DistributedDataParallel's own work and of cold caches.
+            also the time by which communication slows down computing.
     """
 
     compute_seconds: float

@@ -36,8 +36,8 @@ class GroupExchange(Exchange):
             more messages before it waits for an answer.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: A function that ``pull`` calls with a boolean tensor of shape ``[]`` on the device: True if the pulled
-            vector is finite. Only an asynchronous transport needs it: over others, ``pull`` itself raises an error.
+        on_flag: ``pull`` calls it with a boolean tensor of shape ``[]`` on the device: True if the pulled vector is
+            finite. Only an asynchronous transport needs it. Over others, ``pull`` raises an error instead.
     """
 
     def __init__(

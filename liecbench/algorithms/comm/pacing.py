@@ -127,6 +127,7 @@ def framed_bytes(payload_bytes: int, extra_bytes_per_segment: int = 0) -> int:
 
     Args:
         payload_bytes: The bytes of the payload.
-        extra_bytes_per_segment: Bytes to add to the 66 bytes of headers (TCP with timestamps) per 1448 payload bytes.
+        extra_bytes_per_segment: Bytes that each segment of up to 1448 payload bytes has besides its 66 bytes of
+            headers.
     """
     return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // SEGMENT_BYTES)

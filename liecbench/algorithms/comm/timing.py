@@ -146,7 +146,7 @@ class Tracer:
         self._spans: list[Span] = []
 
     def add(self, name: str, track: str, start: float, end: float) -> None:
-        """Collect a span."""
+        """Collect a span that lasts from ``start`` to ``end``, in seconds of ``time.perf_counter``."""
         self._spans.append(Span(name, track, start, end))
 
     def drain(self) -> list[Span]:

@@ -31,7 +31,7 @@ class Case:
 
     @property
     def launch_key(self) -> tuple[object, ...]:
-        """Key that is equal for cases that one launch of both sides' ranks can measure, one after the other."""
+        """Key that is equal for cases that can be measured in one launch of both sides' ranks, one after the other."""
         return (launch_key(self.a), launch_key(self.b))
 
 

@@ -32,9 +32,12 @@ class PairedTest:
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
     """Return one verdict per test, given all tests of a check.
 
-    A test that its own pairs decide keeps that verdict. Any other test is FAIL if Holm's procedure over all tests shows
-    that side B is slower than the tolerance allows, and if the two sides were launched often enough, with a median
-    slowdown above the tolerance in each launch. Otherwise it is INCONCLUSIVE.
+    If a test's own pairs decide it, they give its verdict. Otherwise the test is FAIL under three conditions, and
+    INCONCLUSIVE if one is not met:
+
+    - Holm's procedure over all tests shows that side B is slower than the tolerance allows.
+    - The two sides were launched often enough.
+    - In each launch, the median slowdown is above the tolerance.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)

@@ -1,11 +1,12 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
-A pair's log-ratio is d = ln(B's step time ÷ A's step time). The null hypothesis says that the median of d is at most t,
-so that each d exceeds t with a probability p ≤ ½. The E-value is a likelihood ratio, computed from how many of the
-first n values exceed t: the likelihood under a uniform mixture over p in [½, 1], divided by the likelihood under p = ½.
-If p = ½, the E-value is a test martingale; if p < ½, it is stochastically smaller. By Ville's inequality, the
-probability that the E-value ever reaches 1/α is therefore at most α, even if it is computed after every pair (Robbins
-1970, Statistical methods related to the law of the iterated logarithm, eq. 7).
+A pair's log-ratio is d = ln(B's step time ÷ A's step time), and t is the allowed log-ratio. The null hypothesis says
+that the median of d is at most t, so that d > t with a probability p ≤ ½. The E-value is a likelihood ratio, computed
+from how many of the first n values exceed t. The numerator is the likelihood under a uniform mixture over p in [½, 1],
+and the denominator is the likelihood under p = ½. Under the null hypothesis, the probability that the E-value ever
+reaches 1/α is at most α, even if it is computed after every pair. (If p = ½, the E-value is a test martingale, to which
+Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970, Statistical methods related to
+the law of the iterated logarithm, eq. 7.)
 """
 
 import functools
@@ -44,7 +45,10 @@ def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the number of pairs for an E-value of ``threshold`` if all log-ratios are beyond the tested limit."""
+    """Return the smallest number of pairs whose E-value can reach ``threshold``.
+
+    It is reached if all pairs have a log-ratio beyond the tested limit.
+    """
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
 

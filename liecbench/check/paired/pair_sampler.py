@@ -68,7 +68,7 @@ class PairSampler:
         a: The ranks of side A.
         b: The ranks of side B.
         order: Random number generator that decides for each pair whether A or B goes first.
-        burst_seconds: Shortest time in seconds that a burst is to take on the faster side; it sets the number of steps.
+        burst_seconds: A burst has enough steps to take at least this many seconds on the faster side.
     """
 
     def __init__(

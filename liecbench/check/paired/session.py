@@ -27,7 +27,7 @@ class PairedComparison:
         order_seed: Random seed of the order in which A and B are measured, which differs from pair to pair.
         stall_timeout_seconds: Seconds without an answer after which a side's ranks count as lost.
         say: Called with each line of progress.
-        burst_seconds: Shortest time in seconds that a burst, a series of steps, is to take on the faster side.
+        burst_seconds: A burst (series of steps) has enough steps to take at least this many seconds on the faster side.
     """
 
     def __init__(

@@ -33,8 +33,11 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
 def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[UngatedMetric]:
     """Yield metrics that cannot fail the check: the mean loss and, if not ``same``, bytes and messages.
 
-    ``a`` and ``b`` are each side's results of a burst, a series of steps. ``same`` is True if A and B train equal
-    cells: then a difference of bytes or messages can fail the check.
+    Args:
+        cell: The cell's name.
+        a: The result of a burst (series of steps) on side A.
+        b: The result of a burst on side B.
+        same: True if A and B train equal cells. A difference of bytes or messages then fails the check.
     """
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():

@@ -54,8 +54,8 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
     ``margin`` is a share of the baseline's wire bytes.
 
     Returns:
-        The result of the worst seed among those with wire bytes on both sides, if there are any. A NOT_COMPARED result
-        if a seed lacks wire bytes on one side or both. An empty list if the cell sends nothing.
+        Up to two results. One is that of the worst seed whose wire bytes are known on both sides. The other is
+        NOT_COMPARED; it occurs if a seed's wire bytes are unknown on a side. There is none if the cell sends nothing.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]

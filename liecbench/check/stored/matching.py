@@ -35,7 +35,8 @@ _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
 class CellMatch:
     """A cell of the results, and the baseline's cell that it is compared with.
 
-    ``has_same_conditions`` is True if environment and settings agree in all fields that can prevent comparing metrics.
+    ``has_same_conditions`` is True if the two cells agree in all fields of environment and settings on which metrics
+    depend.
     """
 
     baseline: BaselineCell
@@ -75,10 +76,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the fields of the baseline's cells among which ``differences_from_nearest`` finds the most similar one.
+    """Return the fields of each of the baseline's cells that ``differences_from_nearest`` searches.
 
-    If the baseline has more than 500 cells, these are the first 200 that differ in more than the seed: to compare
-    thousands of cells with thousands of others would take hours.
+    To save time, at most 200 cells of a baseline with more than 500 are searched, one of those that differ only in the
+    seed.
     """
     if len(baseline) > _MOST_CANDIDATES:
         groups = {entry.keys.without_seed: entry for entry in reversed(baseline)}
@@ -104,9 +105,9 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
 
 
 def _most_similar(entry: BaselineCell, candidates: Sequence[int], baseline: Sequence[BaselineCell]) -> int | None:
-    """Return the candidate, an index in ``baseline``, with conditions most like those of ``entry``.
+    """Return the candidate whose conditions agree with those of ``entry`` in most fields; None without candidates.
 
-    Return None if there are no candidates.
+    Candidates are indices in ``baseline``.
     """
     if len(candidates) < 2:
         return next(iter(candidates), None)

@@ -95,8 +95,8 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float,
 def bytes_by_rank(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a bar chart of the payload bytes, sent plus received, of each rank per epoch.
 
-    Every row has one bar per rank, with the bytes of a single epoch: the last epoch of the row's first cell that has
-    any.
+    Every row has one bar per rank. The bytes are those of one epoch: the last epoch of the row's first cell with
+    epochs.
     """
     series = []
     for row in rows:

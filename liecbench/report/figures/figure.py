@@ -12,7 +12,7 @@ Interval = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The data of one curve. In a figure of bars or points, each value is a bar, a part of a stacked bar, or a point.
+    """The data of one curve, of bars, or of points, as the figure's kind says.
 
     Args:
         name: The name in the legend.
@@ -20,7 +20,7 @@ class Series:
         x: The values on the horizontal axis; texts are categories.
         y: The values on the vertical axis.
         interval: The lower ends and the upper ends of 95 % intervals over seeds; None if no value has an interval.
-        variant: The index of the curve's dash, of the point's marker, or of the pattern of a bar or of a bar's part.
+        variant: The index of a curve's dash, of the points' marker, or of the bars' pattern.
         setting: The name of the setting, such as the link, under which the series is shown; None: under every setting.
         group: The name of the group of adjacent bars to which this series' bars belong; None: no group.
         reference: True for a line to compare other series with; it is dotted and grey.

@@ -1,4 +1,4 @@
-"""The factory of contestants that replay a profile. Links are slowed down by as much as this machine needs."""
+"""Create contestants that replay a profile, slowed down if this machine cannot keep up."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +56,7 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function like that of ``session_stage.Stage.compute_timer``, which here measures nothing.
+        """Return a function as ``session_stage.Stage.compute_timer`` does, but measure nothing.
 
         The seconds that a contestant's step computes come from the profile.
         """

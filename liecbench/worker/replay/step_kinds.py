@@ -18,7 +18,7 @@ _DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepKind:
-    """A step kind of a method: its schedule of messages, its share of all steps, and the work of one rank."""
+    """A step kind of a method: the messages of all ranks, the kind's share of all steps, and the work of one rank."""
 
     schedule: Schedule
     share: StepShare

@@ -1,4 +1,4 @@
-"""CPU kernels for values of 2 bits, quantized as ``codecs.codebook`` says, with the same results bit for bit."""
+"""CPU kernels that quantize values to 2 bits, with the same results, bit for bit, as ``codecs/codebook.py``."""
 
 import numpy as np
 from numba import njit

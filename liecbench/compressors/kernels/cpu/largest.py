@@ -122,9 +122,8 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
     """Write to ``positions`` the positions of the magnitudes that are at least ``threshold``, and return their number.
 
-    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are only room for surplus
-    writes. If more positions are found than fit before these elements, the search stops, and the returned number is
-    larger than what fits.
+    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are scratch memory. If more
+    positions are found than fit before them, the search stops, and the returned number is larger than what fits.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):

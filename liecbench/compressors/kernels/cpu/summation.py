@@ -15,10 +15,9 @@ def unchanged(value):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def halve_three_times(values, width, term, sums):  # type: ignore[no-untyped-def]
-    """Write ``width`` sums of 8 terms each to ``sums``: sum i adds ``term(values[i + width · j])`` over j < 8.
+    """Write ``width`` sums of 8 terms each to ``sums``: sum i adds ``term(values[i + width · j])`` over j = 0, …, 7.
 
-    The upper half of the terms is added to the lower half three times. Pass a constant ``width``, so that the loop
-    vectorises.
+    The order of addition is the one that this module describes. Pass a constant ``width``, so that the loop vectorises.
     """
     w = width
     for i in range(w):

@@ -1,11 +1,12 @@
 """GPU kernels that find the exact k largest magnitudes of a vector; the host never waits for a result.
 
 Read as int32, the magnitudes of float32 values keep their order, and NaN and infinity are the largest. A radix search
-finds the k-th largest magnitude digit by digit, from the highest of four digits to the lowest. For each digit, one pass
+finds the k-th largest magnitude digit by digit, beginning with the highest of four digits. For each digit, one pass
 over the vector looks at the magnitudes that begin with the digits found so far, and counts how often each value of the
-next digit occurs. Digits have at most eight bits, because Triton 3.6 counts in registers, in time proportional to the
-number of bins. (Triton 3.9 counts in shared memory.) After the search, one pass counts the entries that each block
-keeps, and one pass copies the entries in the order of their positions.
+next digit occurs. After the search, one pass counts the entries that each block keeps, and one pass copies the entries
+in the order of their positions.
+
+Digits have at most eight bits, because Triton 3.6 counts in time proportional to the number of bins.
 """
 
 import torch
@@ -114,10 +115,10 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Append to ``found``, the first digits of the magnitude that is searched for, this magnitude's next digit.
+    """Find the next digit of the k-th largest magnitude, and append it to ``found``.
 
-    It is the ``rank``-th largest of the magnitudes that begin with ``found``, which ``counts`` counts by their next
-    digit. Then set ``rank`` to the magnitude's rank among those that begin with the new ``found``.
+    ``found`` has the first digits of this magnitude. ``rank`` is its rank among the magnitudes that begin with
+    ``found``; it is updated for the new ``found``. ``counts`` has the number of these magnitudes by their next digit.
     """
     digits = tl.arange(0, bins)
     count = tl.load(counts + digits)

@@ -1,4 +1,4 @@
-"""Sums in the same order as in ``kernels/cpu/summation.py``, and weighted scales of messages; called by kernels."""
+"""Functions that kernels call: sums in the order of ``kernels/cpu/summation.py``, and a message's scale × a weight."""
 
 import triton
 import triton.language as tl

@@ -49,9 +49,10 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return ``length`` values as a tuple of 5 columns of ⌈``length``/5⌉ adjacent values, padded with 0 to 256 each.
+    """Return ``length`` values as a tuple of 5 columns.
 
-    Kernels call this function before they write anything, so that the loads need not wait for a write.
+    Each column has ⌈``length``/5⌉ adjacent values, and is padded with zeros to 256 values. Kernels call this function
+    before they write anything, so that the loads need not wait for a write.
     """
     columns = ()
     row, width = tl.arange(0, WIDTH), column_length(length)
