@@ -134,10 +134,14 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Add a bucket's messages to ``counters``; at the last bucket of a backward pass, add the bytes of all buckets.
+        """Count a bucket's messages in ``counters``. At a backward pass's last bucket, count the bytes of all buckets.
 
-        ``reduced_bytes`` is the size of the tensors that are all-reduced for the bucket. Call it from one thread only,
-        in the order of the buckets.
+        Call it from one thread only, in the order of the buckets.
+
+        Args:
+            reduced_bytes: The size of the tensors that are all-reduced for the bucket.
+            num_messages: The number of messages to count, one per all-reduce.
+            is_last: Whether this is the last bucket of the backward pass.
         """
         self._step_bytes += reduced_bytes
         self.counters.sent_messages += num_messages

@@ -71,10 +71,10 @@ class DdpHook:
             self.listener.on_forward()
 
     def run(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket, and return a future of the bucket's buffer with the update.
+        """Start the communication of a gradient bucket, by calling ``on_bucket`` of ``listener``.
 
-        The method ``on_bucket`` of ``listener`` does this. Without a listener, the update is the mean gradient, as in
-        plain DDP.
+        Return a future of the bucket's buffer, in which the update replaces the gradient. Without a listener, the
+        update is the mean gradient, as in plain DDP.
         """
         if self.listener is None:
             assert self._group is not None, "a hook that runs is registered"

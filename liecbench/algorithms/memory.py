@@ -28,7 +28,8 @@ class Memory:
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the index in the block at which its tensor begins; above 0 only in memories of shards.
+        starts: For each block, the index of the block's element with which the tensor begins. It can be above 0 only if
+            the memory holds shards.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
@@ -38,12 +39,12 @@ class Memory:
         return self.tensors[block.index]
 
     def piece(self, tensor: Tensor, block: int, extent: tuple[int, int]) -> Tensor:
-        """Return the part of ``tensor`` that belongs to the elements [start, stop) of a block.
+        """Return the part of ``tensor`` that corresponds to the elements [start, stop) of a block.
 
         Args:
             tensor: This memory's tensor of the block, or one of the same shape.
             block: The index of the block.
-            extent: The indices (start, stop) in the block.
+            extent: The pair (start, stop). Both are indices in the block.
         """
         start, stop = (max(0, position - self._starts[block]) for position in extent)
         return tensor[start:stop]

@@ -92,7 +92,7 @@ class OuterSteps(OuterModel):
         return block.gradient
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Return a completed future of the unchanged bucket: messages in the background do not delay local steps."""
+        """Return a completed future of the unchanged bucket, because gradients are not averaged in local steps."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         future.set_result(bucket.buffer())
         if bucket.is_last():

@@ -136,10 +136,12 @@ class TrainingEvents(ABC):
         self.hook_cpu_seconds += time.thread_time() - began
 
     def on_step_end(self, *, is_last: bool) -> None:
-        """Communicate after the step of the last optimizer; called at the end of each ``optimizer.step``.
+        """Communicate if the method needs to, once the last optimizer has made its step.
+
+        This is called at the end of each ``optimizer.step``.
 
         Args:
-            is_last: Whether this optimizer is the last, so that all optimizers have now made a step.
+            is_last: Whether this optimizer is the last of the model's optimizers.
         """
         self._is_stepping = False
         self._backwards.warn_if_none(type(self).__name__)

@@ -169,12 +169,11 @@ def _seconds_on_cpu(operation: _Operation) -> float:
 
 
 class _GpuStopwatch:
-    """A stopwatch for an operation on a GPU. The host launches all kernels before the GPU begins with the first.
+    """A stopwatch for an operation on a GPU. It measures the GPU's time without the time of launching kernels.
 
-    During the launch the GPU reads a large buffer, which evicts all vectors from its cache. (Writing the buffer would
-    leave dirty lines in the cache, which the GPU would write back during the operation.) The number of reads is doubled
-    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead;
-    when ``_MOST_READS`` reads are reached, its time is accepted anyway.
+    Before the operation, the GPU reads a large buffer several times. The reads evict all vectors from its cache, and
+    keep the GPU busy until the host has launched the operation's kernels. The number of reads is doubled until they
+    last long enough, up to ``_MOST_READS``.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:

@@ -41,7 +41,7 @@ _LEGEND = (
 class _Case:
     """An operation of torch over ``link`` on a message of ``size`` bytes.
 
-    ``messages`` is the number of messages that the operation ``after_idle`` sends at once.
+    ``messages`` is above 1 only for the operation ``after_idle``, which sends this many messages back to back.
     """
 
     operation: str

@@ -139,9 +139,9 @@ class ChunkedTopK(Compressor):
             positions: The positions of the kept entries, ascending, int64.
             payload: Receives the message.
             residual: Unless it is None, receives v − C(v). It may be ``vector``.
-            pack: Packs its first argument, positions in the vector, and writes the bytes to its second.
-            quantize: Takes the kept values, a codebook and codes. Writes the codebook and the codes, and returns the
-                values that a receiver decodes from them.
+            pack: ``pack(positions, packed)`` packs ``positions``, and fills the buffer ``packed`` with the bytes.
+            quantize: ``quantize(values, codebook, codes)`` quantizes ``values``, fills the buffers ``codebook`` and
+                ``codes``, and returns the values that a receiver decodes from them.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)

@@ -18,16 +18,19 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class RandomK(Randomised):
-    """C(v) keeps k = ⌈ratio · n⌉ random entries, the same on all workers: averaging does not lower the variance.
+    """C(v) keeps k = ⌈ratio · n⌉ of the n entries at random, by default at the same positions on all workers.
 
-    This describes the default, ``shared_mask: true``: all workers and the server keep the same positions in a step. The
-    server's message then drops no further entries, and with ``unbiased`` it does not multiply by n/k again. With
-    ``shared_mask: false`` each sender draws its own positions. More workers then lower the variance of the workers'
-    mean, but the server's message drops further entries.
+    By default (``shared_mask: true``), all workers and the server keep the same positions in a step. Averaging over
+    workers then does not lower the variance. The server's message drops no further entries and, with ``unbiased``, is
+    not multiplied by n/k again.
+
+    With ``shared_mask: false`` each sender draws its own positions. More workers then lower the variance of the
+    workers' mean, but the server's message drops further entries.
 
     Sender and receiver draw the positions from ``seed`` and from the message's step, block, shard and stage (see
     ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the
     entries are multiplied by n/k, up to float32's largest value, and C is no contraction.
+
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
 
     Attributes:
@@ -82,9 +85,9 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor that multiplies the entries sent: n/k if ``unbiased``, else 1. Here n is ``numel``.
+        """Return the factor by which sent entries are multiplied: n/k if ``unbiased``, else 1. Here n is ``numel``.
 
-        The factor of the server's message is 1 with ``shared_mask``, because this message leaves out nothing.
+        With ``shared_mask``, the factor of the server's message is 1.
         """
         leaves_out = not (self.shared_mask and self.rng_key.from_server)
         return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0

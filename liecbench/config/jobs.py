@@ -13,8 +13,8 @@ class Job:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The hash of the data that the cell was trained on so far; None if it is unknown. If the cell is
-            only timed, another cell's training provides the losses, and this is the hash of that cell's data.
+        data_sha256: The hash of the data on which the cell's recorded epochs were trained; None if it is unknown. For a
+            cell that is only timed, the epochs are those of the other cell whose training provides the losses.
         model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
     """
 

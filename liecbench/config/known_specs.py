@@ -47,10 +47,10 @@ class KnownSpec(dict[str, Any]):
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec, given the spec's JSON text from a ledger.
+    """Return a cell's spec, given its JSON text from a ledger. Specs that differ only in the seed are parsed once.
 
-    Specs that differ only in the seed are parsed only once. For this, the text must contain ``"seed": `` exactly once,
-    after another key; if not, return None. A match is always a key, because JSON escapes quotes within texts.
+    Return None if the text does not contain ``"seed": `` exactly once, after another key. The caller must then parse
+    the text itself.
 
     Raises:
         ValueError: If the text is not JSON.

@@ -44,9 +44,9 @@ def lines(
         num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
-        added: The link rates, as far as they are known, at which methods are timed next to narrow break-evens.
+        added: The link rates that will be added next to narrow break-evens; empty if they are not known yet.
         num_narrowable: The number of methods whose break-evens may be narrowed.
-        break_even_rates: How many link rates may be added per method to narrow its break-even.
+        break_even_rates: The largest number of link rates that may be added per method.
         isolate: True if each cell has a launch (one torchrun) of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """

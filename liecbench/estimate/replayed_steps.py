@@ -59,7 +59,7 @@ class ReplayedSteps:
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
-    """Return, by step kind, the steps of a cell's method, with the expected seconds of a step.
+    """Return the replayed steps of a cell's method, with the expected seconds of one step. The keys are step kinds.
 
     Raises:
         LiecbenchError: If the profile has no times for a compressor that the method uses.

@@ -11,10 +11,10 @@ _HEADERS: Final = 1.05
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
+    """Return a lower bound on the seconds that the links need for one step of this kind; 0 if the links are unshaped.
 
-    This is the time to transfer payload and headers, on the rank that takes longest, plus the time in which links are
-    idle because a message can be sent only after an earlier one has arrived.
+    This is the time to transfer payload and headers on the rank that takes longest, plus the time in which links are
+    idle because a message waits for an earlier one.
     """
     if not cell.link.shaped:
         return 0.0
@@ -23,7 +23,7 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:
-    """Return the least seconds that the cell's links need for an epoch; 0 if the links are unshaped."""
+    """Return a lower bound on the seconds that the cell's links need per epoch; 0 if the links are unshaped."""
     return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
 
 
@@ -73,9 +73,8 @@ def _trip_seconds(cell: Cell) -> float:
 def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
     """Return the number of successive trips over the links that the point-to-point messages of a step take.
 
-    Over Gloo, a receiver first announces to the sender that it is ready. If the server is sharded, ranks start to
-    receive when their peers start to send. The sender must then wait for the announcement, which takes a trip of its
-    own. With a root server, the announcement has arrived when the sender starts to send.
+    A message takes one trip. Over Gloo with a sharded server it takes two, because the receiver's announcement that it
+    is ready crosses the links first.
     """
     waits = cell.backend == "gloo" and cell.server == "sharded"
     return (TRIPS_PER_MESSAGE if waits else 1) * kind.num_sequential

@@ -25,8 +25,8 @@ class AddedRate:
 
     Attributes:
         cells: The cells to time: those of the method and of the baseline, with every seed.
-        measured: Maps the id of each of these cells to the id of the same cell on the slowest link that the scenario
-            asks for.
+        measured: For the id of each of these cells, the id of the completed cell that differs only in the link rate.
+            This rate is the slowest at which the scenario asks for the method.
     """
 
     cells: tuple[Cell, ...]

@@ -146,10 +146,9 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return completed cells whose step times need no further timing, by ``Cell.contestant``, one cell per key.
+    """Return completed cells whose step times were measured precisely enough, by ``Cell.contestant``, one cell per key.
 
-    Cells with equal step times have equal keys. The timing sessions of the returned cells aimed at ``precision`` or a
-    narrower interval.
+    A cell is precise enough if its timing session aimed at an interval of the half-width ``precision`` or less.
     """
     completed = (
         cell

@@ -75,9 +75,9 @@ class Torchrun:
         )
 
     def command(self, plan: Path) -> list[str]:
-        """Return the torchrun command line that would start the same agent and ranks.
+        """Return the torchrun command line that would start the same processes as this launch.
 
-        ``plan`` is the file whose path every rank gets as its argument.
+        ``plan`` is the path of the plan's file, which every rank gets as its argument.
         """
         agent = self.agent(plan)
         return [

@@ -74,10 +74,11 @@ class LinkMap:
 
     @property
     def shape(self) -> str:
-        """A text that is equal for links that differ only by one factor on all rates, such as ``down = 5 × up 20ms``.
+        """Text that describes the links apart from their absolute rate, such as ``down = 5 × up 20ms``.
 
-        The text has the ratios between the rates, and delay, jitter and loss. The text is empty if all links have the
-        same rate, up and down, and no delay, jitter or loss. The links must be shaped.
+        It contains the ratios between the rates, and delay, jitter and loss. It stays the same if all rates are
+        multiplied by one factor. It is empty if all links have the same rate, up and down, and no delay, jitter or
+        loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
         return _shape(self)

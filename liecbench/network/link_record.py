@@ -47,10 +47,10 @@ class LinkRecord:
     """The links of all ranks of a cell.
 
     Attributes:
-        enforcement: ``kernel`` if the kernel or the delay line, a process that delays frames, limits the links.
-            ``process`` if the ranks delay their messages. ``none`` without shaped links.
-        emulator: With ``kernel``, the mechanism that emulates the links. None otherwise, and in records of earlier
-            versions.
+        enforcement: What limits the links. ``kernel``: the kernel, or the delay line, a process that delays frames.
+            ``process``: the ranks, which delay their messages. ``none``: nothing, because the links are not shaped.
+        emulator: The mechanism that emulates the links if ``enforcement`` is ``kernel``. None otherwise, and in records
+            of earlier versions.
         asked: The links that the scenario asks for, in the form in which a scenario gives them.
         measured: The measured link of each rank; None if none was measured.
         congestion_control: The name of TCP's congestion control.

@@ -1,10 +1,9 @@
 """Permanent ARP entries for all hosts of a launch's network, so that no host asks for hardware addresses by ARP.
 
-A kernel keeps the ARP answers of all namespaces in one table, of 1024 entries by default, which 32 workers overflow.
-Permanent entries do not count. Nor do ARP messages then add to the counters of bytes.
+Without them, the ARP messages would count as traffic, and 32 workers would overflow the kernel's ARP table of 1024
+entries. Permanent entries do not count towards its limit.
 
-pyroute2, which sends one request at a time, takes over a millisecond per entry: seconds for the 4160 entries of 64
-workers. Batches of requests take milliseconds.
+The entries are sent to the kernel in batches, which takes milliseconds. pyroute2 would take seconds for 64 workers.
 """
 
 import errno

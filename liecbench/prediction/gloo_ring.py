@@ -38,13 +38,12 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the all-reduce takes beyond its transfer time, because of the links' delays.
 
-        The first pair of segments of a phase waits for two trips over the links: the receiver's announcement that it is
-        ready, and the data. A later pair waits less, because the transfer of the previous pair's second segment
-        overlaps with these trips. The overlap hides at most one trip: the announcement queues on the receiver's link,
-        behind a segment that the receiver sends to its other neighbour.
+        The first pair of segments in a phase waits for two trips over the links: one of the receiver's announcement
+        that it is ready, and one of the data. Every later pair waits for one to two trips, because the previous
+        transfer hides a part.
 
         Args:
-            trip_seconds: The seconds that a message without bytes is under way from one rank to another.
+            trip_seconds: The seconds in which a message without bytes gets from one rank to another.
             bytes_per_second: The rate of the slowest link.
         """
         segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second

@@ -42,12 +42,12 @@ class StepWork:
         after_seconds: Seconds of clipping and of the optimizer.
         blocks: The blocks in the order in which they are ready.
         after_step: The pushes and pulls after the optimizer's step.
-        overlapped_steps: The number of later steps that compute while the calls of ``after_step`` are made.
-        after_local_seconds: Seconds of the method's own work after the optimizer's step, without its compressor's.
-        is_serial: True if the all-reduces of a block follow one another, and blocks wait for one another, as PyTorch's
-            PowerSGD does.
+        overlapped_steps: The number of later steps that compute while the messages of ``after_step`` are in flight; 0
+            if the next step waits for them.
+        after_local_seconds: Seconds of the method's own work after the optimizer's step, without compression.
+        is_serial: True if all all-reduces run one after the other, as in PyTorch's PowerSGD.
         has_own_times: True if the profile has the method's own times, which include those of DistributedDataParallel.
-        sent_bytes: Payload bytes that a rank sends, the mean over the ranks.
+        sent_bytes: Payload bytes that a rank sends in a step, the mean over the ranks.
         largest_bytes: Bytes of the largest message or all-reduced tensor.
     """
 

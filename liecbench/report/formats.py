@@ -14,7 +14,7 @@ class Renderer(Protocol):
     """The interface of a module that renders comparisons in one format."""
 
     def render(self, comparison: "Comparison", /) -> "RenderableType":
-        """Return the comparison as a text to print unchanged, or as an object for Rich to print."""
+        """Return the comparison, either as text to print unchanged or as an object for Rich to print."""
 
 
 class NamedModule(StrEnum):

@@ -22,6 +22,9 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Merge the questions about several settings into one, with the seeds of the question that needs the most."""
+    """Merge questions about several settings into one question about the methods of all of them.
+
+    The number of seeds is the largest among the questions.
+    """
     methods = tuple(dict.fromkeys(name for one in questions for name in one.methods))
     return replace(max(questions, key=lambda one: (one.seeds, -one.ran)), methods=methods)

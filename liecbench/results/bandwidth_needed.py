@@ -48,16 +48,16 @@ class BandwidthNeeded:
     """The bandwidth that one method needs in one setting, such as a number of workers.
 
     Attributes:
-        name: The name of the method, and of its setting without the link rate and the number of workers.
+        name: The name of the method and its setting, without the link rate and the number of workers.
         provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
         workers: The number of workers.
-        link: The links, at some rate. For other rates, all rates of these links are multiplied by one factor.
-        compute: The compute seconds of a step, to which all rates refer.
-        rates: The rate for each of ``UTILIZATIONS``, in this order.
+        link: The links at one of the rates. The links at a needed rate differ from it by one factor on all rates.
+        compute: The compute seconds of a step on which all rates are based.
+        rates: The needed rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: On links without rate limit, the largest part of a step besides computing: compression, the work of
-            a method without compressor, latency and waiting for other ranks, or waiting for a processor; None if there
-            is no such part or it is unknown.
+        limited_by: The largest part of a step besides computing, on links without rate limit: compression, the work of
+            a method without compressor, latency and waiting for other ranks, or waiting for a processor. None if it is
+            unknown or there is none.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 

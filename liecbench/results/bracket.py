@@ -20,11 +20,9 @@ class Bracket:
     Holm-adjusted over the rates.
 
     Attributes:
-        outcome: ``below`` if the method is faster at rates below the break-even, ``above`` if at rates above it.
-            ``always`` if at least one rate shows it faster, none shows it slower, and the lowest and the highest rate
-            either both show it faster or both show no difference. ``never`` is ``always`` with slower in place of
-            faster. ``alternating`` if faster and slower alternate more than once. ``unclear`` if no rate shows a
-            difference.
+        outcome: Where the method is faster, as far as the tests show. ``below``: at rates below the break-even.
+            ``above``: at rates above it. ``always``: at all rates. ``never``: at no rate. ``alternating``: faster and
+            slower alternate more than once. ``unclear``: no rate shows a difference.
         low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
         high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
         num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.

@@ -23,17 +23,16 @@ class CellResult:
 
     ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
 
-    ``timings`` and ``long_run`` are set only for a cell that is not trained itself: a timing session times its steps,
-    and another cell is trained for its losses and accuracies. ``timings`` are the timed bursts of consecutive steps.
-    ``timing_emulators`` are the names of the emulators of the links in these bursts: several if versions
-    of liecbench, or machines, chose different emulators. ``long_run`` is a mean epoch with times from these bursts, in
-    which rare steps, such as averaging steps, are as frequent as in a long training.
+    ``timings`` and ``long_run`` are set only for a cell whose steps are timed by a timing session. ``timings`` are the
+    timed bursts of consecutive steps. ``timing_emulators`` are the names of the link emulators that these bursts used.
+    ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
+    frequent as in a long training. The losses and accuracies of such a cell come from another cell, which is trained.
+
+    A cell whose task is a profile is timed, too, but has no losses and no accuracy. Its only epoch is ``long_run``, a
+    mean step.
 
     ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
     the delay line, one of the emulators of links, was not used.
-
-    A cell with a profile for its task is only timed, too, but no other cell is trained for it: its only epoch is
-    ``long_run``, a mean step without losses and accuracy.
 
     ``at`` is the time at which the last attempt began, in ISO 8601; empty if it is unknown.
 
@@ -188,10 +187,9 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells without those that were trained only to give other cells in ``cells`` their losses.
+    """Return the cells without those that were trained only to provide the losses of other cells in ``cells``.
 
-    Those other cells were only timed, and their epochs repeat the losses of the trained cell. So if the trained cell
-    were kept, the same training would be listed twice.
+    The other cells repeat these losses, so the same training would otherwise be listed twice.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

@@ -112,8 +112,8 @@ class Comparison:
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
         """Return the table of the bandwidth that each method needs; None if there is nothing to show.
 
-        If neither ``self.wide`` nor ``page`` is True, return None unless some method was predicted, or measured at two
-        or more link rates.
+        By default, there is a table only if some method was predicted, or measured at two or more link rates. With
+        ``self.wide`` or ``page``, one measured rate is enough.
 
         Args:
             page: True for the HTML page.

@@ -79,10 +79,10 @@ class CompletedCell:
         return self._seconds[name]
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
-        """Return the total cost of the epochs until the target is reached, such as their seconds.
+        """Return the total cost, such as seconds, of the epochs until the target is reached; None if it is not reached.
 
-        If the target is reached within an epoch, a share of this epoch's cost counts. None if the target is not
-        reached, or if the cost of an epoch is unknown.
+        If the target is reached within an epoch, only a share of the epoch's cost counts. Return None also if the cost
+        of an epoch is unknown.
 
         Args:
             cost: Returns the cost of an epoch, or None if it is unknown.

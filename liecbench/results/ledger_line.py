@@ -1,8 +1,8 @@
 """The number and the checksum of a ledger's line, which show lines that were changed, lost, repeated or moved.
 
 A line ends in ``, "number": 17, "checksum": "0badf00d"}``. The number is that of the line in the file, from 1. The
-checksum is the CRC-32 of all bytes of the line before ``, "checksum"``. It guards against accidents: broken disks and
-transfers, merges of two files, edits by hand. It is no signature: whoever means to deceive can compute it, too.
+checksum is the CRC-32 of all bytes of the line before ``, "checksum"``. It detects accidents, such as a broken disk or
+an edit by hand, but not deliberate forgery.
 """
 
 import re
@@ -42,7 +42,10 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Raise ValueError unless ``line``, which lacks number or checksum, is of the first schema, which has neither."""
+    """Raise ValueError unless ``line``, which lacks a number or a checksum, is of the first schema.
+
+    Lines of later schemas need both.
+    """
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
 

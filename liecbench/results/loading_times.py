@@ -22,7 +22,10 @@ def with_loading(cell: CellResult) -> CellResult:
 
 
 def loading_notes(cells: Sequence[CellResult]) -> list[str]:
-    """Return the notes to show with a comparison whose times include loading; one more if any cell is replayed."""
+    """Return the notes to show with a comparison whose times include loading.
+
+    There is one note and, if any cell is replayed, a second one.
+    """
     return [NOTE, *[NOT_LOADED] * any(cell.is_replayed for cell in cells)]
 
 

@@ -84,7 +84,7 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 
 
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
-    """Return the range that contains the lowest link rate at which computing takes ``utilization`` of a step.
+    """Return the range that contains the lowest link rate at which the compute utilization is ``utilization``.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -197,7 +197,13 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return the wait of a row's steps at the link rate ``rate``. ``compute_seconds`` are the seconds per epoch."""
+    """Return the time of a step beyond computing, as a multiple of its compute seconds.
+
+    Args:
+        row: A row with a measured time per epoch.
+        rate: The row's link rate, in bits per second.
+        compute_seconds: The compute seconds per epoch.
+    """
     seconds = row.metrics["seconds_per_epoch"]
     assert seconds is not None, "rows with a compute utilization are timed"
     low, mean, high = (
@@ -215,10 +221,13 @@ def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
 
 
 def _falling(waits: Sequence[Wait]) -> list[Wait]:
-    """Return ``waits``, slowest link first, with narrower intervals, because a faster link never waits longer.
+    """Return ``waits`` with narrower intervals: a faster link never waits longer, so the intervals limit each other.
 
-    A low end becomes the largest low end of this and all faster links, and a high end the smallest high end of this and
-    all slower links.
+    A low end is raised to the largest low end of this and all faster links. A high end is lowered to the smallest high
+    end of this and all slower links.
+
+    Args:
+        waits: The waits at several link rates, slowest link first.
     """
     lows = list(itertools.accumulate((wait.low for wait in reversed(waits)), max))[::-1]
     highs = itertools.accumulate((wait.high for wait in waits), min)

@@ -85,7 +85,7 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if the ranks slept in place of computing, and woke in time: other processes hardly slowed them."""
+        """True if the ranks slept in place of computing, and woke in time. Other processes then hardly slowed them."""
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
     @property
@@ -101,9 +101,8 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        If timing sessions timed both, the seconds are paired by round; paces without a common round count as
-        independent. If the cells were timed while they trained, the seconds are paired by seed. Return None without a
-        common seed, or if a pace has no seconds.
+        Seconds from timing sessions are paired by round. If the two paces share no round, they count as independent.
+        Seconds from training are paired by seed. Return None without a common seed, or if a pace has no seconds.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

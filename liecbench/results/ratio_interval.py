@@ -105,11 +105,10 @@ class LogRatio:
 
 
 def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -> Estimate:
-    """Return the speed-up of a method, a geometric mean, with its confidence interval.
+    """Return a method's speed-up, a geometric mean, with its confidence interval.
 
     A placement is a group of rounds, after which all models and buffers are created again. Every placement counts as
-    one observation, so an interval narrows with the number of placements: with quiet rounds its half-width is about 5 %
-    for two placements, 2.3 % for four and 1.5 % for six, however many rounds each has.
+    one observation, so the interval narrows with the number of placements, not of rounds.
 
     Args:
         log_ratios: For each placement, ln(seconds of the baseline ÷ seconds of the method) of each round, in order.

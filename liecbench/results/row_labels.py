@@ -52,10 +52,14 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
-        """Return the name of a row's curve, and the name of the setting whose figure shows the curve.
+        """Return the names of a row's curve and of the figure that shows it.
 
-        If there is only one method, one figure has a curve for each setting, and the setting's name is None. The fields
-        in ``without`` are not part of the names.
+        Each setting has a figure of its own, with one curve per method. If there is only one method, a single figure
+        has one curve per setting, and its name is None.
+
+        Args:
+            row: The row.
+            without: The fields to leave out of the names.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 

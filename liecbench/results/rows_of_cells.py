@@ -146,12 +146,13 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 
 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
-    """Return ``mean``; if a session timed the row, with the interval over the session's rounds instead of over seeds.
+    """Return ``mean``, with its interval over a timing session's rounds instead of over seeds.
+
+    Return ``mean`` unchanged if ``of_rounds`` is None.
 
     Args:
-        mean: A metric's mean over seeds, with its interval; None if it is unknown, which returns None.
-        of_rounds: The mean over rounds of the metric's logarithm; None if no session timed the row, which returns
-            ``mean`` unchanged.
+        mean: A metric's mean over seeds, with its interval; None if it is unknown.
+        of_rounds: The mean over rounds of the metric's logarithm; None if no session timed the row.
     """
     if mean is None or of_rounds is None:
         return mean

@@ -106,7 +106,7 @@ def places_text(places: Sequence[str]) -> str:
     """Return settings as text within a sentence, such as ``on 10mbit and 100mbit and without a rate limit``.
 
     Args:
-        places: The settings as they stand at the start of a sentence, such as ``On 10mbit``.
+        places: The settings as at the start of a sentence, such as ``On 10mbit``.
     """
     rates = [place.removeprefix("On ") for place in places if place.startswith("On ")]
     others = [place[0].lower() + place[1:] for place in places if not place.startswith("On ")]

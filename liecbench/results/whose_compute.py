@@ -39,7 +39,7 @@ class StepCompute:
 def step_compute(rows: Sequence[Row]) -> StepCompute | None:
     """Return the compute seconds of a step, the median over ``rows``; None if no row has them.
 
-    Its source is ``replayed`` if at least one row with compute seconds replays a profile, else ``measured``.
+    The result's ``source`` is ``replayed`` if a row with compute seconds replays a profile, else ``measured``.
     """
     known = [(row, seconds) for row in rows if (seconds := _seconds(row)) is not None]
     if not known:

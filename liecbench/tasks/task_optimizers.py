@@ -69,7 +69,7 @@ class SGD(TaskOptimizer):
 
     Attributes:
         momentum: The factor of the velocity; 0 for none.
-        dampening: The share of the gradient that does not enter the velocity.
+        dampening: The share of the gradient that is not added to the velocity.
         weight_decay: The L2 penalty's factor.
         nesterov: Whether the momentum is Nesterov's.
     """

@@ -48,10 +48,10 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 
 
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
-    """Carry out the plan of the ranks' work in the file ``sys.argv[1]``, and then end the process.
+    """Carry out the plan in the file ``sys.argv[1]`` on this rank, and then end the process.
 
-    If an error occurs, report it to the ``liecbench`` command, and exit with status 1. After success, exit with status
-    0 or, if torchrun's agent has forked this process, return: the agent's code then ends the process.
+    The exit status is 0 after success, and 1 after an error, which is also reported to the ``liecbench`` command. If
+    torchrun's agent has forked this process, return after success: the agent's code then ends the process.
 
     Args:
         kind: Class of the plan.

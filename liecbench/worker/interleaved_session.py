@@ -1,10 +1,10 @@
 """A timing session of ``liecbench run``: methods on the same link are in memory together, and are timed in turns.
 
 Such a method is called a contestant. In a round, every contestant has one turn, in random order. In its turn, a
-contestant trains one burst of consecutive steps for each of its kinds of steps, such as steps with and without
-averaging. After a few rounds, all contestants are created again, in another order. Each creation is a new placement of
-data and code in memory, and the placement changes the time of a step. Without new placements, this change would look
-like a difference between methods.
+contestant trains one burst of consecutive steps for each of its step kinds, such as steps with and without averaging.
+
+After a few rounds, all contestants are created again, in another order. The time of a step depends on the placement of
+data and code in memory, so a single placement would favour some methods.
 """
 
 import random

@@ -106,9 +106,8 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
 
-    The seconds of the own work are those of a step with the method, minus those of a plain step, minus those that
-    ``compressors`` has for the step's messages. Steps with the method and plain steps take turns. Both train a hollow
-    model, which has the model's parameters but computes almost nothing.
+    These are the seconds of a step with the method, minus those of a plain step, minus those in ``compressors``. All
+    measured steps train a hollow model, which has the model's parameters but computes almost nothing.
 
     Args:
         cell: The cell.

@@ -41,8 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of steps to measure first. Measuring stops early after 20 s, but not before 5 steps. A few
-            more follow after each compressor and method, so that a short disturbance does not change all of them.
+        min_steps: The number of steps to measure first. If they take longer than 20 s, fewer steps are measured, but at
+            least 5. A few more steps follow after each compressor and method.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

@@ -64,8 +64,8 @@ class RankMeasurement:
     def wire_seconds(self) -> float:
         """The part of the exposed communication seconds in which the link transferred messages.
 
-        The rest is latency and waiting for other ranks. The transferring share is estimated as ``link_seconds`` ÷ the
-        seconds of all communication, hidden or not. The share is at most 1, and 1 if the link's rate is unknown.
+        It is estimated as the exposed seconds times a share: ``link_seconds`` ÷ the seconds of all communication, at
+        most 1. If the link's rate is unknown, the share is 1.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

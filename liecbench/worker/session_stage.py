@@ -85,9 +85,9 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Prepare to measure how long steps of ``timed`` compute, as ``Stage.compute_timer`` does. Collective.
+        """Return a timer of the contestants' computing, as ``Stage.compute_timer`` does. Collective.
 
-        One plain model is built for all contestants that compute the same, and its steps are measured.
+        The contestants that compute the same share one plain model, whose steps are measured.
         """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())

@@ -1,8 +1,8 @@
 """Forward and backward passes that do not train: their changes to a model are undone.
 
-A pass can change more than gradients: running statistics, a flag such as "initialised from the first batch", a counter
-in a plain attribute, a list that a hook appends to, the model's own random generator. ``undone`` remembers all that a
-model's Python objects hold, and restores it in place, so that every reference to these objects stays valid.
+A pass can change more than gradients, for example running statistics, a counter in a plain attribute, or the model's
+own random generator. ``undone`` remembers all that a model's Python objects hold, and restores it in place, so that
+every reference to these objects stays valid.
 """
 
 import functools

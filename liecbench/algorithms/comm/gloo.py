@@ -29,20 +29,18 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to r + 1, then to r + 2, and so on.
 
-    The next send starts when a message from an earlier peer has arrived. If all sends started at once, their flows
-    would share the rank's link, and all ranks might send to the same receiver first: dense shards then took 1.2 to 1.3
-    times the wire time, and in rotation 1.0 times. A root server that sends updates back does not wait between its
-    sends, because no other rank sends at that time.
+    The next send starts when a message from an earlier peer has arrived. If all sends started at once, they would slow
+    each other down: dense shards took 1.2 to 1.3 times the wire time, and in rotation 1.0 times. A root server that
+    sends updates back does not wait between its sends, because no other rank sends at that time.
 
     The rotation begins with a barrier of all ranks if this takes little time beside the messages
     (``Path.barrier_trips``).
 
-    Receives also start one after the other, and Gloo sends a message only when its receiver has started to receive. So
-    a rank that is ahead does not share the receiver's link with the rank whose turn it is. With 16 replayed ranks at
-    1 Gbit/s on a busy machine, averaging steps with dense shards took 1.15 times the wire time instead of 1.54.
+    Receives also start one after the other. Gloo sends a message only when its receiver has started to receive, so a
+    rank that is ahead does not share the receiver's link with the rank whose turn it is.
 
-    If the network ``path`` between ranks has a delay, more messages are in flight, as many as fill the path; otherwise
-    every peer would cost the delay again. If ``path`` is None, a transport sends as if there were no delay.
+    If ``path`` has a delay, as many messages are in flight as keep the path busy. If ``path`` is None, no delay is
+    assumed.
     """
 
     # The number of sends, and of receives, in flight at a time on a path without delay. Of two compressed messages, the

@@ -245,7 +245,7 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a list of one message, to receive ``numel`` elements, whose payload lies in the scratch memory.
+        """Return [message], whose payload lies in the scratch memory, to receive a vector of ``numel`` elements.
 
         Return an empty list if the scratch memory is too small.
         """

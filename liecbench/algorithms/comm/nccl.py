@@ -14,9 +14,9 @@ from liecbench.compressors.base import Compressor, Message
 class NcclTransport(Transport):
     """Sends and receives in one call, which the GPU carries out while the host goes on.
 
-    With a root server, uncompressed messages move in one call per rank offset (from each rank to rank + offset), so
-    that the root never holds the vectors of all workers at once. All ranks group their sends and receives in the same
-    way, because NCCL would deadlock otherwise.
+    Uncompressed messages with a root server are an exception. They move in one call per rank offset (from each rank to
+    rank + offset), so that the root never holds the vectors of all workers at once. All ranks group their sends and
+    receives in the same way, because NCCL would deadlock otherwise.
     """
 
     owns_recv_buffers = True

@@ -40,13 +40,11 @@ class _Direction:
 class Pacer:
     """Delays messages between the ranks of one machine as slow links would: the receiver waits for each message.
 
-    Every rank has an up link and a down link. A message enters the sender's up link when that link is free, and passes
-    it in a time of bytes ÷ rate, where the bytes include headers and acknowledgements. From its first byte on, the
-    message passes the receiver's down link in the same way. The sender computes when the first and the last byte reach
-    the down link, and writes both times, on the machine's monotonic clock, to memory that all ranks share. The receiver
-    also waits for the time that the machine itself needs to deliver a small message, because on a network this time
-    comes after the transfer. TCP's slow start and the effect of flows on each other are not modelled. The constructor
-    is collective in the default group.
+    Every rank has an up link and a down link. Messages pass a link one after the other, each in bytes ÷ rate seconds,
+    where the bytes include headers and acknowledgements. A message passes the sender's up link and the receiver's down
+    link at the same time. The sender writes the times at which the first and last byte reach the down link to memory
+    that all ranks share. The receiver adds the time that this machine needs to deliver a small message. TCP's slow
+    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
     """
 
     def __init__(self) -> None:

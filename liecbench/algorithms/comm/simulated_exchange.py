@@ -13,12 +13,12 @@ from liecbench.compressors.identity import Identity
 
 
 class SimulatedExchange(Exchange):
-    """Computes what the exchange of ``world_size`` ranks computes, in one process and without sending anything.
+    """Computes the results of an exchange among ``world_size`` ranks in one process, without sending anything.
 
-    Where a rank has its own vector of shape ``[numel]``, a vector has the shape ``[world_size · numel]`` here: worker
-    0's vector, then worker 1's, and so on. A vector of the servers has the shape ``[numel]``: the shards of all
-    servers. Each worker's vector and each server's mean goes through the compressor, with the random numbers that the
-    rank would use. If a method's other operations are element by element, its results equal those on real ranks.
+    A vector has the shape ``[world_size · numel]``: worker 0's vector, then worker 1's, and so on. A vector of the
+    servers has the shape ``[numel]``: the shards of all servers. Every vector that ranks would compress is compressed,
+    with the random numbers that the rank would use. If a method's other operations are element by element, its results
+    equal those on real ranks.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:

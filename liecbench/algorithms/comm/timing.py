@@ -213,7 +213,7 @@ class Stopwatch:
     def transfer(self) -> Iterator[None]:
         """Add to ``exposure`` the link seconds of the messages that ``counters`` counts in the ``with`` body.
 
-        All these messages are assumed to be under way at the same time.
+        The messages are assumed to be in flight at the same time.
         """
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield

@@ -33,7 +33,7 @@ class HostStream:
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Make work that this thread issues later wait for the default CUDA stream, on which Gloo's callbacks work.
+        """Make later work of this thread wait for the work on the default CUDA stream, where Gloo's callbacks run.
 
         On the CPU, do nothing.
         """

@@ -77,7 +77,7 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
     """Return confidence bounds (lower, upper) of B's seconds ÷ A's seconds − 1; (None, None) if pairs are too few.
 
-    A bound is wrong with a probability of at most 1/``threshold``. The interval is widened to contain the median of
+    The probability that a bound is wrong is at most 1/``threshold``. The interval is widened to contain the median of
     each launch of the two sides, because launches differ more than the pairs of one launch do.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)

@@ -27,7 +27,7 @@ _LONGEST_PERIOD = 10_000
 
 @dataclass(slots=True, kw_only=True)
 class MeasuredCase:
-    """A case, which is a cell of A and the cell of B that it is compared with, and its measurements so far.
+    """The measurements so far of one case: of a cell of A and the cell of B that it is compared with.
 
     Attributes:
         case: The case.

@@ -20,13 +20,12 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time.
-        alpha: If in no test B is slower than A by more than ``tolerance``, the probability that any test of the check
-            fails is at most this.
-        beta: If B is slower than A by ``bound`` or more, the probability that the test passes is at most this.
+        alpha: The largest probability that any test of the check fails although B is slower by more than ``tolerance``
+            in no test.
+        beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: Number of launches of both sides that a verdict needs. A single launch is not enough, because
-            step times differ from launch to launch even without a change, for example due to other memory addresses. If
-            this is less than ``FEWEST_RELAUNCHES``, every test is inconclusive.
+        fewest_relaunches: The number of launches of both sides that a verdict needs. Step times differ from launch to
+            launch, so a single launch is not enough: with less than ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02

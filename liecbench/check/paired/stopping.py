@@ -1,4 +1,4 @@
-"""The decision to stop measuring pairs of a test: the test is decided, or no number of further pairs can decide it.
+"""The decision to stop measuring pairs of a test: the test has a verdict, or further pairs cannot bring one.
 
 A test is one metric of one cell. A relaunch is one launch of the ranks of both sides, in which pairs are measured.
 """
@@ -105,13 +105,13 @@ def is_complete(
 ) -> bool:
     """Return True if a cell needs no more pairs.
 
-    Such a cell has ``rule.most_pairs`` pairs, or each of its tests has a verdict or cannot get one any more.
+    Such a cell has ``rule.most_pairs`` pairs, or each of its tests has a verdict or can no longer get one.
 
     Args:
         tests: The pairs of each test of the cell; a test is one metric.
         rule: The rule.
-        num_tests: Number of tests of the whole check.
-        running: The number of the launch that still measures pairs; None between launches.
+        num_tests: The number of tests of the whole check.
+        running: The index of the launch in which pairs are being measured; None between launches.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs

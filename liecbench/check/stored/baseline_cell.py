@@ -163,7 +163,7 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
-        """The environment, and the settings that do not change the bytes sent, as values by name."""
+        """The fields of the environment, and the settings that do not change the bytes sent: names and values."""
         return conditions(self.keys, self.environment)
 
     @functools.cached_property

@@ -124,9 +124,9 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return True if the communication time of the rank that communicated least is recorded, or not needed.
+    """Return True if the communication seconds of the rank that communicated least are recorded or not needed.
 
-    The time is not needed if the epoch has no timed step or sent no bytes.
+    They are not needed if the epoch has no timed step or sent no bytes.
     """
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 

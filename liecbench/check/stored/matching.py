@@ -63,10 +63,10 @@ class CellMatch:
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return, for each cell of ``current``, the index in ``baseline`` of the cell to compare it with, or None.
+    """Return the index in ``baseline`` of the cell to compare with each cell of ``current``; None if there is none.
 
-    Both cells have the same seed, and agree in all settings that can change the bytes sent. Of several such cells of
-    the baseline, the one is chosen that agrees with the current cell in the most other settings and environment fields.
+    A cell of the baseline qualifies if it has the same seed, and the same settings among those that can change the
+    bytes sent. Of several such cells, the one with the most other settings and environment fields in common is chosen.
     """
     candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):

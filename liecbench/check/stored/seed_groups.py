@@ -19,8 +19,8 @@ class SeedGroup:
         known: Cells that did not fail and that match a cell of the baseline.
         failed: Cells that failed.
         matches: Cells that completed, each with the baseline's cell that it matches.
-        unknown: The seed of each cell that matches no cell of the baseline, with a text that names the differences from
-            the baseline's nearest cell.
+        unknown: The cells that match no cell of the baseline. The keys are their seeds, and the values are texts that
+            name the differences from the most similar cell of the baseline.
         missing: Seeds of the baseline's cells that match no cell of the results.
     """
 

@@ -49,9 +49,10 @@ def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def _points(rows: Sequence[Row], labels: Labels, name: str) -> list[Series]:
-    """Return one series per row, which is a single point, and one per setting, the Pareto front of its rows' points.
+    """Return the series of a figure that shows the metric ``name`` (y) over the payload bytes of a training (x).
 
-    A point's x is the payload bytes of the training, and its y the metric ``name``.
+    Every row is one series with a single point. Every setting has one more series: the Pareto front of its rows'
+    points.
     """
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:

@@ -35,10 +35,9 @@ def estimated_slowdown(
 ) -> Slowdown:
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
-    If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the least power
-    of two with which a dilation of at most 16 suffices. If there is none, they are divided by the power of two that
-    needs the least dilation.
-    No message becomes smaller than 4 kB.
+    If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the smallest
+    power of two with which such a dilation suffices. If no power of two achieves this, they are divided by the one with
+    the least dilation. No message becomes smaller than 4 kB.
 
     Args:
         methods: For each method, a cell with it and the method's step kinds. The cell's links must be shaped.
@@ -164,9 +163,9 @@ def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
 
 
 def raised(slowdown: Slowdown, share: float) -> Slowdown:
-    """Return ``slowdown`` with the dilation at which the used share of the processors should be 30 %.
+    """Return ``slowdown`` with a dilation at which about 30 % of the processors' time should be used.
 
-    ``share`` is the share that was used with the present ``slowdown``.
+    ``share`` is the share of the processors' time that was used with ``slowdown``.
     """
     dilation = min(MOST_DILATION, math.ceil(slowdown.dilation * share / MAX_CPU_SHARE))
     return dataclasses.replace(slowdown, dilation=dilation)

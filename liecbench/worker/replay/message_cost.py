@@ -21,7 +21,7 @@ class MessageCost:
     """The seconds that a rank spends on a message besides the transfer, if each rank has a processor of its own.
 
     Attributes:
-        message: Seconds to send one message and to receive one.
+        message: Seconds to send one message plus those to receive one.
         hop: Seconds per message that the rank passes on in a ring all-reduce.
     """
 

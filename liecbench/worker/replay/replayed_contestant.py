@@ -40,8 +40,8 @@ class Stage:
         slowdown: The factors by which everything is slower, and messages are smaller, than what is emulated.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: By the id of a contestant's cell and by step kind, the number of timed steps in the next burst. The
-            numbers are kept for all placements, so that only the first placement needs a burst to find them.
+        num_steps: The number of timed steps in the next burst, by the id of a contestant's cell and by step kind. A
+            burst in the first placement determines it, and later placements use it again.
     """
 
     profile: Profile
@@ -172,8 +172,8 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the length of a pause, in seconds of the emulated device, after work that the dilation does not lengthen.
+    """Return the length of the pause after work that the dilation does not lengthen, in seconds of the emulated device.
 
-    In reality the work takes ``seconds``, and work and pause together take ``seconds`` × ``dilation``.
+    The work really takes ``seconds``. Work and pause together really take ``seconds`` × ``dilation``.
     """
     return seconds * (dilation - 1) / dilation

@@ -31,8 +31,7 @@ class ReplayedExchange:
         pauses: This rank's pauses.
         watch: Counts the exchange's bytes and messages, and times its work.
         extra_seconds: The length of a pause for each message that is sent or received, in seconds of the emulated
-            device. The pause makes up for the message's processor time, the only time that the dilation does not
-            lengthen.
+            device. The pause makes up for the message's processor time, which the dilation does not lengthen.
         slowdown: The factors by which the replay is slower, and real messages are smaller than emulated ones.
     """
 

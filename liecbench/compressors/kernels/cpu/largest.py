@@ -137,8 +137,8 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
     """Add to ``counts[b]`` the number of magnitudes of which one half of the bits has the value b.
 
-    If ``upper`` is negative, this is the upper half (15 bits), and all magnitudes count. Otherwise it is the lower half
-    (16 bits), and only magnitudes whose upper half is ``upper`` count.
+    If ``upper`` is negative, the upper halves (15 bits) of all magnitudes are counted. Otherwise the lower halves (16
+    bits) are counted, but only of magnitudes whose upper half is ``upper``.
     """
     if upper < 0:
         for i in range(bits.size):

@@ -55,8 +55,8 @@ class Int4OnGpu(Operations):
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the indices of the elements in the first and in the second half of each group, and a mask for each half.
 
-    ``row`` has the numbers of the groups, and ``group`` is the number of elements per group. The masks are True at
-    indices below ``length``. If ``whole``, all indices are, and the masks are just True.
+    ``row`` has the indices of the groups, and ``group`` is the number of elements per group. A mask is True at the
+    indices below ``length``. If ``whole``, all indices are below ``length``, and the masks are just True.
     """
     column, first = tl.arange(0, group // 2)[None, :], row[:, None] * group
     half, low_inside, high_inside = group // 2, True, True
