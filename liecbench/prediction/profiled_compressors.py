@@ -21,10 +21,10 @@ _UNCOMPRESSED: Final = CompressorTimes(
 
 
 def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
-    """Return the profile's times of a compressor; uncompressed messages have default times.
+    """Return the profile's times of a compressor. If the profile has none of ``identity``, return default times.
 
     Raises:
-        LiecbenchError: If the profile has no times of the compressor; the message says how to measure them.
+        LiecbenchError: If the profile has no times of another compressor; the message says how to measure them.
     """
     from liecbench.compressors.by_name import description
     from liecbench.compressors.rounds import Rounds

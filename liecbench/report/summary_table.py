@@ -33,8 +33,8 @@ _DECIDING: Final = ("test_accuracy", "test_loss", "speedup", "seconds_per_epoch"
 class _Layout:
     """The layout of a summary table.
 
-    ``texts`` has the texts of each row by column name, and is indexed by ``id(row)``. ``widths`` has the width of each
-    column by column name. ``longest_bar`` is the speed-up of the longest bar.
+    ``texts[id(row)]`` has the texts of a row by column name. ``widths`` has the width of each column by column name.
+    ``longest_bar`` is the speed-up of the longest bar.
     """
 
     texts: Mapping[int, Mapping[str, Text]]

@@ -15,7 +15,9 @@ LEVEL = 0.05
 
 
 def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
-    """Yield a sentence on the times to the target and, if the baseline also reaches it, one that ranks the methods.
+    """Yield one or two sentences on the methods' times to the target.
+
+    The second sentence ranks the methods, or says why they are not ranked.
 
     Args:
         verdict: The verdict on the setting.

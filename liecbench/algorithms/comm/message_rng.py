@@ -33,7 +33,7 @@ class MessageRng:
 
         Args:
             compressor: The compressor of the message.
-            shard: The owner of the message's shard; in a gather, the sender.
+            shard: The rank that owns the message's shard; in a gather, the sender.
             sender: The rank that sends the message.
         """
         return compressor.with_rng(dataclasses.replace(self._key, shard=shard, sender=sender))

@@ -1,6 +1,6 @@
 """Git revisions of a package, each installed in its own virtual environment.
 
-A virtual environment also imports the packages of this interpreter, so only the package itself is installed.
+The virtual environment has only the package. All other packages are imported from this interpreter's environment.
 """
 
 import contextlib

@@ -11,9 +11,10 @@ from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 @compiled("void(f4[::1], f4, u8, u1[::1], f4[::1], b1, b1)")
 def encode(values, scale, key, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Draw sign(v) with probability |v| / ``scale``, else 0, and pack the signs; ``key`` seeds the random numbers.
+    """For each value v, draw sign(v) with probability |v| / ``scale``, else 0, and pack the draws into ``packed``.
 
-    If ``has_residual``, also write v − sign · ``scale``: to ``values`` itself if ``in_place``, else to ``residual``.
+    ``key`` seeds the random numbers. If ``has_residual``, also write v − draw · ``scale``: to ``values`` itself if
+    ``in_place``, else to ``residual``.
     """
     signs = np.empty(GROUP, np.int8)
     factor = 1 / np.float64(scale) if 0 < scale < np.inf else 0.0
