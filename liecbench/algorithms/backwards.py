@@ -13,10 +13,10 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 
 
 class Backwards:
-    """Watches the backward passes of ``ddp`` that exchange gradients.
+    """Watches the backward passes of ``ddp`` that exchange gradients, and restores gradients of unused parameters.
 
-    If no rank used a parameter in the forward pass, DDP leaves the parameter's gradient unchanged. But if the gradient
-    is a view of a bucket, the communication hook overwrites the gradient. This class restores such gradients.
+    DDP leaves the gradient of a parameter unchanged if no rank used the parameter. But the communication hook
+    overwrites the gradient if it is a view of a bucket.
 
     Args:
         ddp: The model.

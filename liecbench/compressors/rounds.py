@@ -55,8 +55,7 @@ class Rounds(Randomised):
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` times the sum of the decoded payloads to ``out``, or add it if ``accumulate``.
 
-        A payload holds one message of ``compressor`` per round, and decodes to the sum of these messages. If
-        ``compressor`` uses no random numbers, one call of its ``sum_messages`` adds the messages of all payloads.
+        A payload holds one message of ``compressor`` per round, and decodes to the sum of these messages.
         """
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
         for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):

@@ -64,10 +64,9 @@ def num_epochs(spec: Mapping[str, Any]) -> int:
 
 
 def field_text(name: str, value: object) -> str:
-    """Return a user's value of the field ``name`` as text that can be compared with ``str`` of a cell's value.
+    """Return a user's value of the field ``name`` as cells spell it, such as ``100mbit`` for ``100Mbps``.
 
-    Different spellings of a link or size become the same text: ``100Mbps`` and ``100mbit``, or ``1MiB`` and 1048576. A
-    value that cannot be parsed, such as ``10mbit↑ 50mbit↓`` copied from a table, is returned unchanged, as text.
+    A value that cannot be parsed, such as ``10mbit↑ 50mbit↓`` copied from a table, is returned unchanged, as text.
     """
     parse = _PARSERS.get(name, str)
     try:

@@ -9,7 +9,10 @@ from liecbench.profiles.profile import Profile
 
 
 def transport_costs(path: Path | None, profile: Profile | None) -> TransportCosts:
-    """Return the constants that fit a benchmark, else those of NCCL for the profile of a GPU, else those of Gloo.
+    """Return the constants of the transport.
+
+    They are those that fit the benchmark in ``path``. Without a benchmark, they are NCCL's for the profile of a GPU,
+    else Gloo's.
 
     Args:
         path: The output of a benchmark over Gloo; None without a benchmark.

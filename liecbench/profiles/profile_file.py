@@ -51,8 +51,8 @@ def read_profile(path: Path) -> Profile:
 def parse_profile(text: str, source: str) -> Profile:
     """Return the profile in JSON text; ``source`` names the text in error messages.
 
-    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile. Raises it also if the text
-    is sealed (see ``sealed_text``), and was changed afterwards.
+    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile. Also raises it if the text
+    was changed after it was sealed (see ``sealed_text``).
     """
     text = _without_seal(text, source)
     try:

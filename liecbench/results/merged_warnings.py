@@ -25,7 +25,7 @@ def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
 
 
 def merged_warnings(warnings: Sequence[str]) -> list[str]:
-    """Return the warnings, with those that differ only in the method or in numbers merged into one.
+    """Return the warnings. Those that differ only in the method or in numbers are merged into one.
 
     A merged warning has the names of the methods, and the range of each number.
 

@@ -44,7 +44,8 @@ def summarise(
 
     Args:
         cells: Cells of one or more results directories.
-        baseline: The cells with which rows of the same setting and workload are compared.
+        baseline: The baseline of the comparison. Its row is compared with the rows of the same setting and
+            workload.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both

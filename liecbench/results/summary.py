@@ -61,7 +61,7 @@ def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[Bre
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines of the form ``name: text``, after merging lines with equal texts into one: ``a and b: text``."""
+    """Yield the lines, such as ``a: text``. Lines with equal texts are merged into one, such as ``a and b: text``."""
     names: dict[str, list[str]] = {}
     for line in lines:
         name, colon, text = line.partition(": ")

@@ -89,9 +89,9 @@ class ComputeAlone:
         """Measure steps on all ranks at the same time, and return the seconds of one step. Collective.
 
         Returns:
-            The mean over ranks of the lower quartile of each rank's steps, the same on every rank. On the CPU with one
-            thread per rank, the seconds are CPU time of the training thread, so that waiting for a processor does not
-            count. On the CPU with several threads they are wall time, and on a GPU they are time on the GPU's clock.
+            The lower quartile of each rank's step seconds, averaged over the ranks. On the CPU with one thread per
+            rank, these are CPU seconds of the training thread, so that waiting for a processor does not count. On the
+            CPU with several threads they are wall time, and on a GPU they are time on the GPU's clock.
         """
         dist.barrier()
         with _restored_random_states(self.replica.device):

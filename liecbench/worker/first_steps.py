@@ -36,9 +36,9 @@ class FirstStepsRecorder:
         self._norm: float | None = None
 
     def step_ended(self, loss: Tensor) -> None:
-        """Store ``loss``, the loss of the step that has ended. After the first five steps, do nothing.
+        """Store ``loss``, the loss of the step that has ended; do nothing after the first five steps.
 
-        At the end of the last of these steps, also measure the compression error and the norm of the residuals.
+        After the last loss that is stored, also measure the compression error and the norm of the residuals.
         """
         if len(self._losses) == self._num_steps:
             return

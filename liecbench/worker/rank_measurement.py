@@ -29,8 +29,8 @@ class RankMeasurement:
         counters: Payload bytes and messages of all steps; compression and communication seconds of the timed steps.
         wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
         cpu_seconds: CPU seconds of this process.
-        machine_cpu_seconds: CPU seconds of this machine's processors together: (used by any process but
-            the one that emulates the links, available).
+        machine_cpu_seconds: CPU seconds (used, available) of all processors of this machine. The process that emulates
+            the links does not count as use.
         machine: Number of this rank's machine, from 0.
         peak_memory_bytes: High-water mark of this process's resident memory.
         late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank

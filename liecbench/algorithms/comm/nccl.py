@@ -32,7 +32,7 @@ class NcclTransport(Transport):
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Send and receive all messages, and yield the sender's rank and the message for each receive.
+        """Send and receive all messages, and yield (sender's rank, message) for each received message.
 
         All messages move at once, except uncompressed messages with a root server. Those move in turns: from each rank
         first to rank + 1, then to rank + 2, and so on.

@@ -1,6 +1,6 @@
-"""GPU implementation of the compressor ChunkedTopK. One kernel finds the kept entries, one program for each chunk.
+"""GPU implementation of the compressor ChunkedTopK.
 
-The kept entries are few, so that PyTorch's operations pack and unpack them.
+One kernel, with one program per chunk, finds the kept entries. PyTorch's operations pack and unpack them.
 """
 
 from collections.abc import Sequence
