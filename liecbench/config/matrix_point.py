@@ -70,7 +70,7 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return the fields of ``model`` that the user wrote, by name, each with its path in the scenario file.
+    """Return the fields of ``model`` that the user wrote, by name, with the path of each in the scenario file.
 
     ``path`` is the path of ``model`` in this file.
     """

@@ -164,7 +164,7 @@ class Scenario(Model):
 
     @property
     def baseline_choice(self) -> BaselineChoice:
-        """The choice of the cells that others are compared with: an algorithm and, if given, values of other fields."""
+        """The choice of the baseline: an algorithm and, if given, values of other fields."""
         return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property

@@ -14,7 +14,7 @@ COMMAND_SECONDS: Final = 4.0
 
 
 def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionCost]:
-    """Return the expected cost of each session.
+    """Return the expected cost of each session, in the order of ``sessions``.
 
     Args:
         sessions: A run's sessions, in the order in which they run.

@@ -95,7 +95,10 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add each counter's growth to its total. Drop the total of a counter that is missing or was reset."""
+        """Add the increase of each counter since the last call to the counter's total.
+
+        Drop the total of a counter that is missing or was reset.
+        """
         now = dict(_counts(self._handle))
         self._counted = self._clock()
         for name in list(self._totals):

@@ -66,7 +66,7 @@ class AcceleratedTraining(FrameworkTraining):
             accelerator.clip_grad_norm_ = self._clip_grad_norm
 
     def detach(self) -> None:
-        """Restore plain DDP and the accelerator; local models are replaced by their mean. Collective."""
+        """Restore plain DDP and the accelerator. If ranks have local models, replace them by their mean. Collective."""
         super().detach()
         self._restore_accelerator()
 

@@ -78,7 +78,7 @@ def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
 
 
 def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
-    """Record that the cell of ``job`` failed with ``error``. Unless ``begun``, first record the attempt's start."""
+    """Record that the cell of ``job`` failed with ``error``. If not ``begun``, first record the attempt's start."""
     cell = job.cell
     if not begun:
         start = Start(

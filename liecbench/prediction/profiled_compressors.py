@@ -53,7 +53,7 @@ def _text(spec: dict[str, Any]) -> str:
 
 
 def _repeated(times: CompressorTimes, rounds: int) -> CompressorTimes:
-    """Return the times of a compressor that is applied ``rounds`` times."""
+    """Return ``times`` multiplied by ``rounds``, for a compressor that is applied ``rounds`` times."""
     line = functools.partial(_scaled_line, factor=float(rounds))
     return CompressorTimes(
         compressor=times.compressor,

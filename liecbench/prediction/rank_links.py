@@ -21,7 +21,7 @@ class Messages:
     num_bytes: int
 
     def framed_bytes(self, header_bytes: int) -> float:
-        """Return the bytes of the frames that carry the messages, each with ``header_bytes`` in front."""
+        """Return the total bytes of the frames that carry the messages. Every message has ``header_bytes`` in front."""
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:

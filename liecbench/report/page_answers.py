@@ -1,4 +1,4 @@
-"""The charts at the top of the page: the speed-ups of one setting as bars, or those of several as a map."""
+"""The charts at the top of the HTML page: the speed-ups of one setting as bars, or those of several as a map."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -37,7 +37,13 @@ class CellGroup:
     def of(
         cls, cells: list[CellResult], baseline: BaselineChoice, derived: Mapping[int, dict[str, float]]
     ) -> "CellGroup":
-        """Return the group of ``cells``; ``derived`` has the metrics of each completed cell by ``id(cell)``."""
+        """Return the group of ``cells``.
+
+        Args:
+            cells: Cells that differ only in the seed.
+            baseline: The choice of the baseline's cells.
+            derived: The metrics of each completed cell. The keys are ``id(cell)``.
+        """
         completed = [cell for cell in cells if cell.status == "completed"]
         per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}
         name = "seconds_per_epoch"
@@ -82,7 +88,7 @@ def task_key(group: CellGroup) -> bytes:
 
 
 def by_task(groups: Sequence[CellGroup]) -> dict[bytes, CellGroup]:
-    """Return the groups by ``task_key``; if several groups have the same task, only the first of them."""
+    """Return the first group of each task. The keys are those of ``task_key``."""
     return {task_key(group): group for group in reversed(groups)}
 
 

@@ -211,9 +211,9 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 
 
 def field_label(value: object, name: str) -> str:
-    """Return a field's value as text, with the field's name before it if the value alone is unclear.
+    """Return a field's value as text, such as ``sign`` or ``average period 32``.
 
-    If the value is True, the text is the field's name.
+    The field's name comes first if the value alone is unclear. If the value is True, the text is the field's name.
     """
     if name == "block_order":
         return f"blocks {value}"

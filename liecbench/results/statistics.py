@@ -83,7 +83,7 @@ def _odd_root(numerator: int, denominator: int) -> int:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values, in the same order, adjusted by Holm's method because they are tested together."""
+    """Return the p-values after Holm's adjustment for multiple tests, in the order of ``p_values``."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, highest = [1.0] * len(p_values), 0.0
     for place, index in enumerate(order):

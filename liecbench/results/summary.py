@@ -145,7 +145,7 @@ def _named_fastest(verdict: SettingVerdict) -> Row | None:
 
 
 def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield a sentence on the bytes that methods keep on each rank, such as residuals, if methods differ in them."""
+    """Yield a sentence on the memory that each method keeps per rank, such as residuals, if methods differ in it."""
     sizes = [(row, value.mean) for row in verdict.rows if (value := row.metrics["memory_bytes"]) is not None]
     if len({size for _, size in sizes}) > 1:
         texts = [f"{words.name(row)} {BYTES.format(size) if size else 'none'}" for row, size in sizes[:_MAX_ROWS_NAMED]]
@@ -158,7 +158,7 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 
 
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
-    """Yield (sentence, rows that have the flag, True if these are all rows) for each flag that needs a sentence."""
+    """Yield (sentence, rows with the flag, whether these are all completed rows) for each flag that a row has."""
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():
         flagged = [row for row, found in flags if flag in found]

@@ -1,4 +1,4 @@
-"""The gradient that noise leaves: ‖∇f(x̄)‖² once it no longer falls or grows."""
+"""The gradient that noise leaves: ‖∇f(x̄)‖² once it is stationary, where x̄ is the mean of the workers' models."""
 
 import math
 

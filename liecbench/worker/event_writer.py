@@ -43,9 +43,14 @@ class EventWriter:
             self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
     def turn(self, cell: str, number: int, num_rounds: int) -> None:
-        """Send the progress of a timing session: a cell's turn begins in round ``number`` (from 1) of ``num_rounds``.
+        """Send the progress of a timing session: the turn of ``cell`` begins.
 
-        ``cell`` is the cell's id. In a round, each of the methods to compare has one turn.
+        In a round, each of the methods to compare has one turn.
+
+        Args:
+            cell: The cell's id.
+            number: The number of the round, from 1.
+            num_rounds: The number of rounds that are planned.
         """
         self.send(TimingProgress(cell=cell, round=number, rounds=num_rounds))
 

@@ -173,7 +173,7 @@ def _step_seconds(replica: Replica, number: int) -> float:
 
 
 def _call_seconds(schedule: Schedule, compressors: Sequence[CompressorTimes]) -> float:
-    """Return the seconds that one rank compresses and decompresses in all calls of a step."""
+    """Return the seconds that one rank spends on compressing and decompressing in all calls of a step."""
     total = 0.0
     for call in schedule.calls:
         wanted = description(call.compressor)

@@ -1,4 +1,4 @@
-"""The records of the cells that a timing session completes: their starts and ends."""
+"""The records of a timing session's completed cells: the start and the end of each cell."""
 
 from liecbench.config.jobs import Contestant, Session
 from liecbench.results.environment_record import Environment

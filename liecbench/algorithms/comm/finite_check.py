@@ -65,7 +65,7 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that waits for the work that the flag's device was given before the function was created."""
+    """Return a function that waits for the work that was issued on the flag's device before this call."""
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

@@ -69,7 +69,7 @@ class PairedComparison:
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
         """Launch both sides, and measure pairs of each case in ``group``.
 
-        After a failure, launch again for the cases that are not measured yet. ``relaunch`` is the number of this
+        If a launch fails, launch again for the cases that have not been measured. ``relaunch`` is the number of this
         launch, from 0.
         """
         remaining = list(group)

@@ -114,9 +114,9 @@ def _signed(old: float, new: float) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return a result for the cell ``label``, with the values of the seed that changed most.
+    """Return a result for the cell ``label``, with the values of one seed.
 
-    If any seed fails, only those that fail are considered.
+    This is the seed whose values changed most, among the seeds that fail if any does.
     """
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "

@@ -48,7 +48,7 @@ class ReplayedStage:
         return len(self._session.contestants) + 1
 
     def create(self, contestant: Contestant) -> ReplayedContestant:
-        """Prepare a contestant's steps.
+        """Return a contestant whose steps are ready to be replayed.
 
         Raises:
             ProfileError: If the profile has no times for a compressor that the method uses.
