@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from liecbench.results.row_flags import CPU_BOUND, row_flags
+from liecbench.results.row_flags import is_busy
 from liecbench.results.rows import Row
 
 Bottleneck = Literal["compute", "wire", "compress", "latency", "cpu"]
@@ -32,8 +32,7 @@ def time_shares(row: Row) -> dict[Bottleneck, float]:
     total = sum(seconds.values())
     if len(seconds) < len(_PARTS) or not total:
         return {}
-    cpu_bound = CPU_BOUND in row_flags(row)
-    waits: Bottleneck = "cpu" if cpu_bound else "latency"
+    waits: Bottleneck = "cpu" if is_busy(row) else "latency"
     return {waits if part == "latency" else part: value / total for part, value in seconds.items()}
 
 

@@ -4,6 +4,7 @@ import statistics
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
+from liecbench.results.cells import CellResult
 from liecbench.results.rows import Row
 
 CPU_BOUND: Final = "cpu_bound"
@@ -12,18 +13,22 @@ REPLAYED: Final = "replayed"
 NOT_TRAINED: Final = "not_trained"
 EARLIER_TIMING: Final = "timed_one_after_another"
 OTHER_TASK: Final = "other_task"
-# A row is CPU-bound if its ranks keep more than this share of the processors busy, and its ranks' threads and the
-# emulation of its links are more than the processors.
+# If the ranks' threads and the emulation of their links are more than the processors, a row is CPU-bound above this
+# share of busy processors; above the second if the ranks replay a profile, and should need hardly any processor.
 _BUSY_SHARE: Final = 0.5
-# Likewise if its ranks replay a profile, and should need hardly any processor.
 _BUSY_SHARE_REPLAYED: Final = 1 / 3
+# Likewise if the ranks compute and compress during more than this share of the time, because they then wait for each
+# other's processors. With less, two ranks on two cores took as long as replayed ones to 3 %; with more, 1.01 to 2.2
+# times as long.
+_COMPUTING_SHARE: Final = 0.05
 _MAX_OTHER_SHARE: Final = 0.15
 
 
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    - ``cpu_bound``: the row's ranks need more processors than there are.
+    - ``cpu_bound``: the row's ranks need more processors than there are. They keep most of these busy, or compute and
+      compress during over 5 % of the time.
     - ``disturbed``: other processes used over 15 % of the CPU. If the row's ranks replayed a profile, they must also
       have woken late from their sleeps.
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
@@ -33,7 +38,7 @@ def row_flags(row: Row) -> tuple[str, ...]:
     - ``other_task``: the row's task differs from the baseline's, for instance in the learning rate.
     """
     flags = {
-        CPU_BOUND: _is_cpu_bound(row),
+        CPU_BOUND: is_busy(row) or _computes_on_shared_processors(row),
         DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE and not row.pace.kept_times,
         REPLAYED: row.is_replayed,
         NOT_TRAINED: not row.is_trained,
@@ -43,17 +48,10 @@ def row_flags(row: Row) -> tuple[str, ...]:
     return tuple(name for name, holds in flags.items() if holds)
 
 
-def _is_cpu_bound(row: Row) -> bool:
-    completed = [cell for cell in row.cells if cell.status == "completed"]
-    cpus = [cell.environment.num_cpus for cell in completed]
-    if not completed or not all(cpus) or row.fields["link"] == "host":
-        return False
-    num_cpus = min(int(number) for number in cpus if number)
-    needed = int(row.fields["workers"]) * int(row.fields["threads"])
-    needed += LinkMap.parse(row.cells[0].spec["link"]).shaped  # emulation of the links takes a processor, too
-    if needed <= num_cpus:
-        return False
-    epochs = [epoch for cell in completed for epoch in cell.epochs if epoch.timed_steps]
+def is_busy(row: Row) -> bool:
+    """Return whether the row's ranks need more processors than there are, and keep most of these busy."""
+    num_cpus = _shared_processors(row)
+    epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]
     busy = [
         epoch.cpu_seconds * epoch.timed_steps / epoch.steps / (epoch.train_seconds + epoch.data_seconds)
         for epoch in epochs
@@ -61,4 +59,28 @@ def _is_cpu_bound(row: Row) -> bool:
     ]
     share = _BUSY_SHARE_REPLAYED if row.is_replayed else _BUSY_SHARE
     # CPU seconds are real ones, and in dilated time an epoch's seconds are real seconds ÷ dilation.
-    return bool(busy) and statistics.fmean(busy) / row.dilation > share * num_cpus
+    return bool(num_cpus and busy) and statistics.fmean(busy) / row.dilation > share * num_cpus
+
+
+def _computes_on_shared_processors(row: Row) -> bool:
+    """Return whether ranks that share processors compute and compress during much of the time."""
+    parts = (row.metrics["compute_seconds_per_epoch"], row.metrics["exposed_compress_seconds_per_epoch"])
+    total = row.metrics["seconds_per_epoch"]
+    if row.is_replayed or total is None or not _shared_processors(row):
+        return False
+    return sum(part.mean for part in parts if part is not None) > _COMPUTING_SHARE * total.mean
+
+
+def _shared_processors(row: Row) -> int:
+    """Return the number of processors if the row's ranks and the emulation of its links need more, and 0 otherwise."""
+    cpus = [cell.environment.num_cpus for cell in _completed(row)]
+    if not cpus or not all(cpus) or row.fields["link"] == "host":
+        return 0
+    num_cpus = min(int(number) for number in cpus if number)
+    needed = int(row.fields["workers"]) * int(row.fields["threads"])
+    needed += LinkMap.parse(row.cells[0].spec["link"]).shaped  # emulation of the links takes a processor, too
+    return num_cpus if needed > num_cpus else 0
+
+
+def _completed(row: Row) -> list[CellResult]:
+    return [cell for cell in row.cells if cell.status == "completed"]

@@ -20,10 +20,17 @@ def row(
     other: float | None = None,
     link: str = "20mbit",
     timed: int = 22,
+    computing: float = 0.0,
+    compress: float = 0.0,
 ) -> Row:
     """Return a row with an epoch of 22 steps, of which the ``timed`` timed ones take 1 s."""
     trained = dataclasses.replace(
-        epoch("a", seconds=1.0, timed=timed), cpu_seconds=cpu, data_seconds=data, other_cpu_share=other
+        epoch("a", seconds=1.0, timed=timed),
+        cpu_seconds=cpu,
+        data_seconds=data,
+        other_cpu_share=other,
+        compute_seconds=computing,
+        exposed_compress_seconds=compress,
     )
     began = dataclasses.replace(start("a", workers=workers, link=link), environment=Environment(num_cpus=num_cpus))
     return rows_of([began, trained, end("a")])[0]
@@ -44,6 +51,22 @@ def row(
     ],
 )
 def test_a_row_is_cpu_bound_if_too_many_ranks_keep_the_processors_busy(found: Row, expected: bool) -> None:
+    assert expected == ("cpu_bound" in row_flags(found))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (row(computing=0.03, compress=0.019), False),
+        (row(computing=0.03, compress=0.021), True),
+        (row(computing=0.051, workers=2), True),  # two ranks, and the emulation of their links
+        (row(computing=0.5, workers=2, link="none"), False),
+        (row(computing=0.5, num_cpus=5), False),
+    ],
+)
+def test_a_row_is_cpu_bound_if_ranks_that_share_processors_compute_over_a_twentieth_of_the_time(
+    found: Row, expected: bool
+) -> None:
     assert expected == ("cpu_bound" in row_flags(found))
 
 
