@@ -73,12 +73,13 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     wire = share * busy.wire_seconds + after.wire_seconds
     compress = share * busy.compress_seconds + after.compress_seconds
     waiting = max(0.0, exposed + after.seconds - wire - compress)
-    is_parallel = work.world_size > 1 or nodes is not None
+    # What a step costs that sends nothing is in the method's own times, if they are known.
+    has_overhead = (work.world_size > 1 or nodes is not None) and (bool(work.sent_bytes) or not work.has_own_times)
     return StepTime(
         compute_seconds=compute,
         wire_seconds=wire,
         compress_seconds=compress,
-        latency_seconds=waiting + (costs.overhead_seconds(has_own_times=work.has_own_times) if is_parallel else 0.0),
+        latency_seconds=waiting + (costs.overhead_seconds(has_own_times=work.has_own_times) if has_overhead else 0.0),
     )
 
 

@@ -15,7 +15,7 @@ from liecbench.prediction.rank_links import RankLinks
 from liecbench.prediction.recorded_method import RecordedMethod
 from liecbench.prediction.step_time import StepTime, step_time
 from liecbench.prediction.transport_costs import TransportCosts
-from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile import MethodTimes, Profile
 from tests.prediction.made_profiles import made_profile
 
 COSTS = TransportCosts(message_seconds=180e-6, segment_seconds=40e-6, step_seconds=1e-3)
@@ -86,6 +86,21 @@ def test_in_a_gather_every_rank_sends_its_message_to_all_others_and_adds_those_o
 
     assert steps.keys() == {"compressed"}  # the first epochs, which send more, are not the long run's
     assert steps["compressed"].seconds == pytest.approx(0.03 + seconds + 1e-3, rel=1e-9)
+
+
+def test_a_step_that_sends_nothing_takes_its_computing_and_the_methods_own_time() -> None:
+    local_sgd = method({"name": "local_sgd", "average_period": 4}, None, "sharded")
+    own = [
+        MethodTimes(algorithm={"name": "local_sgd", "average_period": 4}, kind=kind, local=2e-3)
+        for kind in ("local", "averaging")
+    ]
+    profile = made_profile().model_copy(update={"methods": tuple(own)})
+
+    known, unknown = times(local_sgd, 2, "20mbit", profile), times(local_sgd, 2, "20mbit")
+
+    assert known["local"].seconds == pytest.approx(0.03 + 2e-3, rel=1e-9)
+    # Without the method's times, the transport's seconds per step stand for them.
+    assert unknown["local"].seconds == pytest.approx(0.03 + 1e-3, rel=1e-9)
 
 
 def test_all_messages_of_a_root_server_pass_its_link_one_after_the_other() -> None:
