@@ -49,10 +49,10 @@ class Sign(Compressor):
 
 @dataclass(frozen=True)
 class BlockSign(Sign):
-    """Blockwise SignSGD: ``Sign`` with blocks of 5 MiB, as in the paper's runs.
+    """Blockwise SignSGD: the same as ``Sign``, for gradient blocks of 5 MiB, as in the paper's runs.
 
-    A scenario that sets no ``block_bytes`` gets gradient blocks of 5 MiB. In Python, pass ``block_bytes=5 * 2**20`` to
-    the algorithm.
+    A scenario with this compressor has blocks of 5 MiB unless it sets ``block_bytes``. In Python, pass
+    ``block_bytes=5 * 2**20`` to the algorithm.
 
     Source: LIEC-SGD (arXiv 2402.11857), definition 5.
     """

@@ -32,7 +32,7 @@ class ExpectedProfile:
 class ExpectedProfiles:
     """The profiles that a run's sessions are expected to replay.
 
-    Call ``of`` for the sessions in the order in which the run holds them.
+    Call ``of`` for the sessions in the order in which they run, because later ones replay profiles of earlier ones.
 
     Attributes:
         directory: The results directory, which may have profiles that earlier sessions measured.

@@ -3,18 +3,18 @@
 The UUIDs name the GPUs to sample. Each line that the process prints is JSON. The first line is null when the process is
 ready. Otherwise it is NVML's error message, and the process exits. The line ``begin`` on standard input starts a
 window. The line ``end`` ends the window, and the process prints one object with the window's figures. End of file on
-standard input ends the process. Each figure combines all the GPUs:
+standard input ends the process. Joules, watts and bytes are sums over the GPUs, shares and clocks are means:
 
 - ``utilisation``: mean share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
 - ``peak_memory_bytes``: largest memory in use on one GPU, by all processes
-- ``energy_joules``: from the GPU's energy counter; without a counter, ``power_watts`` × the window's seconds
-- ``power_watts``: ``energy_joules`` ÷ the window's seconds; without an energy counter, the mean of power samples
+- ``energy_joules`` and ``power_watts``: a GPU with an energy counter gives the energy, and the power is energy ÷
+  seconds; without a counter, the power is the mean of samples, and the energy is power × seconds
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which the clocks were lowered, other than by idleness or by a clock that
-  applications set
+- ``throttled_share``: share of samples in which something lowered the clocks, but not idleness or a clock that an
+  application set
 - ``throttled_<reason>_share``: share of samples in which this reason lowered the clocks
 
 A figure that one of the GPUs does not support is left out.

@@ -1,9 +1,9 @@
-"""Emulate slow links: one rank's link to the hub (the network namespace that joins all ranks), and its measurement.
+"""Emulate and measure one rank's link to the hub, which is the network namespace that joins all ranks.
 
 A link is limited by the kernel's own shapers or by the delay line, a process in user space. The kernel has two shapers
 per rank. The one on the rank's own interface limits the rank's outgoing traffic (up). The one on the hub's end of the
-rank's veth limits the rank's incoming traffic (down). The rank opens a netlink socket before it leaves the hub, to
-control the hub's end from outside.
+rank's veth limits the rank's incoming traffic (down). A rank starts in the hub's namespace and moves to its own. It
+sets the shaper of the hub's end through a netlink socket that it opened before it moved.
 """
 
 import dataclasses

@@ -44,7 +44,7 @@ def parse_rate(text: object) -> int:
 def parse_delay(text: object) -> float:
     """Return the seconds of a delay such as ``20ms``.
 
-    Raises ValueError if ``text`` is no delay, or if the delay is not zero and not between 1us and 10s.
+    A delay is 0, or from 1us to 10s. Raises ValueError for all other texts.
     """
     seconds = DELAY.parse(text)
     if seconds is None:

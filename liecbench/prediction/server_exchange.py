@@ -227,7 +227,7 @@ def _barrier_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) 
 
 
 def _barrier_trips(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> int:
-    """Return the number of trips of the barrier with which ``GlooTransport`` begins a call; 0 if there is none."""
+    """Return how many one-way trips, one after the other, the barrier before a call takes; 0 if there is none."""
     if not costs.announces or sizes.place != "sharded":
         return 0
     return _path(links).barrier_trips(sizes.total_bytes, sizes.world_size, is_dense=sizes.is_dense)

@@ -42,7 +42,7 @@ class BreakEven:
 
     @property
     def emulators(self) -> list[str]:
-        """The distinct names of the emulators of the method's links, in the order of link rates, slowest first."""
+        """The names of what emulated the method's links, such as ``tbf``: each once, that of the slowest link first."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 

@@ -40,7 +40,10 @@ class Text(Dataset):
         return _ASCII
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test windows, int64 of shape ``[n, context]``. A label is the character that follows."""
+        """Return training and test windows, int64 of shape ``[n, context]``.
+
+        Labels have the same shape: the label of each character is the character after it.
+        """
         corpus = self._corpus()[: self.characters]
         points = np.frombuffer(corpus.encode("utf-32-le"), dtype="<u4")
         codes = torch.from_numpy(np.where(points < _ASCII, points, _SUBSTITUTE).astype(np.int64))

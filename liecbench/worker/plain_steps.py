@@ -1,4 +1,4 @@
-"""Training steps of a model alone, measured in parts: passes, clipping, optimizer, and when each gradient is ready."""
+"""Training steps without communication. Passes, clipping and optimizer are timed, and when each gradient is ready."""
 
 import statistics
 import time

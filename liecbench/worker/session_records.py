@@ -9,7 +9,7 @@ from liecbench.worker.label_facts import describe_test_set
 
 
 def record_starts(session: Session, surroundings: dict[str, object], writer: RecordWriter) -> None:
-    """Record the start of each cell that a session completes.
+    """Record, before a session begins, the start of each cell that it will complete.
 
     Args:
         session: The session.

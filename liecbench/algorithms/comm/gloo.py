@@ -111,7 +111,7 @@ class GlooTransport(Transport):
                 send.work.wait()
 
     def barrier_trips(self, traffic: Traffic) -> int:
-        """Return the number of trips, one after the other, of the barrier that begins an exchange; 0 without one."""
+        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for none."""
         if self._server != "sharded":
             return 0
         return self._path.barrier_trips(traffic.total_bytes, self._world_size, is_dense=traffic.is_dense)

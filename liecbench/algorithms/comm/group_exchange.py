@@ -205,9 +205,9 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
+        """Return, for each shard of a vector of ``numel`` elements, a compressor for this rank's message.
 
-        This is ``compressor`` with the random numbers of the message in the current push or pull.
+        Each is a copy of ``compressor`` that draws the random numbers of that message in the current push or pull.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 

@@ -33,11 +33,11 @@ class Path:
         return 1 + round(self.delay_seconds * self.bytes_per_second / max(num_bytes, 1))
 
     def barrier_trips(self, num_bytes: int, world_size: int, *, is_dense: bool) -> int:
-        """Return the number of trips, one after the other, of a barrier before an exchange; 0 if there is none.
+        """Return how many one-way trips, one after the other, a barrier before an exchange takes; 0 for no barrier.
 
-        n = ``world_size`` ranks meet in a barrier of ⌈log₂ n⌉ trips, if n > 2 and it takes at most 5 % of the time of
-        the transfer. The processor's time per message counts if messages are compressed. It does not if they are dense,
-        because these lose more time if ranks are not aligned.
+        A barrier of n = ``world_size`` ranks takes ⌈log₂ n⌉ trips. There is one if n > 2, and if it takes at most 5 %
+        of the time of the transfer. A trip takes the path's delay and, if messages are compressed, the processor's time
+        for a message. Dense messages lose more time if ranks are not aligned.
 
         Args:
             num_bytes: Bytes of the exchange's messages: one message per shard.

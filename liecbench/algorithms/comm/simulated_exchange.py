@@ -15,10 +15,10 @@ from liecbench.compressors.identity import Identity
 class SimulatedExchange(Exchange):
     """Computes the results of an exchange among ``world_size`` ranks in one process, without sending anything.
 
-    A vector has the shape ``[world_size · numel]``: worker 0's vector, then worker 1's, and so on. A vector of the
-    servers has the shape ``[numel]``: the shards of all servers. Every vector that ranks would compress is compressed,
-    with the random numbers that the rank would use. If a method's other operations are element by element, its results
-    equal those on real ranks.
+    A vector has the shape ``[world_size · numel]``: worker 0's vector, then worker 1's, and so on. The servers' vector
+    has the shape ``[numel]``: their shards, one after the other. Each rank's vectors are compressed with that rank's
+    random numbers. A method gets the same results as on real ranks if all that it does besides compressing is
+    element-wise.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:

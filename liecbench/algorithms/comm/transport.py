@@ -72,7 +72,7 @@ class Transport(ABC):
         """
 
     def barrier_trips(self, traffic: Traffic) -> int:
-        """Return the number of trips, one after the other, of the barrier that begins an exchange; 0 without one."""
+        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for none."""
         return 0
 
     def _count_sent(self, message: Message) -> None:

@@ -45,9 +45,9 @@ def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the smallest number of pairs whose E-value can reach ``threshold``.
+    """Return the number of pairs with which the E-value reaches ``threshold`` in the best case.
 
-    It is reached if all pairs have a log-ratio beyond the tested limit.
+    The best case is that the log-ratio of every pair is beyond the tested limit.
     """
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 

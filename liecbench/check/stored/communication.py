@@ -105,9 +105,10 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return the rise of other processes' share of the CPU from the baseline to the results.
+    """Return how much more of the CPU other processes used in the results than in the baseline.
 
-    The share is from 0 to 1, and the rise is the median over seeds; 0 if no seed has both shares.
+    This is the median over seeds of the share in the results − the share in the baseline, each from 0 to 1. It is 0 if
+    no seed has a share in both.
     """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]

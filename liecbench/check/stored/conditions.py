@@ -39,7 +39,7 @@ class StoredEnvironment(Model):
     @classmethod
     @functools.lru_cache(maxsize=1000)
     def of(cls, recorded: Environment) -> Self:
-        """Return the fields of a recorded environment that a baseline stores."""
+        """Copy from ``recorded`` the fields that a baseline stores."""
         fields = {name: getattr(recorded, name) for name in cls.model_fields if name != "gpus"}
         return cls(**fields, gpus=None if recorded.gpu is None else list(recorded.gpu.names))
 

@@ -31,14 +31,16 @@ def pack(positions: Tensor, chunk: int, packed: Tensor) -> None:
 
 
 def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: int) -> Tensor:
-    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``, on any device.
+    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``, on ``packed``'s device.
+
+    A chunk of at most ``kept`` elements keeps them all, so that their positions are not packed.
 
     Args:
         packed: The bytes that ``pack`` wrote.
-        num_indexed: The number of packed positions. The other kept entries are in chunks that keep all their entries.
-        num_kept: The total number of kept entries of all chunks.
+        num_indexed: The number of packed positions.
+        num_kept: The number of kept entries in all chunks, with those of such chunks.
         chunk: The number of elements of a chunk.
-        kept: The number of entries that a chunk keeps.
+        kept: The most entries that a chunk keeps.
     """
     pairs = packed[num_indexed:].to(torch.int64)
     upper = torch.stack([pairs & 0xF, pairs >> 4], dim=1).view(-1)[:num_indexed]
