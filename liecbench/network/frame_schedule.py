@@ -154,6 +154,8 @@ class FrameSchedule:
         self._numbers = itertools.count()
         # When the last bytes of the frames in ``_parts`` reach their down links.
         self._ends: list[float] = []
+        # When the last part of a frame began to reach the down link, for each pair of sender and receiver.
+        self._reached: dict[tuple[int, int], float] = {}
         self._latest: dict[tuple[int, int], float] = {}
 
     @property
@@ -188,6 +190,7 @@ class FrameSchedule:
         """Yield (time, destination, frame) for all frames on links, in order, without waiting for their time."""
         yield from self.due(_NEVER)
         self._latest.clear()
+        self._reached.clear()
         for direction in (*self.up, *self.down):
             direction.forget()
 
@@ -196,15 +199,19 @@ class FrameSchedule:
         down = self.down[destination]
         pieces = down.pieces(frame)
         total = sum(num_bytes for _, num_bytes, _ in pieces)
-        seconds_per_byte, at = max(0.0, last - first) / total, first
+        # With jitter, the frame before it may reach the link later. The order of a sender's frames must stay.
+        at = max(first, self._reached.get((source, destination), 0.0))
+        seconds_per_byte = max(0.0, last - at) / total
         for piece, num_bytes, is_lost in pieces:
             for size in down.parts(num_bytes):
                 num_bytes -= size
                 whole = None if num_bytes or is_lost else piece
                 until = at + size * seconds_per_byte
                 heapq.heappush(self._parts, _Part(at, next(self._numbers), until, source, destination, whole, size))
+                self._reached[source, destination] = at
+                if whole is not None:
+                    heapq.heappush(self._ends, until)
                 at = until
-        heapq.heappush(self._ends, max(first, last))
 
     def _go_down(self, part: _Part) -> None:
         _, last = self.down[part.destination].carry(part.at, part.last, part.num_bytes)

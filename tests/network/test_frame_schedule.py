@@ -1,6 +1,7 @@
 """The arithmetic of frames on two links. Times are in seconds, and compared with formulas written here."""
 
 import math
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,15 @@ HUB = 3
 def frame(num_bytes: int, mark: int = 0) -> bytes:
     """Return a frame of one segment; its first payload byte is ``mark``."""
     return bytes(10) + bytes(14) + bytes([mark]) + bytes(num_bytes - 15)
+
+
+def tcp_frame(segments: int) -> bytes:
+    """Return a frame of TCP over IPv4 that stands for ``segments`` segments of 1448 bytes."""
+    virtual = struct.pack("=BBHHHH", 1, 1, 66, 1448, 34, 16)
+    ethernet = bytes(12) + b"\x08\x00"
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 1, 0, 64, 6, 0, bytes(4), bytes(4))
+    tcp = struct.pack("!HHIIBBHHH", 1, 2, 0, 0, 8 << 4, 0x10, 0, 0, 0) + bytes(12)
+    return virtual + ethernet + ip + tcp + bytes(1448 * segments)
 
 
 def links(*rates: int, delay: float = 0.0, jitter: float = 0.0, loss: float = 0.0) -> FrameSchedule:
@@ -153,6 +163,26 @@ def test_jitter_stays_in_its_range_and_keeps_the_order() -> None:
     assert 0.02 - 1e-9 <= min(delays) < 0.03
     assert 0.05 < max(delays) <= 0.06 + 1e-9
     assert sum(delays) / 250 == pytest.approx(0.04, abs=4 * 0.02 / math.sqrt(6 * 250))
+
+
+def test_jitter_keeps_the_order_of_large_and_small_frames() -> None:
+    schedule = links(MBIT8, MBIT8, delay=0.02, jitter=0.005)
+    for number in range(100):
+        schedule.enter(0.0, 0, 1, frame(30_000 if number % 2 else 100, number))
+
+    assert [mark for _, _, mark in arrivals(schedule)] == list(range(100))
+
+
+def test_what_arrives_of_a_frame_with_lost_segments_arrives_in_time() -> None:
+    schedule, late = links(MBIT8, MBIT8, loss=0.05), []
+    for number in range(200):
+        schedule.enter(float(number), 0, 1, tcp_frame(20))
+    while schedule.next_time < math.inf:
+        now = schedule.next_time
+        late += [now - at for at, _, _ in schedule.due(now)]
+
+    assert schedule.down[1].lost_segments > 0
+    assert max(late) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_lost_segments_are_counted_per_direction_and_within_their_binomial_interval() -> None:
