@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from liecbench.network.link_map import LinkMap
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, Basis, LimitingPart, NeededRate
 from liecbench.results.link_rates import rate_and_shape, without_link
-from liecbench.results.row_flags import CPU_BOUND, row_flags
+from liecbench.results.row_flags import is_busy
 from liecbench.results.row_labels import Labels, provenance, shared_provenance
 from liecbench.results.rows import Row
 from liecbench.results.whose_compute import step_compute
@@ -241,7 +241,7 @@ def _limiting_part(row: Row) -> LimitingPart | None:
         return None
     if compress >= other:
         return "compression"
-    return "processor" if CPU_BOUND in row_flags(row) else "latency"
+    return "processor" if is_busy(row) else "latency"
 
 
 def _seconds(row: Row, part: str) -> float:

@@ -20,8 +20,8 @@ from liecbench.results.verdict_words import Words, shortened
 
 _MAX_ROWS_NAMED: Final = 6
 _FLAG_SENTENCES: Final = {
-    CPU_BOUND: "the processors are the limit here (more ranks and threads than CPUs), so their times say little about "
-    "machines with a CPU per rank",
+    CPU_BOUND: "their ranks share processors (ranks, threads and links need more than there are), so their times say "
+    "little about machines with a CPU per rank",
     DISTURBED: "other processes used over 15 % of the CPU: time them again on an idle machine",
     EARLIER_TIMING: "an earlier version timed them one after the other, so that drift of the machine may look like a "
     "difference",
