@@ -151,6 +151,8 @@ class DelayLine:
         )
 
     def _set(self, rank: int, asked: dict[str, Any] | None) -> None:
+        if self._limited:
+            self._move_frames()  # at the rates that were in force until now
         up, down = self._schedule.up[rank], self._schedule.down[rank]
         if asked is not None:
             link = Link(**asked)

@@ -12,11 +12,11 @@ import random
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-from liecbench.network.frames import count_segments, split_at_lost
+from liecbench.network.frames import FRAME_BYTES, count_segments, split_at_lost
 from liecbench.network.link import Link
 
 _NEVER: Final = math.inf
-_SEGMENT_BYTES, _PART_SECONDS = 1514, 0.5e-3
+_PART_SECONDS: Final = 0.5e-3
 
 
 class LinkDirection:
@@ -98,7 +98,7 @@ class LinkDirection:
         """
         most = num_bytes
         if self._seconds_per_byte:
-            most = max(_SEGMENT_BYTES, int(_PART_SECONDS / self._seconds_per_byte))
+            most = max(FRAME_BYTES, int(_PART_SECONDS / self._seconds_per_byte))
         for start in range(0, num_bytes, most):
             yield min(most, num_bytes - start)
 

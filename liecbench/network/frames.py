@@ -12,6 +12,8 @@ from itertools import groupby
 from typing import Final
 
 VNET_BYTES: Final = 10
+# A segment of TCP with all headers, for an MTU of 1500 bytes.
+FRAME_BYTES: Final = 1514
 # flags, gso_type, hdr_len, gso_size, csum_start and csum_offset. Offsets count from the start of the Ethernet frame.
 _VNET: Final = struct.Struct("=BBHHHH")
 _NEEDS_CHECKSUM, _TCP_IPV4, _TCP_IPV6, _ECN = 1, 1, 4, 0x80

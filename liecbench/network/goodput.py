@@ -3,10 +3,10 @@
 import math
 from typing import Final
 
+from liecbench.network.frames import FRAME_BYTES
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 
-_FRAME_BYTES: Final = 1514
 # For TCP Reno that counts every acknowledged segment, as Linux does.
 _CONSTANT: Final = math.sqrt(3 / 2)
 # The part of a round trip that no link causes: this machine's kernel and processes.
@@ -24,8 +24,8 @@ def stream_bits_per_second(sender: Link, receiver: Link) -> float:
     loss = 1 - (1 - sender.loss) * (1 - receiver.loss)
     if not loss:
         return rate
-    round_trip = 2 * (sender.delay_seconds + receiver.delay_seconds) + 8 * _FRAME_BYTES / rate + _OWN_SECONDS
-    return min(rate, 8 * _FRAME_BYTES * _CONSTANT / (round_trip * math.sqrt(loss)))
+    round_trip = 2 * (sender.delay_seconds + receiver.delay_seconds) + 8 * FRAME_BYTES / rate + _OWN_SECONDS
+    return min(rate, 8 * FRAME_BYTES * _CONSTANT / (round_trip * math.sqrt(loss)))
 
 
 def slowest_stream(links: LinkMap, sender: Link | None = None, receiver: Link | None = None) -> float:

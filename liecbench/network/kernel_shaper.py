@@ -4,6 +4,7 @@ from typing import Final
 
 from pyroute2 import IPRoute
 
+from liecbench.network.frames import FRAME_BYTES
 from liecbench.network.hub import LARGEST_PACKET_BYTES, interface_index
 from liecbench.network.link import Link, burst_bytes
 
@@ -12,7 +13,6 @@ _UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
 # Long enough for all ranks to send to one rank at once. If the queue dropped packets, TCP's retransmissions would
 # dominate the measured times.
 _QUEUE_BYTES: Final = 64 * 2**20
-_FRAME_BYTES: Final = 1514
 # Twice the largest packet, and how long these bytes may take at the link's rate.
 _BACKLOG_BYTES, _BACKLOG_SECONDS = 2 * LARGEST_PACKET_BYTES, 0.02
 
@@ -79,7 +79,7 @@ class KernelShaper:
             delay=round(delay_seconds * 1e6),
             jitter=round(jitter_seconds * 1e6),
             loss=100 * loss,
-            limit=_QUEUE_BYTES // _FRAME_BYTES,
+            limit=_QUEUE_BYTES // FRAME_BYTES,
         )
         self._has_netem = True
 

@@ -13,9 +13,6 @@ from liecbench.prediction.rank_links import Messages, RankLinks, wire_seconds
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import CompressorTimes
 
-# Messages in flight at a time over Gloo, as in ``GlooTransport``.
-_DENSE_OR_ALIGNED_IN_FLIGHT, _COMPRESSED_IN_FLIGHT = 1, 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -217,9 +214,8 @@ def _path(links: RankLinks) -> Path:
 
 
 def _in_flight(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> int:
-    is_one_by_one = sizes.is_dense or _barrier_trips(sizes, links, costs) > 0
-    fewest = _DENSE_OR_ALIGNED_IN_FLIGHT if is_one_by_one else _COMPRESSED_IN_FLIGHT
-    return max(fewest, _path(links).messages_in_flight(sizes.num_bytes))
+    one_by_one = sizes.is_dense or _barrier_trips(sizes, links, costs) > 0
+    return _path(links).sends_in_flight(sizes.num_bytes, one_by_one=one_by_one)
 
 
 def _barrier_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> float:

@@ -73,8 +73,9 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     wire = share * busy.wire_seconds + after.wire_seconds
     compress = share * busy.compress_seconds + after.compress_seconds
     waiting = max(0.0, exposed + after.seconds - wire - compress)
-    # What a step costs that sends nothing is in the method's own times, if they are known.
-    has_overhead = (work.world_size > 1 or nodes is not None) and (bool(work.sent_bytes) or not work.has_own_times)
+    communicates = bool(work.sent_bytes) or nodes is not None
+    # What a step costs that does not communicate is in the method's own times, if they are known.
+    has_overhead = communicates or (work.world_size > 1 and not work.has_own_times)
     return StepTime(
         compute_seconds=compute,
         wire_seconds=wire,

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from liecbench.algorithms.comm.path import GLOO_MESSAGE_SECONDS
+
 Backend = Literal["gloo", "nccl"]
-# On 2 cores, between ranks with a processor of their own: Python and Gloo take about 180 µs per message. The other two
-# numbers are assumed, not measured: seconds per segment of a ring, and of DistributedDataParallel per step.
-_GLOO_MESSAGE, _GLOO_SEGMENT, _GLOO_STEP = 180e-6, 40e-6, 1e-3
+# Assumed, not measured: seconds per segment of a ring, and of DistributedDataParallel per step.
+_GLOO_SEGMENT, _GLOO_STEP = 40e-6, 1e-3
 # Assumed, not measured: a kernel launch and a network card's latency.
 _NCCL_MESSAGE, _NCCL_STEP = 20e-6, 2e-4
 _MESSAGE_SPREAD, _RATE_SPREAD = 0.3, 0.03
@@ -35,7 +36,7 @@ class TransportCosts:
     """
 
     backend: Backend = "gloo"
-    message_seconds: float = _GLOO_MESSAGE
+    message_seconds: float = GLOO_MESSAGE_SECONDS
     segment_seconds: float = _GLOO_SEGMENT
     step_seconds: float | None = None
     efficiency: float = 1.0

@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
-from liecbench.algorithms.comm.path import MESSAGE_SECONDS, Path
+from liecbench.algorithms.comm.path import GLOO_MESSAGE_SECONDS, Path
 from liecbench.network.deviation import Deviation, deviations, deviations_text
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
@@ -183,7 +183,7 @@ def slowest_path(links: LinkMap, num_workers: int, slowdown: Slowdown = _NOT_SLO
     each = [links.of(rank).slowed(slowdown) for rank in range(num_workers)]
     delays = sorted(link.delay_seconds for link in each)[-2:]
     rate = min(link.lower_bits_per_second for link in each)
-    message_seconds = MESSAGE_SECONDS * slowdown.dilation
+    message_seconds = GLOO_MESSAGE_SECONDS * slowdown.dilation
     return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8, message_seconds=message_seconds)
 
 

@@ -1,11 +1,11 @@
 """Gloo transport: point-to-point sends in rotation, so that at any time each rank sends to a different peer."""
 
 import functools
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import torch.distributed as dist
 
@@ -43,12 +43,6 @@ class GlooTransport(Transport):
     assumed.
     """
 
-    # The number of sends, and of receives, in flight at a time on a path without delay. Of two compressed messages, the
-    # second uses the link while this rank waits for an answer to the first, and a step took 0.9 times as long as with
-    # one in flight. Two dense messages, or two of aligned ranks, only slow each other down.
-    _MAX_COMPRESSED_IN_FLIGHT: Final = 2
-    _MAX_DENSE_OR_ALIGNED_IN_FLIGHT: Final = 1
-
     def __init__(
         self,
         group: dist.ProcessGroup,
@@ -74,21 +68,21 @@ class GlooTransport(Transport):
         distances = range(1, self._world_size)
         if is_aligned := self.barrier_trips(traffic) > 0:
             self._align_ranks()
-        is_one_by_one = traffic.is_dense or is_aligned
+        one_by_one = traffic.is_dense or is_aligned
         sources = [(self._rank - distance) % self._world_size for distance in distances]
         receives = _Receives(
             [(peer, incoming[peer]) for peer in sources if peer in incoming],
             limit_bytes,
             self._recv,
             self._wait,
-            functools.partial(self._max_in_flight, is_one_by_one=is_one_by_one),
+            functools.partial(self._max_in_flight, one_by_one=one_by_one),
         )
         sends: list[_Transfer] = []
         not_heard_from = deque[int]()
         for distance, source in zip(distances, sources, strict=True):
             target = (self._rank + distance) % self._world_size
             message = outgoing[target]() if target in outgoing else None
-            is_full = len(not_heard_from) >= self._max_in_flight(message, is_one_by_one=is_one_by_one)
+            is_full = len(not_heard_from) >= self._max_in_flight(message, one_by_one=one_by_one)
             heard_from = not_heard_from.popleft() if is_full else None
             arrived = receives.next() if heard_from in incoming else None
             if message is not None:
@@ -116,9 +110,10 @@ class GlooTransport(Transport):
             return 0
         return self._path.barrier_trips(traffic.total_bytes, self._world_size, is_dense=traffic.is_dense)
 
-    def _max_in_flight(self, message: Message | None, *, is_one_by_one: bool) -> int:
-        fewest = self._MAX_DENSE_OR_ALIGNED_IN_FLIGHT if is_one_by_one else self._MAX_COMPRESSED_IN_FLIGHT
-        return fewest if message is None else max(fewest, self._path.messages_in_flight(message.payload_bytes))
+    def _max_in_flight(self, message: Message | None, *, one_by_one: bool) -> int:
+        # A rank that sends nothing waits as if for a message that fills the path by itself.
+        num_bytes = sys.maxsize if message is None else message.payload_bytes
+        return self._path.sends_in_flight(num_bytes, one_by_one=one_by_one)
 
     def _align_ranks(self) -> None:
         """Wait for all ranks, so that each begins the rotation at the same time.

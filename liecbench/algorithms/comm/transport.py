@@ -27,7 +27,8 @@ class Traffic:
         incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
         overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
-        total_bytes: The payload bytes of one message per shard (in a gather, per rank). They are equal on all ranks.
+        total_bytes: The payload bytes of one message per shard (in a gather, per rank). They must be equal on all
+            ranks, or some would wait in a barrier that the others skip.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)

@@ -24,8 +24,9 @@ MAX_CPU_SHARE: Final = 0.3
 _ENOUGH_DILATION: Final = 16
 _LEAST_BYTES: Final = 4096
 # What this machine adds to each message that a rank sends in a call, one after the other: the reactions of ranks and of
-# the delay line, which share the processors. With 2, 4, 8 and 16 ranks on 2 processors it was 1.0, 1.5, 2.0 and 1.4 ms;
-# the least keeps runs short. Dilation makes the additions smaller; they may make up this share of the steps.
+# the delay line, which share the processors. With 2, 4, 8 and 16 ranks on 2 processors it was 1.0, 1.5, 2.0 and 1.4 ms.
+# The smallest of these is expected, because runs with larger dilations take longer. Dilation makes the additions
+# smaller; they may make up this share of the steps.
 _ADDED_SECONDS: Final = 1e-3
 _MAX_ADDED_SHARE: Final = 0.05
 
