@@ -25,8 +25,8 @@ class AddedRate:
 
     Attributes:
         cells: The cells to time: those of the method and of the baseline, with every seed.
-        measured: For the id of each of these cells, the id of the completed cell that differs only in the link rate.
-            This rate is the slowest at which the scenario asks for the method.
+        measured: Maps the id of each of these cells to the id of a completed cell that differs only in the link rate.
+            Of the links that the scenario asks for, this cell has the slowest at which the method was compared.
     """
 
     cells: tuple[Cell, ...]
@@ -78,8 +78,8 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
     """Return the number of methods for which a run may add link rates to narrow the break-even.
 
-    These are the methods that are timed at two or more link rates, without the baseline. A method counts once for each
-    number of workers, delay and so on, but not for each seed.
+    These are the methods, other than the baseline, that are timed at two or more link rates. A method counts once for
+    each number of workers, delay and so on, but not for each seed.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

@@ -30,8 +30,8 @@ class NodeRefused:
 class OpenCell:
     """An order to the ranks of one side of ``liecbench check``: build this cell, and keep it to time its steps.
 
-    ``cell`` has the fields of the cell, as ``Cell.spec`` returns them. The ranks may run another version of liecbench,
-    in which some values of the fields do not exist.
+    ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is no ``Cell``, because the ranks may run
+    another version of liecbench, in which some values of the fields do not exist.
     """
 
     type: ClassVar[str] = "open"
@@ -90,7 +90,7 @@ class ForkLaunch:
         num_links: The number of shaped links; 0 if the launch has none.
         isolate: Whether the launch has namespaces of its own.
         imports: Modules that the template imports before it forks. They stay imported for later launches.
-        directory: The working directory of the launch. Relative paths and a user's modules are searched there.
+        directory: The working directory of the launch. Relative paths start there, and a user's modules may lie there.
     """
 
     type: ClassVar[str] = "fork_launch"

@@ -25,7 +25,7 @@ class Pending:
         jobs: The cells to train. Some are timed while they train. Others are trained for the losses of cells whose
             steps a session times.
         sessions: The timing sessions, each of which times several methods in turns. They run after the trainings.
-        cells: The ids of the cells that have neither completed nor diverged.
+        cells: The ids of the cells that are not done (see ``jobs_left``).
     """
 
     jobs: tuple[Job, ...] = ()
@@ -37,8 +37,8 @@ class Pending:
 class Settled:
     """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    Either its training failed or diverged, or a cell with equal step times was timed before. Cells that differ only in
-    the seed have equal step times, for example.
+    Either its training failed or diverged, or a cell with equal step times was timed precisely enough before. Cells
+    that differ only in the seed have equal step times, for example.
     """
 
     job: Job
@@ -52,8 +52,8 @@ def jobs_left(
 ) -> Pending:
     """Return the work that is left of a run.
 
-    A cell is done if it has diverged, or if it has completed and its timings are precise enough. Failed cells are tried
-    again.
+    A cell is done if it has diverged, or if it has completed. A completed cell with ``timing: interleaved`` must also
+    be timed precisely enough. Failed cells are tried again.
 
     Args:
         cells: All cells of the run.
@@ -173,7 +173,7 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
     """Return the result of the training that provides the losses of ``cell``.
 
-    None if that training has no record, or if the cell only times steps of a profile.
+    Return None if that training has no record, or if the cell only times steps of a profile.
     """
     return done.get(cell.trajectory.id) if cell.is_trained else None
 

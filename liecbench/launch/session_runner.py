@@ -161,4 +161,5 @@ def _lost(launch: Launch, turn: str | None) -> list[Job]:
         for contestant in session.contestants
         if contestant.cell.id == turn
     )
+    # A method without jobs was timed by an earlier session. Every further session would need it, too, and could die.
     return list(contestant.jobs or session.jobs)

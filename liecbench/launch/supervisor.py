@@ -170,7 +170,7 @@ def _run_init(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
 
 
 def _build(isolation: Isolation) -> "Hub | None":
-    """Set up this process's namespaces. Return the launch's network, or None if the launch has no links."""
+    """Set up this process's namespaces, and build and return the launch's network; None if the launch has no links."""
     from liecbench.network import hub
 
     try:

@@ -156,7 +156,7 @@ class _Server:
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """Kill the launch that reports its end on the socket ``answering``.
+        """End the launch whose end is to be reported on the socket ``answering``.
 
         Send SIGTERM if the ``liecbench`` command has asked for this on the socket, SIGKILL if the command has died.
         """

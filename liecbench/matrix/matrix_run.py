@@ -82,7 +82,7 @@ class MatrixRun:
         """Launch this machine's ranks whenever machine 0 orders it, and return True if all launches succeeded.
 
         Raises:
-            MachineError: If a cell that has not run yet needs GPUs that this machine does not have.
+            MachineError: If a cell that is left needs GPUs that this machine does not have.
         """
         self._check_gpus()
         assert self.nodes is not None, "only other machines than machine 0 follow"

@@ -1,4 +1,4 @@
-"""A rank's control of the delay line, the process that emulates links: limit the rank's link, read counts of losses."""
+"""A rank's control of the delay line, the process that emulates links: limit the rank's link, and read counts."""
 
 import json
 import socket
@@ -49,7 +49,7 @@ class DelayLineControl:
         self._ask({"link": None})
 
     def tally(self) -> LinkTally:
-        """Return the delay line's numbers so far for the links of all ranks: losses, drops and lateness."""
+        """Return the delay line's counts so far for the links of all ranks: losses, drops and lateness."""
         return LinkTally(**self._ask({"tally": True})["tally"])
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:

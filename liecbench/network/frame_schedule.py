@@ -92,9 +92,10 @@ class LinkDirection:
         return [(piece, num_bytes, gone) for piece, _, num_bytes, gone in counted]
 
     def parts(self, num_bytes: int) -> Iterator[int]:
-        """Yield the sizes, in bytes, of the parts in which a frame of ``num_bytes`` passes, behind other frames' parts.
+        """Yield the sizes, in bytes, of the parts in which a frame of ``num_bytes`` passes this direction.
 
-        A part takes half a millisecond, but is not smaller than a segment.
+        Parts of other frames may pass in between. Each part but the last has the bytes that pass in half a millisecond
+        or, if this is more, those of a segment. Without a rate limit, the frame is one part.
         """
         most = num_bytes
         if self._seconds_per_byte:

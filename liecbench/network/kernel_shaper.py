@@ -98,5 +98,6 @@ def backlog_bytes(bits_per_second: int) -> int:
     The size is that of two of the largest packets or, if less, the bytes of 20 ms at the link's rate. It is at least
     ``burst_bytes``.
     """
+    # A bucket smaller than a packet splits it, so that the first bytes of the packet arrive before its last ones.
     at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))
     return max(burst_bytes(bits_per_second), at_most)

@@ -74,11 +74,11 @@ class LinkMap:
 
     @property
     def shape(self) -> str:
-        """Text that describes the links apart from their absolute rate, such as ``down = 5 × up 20ms``.
+        """Text that describes the links apart from their absolute rate.
 
-        It contains the ratios between the rates, and delay, jitter and loss. It stays the same if all rates are
-        multiplied by one factor. It is empty if all links have the same rate, up and down, and no delay, jitter or
-        loss. The links must be shaped.
+        An example is ``down = 5 × up delay 20ms round trip 80ms``. The text contains the ratios between the rates, and
+        delay, jitter and loss. It stays the same if all rates are multiplied by one factor. It is empty if all links
+        have the same rate, up and down, and no delay, jitter or loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
         return _shape(self)

@@ -36,8 +36,8 @@ class SendWindow:
     def fit(self, bits_per_second: int, round_trip_seconds: float) -> None:
         """Set the limit of send windows, so that a window holds the bytes that are under way in one round trip.
 
-        The limit is no larger than needed, because one connection could then fill the queue before a slow link. It is
-        never below the kernel's own limit.
+        The limit becomes the kernel's own or, if a window needs more, what it needs, up to ``MAX_WINDOW_MEMORY``. With
+        a larger window than needed, one connection could fill the queue before a slow link.
         """
         least, initial, most = self._usual
         needed = _WITH_QUEUE * _MEMORY_PER_BYTE * round(bits_per_second / 8 * round_trip_seconds)

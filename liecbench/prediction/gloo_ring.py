@@ -48,4 +48,6 @@ class GlooRing:
         """
         segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second
         pair = TRIPS_PER_MESSAGE * trip_seconds
+        # The transfer of the previous pair's second segment hides at most one trip: the announcement queues on the
+        # receiver's link, behind a segment that the receiver sends to its other neighbour.
         return _PHASES * (pair + (self._pairs_per_phase - 1) * max(trip_seconds, pair - segment_seconds))

@@ -58,7 +58,8 @@ def with_baseline(
         server: The place of the baseline's server; None for the default.
 
     Raises:
-        LiecbenchError: If there is no such algorithm.
+        LiecbenchError: If the baseline is missing, and there is no such algorithm, compressor or place of a server, or
+            the algorithm works with none of the compressors.
     """
     if any(one.algorithm.name == name for one in methods):
         return methods

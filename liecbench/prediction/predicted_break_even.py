@@ -102,10 +102,10 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome and the break-even with its interval; the break-even is None unless it is below or above.
+    """Return the outcome, and the break-even with its interval.
 
-    The items of ``found`` are results of ``Predictor.crossings``: first for the unchanged inputs, and then for each
-    input changed by its standard error.
+    The break-even is None unless the outcome is ``below`` or ``above``. The items of ``found`` are results of
+    ``Predictor.crossings``: first for the unchanged inputs, and then for each input changed by its standard error.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -66,7 +66,7 @@ def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap,
             has no delay.
 
     Raises:
-        LiecbenchError: If a part of ``text`` is neither a rate nor a preset.
+        LiecbenchError: If a part of ``text`` is no link, or a rate that is not from 1kbit to 1000tbit.
     """
     return tuple(dict.fromkeys(with_delay(_link(part), delay_seconds) for part in _parts(text)))
 

@@ -21,10 +21,13 @@ _UNCOMPRESSED: Final = CompressorTimes(
 
 
 def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
-    """Return the profile's times of a compressor. If the profile has none of ``identity``, return default times.
+    """Return the profile's times of a compressor.
+
+    If the profile has none, ``Identity`` has default times, and ``Rounds`` has the times of its inner compressor,
+    multiplied by the number of rounds.
 
     Raises:
-        LiecbenchError: If the profile has no times of another compressor; the message says how to measure them.
+        LiecbenchError: If the profile lacks the times of any other compressor; the message says how to measure them.
     """
     from liecbench.compressors.by_name import description
     from liecbench.compressors.rounds import Rounds

@@ -70,7 +70,7 @@ class RankLinks:
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
         """Return (rank, link rates, link delay in seconds) of ranks that together have all different links.
 
-        The ranks are all with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
+        These are all ranks with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}

@@ -20,7 +20,7 @@ def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
 
 
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
-    """Return the profile that the cell replays or, if it is not in ``profiles``, the first profile of the cell's model.
+    """Return the profile that the cell replays; if ``profiles`` has none, the first profile of the cell's model.
 
     Raises:
         LiecbenchError: If there is no such profile; the message says what to measure.
