@@ -124,7 +124,8 @@ class BucketedAllReduce(Algorithm):
     def _count_seconds(self) -> None:
         """Add the all-reduce seconds of every finished step to ``counters.communicate_seconds``.
 
-        A step is finished when all its buckets are all-reduced. Buckets that are all-reduced at once count once.
+        A step is finished when all its buckets are all-reduced. Time in which several buckets are all-reduced counts
+        once.
         """
         while self._unfinished_steps and self._unfinished_steps[0].are_complete:
             times = self._unfinished_steps.popleft()

@@ -58,9 +58,11 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
                 in training.
 
         Raises:
-            TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
-            ValueError: If the method does not work with the model or the optimizer, if the optimizer has no parameter
-                of the model, or if ``ddp`` has another communication hook.
+            TypeError: If ``ddp`` is not a DistributedDataParallel module or has options with which no communication
+                hook works, or if ``optimizer`` is no torch optimizer or shards its state over the ranks.
+            ValueError: If a parameter has an unsupported type, device or layout of gradients, if the method does not
+                work with the model or the optimizer, if the optimizer has no parameter of the model, or if ``ddp`` has
+                another communication hook.
             RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
                 enabled GradScaler calls it, because the scaler changes the scale of the gradients, but not of the
                 memories.

@@ -33,6 +33,7 @@ class PeriodicAveraging(ServerAlgorithm):
 
         Every backward pass that synchronizes gradients counts as a step.
         """
+        # Several such passes may precede one optimizer.step, so an averaging step need not be the last one.
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before
 
@@ -41,7 +42,9 @@ class PeriodicAveraging(ServerAlgorithm):
         return "averaging" if self.averages(step) else "compressed"
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories and the averaging steps that ``averaging_is_due`` has counted."""
+        """Return the step count, the memories and the number of averaging steps that ``averaging_is_due`` counted."""
+        # The step count alone is not enough: between the backward pass of an averaging step and the end of
+        # optimizer.step, it includes that step, but the number of averaging steps does not.
         return {**super().own_state(), "periods_seen": self._periods_seen}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:

@@ -132,7 +132,7 @@ class Algorithm(Attachable):
 
     @property
     def overlapped_steps(self) -> int:
-        """The number of later steps that compute while the messages of a step are still in flight.
+        """The number of later steps that compute while the messages of ``after_step`` are in flight.
 
         The number is 0 if the next step waits for the messages.
         """

@@ -81,12 +81,15 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def server_place(self) -> ServerPlace | None:
-        """``root`` if rank 0 is the server, ``sharded`` if every rank is one; None if ranks send to all other ranks."""
+        """The place of the server; None if there is no server, and every rank sends to all other ranks.
+
+        ``root``: rank 0 is the server. ``sharded``: every rank is the server of one shard.
+        """
         return None
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The size of DDP's buckets in bytes that suits the method: an eighth of a block, but at least 1 MiB.
+        """The best size of DDP's buckets in bytes: an eighth of a block, but at least 1 MiB and at most a block.
 
         The size is ``whole`` if the whole gradient is one block. Buckets are filled in the order in which gradients are
         ready, but blocks in the model's order of parameters. So with small buckets, a block waits for fewer gradients

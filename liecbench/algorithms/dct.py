@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-# The elements that are transformed together: few enough for a CPU's cache.
+# The elements that are transformed together: few enough for a CPU's cache, and on a GPU to save scratch memory.
 _SLAB_NUMEL_ON_CPU = 2**17
 _SLAB_NUMEL_ON_GPU = 2**24
 
@@ -78,7 +78,7 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab.transpose(1, 2).contiguous(), left.T, right))
 
     def _views(self, values: Tensor, coefficients: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return views of the matrix ``values`` and of ``coefficients``, each cut into slabs of a few rows of chunks.
+        """Return views of the matrix ``values`` and of ``coefficients``, each cut into slabs of whole rows of chunks.
 
         For a slab of R rows of C chunks, the view of ``values`` has the shape [R, height, C, width], and that of
         ``coefficients`` the shape [R, C, height, width].
@@ -90,7 +90,7 @@ class ChunkedDct:
         return matrices, coefficients.view(-1, across, self.height, self.width).split(rows)
 
     def _multiplied(self, slab: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """Return a contiguous slab [R, height, C, width] with each chunk replaced by ``left`` · chunk · ``right``."""
+        """Return ``left`` · chunk · ``right`` for the chunks of a contiguous ``slab`` [R, height, C, width]."""
         if self.height > 1:
             slab = torch.matmul(left, slab.view(len(slab), self.height, -1)).view_as(slab)
         if self.width > 1:

@@ -93,13 +93,14 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
-    """Return DDP's own join hook, or raise an error if an algorithm is attached to ``ddp``.
+    """Return DDP's own join hook, or raise an error if ``join`` is enabled while an algorithm is attached to ``ddp``.
 
     This function replaces ``ddp.join_hook``, which ``ddp.join()`` calls first.
 
     Raises:
         RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.
     """
+    # A copy of a module keeps this function, but no algorithm is attached to the copy.
     if attached_listener(ddp) is not None and _join_is_enabled():
         raise RuntimeError(
             "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "

@@ -45,7 +45,7 @@ class DeMo(BlockAlgorithm):
     g_i is worker i's gradient, η the learning rate, u the update, and DCT the discrete cosine transform of each chunk
     of a parameter. C keeps the largest coefficients of each chunk. What worker i sends is subtracted from its momentum:
     δ_i ← δ_i − IDCT(C(DCT(δ_i))). A coefficient is averaged over the workers that sent it. Every worker sends to every
-    other, without a server. The optimizer is SGD without momentum, with decoupled weight decay.
+    other, without a server. The optimizer must be SGD without momentum. Its weight decay is decoupled, as in AdamW.
 
     A tensor of more than two dimensions is cut into chunks as a matrix with the first dimension as its rows. A chunk's
     sides are the largest divisors of the matrix's sides that are not above ``chunk``.

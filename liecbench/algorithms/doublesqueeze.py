@@ -39,7 +39,7 @@ class DoubleSqueeze(ErrorFeedback):
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Return the update q of a block: compressed by every worker, averaged, and compressed again by the server.
+        """Return the update q: the mean of the workers' messages, which the server compresses again.
 
         g_i and e_i are worker i's gradient and error memory, p_i = g_i + e_i, e the server's error memory, and C the
         compressor. Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q.

@@ -34,7 +34,7 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
-        ValueError: If an optimizer is LBFGS, or has no parameter of the model.
+        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS or has no parameter of the model.
     """
     items = _items(given)
     if not items:
@@ -108,6 +108,7 @@ def is_within_step(optimizers: Container[object]) -> bool:
     Steps are nested if an optimizer wraps another one, or if ``step`` calls ``super().step``. Both steps then run
     hooks, but only the hooks of the outer step should act.
     """
+    # Search the stack, because a count of hooks would be wrong after a step that raised an error.
     number = 0
     frame: FrameType | None = sys._getframe()
     while frame is not None and number < 2:

@@ -93,6 +93,7 @@ class OuterSteps(OuterModel):
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Return a completed future of the unchanged bucket, because gradients are not averaged in local steps."""
+        # Not on the communication thread, where messages in the background would delay local steps.
         future: Future[Tensor] = Future(devices=self._stream.devices)
         future.set_result(bucket.buffer())
         if bucket.is_last():
@@ -126,7 +127,7 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step counts, the memories, and the mean pseudo-gradients that are being computed."""
+        """Return the step counts, the memories, and the mean pseudo-gradients whose outer step is still due."""
         self._wait()
         means: dict[str, Tensor] = {}
         if self._under_way is not None:
@@ -152,7 +153,7 @@ class OuterSteps(OuterModel):
             self._under_way = _UnderWay(blocks=blocks, means=means, done=done)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step. The memories, and a fragment that is being averaged, do not change.
+        """Set the number of the next step. The memories, and a fragment that is under way, do not change.
 
         Call it on every rank, between two steps.
         """

@@ -73,6 +73,8 @@ def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
 
     If the parameter's own memory has gaps, return ``gradient`` unchanged, because DDP then stores it without gaps.
     """
+    # DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that
+    # ignores this order.
     extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
     if extent == parameter.numel():
         return gradient.as_strided(parameter.shape, parameter.stride())

@@ -42,7 +42,7 @@ class ExposureTotals:
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
-        communicate_seconds: Exposed seconds of communication, without those of compression.
+        communicate_seconds: Exposed seconds in which the rank communicates and does not compress at the same time.
         link_seconds: The least seconds that the link needs for all messages, exposed or not; 0 if its rates are
             unknown.
     """

@@ -65,7 +65,7 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that waits for the work that was issued on the flag's device before this call."""
+    """Return a function that waits for the work issued before this call on the current stream of the flag's device."""
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

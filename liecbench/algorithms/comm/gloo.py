@@ -160,7 +160,7 @@ class GlooTransport(Transport):
 class _Receives:
     """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
 
-    A receive starts if fewer than ``max_in_flight`` are in flight, and if the buffers in use take less than
+    A receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less than
     ``limit_bytes`` together.
 
     Args:

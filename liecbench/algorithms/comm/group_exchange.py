@@ -36,8 +36,8 @@ class GroupExchange(Exchange):
             more messages before it waits for an answer.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: ``pull`` calls it with a boolean tensor of shape ``[]`` on the device: True if the pulled vector is
-            finite. Only an asynchronous transport needs it. Over others, ``pull`` raises an error instead.
+        on_flag: ``pull`` and ``gather`` call it with a boolean tensor of shape ``[]``: True if all received values are
+            finite. Only an asynchronous transport needs it. Over others, they raise NonFiniteMessageError instead.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class GroupExchange(Exchange):
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
         """Return, for each shard of a vector of ``numel`` elements, a compressor for this rank's message.
 
-        Each is a copy of ``compressor`` that draws the random numbers of that message in the current push or pull.
+        Each is ``compressor`` with the random numbers of that message in the current push or pull.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 
@@ -254,5 +254,5 @@ class GroupExchange(Exchange):
 
 
 def _message_bytes(compressors: Mapping[Shard, Compressor]) -> int:
-    """Return the bytes of one message per shard; ``compressors`` has the compressor of each."""
+    """Return the total bytes of one message for each shard; ``compressors`` has the compressor of each shard."""
     return sum(compressor.message_bytes(shard.numel) for shard, compressor in compressors.items())

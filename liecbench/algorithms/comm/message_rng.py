@@ -29,7 +29,7 @@ class MessageRng:
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:
-        """Return a copy of ``compressor`` that uses the random numbers of one message.
+        """Return ``compressor`` with the random numbers of one message; ``compressor`` itself is not changed.
 
         Args:
             compressor: The compressor of the message.

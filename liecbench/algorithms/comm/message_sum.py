@@ -9,7 +9,7 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class MessageSum:
-    """Computes the sum of decompressed messages, each times ``weight``, in ``total``, whose first values are ignored.
+    """Computes in ``total`` the sum of decompressed messages, each times ``weight``; ``total`` may be uninitialised.
 
     Messages are added in batches of at least ``batch_bytes``, because a GPU adds a batch in one pass over ``total``. If
     ``batch_bytes`` is 0, each message is added when it arrives, while it is in the CPU's cache.

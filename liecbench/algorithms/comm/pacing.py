@@ -42,9 +42,10 @@ class Pacer:
 
     Every rank has an up link and a down link. Messages pass a link one after the other, each in bytes ÷ rate seconds,
     where the bytes include headers and acknowledgements. A message passes the sender's up link and the receiver's down
-    link at the same time. The sender writes the times at which the first and last byte reach the down link to memory
-    that all ranks share. The receiver adds the time that this machine needs to deliver a small message. TCP's slow
-    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
+    link at the same time. The sender writes the times at which the first and last byte reach the down link, on the
+    machine's monotonic clock, to memory that all ranks share. The receiver adds the time that this machine needs to
+    deliver a small message. TCP's slow start and the effect of flows on each other are not modelled. The constructor is
+    collective in the default group.
     """
 
     def __init__(self) -> None:
@@ -91,6 +92,7 @@ class Pacer:
         if waiting_since < first and payload_bytes <= _SMALL_BYTES:
             self._own_seconds.append(time.monotonic() - first)
         # The least, because a receiver on the sender's core often waits until the sender has sent its other messages.
+        # It is added, because on a network the time to deliver a message comes after the transfer.
         own_seconds = min(self._own_seconds, default=0.0)
         self._sleep_until(max(last, self._down.take(payload_bytes, first)) + own_seconds)
 

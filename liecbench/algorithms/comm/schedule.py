@@ -97,7 +97,8 @@ class Schedule:
 
     Attributes:
         world_size: The number of ranks.
-        server: Where pushes and pulls are averaged: ``root`` is rank 0, ``sharded`` every rank. None without a server.
+        server: The place of the server of pushes and pulls: ``root`` (rank 0) or ``sharded`` (every rank serves one
+            shard); None without a server.
         blocks: For each gradient block, or bucket of DDP, the indices of its parameters, in the order in which the
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.
@@ -200,7 +201,7 @@ class Schedule:
         return counts
 
     def num_ring_messages(self) -> int:
-        """Return the number of messages that all ranks together send for the all-reduces of the step, run in rings."""
+        """Return the number of messages that all ranks together send for the all-reduces if these run in rings."""
         return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)
 
 
