@@ -30,7 +30,8 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
     """Return ``model``, a DistributedDataParallel module; if ``torch.compile`` wrapped it, return the wrapped module.
 
     Raises:
-        TypeError: If ``model`` is another module, or if no communication hook works with DDP's options.
+        TypeError: If ``model`` is another module, or if DDP's options, or an optimizer that steps in the backward pass,
+            rule out the communication hook of a method.
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:

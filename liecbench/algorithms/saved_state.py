@@ -99,7 +99,10 @@ def unpack(saved: Mapping[str, Any], algorithm: Any, place: Place) -> Mapping[st
 
 
 def other_options(state: Mapping[str, Any], algorithm: Any) -> str:
-    """Return how the options of ``algorithm`` differ from those in ``state``, such as ``rank was 2 and is 4``."""
+    """Return how the options of ``algorithm`` differ from those in ``state``; an empty text if they do not.
+
+    An example of the text is ``average_period was 2 and is 4``.
+    """
     now, saved = _options(algorithm), state.get("options", {})
     changed = [name for name in now if saved.get(name, now[name]) != now[name]]
     return "; ".join(f"{name} was {saved[name]} and is {now[name]}" for name in changed)

@@ -138,10 +138,10 @@ class TrainingEvents(ABC):
     def on_step_end(self, *, is_last: bool) -> None:
         """Communicate if the method needs to, once the last optimizer has made its step.
 
-        This is called at the end of each ``optimizer.step``.
+        Called at the end of each ``optimizer.step``.
 
         Args:
-            is_last: Whether this optimizer is the last of the model's optimizers.
+            is_last: True if all of the model's optimizers have now made their step.
         """
         self._is_stepping = False
         self._backwards.warn_if_none(type(self).__name__)

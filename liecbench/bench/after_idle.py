@@ -42,6 +42,7 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
         for turn in range(num_turns):
             repeats = range(turn, case.repeats, num_turns)
             link.unshape()
+            # A single message, because the machine's work on the others is hidden while the shaped link is busy.
             unshaped += [exchange(single, link) for _ in repeats]
             link.shape()
             exchange(case, link)

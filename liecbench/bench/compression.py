@@ -153,10 +153,11 @@ def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
 def _stopwatch_factory(device: torch.device) -> _StopwatchFactory:
     """Return a function that maps an operation to its stopwatch.
 
-    A stopwatch is a function that runs its operation once on ``device``, and returns the seconds.
+    A stopwatch is a function that runs its operation on ``device``, and returns the seconds of one run.
     """
     if device.type == "cpu":
         return lambda operation: lambda: _seconds_on_cpu(operation)
+    # Read the buffer, but do not write it: the GPU would write dirty lines of its cache back during the operation.
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
     return lambda operation: _GpuStopwatch(operation, flushed.sum)
 
@@ -182,6 +183,7 @@ class _GpuStopwatch:
     def __call__(self) -> float:
         while True:
             seconds, ahead = self._once()
+            # An operation that waits for the GPU cannot be launched ahead: its time is accepted in the end.
             if ahead or self._num_reads >= _MOST_READS:
                 return seconds
             self._num_reads *= 2

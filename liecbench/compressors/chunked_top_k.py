@@ -45,14 +45,14 @@ class ChunkedTopK(Compressor):
     """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, each in 2 bits.
 
     The 2 bits of a kept entry are its sign, and whether its magnitude is above the mean magnitude of all kept entries.
-    This makes four groups of entries, and each entry is replaced by the mean of its group. The four means, called the
-    codebook, are sent with the message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and the
-    codebook 16, which is 146 times less than float32.
+    This makes four groups of kept entries, and each entry is replaced by the mean of its group. The four means, called
+    the codebook, are sent with the message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and
+    the codebook 16, which is 146 times less than float32.
 
-    With ``bits`` 32, the kept values are sent as they are, without a codebook. In SparseLoCo, every parameter tensor
-    has a codebook of its own. C is a δ-contraction with δ ≥ 1/n for n entries; without the codebook, δ ≥ ``kept`` /
-    ``chunk``. Of equal magnitudes, those at lower positions are kept. Source: SparseLoCo (Sarfi et al. 2025, arXiv
-    2508.15706), whose bins are set by the standard deviation instead.
+    With ``bits`` 32, the kept values are sent as they are, without a codebook; if also ``kept`` is ``chunk``, C(v) = v.
+    In SparseLoCo, every parameter tensor has a codebook of its own. C is a δ-contraction with δ ≥ 1/n for n entries;
+    without the codebook, δ ≥ ``kept`` / ``chunk``. Of equal magnitudes, those at lower positions are kept. Source:
+    SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), whose bins are set by the standard deviation instead.
 
     Attributes:
         chunk: The number of entries of a chunk. The last chunk may be shorter.
@@ -88,9 +88,9 @@ class ChunkedTopK(Compressor):
         )
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the codebook, the positions and the codes.
+        """Return the number of bytes of the codebook, the positions and the codes.
 
-        With ``bits`` 32, these are the bytes of the float32 values and of the positions.
+        With ``bits`` 32, this is the number of bytes of the float32 values and the positions.
         """
         layout = self.layout(numel)
         return layout.value_bytes + layout.position_bytes + layout.code_bytes

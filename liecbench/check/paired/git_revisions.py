@@ -83,7 +83,7 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
-    """Return the directory of the project: ``prefix`` in ``tree``, or the nearest directory above.
+    """Return the directory of the project: ``prefix`` in ``tree``, or the nearest directory above it within ``tree``.
 
     A project's directory has a pyproject.toml or setup.py. ``label`` names the revision in an error message.
     """

@@ -95,7 +95,10 @@ def _own_directories() -> list[Path]:
 
 
 def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
-    """Make a virtual environment and return the path of its packages. Python also finds the packages in ``shared``."""
+    """Make a virtual environment, and return the path of its packages.
+
+    Python searches the directories ``shared`` after this path.
+    """
     venv.EnvBuilder(symlinks=True).create(directory)
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
     # For a plain path in a .pth file, Python ignores that directory's .pth files: editable installs would be missing.

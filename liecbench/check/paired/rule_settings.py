@@ -25,7 +25,7 @@ class StoppingRule:
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
         fewest_relaunches: The number of launches of both sides that a verdict needs. Step times differ from launch to
-            launch, so a single launch is not enough: with less than ``FEWEST_RELAUNCHES``, every test is inconclusive.
+            launch, so a single launch is not enough: below ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02
@@ -36,9 +36,10 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the least E-value at which a test fails: evidence that B is slower than A by more than ``tolerance``.
+        """Return the E-value with which a test's own pairs show that B is slower than A by more than ``tolerance``.
 
-        ``num_tests`` is the number of tests of the whole check.
+        ``num_tests`` is the number of tests of the whole check. At the end of the check, Holm's procedure can also fail
+        a test with a smaller E-value.
         """
         return num_tests / self.alpha
 

@@ -33,7 +33,7 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
     """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself, and add ``notes``.
 
-    Where the self-test injected a slowdown, the gate should fail: FAIL becomes PASS, and PASS becomes FAIL.
+    The gate should fail the case with the injected slowdown: there FAIL becomes PASS, and PASS becomes FAIL.
     """
     return replace(
         outcome,

@@ -145,8 +145,8 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
     A verdict needs pairs of at least n = ``rule.fewest_relaunches`` launches. Each of the first n − 1 launches measures
-    1/n of the fewest pairs that a verdict needs. Each later launch measures ``rule.most_pairs`` ÷
-    ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
+    1/n of the fewest pairs that a verdict needs, but at most 1/n of ``rule.most_pairs``. Each later launch measures
+    ``rule.most_pairs`` ÷ ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))

@@ -37,7 +37,7 @@ def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) ->
         cell: The cell's name.
         a: The result of a burst (series of steps) on side A.
         b: The result of a burst on side B.
-        same: True if A and B train equal cells. A difference of bytes or messages then fails the check.
+        same: True if A and B train equal cells. Bytes and messages can then fail the check, so they are left out here.
     """
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():

@@ -38,8 +38,9 @@ def over_wire(
         One of these:
 
         - None, if the link is unshaped, or if no epoch was timed or sent anything.
-        - A metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
-        - Otherwise a result with a verdict. It is NOT_COMPARED if an epoch's record lacks the communication time.
+        - A result with the verdict NOT_COMPARED, if an epoch's record lacks the communication time.
+        - Otherwise a metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
+        - Otherwise a result with the verdict PASS, FAIL or INCONCLUSIVE.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         return None
@@ -142,7 +143,7 @@ def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
         for epoch, seconds in zip(entry.epochs, wire_seconds, strict=True)
         if epoch.timed_steps and seconds and epoch.least_communicate_seconds
     ]
-    return min(ratios, default=None)
+    return min(ratios, default=None)  # disturbances only add time
 
 
 def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:

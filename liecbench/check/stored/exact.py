@@ -54,8 +54,8 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
     ``margin`` is a share of the baseline's wire bytes.
 
     Returns:
-        Up to two results. One is that of the worst seed whose wire bytes are known on both sides. The other is
-        NOT_COMPARED; it occurs if a seed's wire bytes are unknown on a side. There is none if the cell sends nothing.
+        Up to two results: that of the worst seed whose wire bytes are known on both sides, and one that is NOT_COMPARED
+        if the wire bytes of any seed are unknown on a side. The list is empty if the cell sends nothing.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]

@@ -78,8 +78,8 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
     """Return the fields of each of the baseline's cells that ``differences_from_nearest`` searches.
 
-    To save time, at most 200 cells of a baseline with more than 500 are searched, one of those that differ only in the
-    seed.
+    If the baseline has more than 500 cells, only one of the cells that differ only in the seed is searched, and at most
+    200 in all: comparing thousands of cells with thousands of others would take hours.
     """
     if len(baseline) > _MOST_CANDIDATES:
         groups = {entry.keys.without_seed: entry for entry in reversed(baseline)}

@@ -1,4 +1,4 @@
-"""Groups of cells that differ only in the seed, with the pairs of a result's and the baseline's cell to compare."""
+"""Groups of cells of results that differ only in the seed, and the baseline's cells to compare them with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

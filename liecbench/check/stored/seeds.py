@@ -40,8 +40,8 @@ class BoundVerdict:
             bounds.
         smallest_detectable: The amount above which the mean would have failed, with the same spread. Set only if the
             bounds are inconclusive.
-        seeds_needed: The number of seeds that would pass or fail, with the same mean and spread. Set only if the bounds
-            are inconclusive, and if the number is at most ``MOST_SEEDS``.
+        seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, with the same mean and spread.
+            Set only if the bounds are inconclusive, and if the number is at most ``MOST_SEEDS``.
     """
 
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""Compare compression error and norm of the residuals over whole trainings, by their means over seeds.
+"""Compare compression error and norm of the residuals over whole trainings, by their mean change over seeds.
 
 Single trainings cannot be compared, because differences of rounding grow from step to step.
 """

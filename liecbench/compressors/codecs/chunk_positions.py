@@ -38,7 +38,7 @@ def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: in
     Args:
         packed: The bytes that ``pack`` wrote.
         num_indexed: The number of packed positions.
-        num_kept: The number of kept entries in all chunks, with those of such chunks.
+        num_kept: The number of kept entries in all chunks, including those whose positions are not packed.
         chunk: The number of elements of a chunk.
         kept: The most entries that a chunk keeps.
     """

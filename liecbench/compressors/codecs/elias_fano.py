@@ -51,7 +51,7 @@ class PositionCode:
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
-        """Encode a part of the list of positions, such as p_first, p_first+1, …; separate calls may encode other parts.
+        """Encode the part p_first, p_first+1, … of the list of positions; separate calls may encode the other parts.
 
         Args:
             positions: The positions in this part, int64.

@@ -43,6 +43,7 @@ def draw(numel, key, positions):  # type: ignore[no-untyped-def]
     All sets of positions are equally likely. ``key`` seeds the random numbers.
     """
     bitmap = np.zeros((numel + 63) // 64, np.uint64)
+    # If more than half of all positions are to be filled in, draw those that are left out, because they are fewer.
     marks_left_out = positions.size > numel // 2
     _set_random_bits(numel, numel - positions.size if marks_left_out else positions.size, key, bitmap)
     inverted = _ALL_ONES if marks_left_out else np.uint64(0)
@@ -80,6 +81,7 @@ def take(values, positions, scale, entries, residual, has_residual, in_place):  
     ``residual``.
     """
     finite, j = True, 0
+    # Block by block: a block is checked and its entries are copied while it is in the cache.
     for start in range(0, values.size, _BLOCK):
         block = values[start : start + _BLOCK]
         finite &= largest_bits(block.view(np.int32)) < _INFINITY
