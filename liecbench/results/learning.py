@@ -14,7 +14,7 @@ def learned_nothing(rows: Sequence[Row]) -> str | None:
     The result is a text such as ``its accuracy is 10.1%, and always guessing the commonest class gives 10.0%``. The
     baseline learned if its accuracy is more than two standard errors above that of always guessing the commonest
     class. A language model learned if its test loss is lower than that of a model that knows only how often each token
-    occurs. Also return None if the records lack these facts about the test set.
+    occurs. Also return None if no cell of the baseline completed, or if the records lack facts about the test set.
     """
     row = next((row for row in rows if row.baseline_per_seed), None)
     if row is None:

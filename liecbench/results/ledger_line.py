@@ -44,7 +44,7 @@ def unseal(line: bytes) -> int | None:
 def check_unsealed(line: bytes) -> None:
     """Raise ValueError unless ``line``, which lacks a number or a checksum, is of the first schema.
 
-    Lines of later schemas need both.
+    Lines of later schemas need both. A line that ends in only one of them is of a later schema, whatever it says.
     """
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")

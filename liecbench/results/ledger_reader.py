@@ -129,7 +129,7 @@ class LedgerReader:
         return parsed
 
     def _accepted_records(self, texts: list[bytes]) -> list[Record]:
-        """Return the records of the lines before the first that has a wrong number or checksum, or no valid record."""
+        """Return the records of the leading lines that have the right number and checksum and hold a valid record."""
         records = []
         try:
             for text in texts[: self._numbers.accept(texts)]:

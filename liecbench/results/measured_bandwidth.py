@@ -3,9 +3,9 @@
 The wait of a step is (seconds − compute seconds) ÷ compute seconds; with a wait of 1, the compute utilization is 50 %.
 A step computes equally long at all link rates, so its compute seconds are the median over the rows.
 
-The wait is a rising, convex function of 1 ÷ rate. So between two measured rates it lies below the straight line through
-both points, which gives an upper bound of the needed rate. It lies above the extensions of the neighbouring lines,
-which give a lower bound.
+The wait is a rising, convex function of 1 ÷ rate, because on a slower link, computing hides a smaller share of the
+transfer. So between two measured rates it lies below the straight line through both points, which gives an upper bound
+of the needed rate. It lies above the extensions of the neighbouring lines, which give a lower bound.
 """
 
 import itertools
@@ -113,7 +113,8 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a link rate, in bits per second, at which even the upper end of the wait's interval is at most ``target``.
 
     A wait is the time of a step beyond computing, as a multiple of the compute seconds. The rate is interpolated
-    between the measured rates of ``waits``, or extrapolated beyond them. Return None if no rate is high enough.
+    between the measured rates of ``waits``, or extrapolated beyond them. Return None if no rate is known to be high
+    enough.
     """
     fast = waits[-1]
     if fast.high > target:
@@ -131,7 +132,8 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a lower bound of the link rate at which the wait falls to ``target``.
 
     The bound is computed from the lower ends of the waits' intervals. If the wait is at most ``target`` even at the
-    lowest measured rate, return None, or an estimate if only one rate was measured.
+    lowest measured rate, return None. If only this rate was measured, and a faster link would shorten the wait, return
+    an estimate instead.
     """
     first = waits[0]
     if first.low <= target:
@@ -173,8 +175,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     Args:
         rows_by_rate: The method's rows by link rate, slowest link first.
         labels: The names of rows.
-        shared: A text about the source of times that all methods share, such as ``(replayed)``; empty if the methods'
-            times have different sources.
+        shared: The suffix on the source of times that all methods share, such as `` (replayed)``; empty if all times
+            are measured, or if the methods' times have different sources.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

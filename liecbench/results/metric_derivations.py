@@ -52,7 +52,7 @@ def tokens_per_second(cell: CompletedCell) -> float | None:
 
 
 def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
-    """Return None, because the cell has no value of this metric: it is computed from all cells of a row."""
+    """Return None, because a single cell has no value of this metric: it is computed from all cells of a row."""
 
 
 def wire_bytes(cell: CompletedCell) -> float | None:

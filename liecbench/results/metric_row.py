@@ -27,16 +27,16 @@ class Metric:
             it is unknown.
         better: The direction in which the metric improves.
         shown_from: If the rows' largest mean is above (1 + ``shown_from``) × the smallest mean, the column is shown
-            even if ``shown`` says otherwise. None for no such rule.
+            whatever ``shown`` and ``shown_for`` say. None for no such rule.
         shown_for: The comparisons that show the column without ``--metric``. ``loss``: those with language models,
             which are judged by their test loss. ``accuracy``: those with other models. ``any``: all.
         shown: The places that show the column without ``--metric``. ``table``: every table and the HTML page. ``wide``:
             tables with ``--wide``, and the HTML page. ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of the row's cells, failed ones included, has no
             value.
-        exported_with: The name of another metric. JSON and CSV include this metric only if some cell has a value of
-            that metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if 0 does not count as a value when another metric names this one in ``exported_with``.
+        exported_with: The name of a metric, often of this one. JSON and CSV include this metric only if some cell has a
+            value of the named metric. None if JSON and CSV always include this metric.
+        zero_is_missing: True if 0 does not count as a value when a metric names this one in ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if a value without an interval is printed with ``±?``.
     """

@@ -101,8 +101,9 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        Seconds from timing sessions are paired by round. If the two paces share no round, they count as independent.
-        Seconds from training are paired by seed. Return None without a common seed, or if a pace has no seconds.
+        If timing sessions timed both paces, the seconds are paired by round; paces without a common round count as
+        independent. Otherwise the seconds are paired by seed. Return None if there is then no common seed, or if a pace
+        has no seconds.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:
@@ -126,7 +127,7 @@ class Pace:
     def disturbed_differently(self, other: "Pace") -> bool:
         """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
 
-        Paces of replays in which all ranks woke in time can always be ranked (see ``kept_times``).
+        Two paces of replays in which all ranks woke in time (see ``kept_times``) can always be ranked.
         """
         if self.kept_times and other.kept_times:
             return False

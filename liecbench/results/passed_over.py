@@ -64,8 +64,8 @@ def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterato
 
     Args:
         found: The methods that were passed over, each in one setting.
-        num_settings: The number of settings of the comparison. If a method was passed over in only some of them, the
-            sentence names them.
+        num_settings: The number of settings of the comparison. If a method was passed over for a reason in only some of
+            them, the sentence names these settings.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
@@ -82,7 +82,7 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return a method's name and, in parentheses, its range of speed-ups.
 
-    The accuracy difference follows if it is equal in all settings.
+    The parentheses also have the difference of accuracy or test loss if it is equal in all settings.
     """
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
@@ -110,7 +110,7 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
     """Return the main reason against a row: a shown loss of accuracy, else its speed, else a possible loss.
 
-    ``found`` is the verdict on the row's accuracy; None without a verdict.
+    A loss is also possible if the accuracy was not compared. ``found`` is the verdict on it; None without a verdict.
     """
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":

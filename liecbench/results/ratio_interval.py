@@ -108,7 +108,7 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
     """Return a method's speed-up, a geometric mean, with its confidence interval.
 
     A placement is a group of rounds, after which all models and buffers are created again. Every placement counts as
-    one observation, so the interval narrows with the number of placements, not of rounds.
+    one observation, so the interval narrows with the number of placements, and much less with that of rounds in each.
 
     Args:
         log_ratios: For each placement, ln(seconds of the baseline ÷ seconds of the method) of each round, in order.
@@ -120,8 +120,9 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
 def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at_most: int = 60) -> int:
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
-    Call this once, after the first rounds. A placement is a group of rounds, after which all models and buffers are
-    created again. Further rounds are assumed to be timed in new placements.
+    Call this once, after the first rounds, as in Stein's two-stage procedure. A placement is a group of rounds, after
+    which all models and buffers are created again. Further rounds are assumed to be timed in new placements, each with
+    as many rounds as the longest so far. Return ``at_most`` if no placement has two rounds.
 
     Args:
         log_ratios: For each placement so far, ln(speed-up) of each of its rounds.
@@ -201,6 +202,7 @@ def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
     squares = math.fsum(value * value for rounds in deviations for value in rounds)
     if length < _LEAST_ROUNDS_FOR_AUTOCORRELATION:
         inflation = _inflation(_ASSUMED_AUTOCORRELATION, max(2, round(length)))
+        # As if the autocorrelation continued from one placement to the next.
         going_on = _inflation(_ASSUMED_AUTOCORRELATION, total)
     else:
         products = math.fsum(a * b for rounds in deviations for a, b in itertools.pairwise(rounds))

@@ -31,12 +31,13 @@ class Recommendation:
             - ``spread``: Faster rows need more than 100 seeds to show that they keep the accuracy.
             - ``rounds``: No row is shown to be faster, but one may be after more rounds of timing.
             - ``lost``: Every faster row loses accuracy.
-            - ``disturbed``: Other processes disturbed the best rows too differently to rank them.
+            - ``disturbed``: Other processes disturbed all rows, or those that may be the best, too differently to rank
+              them.
             - ``not_trained``: Rows are faster, but nothing was trained to compare their accuracy.
             - ``dense``: No row is shown to be faster than the fastest one without compression.
 
-        seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
-            faster rows. Else None.
+        seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that probably suffices for at least one
+            of the faster rows. Else None.
         waiting: The rows that cannot be recommended because of ``reason``, fastest first; empty for ``best`` and
             ``baseline``.
     """

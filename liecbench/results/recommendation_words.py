@@ -88,7 +88,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
     """Return how many seeds are likely to settle for at least one of ``rows`` whether it keeps the baseline's quality.
 
-    The result also has the names of all ``rows``. Their verdicts on accuracy must still be open.
+    The result also has the names of all ``rows``. No verdict on their accuracy may be ``kept`` or ``lost`` already.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(

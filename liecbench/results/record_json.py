@@ -105,8 +105,8 @@ def check_first_schema(line: bytes, record: Record) -> None:
 def _start(line: bytes) -> Start | None:
     """Return the Start record in a line by a fast parse; None if the line's layout is unusual and needs the full parse.
 
-    Specs and environments take most of the time to parse, and many lines share them. So their texts are cut out of the
-    line, and each distinct text is parsed only once.
+    Specs and environments take most of the time to parse, and many lines have equal environments, and specs that differ
+    only in the seed. So both texts are cut out of the line, and equal ones are parsed only once.
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):
@@ -119,6 +119,7 @@ def _start(line: bytes) -> Start | None:
         spec = spec_from_json(line[spec_begin + len(_SPEC) : begin])
         if spec is None:
             return None
+        # The rest of the line is valid JSON only if whole values were cut out.
         record: Start = _validator(Start.type)(b"%b%b{}%b{}}" % (line[:spec_begin], _SPEC, _ENVIRONMENT))
     except ValueError:
         return None

@@ -82,7 +82,8 @@ class Composed:
     Attributes:
         trajectory: The id of the trained cell, which has the same losses, accuracies, payload bytes, messages and norms
             as this epoch.
-        kinds: By step kind, the seconds per step of the timed cell. The epoch's times are computed from them.
+        kinds: By step kind, the seconds per step of the timed cell. The epoch's times, CPU seconds and wire bytes are
+            sums over step kinds of number of steps × mean per step; its peak memory is that of the timed steps.
     """
 
     trajectory: str
@@ -111,7 +112,8 @@ class Epoch:
     Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists hold one entry per rank, in order.
     Times cover only the ``timed_steps`` steps after warm-up. In a ledger, times are null if no step was timed. CPU
     seconds and all other numbers cover all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
-    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If a cell is only timed in a session,
+    its epochs are not in the ledger, but computed when results are loaded.
 
     Attributes:
         compute_seconds: The time for the model and the optimizer without waiting for a processor, mean over ranks. If

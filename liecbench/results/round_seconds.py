@@ -20,8 +20,8 @@ def round_seconds(
     """Return a method's mean seconds per step in each round. The keys are (placement, round in the placement).
 
     A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
-    kind, such as averaging steps, by the kind's share in a long training. If a session was interrupted in a round, the
-    round is left out.
+    kind, such as averaging steps, by the kind's share in a long training. A round is left out if the session was
+    interrupted before all step kinds were timed.
 
     Args:
         timings: The bursts (series of consecutive timed steps) of the method.

@@ -27,10 +27,11 @@ _MAX_OTHER_SHARE: Final = 0.15
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    - ``cpu_bound``: the row's ranks need more processors than there are. They keep most of these busy, or compute and
-      compress during over 5 % of the time.
-    - ``disturbed``: other processes used over 15 % of the CPU. If the row's ranks replayed a profile, they must also
-      have woken late from their sleeps.
+    - ``cpu_bound``: the row's ranks, and the emulation of their links, need more processors than there are. They keep
+      over half of these busy, or compute and compress during over 5 % of the time. If the ranks replayed a profile,
+      they keep over a third of the processors busy.
+    - ``disturbed``: other processes used over 15 % of the CPU, unless the row's ranks replayed a profile and woke in
+      time from their sleeps.
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
       the machine may look like a difference.
     - ``replayed``: the row's ranks slept as long as a profile says, instead of computing.
@@ -49,7 +50,10 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 
 def is_busy(row: Row) -> bool:
-    """Return whether the row's ranks need more processors than there are, and keep most of these busy."""
+    """Return whether the row's ranks need more processors than there are, and keep over half of these busy.
+
+    If the ranks replayed a profile, over a third is enough.
+    """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]
     busy = [
@@ -63,7 +67,10 @@ def is_busy(row: Row) -> bool:
 
 
 def _computes_on_shared_processors(row: Row) -> bool:
-    """Return whether ranks that share processors compute and compress during much of the time."""
+    """Return whether ranks that share processors compute and compress during over 5 % of the time.
+
+    Return False if the ranks replayed a profile.
+    """
     parts = (row.metrics["compute_seconds_per_epoch"], row.metrics["exposed_compress_seconds_per_epoch"])
     total = row.metrics["seconds_per_epoch"]
     if row.is_replayed or total is None or not _shared_processors(row):
@@ -72,7 +79,10 @@ def _computes_on_shared_processors(row: Row) -> bool:
 
 
 def _shared_processors(row: Row) -> int:
-    """Return the number of processors if the row's ranks and the emulation of its links need more, and 0 otherwise."""
+    """Return the number of processors if the row's ranks and the emulation of its links need more, and 0 otherwise.
+
+    Also return 0 if the number is unknown, or if the ranks use the machines' own network.
+    """
     cpus = [cell.environment.num_cpus for cell in _completed(row)]
     if not cpus or not all(cpus) or row.fields["link"] == "host":
         return 0

@@ -55,7 +55,7 @@ class Labels:
         """Return the names of a row's curve and of the figure that shows it.
 
         Each setting has a figure of its own, with one curve per method. If there is only one method, a single figure
-        has one curve per setting, and its name is None.
+        has one curve per setting, and the figure's name is None.
 
         Args:
             row: The row.
@@ -113,7 +113,7 @@ def provenance(rows: Sequence[Row]) -> str:
     - ``not trained``: Only steps of a profile were timed.
     - ``estimated``: The ranks' processes, and not the kernel, limited the rate of messages.
     - ``composed``: An earlier version of liecbench computed the times from a sample of timed steps.
-    - ``in part``: This holds only for some of the rows.
+    - ``in part``: The other words hold only for some of the rows.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))

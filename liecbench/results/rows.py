@@ -37,7 +37,7 @@ class Row:
         cpu_share_differs: True if the row and the baseline cannot be ranked, because other processes disturbed them too
             differently.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.
-        metrics: By name, the mean of each metric over the seeds; None for an unknown metric.
+        metrics: By name, the mean of each metric over the seeds; None if the mean is unknown.
         errors: The errors of failed and diverged cells.
         link_deviations: The measured rates and round trips that deviate from those that the scenario asks for.
         other_warnings: The warnings about the row, except that about ``link_deviations``.

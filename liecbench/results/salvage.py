@@ -178,6 +178,7 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     whole = set()
     firsts: dict[str, str] = {}  # by contestant
     for name, cell in sorted(cells.items(), key=lambda item: item[1].start):
+        # The number of records is known only for these cells; others may have lost some if any line is missing.
         is_counted = cell.status == "completed" and not cell.is_interleaved
         if cell.fits and (is_counted or not any(cell.first < gap <= cell.last for gap in gaps)):
             whole.add(name)

@@ -22,8 +22,9 @@ class SpeedVerdicts:
     wrong verdict in at most 4.5 % of runs.
 
     Attributes:
-        against_baseline: For each row, the outcome of its comparison with the baseline.
-        against_dense: For each row, the outcome of its comparison with the fastest row without compression.
+        against_baseline: For each compared row, the outcome of its comparison with the baseline.
+        against_dense: For each compared row, the outcome of its comparison with the fastest row without compression;
+            empty if this is the baseline.
         beaten: The pairs of rows (slower, faster) whose difference in speed is shown.
         fastest: The rows that are not shown to be slower than any other row.
     """

@@ -37,8 +37,8 @@ def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 def speed_word(verdict: SettingVerdict, row: Row) -> str:
     """Return the verdict on a row's speed in a word or two: ``faster``, ``slower``, ``not known`` or ``not ranked``.
 
-    A row is not ranked if other processes slowed the row and the baseline by different amounts. The text is empty for
-    the baseline and for rows without times.
+    A row is not ranked if other processes disturbed the row and the baseline too differently. The text is empty for the
+    baseline and for rows without times.
     """
     outcome = verdict.speed_of(row)
     if outcome == "not_shown":

@@ -13,8 +13,8 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     """Return the cells of several results directories.
 
     Each completed result of a cell is returned. An incomplete result is left out if the cell completed in any
-    directory. If a cell completed in several directories, ``CellResult.directory`` of every returned cell is the short
-    name of its directory.
+    directory. Cells that were trained only for the losses of other cells are left out, too. If a cell completed in
+    several directories, ``CellResult.directory`` of every returned cell is the short name of its directory.
 
     Args:
         directories: The results directories.

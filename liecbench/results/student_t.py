@@ -79,6 +79,7 @@ def near_t_quantile(degrees_of_freedom: int, probability: float) -> float:
 
     Newton's method begins at the quantile of the normal distribution.
     """
+    # That quantile is smaller than the wanted one, and the tail is convex, so that no step goes too far.
     half = degrees_of_freedom / 2
     log_scale = math.lgamma(half + 0.5) - math.lgamma(half) - math.log(2 * math.pi * half) / 2
     found = NormalDist().inv_cdf(probability)

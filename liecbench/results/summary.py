@@ -158,7 +158,10 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 
 
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
-    """Yield (sentence, rows with the flag, whether these are all completed rows) for each flag that a row has."""
+    """Yield (sentence, rows with the flag, whether these are all completed rows) for each flag with a sentence.
+
+    Flags that no row has are left out.
+    """
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():
         flagged = [row for row, found in flags if flag in found]

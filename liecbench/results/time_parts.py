@@ -18,8 +18,8 @@ _UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 def row_parts(row: Row) -> dict[str, float]:
     """Return a row's seconds per epoch for each part of the time, by name; their sum is the seconds of an epoch.
 
-    If records of an earlier version lack the parts of exposed time, it is divided in proportion to the total times of
-    compression and communication.
+    Records of earlier versions do not divide the exposed time, which computing does not hide. It is then divided in
+    proportion to the total times of compression and communication.
     """
     estimates = {part: row.metrics[name] for part, name in _METRICS.items()}
     known = {part: value.mean for part, value in estimates.items() if value is not None}

@@ -32,15 +32,15 @@ class Timing:
         contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
         kind: The name of the step kind. Steps of one kind, such as averaging steps, do the same work.
         kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        placement: The number of earlier creations of all contestants' models and buffers, from 0. They are created
-            again after a group of rounds, because step times also depend on where they lie in memory.
+        placement: The number of the placement, from 0. A placement is a group of rounds, after which all contestants'
+            models and buffers are created again, because step times also depend on where they lie in memory.
         round: The number of the round in the placement, from 0.
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
         compute_seconds: The part of ``seconds`` for the model and the optimizer. It is measured before each round,
-            without communication, compression and pauses, as the mean over ranks. In records of earlier versions it is
-            measured in these steps.
+            without communication, compression and pauses, as the mean over ranks, and equal for all contestants that
+            compute the same. In records of earlier versions it is measured in these steps.
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and the time by
@@ -57,9 +57,10 @@ class Timing:
         payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
-        dilation: The factor by which everything ran more slowly, such as 16. All seconds are divided by it. It is
-            1, and absent in a ledger, without dilation.
-        raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, without dilation.
+        dilation: The factor by which everything ran more slowly, such as 16. All seconds but ``cpu_seconds`` and
+            ``raw_seconds`` are divided by it. It is 1, and absent in a ledger, unless the ranks replayed a profile in
+            dilated time.
+        raw_seconds: ``seconds`` before the division by ``dilation``; None, and absent in a ledger, if this is 1.
         message_divisor: The factor by which real messages and rates were smaller than the emulated ones, such as 4. All
             bytes are those of the emulated messages. It is 1, and absent in a ledger, if messages had their full size.
         late_seconds: The seconds by which sleeps ended late because no processor was free, summed, on the rank with the
