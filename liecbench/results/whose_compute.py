@@ -53,8 +53,8 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
     """Return a phrase such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase is empty if no compute seconds are known. If the compute seconds differ between settings, such as numbers
-    of workers, the phrase has those of each setting or, for many settings, their range.
+    The phrase is empty if no compute seconds are known. If the compute seconds differ by more than 10 % between
+    settings, such as numbers of workers, the phrase has those of each setting or, for more than four, their range.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:
@@ -66,8 +66,9 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase has the median of each setting, separately for each source, such as measured and replayed steps. It is
-    empty if there are no steps.
+    The phrase has the median of each setting, separately for each source, such as measured and replayed steps. It has
+    one number for all settings if there is one source and they differ by at most 10 %, and else a range for more than
+    four settings. It is empty if there are no steps.
 
     Args:
         found: The compute seconds of single steps. The keys are names of settings.

@@ -15,8 +15,9 @@ _PRECISION: Final = 1.05
 def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
     """Return the largest learning rate, to 5 %, at which a simulation is stable; 0 if even 1/(4096 L) is unstable.
 
-    L is the smoothness of f, the function to minimise. A run is stable if ‖∇f(x̄)‖² is at most 1000 σ² after every
-    fifth step. x̄ is the mean of the workers' models, and σ² the variance of a stochastic gradient at the minimum.
+    The rate is at most 8/L, where L is the smoothness of f, the function to minimise. A run is stable if ‖∇f(x̄)‖² is
+    at most 1000 σ² after every fifth step. x̄ is the mean of the workers' models, and σ² the variance of a stochastic
+    gradient at the minimum.
 
     Args:
         cell: The method, workers and seed.

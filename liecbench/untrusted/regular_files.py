@@ -68,9 +68,10 @@ def _not_regular(path: Path, mode: int) -> OSError:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that a user names. A regular file is replaced atomically.
+    """Write a file that a user names. A regular file is replaced atomically, if its directory permits this.
 
-    Links are followed. A pipe, or a device such as ``/dev/stdout``, is written to directly.
+    Otherwise the file is overwritten in place. Links are followed. A pipe, a device such as ``/dev/stdout``, or a file
+    to which standard output or standard error goes is written to directly.
 
     Raises:
         OSError: If the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody

@@ -49,10 +49,11 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
-        A rate that is measured while another process uses the rank's core is too low. So a measurement that is far from
-        the requested links is repeated, up to ten times. Of each rate and round trip, the value nearest to the
-        requested one is kept. Unchanged links are measured again only if a kept rate is off by more than 15 %, or a
-        kept round trip by more than 30 %.
+        A rate that is measured while another process uses the rank's core is too low. So the links are measured up to
+        three times if a rate is off by more than 5 % or a round trip by more than 10 %, and up to ten times in all if a
+        rate is off by more than 15 % or a round trip by more than 30 %. Of each rate and round trip, the value nearest
+        to the requested one is kept. Unchanged links are measured again only if a kept value is outside the limits of
+        15 % and 30 %.
 
         Args:
             links: The links of the next cell.

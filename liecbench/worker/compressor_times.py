@@ -105,6 +105,6 @@ def _operations(compressor: Compressor, sizes: Sequence[int], device: torch.devi
 
 
 def _decompress(compressor: Compressor, message: Message, out: Tensor) -> Tensor:
-    if not isinstance(compressor, Identity):
+    if not isinstance(compressor, Identity):  # an uncompressed message is received in place
         compressor.decompress(message, out)
     return compressor.is_finite(message)

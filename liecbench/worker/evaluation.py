@@ -79,11 +79,13 @@ def _pieces(model: nn.Module) -> Iterator[Tensor]:
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖v − C(v)‖² / ‖v‖² for the vector v that this rank would compress after a backward pass on ``indices``.
 
-    C(v) is v after compression and decompression, and ``indices`` are those of examples. The pass neither updates the
-    model nor sends a message, and all its other effects are undone. Return None if the method does not compress.
+    C(v) is v after compression and decompression. ``indices`` are the numbers of the training examples for the pass,
+    which neither updates the model nor sends a message. All its other effects are undone. Return None if the method
+    does not compress.
 
     Raises:
-        RuntimeError: If the model's own code changes a parameter in the pass, and this change cannot be undone.
+        RuntimeError: If the model's own code changes a parameter in the pass that it left unchanged in the two passes
+            of the set-up, because this change cannot be undone.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
         return None

@@ -1,4 +1,7 @@
-"""Facts about the labels of a test set, such as the share of the commonest class. They help to judge an accuracy."""
+"""Facts about the labels of a test set, such as the share of the commonest class.
+
+They help to judge an accuracy or a test loss.
+"""
 
 import torch
 

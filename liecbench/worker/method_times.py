@@ -85,6 +85,7 @@ def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compresso
         steps: Plain steps of this model.
     """
     found: dict[str, Compressor] = {}
+    # Some methods choose the compressor by the number of ranks, and a method's own work is measured on one rank.
     everywhere = ((cell, world_size) for cell in cells for world_size in (cell.workers, 1))
     calls = [
         call
@@ -106,8 +107,9 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
 
-    These are the seconds of a step with the method, minus those of a plain step, minus those in ``compressors``. All
-    measured steps train a hollow model, which has the model's parameters but computes almost nothing.
+    These are the seconds of a step with the method, minus those of a plain step, minus those that ``compressors``
+    has for the step's messages. All measured steps train a hollow model, which has the model's parameters but computes
+    almost nothing.
 
     Args:
         cell: The cell.
@@ -138,7 +140,7 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median of the seconds that step number ``first`` takes beyond its forward, backward and optimizer."""
+    """Return the median of the seconds that step number ``first`` takes beyond its passes, clipping and optimizer."""
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):
         _step_seconds(replica, first)

@@ -68,9 +68,10 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 
 
 def _restored(found: Any, value: Any) -> Any:
-    """Copy ``value`` into ``found`` and return ``found``, if both are lists, dicts, sets or equally shaped tensors.
+    """Copy ``value`` into ``found`` and return ``found``, if both are lists, dicts, sets or like tensors.
 
-    Otherwise return ``value``. Copying keeps objects valid that refer to ``found``, such as a view of a parameter.
+    Like tensors have the same shape and dtype. Otherwise return ``value``, which is moved to the device of ``found`` if
+    both are tensors. Copying keeps objects valid that refer to ``found``, such as a view of a parameter.
     """
     match found, value:
         case (list(), list()):

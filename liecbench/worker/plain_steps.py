@@ -1,4 +1,4 @@
-"""Training steps without communication. Passes, clipping and optimizer are timed, and when each gradient is ready."""
+"""Training steps without communication that measure passes, clipping, optimizer, and when each gradient is ready."""
 
 import statistics
 import time

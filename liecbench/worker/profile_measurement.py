@@ -41,8 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of steps to measure first. If they take longer than 20 s, fewer steps are measured, but at
-            least 5. A few more steps follow after each compressor and method.
+        min_steps: The number of steps to measure first. A few more follow after each compressor and method. Once the
+            steps have taken 20 s in all, no more are measured, but at least 5 are.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()
@@ -53,6 +53,7 @@ def measure_profile(
             _measure_steps(steps, min_steps, heartbeat)
             sizes = sizes_up_to(sum(parameter.numel() for _, parameter in steps.parameters))
             compressors = []
+            # More steps follow each of these measurements, so that a short disturbance does not change all steps.
             for compressor in used_compressors(contestants, steps):
                 compressors.append(measure_compressor(compressor, sizes, device))
                 _measure_steps(steps, _FEWEST_STEPS, heartbeat)

@@ -1,4 +1,4 @@
-"""The records of a timing session's completed cells: the start and the end of each cell."""
+"""The records of the start and the end of each cell that a timing session is to complete."""
 
 from liecbench.config.jobs import Contestant, Session
 from liecbench.results.environment_record import Environment
@@ -9,7 +9,7 @@ from liecbench.worker.label_facts import describe_test_set
 
 
 def record_starts(session: Session, surroundings: dict[str, object], writer: RecordWriter) -> None:
-    """Record, before a session begins, the start of each cell that it will complete.
+    """Record the start of each cell that a session is to complete, before its steps are timed.
 
     Args:
         session: The session.

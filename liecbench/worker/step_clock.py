@@ -72,7 +72,7 @@ class StepClock:
         self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:
-        """Note that the next batch is ready: loading ends, and the step's time begins."""
+        """Record that the next batch is ready: loading ends, and the step's time begins."""
         now = time.perf_counter()
         self._loading += now - self._loads_from
         if self._algorithm.tracer.enabled:
@@ -83,8 +83,8 @@ class StepClock:
     def backward_returned(self) -> None:
         """Record that the backward pass has returned, and that the gradients hold the result of the communication.
 
-        The time since DDP passed on its last gradient bucket counts as exposed communication, because computing has
-        ended.
+        The time since DDP passed on its last gradient bucket counts as exposed, because computing no longer hides
+        compression and communication.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)

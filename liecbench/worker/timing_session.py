@@ -122,8 +122,8 @@ def _serve_cell(
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
     """Return the event that tells the ``liecbench`` command that the ordered cell is built.
 
-    The event has the averaging period, the number of the first step to time, and the description of hardware and
-    software.
+    The event has the averaging period, the number of the first step of the most frequent kind, and the description of
+    hardware and software.
     """
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)

@@ -75,7 +75,7 @@ def estimated_dilation(
     """Return the least whole dilation at which this machine is expected to keep up with a replay.
 
     It keeps up if the ranks and links use at most 30 % of the processors in each step, and if its own time for messages
-    is at most 5 % of the time of all steps.
+    is at most 5 % of the time of all steps. Return ``MOST_DILATION`` if no smaller dilation suffices.
 
     Args:
         cell: The cell whose steps are replayed; its links must be shaped.

@@ -107,7 +107,7 @@ class OtherLoad:
         self._load, self._own = CpuLoad.now(), _own_seconds()
 
     def share(self) -> float:
-        """Return the share of the processors that other processes have used, virtual machines included, from 0 to 1."""
+        """Return the share of the processors, from 0 to 1, that other processes and other virtual machines used."""
         used, total = CpuLoad.now().cpu_seconds(self._load)
         return max(0.0, used - (_own_seconds() - self._own)) / total if total > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""The processor seconds that a rank spends per message, measured between two ranks whose links are not limited."""
+"""The seconds that a rank spends per message besides the transfer, measured over two ranks' unlimited links."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class MessageCost:
     """The seconds that a rank spends on a message besides the transfer, if each rank has a processor of its own.
 
     Attributes:
-        message: Seconds to send one message plus those to receive one.
+        message: Seconds in which a rank sends one message and receives one.
         hop: Seconds per message that the rank passes on in a ring all-reduce.
     """
 

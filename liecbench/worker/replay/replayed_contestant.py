@@ -40,8 +40,8 @@ class Stage:
         slowdown: The factors by which everything is slower, and messages are smaller, than what is emulated.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: The number of timed steps in the next burst, by the id of a contestant's cell and by step kind. A
-            burst in the first placement determines it, and later placements use it again.
+        num_steps: The number of timed steps in the next burst, by the id of a contestant's cell and by step kind.
+            Every burst sets it anew. It is kept for all placements, so that only the first needs a burst to find it.
     """
 
     profile: Profile

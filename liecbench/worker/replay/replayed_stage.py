@@ -100,7 +100,7 @@ class ReplayedStage:
         )
 
     def _measured_share(self, stage: Stage) -> float:
-        """Return the share of the processors that the most demanding contestant uses. Collective."""
+        """Return, equal on all ranks, the share of the processors that the busiest contestant uses. Collective."""
         self._link.shape()
         shares = []
         for contestant in self._session.contestants:
