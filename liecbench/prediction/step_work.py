@@ -19,7 +19,7 @@ class BlockWork:
         ready_seconds: Seconds from the start of the backward pass until the communication of the block can start.
         numel: The number of elements of the block.
         local_seconds: Seconds of the method's own work on the block, without compression.
-        calls: The pushes and pulls, in order.
+        calls: The pushes, pulls and gathers, in order.
         all_reduces: The bytes of each all-reduce.
     """
 
@@ -41,14 +41,14 @@ class StepWork:
         backward_seconds: Seconds of the last backward pass.
         after_seconds: Seconds of clipping and of the optimizer.
         blocks: The blocks in the order in which they are ready.
-        after_step: The pushes and pulls after the optimizer's step.
+        after_step: The pushes, pulls and gathers after the optimizer's step.
         overlapped_steps: The number of later steps that compute while the messages of ``after_step`` are in flight; 0
             if the next step waits for them.
         after_local_seconds: Seconds of the method's own work after the optimizer's step, without compression.
         is_serial: True if all all-reduces run one after the other, as in PyTorch's PowerSGD.
         has_own_times: True if the profile has the method's own times, which include those of DistributedDataParallel.
         sent_bytes: Payload bytes that a rank sends in a step, the mean over the ranks.
-        largest_bytes: Bytes of the largest message or all-reduced tensor.
+        largest_bytes: Bytes of the largest message; a ring all-reduce sends segments of bytes ÷ ``world_size``.
     """
 
     world_size: int

@@ -12,11 +12,11 @@ def transport_costs(path: Path | None, profile: Profile | None) -> TransportCost
     """Return the constants of the transport.
 
     They are those that fit the benchmark in ``path``. Without a benchmark, they are NCCL's for the profile of a GPU,
-    else Gloo's.
+    else Gloo's, with the seconds per message from the profile if it has them.
 
     Args:
         path: The output of a benchmark over Gloo; None without a benchmark.
-        profile: The profile, which may have the seconds per message; None without a profile.
+        profile: The profile; None without a profile.
 
     Raises:
         LiecbenchError: If the file is no such output.

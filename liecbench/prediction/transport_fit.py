@@ -39,7 +39,8 @@ def fit_transport(path: Path) -> TransportCosts:
     message. Rows of links with a delay are left out.
 
     Raises:
-        LiecbenchError: If the file has no rows of a benchmark, or fewer than two link rates or two sizes of messages.
+        LiecbenchError: If the file cannot be read, has no rows of a benchmark, or has fewer than two link rates or two
+            sizes of messages.
     """
     rows = _read(path)
     measured = [one for row in rows if (one := _measured(row)) is not None]

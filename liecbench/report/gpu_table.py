@@ -51,7 +51,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """Return the names of all recorded metrics of the form ``throttled_<reason>_share``, also of unknown reasons."""
+    """Return all names ``throttled_<reason>_share`` in the records, also of reasons that this version does not know."""
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
     return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]

@@ -46,7 +46,7 @@ def counts(row: Row) -> dict[str, int | str | None]:
     """Return a row's numbers of cells: all, failed, unfinished, and those that reached the target.
 
     A cell is a training run with one seed. The keys are ``"cells"``, ``"failed"``, ``"unfinished"`` and ``"reached"``.
-    The last number is a text such as ``2/3``, or None without a target.
+    ``"reached"`` is a text such as ``2/3``, or None without a target.
     """
     return {
         "cells": len(row.cells),

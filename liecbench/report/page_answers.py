@@ -30,15 +30,15 @@ class SpeedUp:
         colour: The method's colour in all figures.
         text: The speed-up with its interval.
         short: The speed-up alone.
-        accuracy: The verdict on the accuracy or, for a language model, on the test loss; None without a verdict.
-        quality: ``accuracy`` in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty without a
+        accuracy: The outcome of the verdict on the accuracy or, for a language model, on the test loss; None without a
             verdict.
-        mark: ``accuracy`` as a mark on the map: ``?`` if it is not known yet, ``lost``, ``raised``, ``likely lost`` or
+        quality: The verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty without a verdict.
+        mark: The verdict as a mark on the map: ``?`` if it is not known yet, ``lost``, ``raised``, ``likely lost`` or
             ``likely raised``; empty if the accuracy is kept, or without a verdict.
         outcome: The verdict on the speed; None for the baseline and rows without times.
         is_baseline: True for the baseline's row.
         is_recommended: True if the verdict recommends the method for the setting.
-        mean: The speed-up; 0 if it is unknown.
+        mean: The mean speed-up.
         low: The lower end of the speed-up's interval; equal to ``mean`` without an interval.
         high: The upper end of the speed-up's interval; equal to ``mean`` without an interval.
         is_disturbed: True if other processes disturbed the method and the baseline too differently to rank them.

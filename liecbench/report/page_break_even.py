@@ -28,10 +28,10 @@ class Bracket:
     Attributes:
         method: The method's name with its setting, but without the link rate.
         colour: The method's colour in all figures.
-        text: A sentence on the break-even.
-        accuracy: The worst of the verdicts on the method's accuracy, or test loss, at the scenario's rates; None
+        text: A phrase on the break-even, to follow the method's name.
+        accuracy: The outcome of the worst verdict on the method's accuracy, or test loss, at the scenario's rates; None
             without a verdict.
-        quality: The verdict of ``accuracy`` in words, such as ``accuracy lost``; empty without a verdict.
+        quality: This verdict in words, such as ``accuracy lost``; empty without a verdict.
         zones: Zones of link rates, each with its start and width in percent of the axis.
     """
 
@@ -55,7 +55,7 @@ class Brackets:
     Attributes:
         compute: The compute seconds per step for which the rates hold, such as ``for steps that compute 0.36 s``; empty
             if unknown.
-        lines: The break-evens, one per method.
+        lines: The break-evens, one per method and setting, such as a number of workers.
         ticks: The marks of the axis: (place in percent, rate as text).
     """
 

@@ -37,7 +37,7 @@ _HEADINGS: Final = (
 
 
 def terminal(found: Predictions) -> RenderableType:
-    """Return the answers and the tables of predictions, as an object for Rich to print."""
+    """Return the answers, the tables and the notes on predictions, as an object for Rich to print."""
     main = _table(_HEADINGS)
     for row in found.rows:
         main.add_row(*_texts(found, row))
@@ -52,7 +52,7 @@ def terminal(found: Predictions) -> RenderableType:
 
 
 def markdown(found: Predictions) -> str:
-    """Return the tables as Markdown."""
+    """Return the answers, the tables and the notes as Markdown."""
     parts = ["\n".join(f"- {line}" for line in answer_lines(found))]
     parts.append(_markdown_table(_HEADINGS, [_texts(found, row) for row in found.rows]))
     if found.bandwidths:

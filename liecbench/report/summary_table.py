@@ -45,8 +45,9 @@ class _Layout:
 def summary_lines(comparison: Comparison, console: Console, options: ConsoleOptions) -> Iterator[Segment | Text]:
     """Yield the lines of the table: groups of rows, each below a title. The first group also has the column headings.
 
-    A group has the rows of one setting, and the title is the answer for this setting, such as ``On 20mbit: use liec``.
-    If the comparison groups rows by a field, the title is the field's value instead. A row takes several lines if the
+    A group has the rows of one setting, and the title is the answer for this setting, such as
+    ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. If the comparison groups rows by another field than
+    the algorithm, the title is this field with its value, such as ``workers 4``. A row takes several lines if the
     method's name is long, or if some of the row's cells did not complete.
     """
     groups = _groups(comparison)

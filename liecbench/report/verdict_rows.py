@@ -46,8 +46,8 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
 
     An object has the method, the outcome, a sentence, the two rates between which the break-even lies, and the rates
     that runs added to find it. Rates are in bits per second. The lower or the upper rate is None if no measured rate is
-    shown to lie on that side. The object also has the compute seconds per step for which the rates hold, or None if the
-    records lack them.
+    shown to lie on that side. The object also has the compute seconds per step for which the rates hold, and their
+    source; both are None if the records lack them.
     """
     return [_break_even_object(comparison, found) for found in comparison.break_evens]
 

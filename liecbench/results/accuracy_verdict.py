@@ -142,6 +142,7 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
     if len(differences) < 2:
         return None
     deviation = spread(differences, resolution)
+    # The true difference is assumed to be the observed one, or 0 if the observed one is positive.
     margin = min(tolerance, abs(statistics.fmean(differences) + tolerance))
 
     def is_enough(count: int) -> bool:

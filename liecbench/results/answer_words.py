@@ -36,12 +36,12 @@ class Answer:
         method: The method's name; empty if the answer names none.
         speed: The method's mean speed-up; None if the answer has no speed-up.
         gain: The speed-up with its interval, such as ``5.50× (5.42 to 5.58)``; empty if the answer has no speed-up.
-        rest: The words after the speed-up, such as `` as fast as ddp``.
-        cost: A clause on accuracy, such as ``it keeps the accuracy within 0.5 points``; empty for none.
+        rest: The words after the method and its speed-up, such as `` as fast as ddp``.
+        cost: A clause that qualifies the advice, such as ``it keeps the accuracy within 0.5 points``; empty for none.
         evidence: The numbers behind ``cost``, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``; empty for none.
         equal: A sentence with the methods that are as good as ``method``; empty for none.
         passed_over: Faster methods that the answer does not name, with the reasons, fastest first.
-        more_seeds: The advice to run more seeds for faster methods; None for none.
+        more_seeds: The advice to run more seeds for faster methods; None without such advice.
         advices: Further sentences, with advice on how to learn more.
     """
 
@@ -82,7 +82,10 @@ class Answer:
 
 
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
-    """Return whether compression pays in a setting, and how; None if no method but the baseline has completed there."""
+    """Return the answer for a setting.
+
+    Return None if no method but the baseline has completed there, unless the baseline learned nothing.
+    """
     found = verdict.recommendation
     if found is None:
         text = _nothing_compared(verdict, words)
@@ -130,7 +133,7 @@ def _gain(
 ) -> Answer:
     """Return an answer that gives ``advice`` on the method of ``row``, with its speed-up over the baseline.
 
-    ``cost`` is a clause on what the speed-up costs. None stands for a clause on the accuracy of ``row``.
+    ``cost`` is the answer's ``cost``; None for a clause on the accuracy of ``row``.
     """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]
@@ -152,7 +155,7 @@ def _place(row: Row, words: Words) -> str:
 def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
     """Return a sentence that says why there is no answer.
 
-    The sentence is empty if no method but the baseline has completed a cell.
+    The sentence is empty if no method but the baseline has completed a cell, unless the baseline learned nothing.
     """
     if verdict.untrained:
         return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"
@@ -198,9 +201,9 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer for a setting whose faster methods are shown neither to keep nor to lose accuracy.
+    """Return the answer for a setting in which no faster method is shown to keep the accuracy yet.
 
-    ``waiting`` has the rows of these methods.
+    ``waiting`` has the rows of the faster methods that are not shown to lose accuracy either.
     """
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:

@@ -21,8 +21,8 @@ class Bracket:
 
     Attributes:
         outcome: Where the method is faster, as far as the tests show. ``below``: at rates below the break-even.
-            ``above``: at rates above it. ``always``: at all rates. ``never``: at no rate. ``alternating``: faster and
-            slower alternate more than once. ``unclear``: no rate shows a difference.
+            ``above``: at rates above it. ``always``: at all rates. ``never``: at no rate, but slower at all rates.
+            ``alternating``: faster and slower alternate more than once. ``unclear``: no rate shows a difference.
         low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
         high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
         num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.
@@ -54,6 +54,7 @@ def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
         above = min(index for index, sign in shown if sign == changes[1])
         outcome: BreakEvenOutcome = "below" if changes[0] > 0 else "above"
         return Bracket(outcome=outcome, low=rates[below], high=rates[above], num_inside=above - below - 1)
+    # If only one end of the rates shows no difference, the break-even may lie there.
     faster = changes[0] > 0
     if last[0] < len(rates) - 1 and first[0] == 0:
         outcome = "below" if faster else "above"

@@ -20,7 +20,7 @@ _REACH: Final = 1.75
 
 
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
-    """Return the link rate to measure next, in bits per second, to narrow the break-even; None if the search is over.
+    """Return the link rate to measure next, in bits per second, to narrow the bracket; None if the search is over.
 
     The search is over in each of these cases:
 
@@ -38,6 +38,7 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
         return None
     inside = [(rate, ratio) for rate, ratio in points if found.low <= rate <= found.high]
     crossing, slope = _crossing(inside)
+    # Near the break-even, the speed-up cannot be told from 1. The error of ln(rate) there is about precision ÷ slope.
     reach = max(math.log1p(_NARROW) * 0.95, _REACH * precision / slope)
     gaps = {
         math.exp(crossing - reach): crossing - math.log(found.low),
@@ -68,8 +69,8 @@ def _rounded(rate: float) -> int:
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    ln(speed-up) is interpolated linearly in ln(rate). If it is 0 at several rates, return the middle of the first and
-    the last of these, and the slope from the lowest to the highest measured rate.
+    ln(speed-up) is interpolated linearly in ln(rate). If it is 0 at several values of ln(rate), return the middle of
+    the first and the last of these, and the slope from the lowest to the highest rate of ``inside``.
 
     Args:
         inside: Measured rates with ln(speed-up) at each, lowest rate first. The break-even is shown to lie between the

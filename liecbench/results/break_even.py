@@ -77,6 +77,7 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}
+    # If a scenario's row and an added row have the same rate, the scenario's comes first and is used.
     for row in sorted(rows, key=lambda row: row.is_added):
         link = rate_and_shape(row.cells[0].spec["link"])
         if link is None or row.is_baseline:

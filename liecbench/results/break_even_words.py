@@ -17,7 +17,8 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     """Yield lines on break-evens. The first has the compute seconds per step for which they hold, if these are known.
 
     Then come the methods that are faster than the baseline at all rates, those that are slower at all rates, and one
-    line for every other method. The last lines list added rates that gave no speed-up.
+    line for every other method. The last lines list added rates that gave no speed-up. If times are not measured, a
+    suffix such as ``(estimated)`` says so: in the first line if all methods share it, else after each method's name.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)

@@ -64,7 +64,7 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a session times this cell's steps on its link, and the losses come from training another cell."""
+        """True if a session times this cell's steps on its link; losses, if any, come from training another cell."""
         return bool(self.spec["timing"] == "interleaved")
 
     @property
@@ -97,7 +97,7 @@ class CellResult:
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell whose training gives this cell's losses and accuracies. Its links have no rate limits.
+        """The id of the cell whose training, on links without rate limits, gives this cell's losses and accuracies.
 
         Use it only if ``is_interleaved``, because only then this cell is timed without being trained.
         """
@@ -120,8 +120,8 @@ class Replay:
         """Update the state of the cells with records, which must be in the order of the ledger.
 
         Epoch and End records of a cell are ignored before the cell's Start record. If a session only timed a cell,
-        while another cell was trained in its place, the epochs of the timed cell have the times from the session, and
-        everything else from the trained cell.
+        while another cell was trained in its place, the epochs of the timed cell have times and wire bytes from the
+        session, and losses, accuracies and payload bytes from the trained cell.
         """
         for record in records:
             if isinstance(record, Timing):

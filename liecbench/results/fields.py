@@ -10,12 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs in each of three cases:
+    A field differs in three cases:
 
     - Two rows have different values other than None. For ``block_order``, both rows must have the same algorithm.
     - Of two rows of the same algorithm, one has None and the other a value.
-    - Of two rows that agree in the algorithm and in all fields of the first two cases, one has the field and the other
-      lacks it.
+    - Of two rows that agree in the algorithm and in all fields of the first two cases, one has a value other than None
+      and the other lacks the field.
 
     Args:
         rows: The fields of each row, by name.

@@ -51,8 +51,8 @@ def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 def _points(rows: Sequence[Row], labels: Labels, name: str) -> list[Series]:
     """Return the series of a figure that shows the metric ``name`` (y) over the payload bytes of a training (x).
 
-    Every row is one series with a single point. Every setting has one more series: the Pareto front of its rows'
-    points.
+    Every row with both values is one series with a single point. Every setting has one more series: the Pareto front of
+    its rows' points.
     """
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:

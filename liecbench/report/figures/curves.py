@@ -24,7 +24,7 @@ class _Cost:
     """A horizontal axis: the accumulated cost of training in seconds, bytes, tokens, joules or epochs.
 
     ``of_epoch`` returns the cost of one epoch. The axis shows the total cost of this and all earlier epochs.
-    ``caption`` is the caption of a figure of accuracy, and ``loss_caption`` that of a figure of a loss.
+    ``caption`` is the caption of a figure of accuracy, and ``loss_caption`` that of a figure of a loss or perplexity.
     """
 
     key: str
@@ -121,7 +121,7 @@ def _epoch_figure(rows: Sequence[Row], labels: Labels, value: tuple[str, str, Of
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure of test accuracy against the joules of all GPUs.
 
-    Rows of language models are left out, and rows with an epoch whose GPU energy is unknown.
+    Rows of language models, and rows with an epoch whose GPU energy is unknown, are left out.
     """
     others = [row for row in rows if not row.is_language_model]
     known = [row for row in others if all(joules(cell.epochs) is not None for cell in row.cells)]

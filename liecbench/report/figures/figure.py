@@ -20,7 +20,8 @@ class Series:
         x: The values on the horizontal axis; texts are categories.
         y: The values on the vertical axis.
         interval: The lower ends and the upper ends of 95 % intervals over seeds; None if no value has an interval.
-        variant: The index of a curve's dash, of the points' marker, or of the bars' pattern.
+        variant: The index of a curve's dash, of the points' marker, of the bars' pattern, or of the colour of a part of
+            stacked bars.
         setting: The name of the setting, such as the link, under which the series is shown; None: under every setting.
         group: The name of the group of adjacent bars to which this series' bars belong; None: no group.
         reference: True for a line to compare other series with; it is dotted and grey.
