@@ -56,12 +56,11 @@ class ReplayedAllReduces:
             assert work is not None, "this rank belongs to the group"
             self._started.append((work, began))
             if index != mine[-1]:
-                self._finish_one()
+                self._finish_started()
 
     def finish(self) -> None:
         """Wait for all all-reduces that were started."""
-        while self._started:
-            self._finish_one()
+        self._finish_started()
         if self._vectors:
             self.pauses.pause(self.extra_seconds)
             moved = all_reduce_bytes(sum(vector.nbytes for vector in self._vectors), self.schedule.world_size)
@@ -70,9 +69,10 @@ class ReplayedAllReduces:
             self.watch.counters.sent_messages += len(self._vectors)
             self.watch.exposure.add_messages(moved, moved)
 
-    def _finish_one(self) -> None:
-        work, began = self._started.pop(0)
-        work.wait()
-        # Time in which several all-reduces are under way counts once.
-        began, self._counted_until = max(began, self._counted_until), time.perf_counter()
-        self.watch.record("communicate_seconds", "all-reduce", began, self._counted_until)
+    def _finish_started(self) -> None:
+        for work, began in self._started:
+            work.wait()
+            # Time in which several all-reduces are under way counts once.
+            began, self._counted_until = max(began, self._counted_until), time.perf_counter()
+            self.watch.record("communicate_seconds", "all-reduce", began, self._counted_until)
+        self._started.clear()
