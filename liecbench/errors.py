@@ -37,7 +37,7 @@ class Interruption(SystemExit):
 class LiecbenchError(Exception):
     """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do.
 
-    Control characters in the message are escaped, and long words are cut.
+    Control characters in the message are escaped. Very long words and messages are cut in the middle.
     """
 
     exit_code = ExitCode.USAGE

@@ -68,7 +68,7 @@ class Attachment:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
-        """Return whether only some of the optimizers have made the current step; if so, count it as made by all."""
+        """Return True if only some of the optimizers have made the current step, and mark the step as made by all."""
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
         return is_partial

@@ -1,4 +1,4 @@
-"""Tracking of the backward passes since the last optimizer step, and of gradients that a pass must not change."""
+"""Count backward passes since the last optimizer step, and restore gradients of parameters that no rank used."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 class Backwards:
     """Watches the backward passes of ``ddp`` that exchange gradients, and restores gradients of unused parameters.
 
-    DDP leaves the gradient of a parameter unchanged if no rank used the parameter. But the communication hook
-    overwrites the gradient if it is a view of a bucket.
+    DDP leaves the gradient of a parameter unchanged if no rank used the parameter. But if the gradient is a view of a
+    bucket, the communication hook overwrites the gradient.
 
     Args:
         ddp: The model.

@@ -113,7 +113,7 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The step number for which ``compression_error`` asks ``push_compressor`` for a compressor."""
+        """The number of the step whose compressor ``compression_error`` measures."""
         return 0
 
     def compressor_input(self, block: Block) -> Tensor:
@@ -134,7 +134,9 @@ class BlockAlgorithm(Algorithm):
         return self._scratch[:numel]
 
     def average_models(self) -> None:
-        """If the method has local models, replace each by the mean of all, in full precision. Collective.
+        """If the method has local models, replace each worker's model by the mean of all models. Collective.
+
+        The mean is computed in full precision.
 
         Raises:
             NonFiniteError: If the mean is not finite.
@@ -206,7 +208,7 @@ class BlockAlgorithm(Algorithm):
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Restore the memories of ``parameters`` to their values before the step."""
+        """Undo this step's changes to the memories of ``parameters``, such as error memories."""
         if self._memories_before:
             self._thread.run(lambda: self._memories_before.restore(parameters))
 
@@ -247,10 +249,10 @@ class BlockAlgorithm(Algorithm):
             block.release()
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``).
+        """Replace ``vector`` by what compression loses: ``vector`` − C(``vector``), where C is ``compressor``.
 
-        C is applied to each shard, as in ``exchange.push``; without a server, to the whole vector, as in
-        ``exchange.gather``.
+        With a server, C compresses each shard separately, as in ``exchange.push``. Without a server, C compresses the
+        whole vector, as in ``exchange.gather``.
         """
         if self.server_place is None:
             compressor.compress(vector, residual=vector)

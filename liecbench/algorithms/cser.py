@@ -60,7 +60,7 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         )
 
     def step_kind(self, step: int) -> str:
-        """Return ``reset`` if step number ``step`` also averages C(e_i), else ``compressed``.
+        """Return ``reset`` if the workers also average their compressed errors in this step, else ``compressed``.
 
         A reset step sends twice the bytes of a compressed step.
         """

@@ -90,7 +90,10 @@ class ChunkedDct:
         return matrices, coefficients.view(-1, across, self.height, self.width).split(rows)
 
     def _multiplied(self, slab: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """Return ``left`` · chunk · ``right`` for the chunks of a contiguous ``slab`` [R, height, C, width]."""
+        """Return ``left`` · chunk · ``right`` for each chunk of ``slab``, in the shape of ``slab``.
+
+        ``slab`` is contiguous. Its R rows of C chunks have the shape [R, height, C, width].
+        """
         if self.height > 1:
             slab = torch.matmul(left, slab.view(len(slab), self.height, -1)).view_as(slab)
         if self.width > 1:

@@ -24,7 +24,7 @@ class Listener(Protocol):
         """Start the communication of a gradient bucket, and return the future of its updated buffer."""
 
     def on_backward_end(self) -> None:
-        """Handle the end of a backward pass, when the update is in the gradients."""
+        """Handle the end of a backward pass, after DDP has written the update to the parameters' gradients."""
 
 
 class DdpHook:
@@ -66,7 +66,7 @@ class DdpHook:
         return DdpHook, ()
 
     def __call__(self, module: torch.nn.Module, inputs: object) -> None:
-        """Call ``listener.on_forward``, if there is a listener; registered as a forward pre-hook."""
+        """Call ``listener.on_forward``, if there is a listener. DDP calls this hook before each forward pass."""
         if self.listener is not None:
             self.listener.on_forward()
 
@@ -110,10 +110,8 @@ def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
 
 
 def _join_is_enabled() -> bool:
-    """Return the option ``enable`` of the ``Join`` context that is being created; True if none is being created.
-
-    The option is read from the call stack, because ``Join`` does not pass it to ``join_hook``.
-    """
+    """Return the option ``enable`` of the ``Join`` context that is being created; True if none is being created."""
+    # Read it from the call stack, because ``Join`` does not pass it to ``join_hook``.
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is Join.__init__.__code__:

@@ -85,7 +85,10 @@ class DeMo(BlockAlgorithm):
         return _compressor(self.chunk**2, self.kept)
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return the vector that this worker compresses, in scratch memory: the DCT of the momentum β·δ_i + η·g_i."""
+        """Return the vector that this worker compresses: the DCT of its new momentum β·δ_i + η·g_i, in scratch memory.
+
+        δ_i is the old momentum, g_i the gradient, β the decay and η the learning rate.
+        """
         self._measured = self._parts(block)
         return self._coefficients(block, self.scratch(block.numel))
 
@@ -119,7 +122,10 @@ class DeMo(BlockAlgorithm):
         return torch.sign(block.gradient, out=block.gradient)
 
     def _coefficients(self, block: Block, out: Tensor) -> Tensor:
-        """Write DCT(β·δ_i + η·g_i) to ``out``, part by part; this overwrites the block's gradient."""
+        """Write DCT(β·δ_i + η·g_i) to ``out``, and return ``out``; see ``reduce`` for the symbols.
+
+        The block's gradient is overwritten.
+        """
         grown = block.gradient
         rates = learning_rates(self._optimizers, block.parameters)
         for (start, stop), rate in zip(block.extents(), rates, strict=True):

@@ -72,7 +72,7 @@ class DGC(BlockAlgorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """``whole`` if the gradient is clipped, because its norm must be known first; else ``block_bytes``."""
+        """``whole`` if the gradient is clipped, which needs the norm of the whole gradient; else ``block_bytes``."""
         return self.block_bytes if self.clip_norm is None else "whole"
 
     @property
@@ -89,7 +89,10 @@ class DGC(BlockAlgorithm):
         return not_plain_sgd(name, options, own_momentum=f"momentum: {options.get('momentum')}")
 
     def step_kind(self, step: int) -> str:
-        """Return ``warmup_1`` to ``warmup_4`` in the first ``warmup_epochs`` epochs, else ``compressed``."""
+        """Return ``warmup_N`` for a step of epoch N, counted from 1, if N is at most ``warmup_epochs``.
+
+        Return ``compressed`` for all later steps.
+        """
         epoch = self._epoch(step)
         return f"warmup_{epoch + 1}" if epoch < self.warmup_epochs else "compressed"
 
@@ -104,7 +107,11 @@ class DGC(BlockAlgorithm):
         return TopK(max(self.ratio, _WARMUP_RATIOS[epoch]) if epoch < self.warmup_epochs else self.ratio)
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return v_i + m·u_i + g_i, the vector that this worker compresses, in scratch memory."""
+        """Return v_i + m·u_i + g_i, the vector that this worker compresses, in scratch memory.
+
+        g_i is this worker's gradient, clipped if ``clip_norm`` is set. u_i is this worker's momentum, m the factor
+        ``momentum``, and v_i the sum of what this worker has not sent yet.
+        """
         grown = self._accumulated(block)
         return torch.add(self.error[block], grown, out=self.scratch(block.numel))
 
@@ -144,7 +151,10 @@ class DGC(BlockAlgorithm):
         return step // (self._steps_per_epoch or 1)
 
     def _accumulated(self, block: Block) -> Tensor:
-        """Clip the gradient g_i unless ``clip_norm`` is None, overwrite it with m·u_i + g_i, and return it."""
+        """Return ``momentum`` · velocity + gradient for a block. The result overwrites the block's gradient.
+
+        Before that, the gradient is clipped unless ``clip_norm`` is None.
+        """
         gradient = block.gradient
         if self.clip_norm is not None:
             limit = self.clip_norm / self.exchange.world_size**0.5

@@ -38,10 +38,10 @@ class EF21(CompressedAlgorithm):
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compress how far the gradient is from its estimate, and return the new mean estimate m as the update.
+        """Send the compressed difference between the gradient and its estimate, and return the new mean estimate m.
 
-        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, and d = g_i − h_i. With
-        c_i = C(d), the estimates become h_i ← g_i − (d − c_i) = h_i + c_i and m ← m + mean(c_i) = mean(h_i).
+        C is the compressor, g_i this worker's gradient, and h_i this worker's estimate of g_i. The estimate becomes
+        h_i ← h_i + C(g_i − h_i). The mean of all workers' estimates becomes m ← m + mean(C(g_i − h_i)).
         """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)

@@ -42,10 +42,11 @@ class EF21BC(CompressedAlgorithm):
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Update the estimates, and return the update u, which is the shared estimate h.
+        """Update this worker's estimate and the shared estimate; return the shared estimate, which is the update.
 
-        C is the compressor. g_i is this worker's gradient, and h_i its estimate of g_i. The worker pushes c_i = C(g_i −
-        h_i), and h_i ← h_i + c_i. Then it pulls b = C(mean(h_i) − h), and h ← h + b.
+        C is the compressor, g_i this worker's gradient, h_i this worker's estimate of g_i, and h the estimate of
+        mean(g_i) that all workers share. The worker pushes c_i = C(g_i − h_i), and adds c_i to h_i. Then it pulls
+        b = C(mean(h_i) − h), and adds b to h.
         """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)

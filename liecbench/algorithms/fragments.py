@@ -44,7 +44,7 @@ class FragmentTimes:
         return None if rest else (turn - 1) % self.num_fragments
 
     def sent_after(self, step: int) -> int | None:
-        """Return the index of the fragment that is sent after step number ``step``, or None if there is none."""
+        """Return the index of the fragment that is sent directly after step number ``step``; None if none is sent."""
         return self.applied_after(step + self.delay)
 
 

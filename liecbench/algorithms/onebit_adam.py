@@ -65,7 +65,10 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of uncompressed steps; 1 if ``freeze_step`` is a fraction and the run's length is unknown."""
+        """The number of uncompressed steps at the start.
+
+        It is 1 while ``freeze_step`` is a fraction of a run of unknown length.
+        """
         return self._num_warmup_steps or 1
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
@@ -118,8 +121,8 @@ class OneBitAdam(ServerAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """Update the memories, and return the update u = m / (√v + ε).
 
-        m is the momentum, v the second moment, and e_i and e are the error memories of worker and server. Before
-        ``freeze_step``, m and v change; afterwards m, e_i and e do.
+        In the first ``freeze_step`` steps, the momentum m and the second moment v change. In later steps, m, the
+        worker's error memory e_i and the server's error memory e change.
         """
         if self.step_kind(self.step) == "warmup":
             return self._warm_up(block)
@@ -147,7 +150,10 @@ class OneBitAdam(ServerAlgorithm):
         super().on_attach(ddp, group)
 
     def _warm_up(self, block: Block) -> Tensor:
-        """Compute g = mean(g_i); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g². Return u = m / (√v + ε)."""
+        """Average the gradients without compression, update the moments m and v of Adam, and return the update.
+
+        With the mean gradient g, m ← β₁m + (1 − β₁)g and v ← β₂v + (1 − β₂)g². The update is m / (√v + ε).
+        """
         m, v = self.exp_avg[block], self.exp_avg_sq[block]
         g = self.exchange.mean(block.gradient)
         m.mul_(self.beta1).add_(g, alpha=1 - self.beta1)

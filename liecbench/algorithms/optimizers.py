@@ -1,4 +1,4 @@
-"""Find the torch optimizers of a training loop, whose steps run an algorithm's hooks, and read their options."""
+"""Find the torch optimizers in a training loop, and read their options. Algorithms run hooks in optimizer steps."""
 
 import sys
 from collections import OrderedDict
@@ -29,8 +29,8 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        For each optimizer, wrapped optimizers included, the innermost optimizers that its step runs. For an optimizer
-        that wraps others, as SAM does, these are the wrapped ones; otherwise, it is the optimizer itself.
+        For each optimizer, wrapped optimizers included: the innermost optimizers that it wraps, as those in SAM, or the
+        optimizer itself if it wraps none.
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.

@@ -28,10 +28,10 @@ class OuterModel(BlockAlgorithm):
     Attributes:
         outer_lr: η, the learning rate of the outer optimizer.
         outer_momentum: μ, the momentum of the outer optimizer.
-        mix: α, the share of the local model in the model with which a worker goes on after an outer step.
+        mix: α. After an outer step, worker i goes on with the model (1 − α)θ̄ + αθ_i.
         error_decay: The share of the error memory that is added to the next pseudo-gradient; 0 for no memory.
         outer_model: θ̄.
-        momentum: b, which the outer optimizer keeps unless μ is 0.
+        momentum: b, the velocity of the outer optimizer; unused if μ is 0.
         error: e_i.
     """
 

@@ -64,7 +64,7 @@ class OuterSteps(OuterModel):
 
     @property
     def overlapped_steps(self) -> int:
-        """The number of steps that compute while a fragment is under way."""
+        """The number of steps that the ranks compute while a fragment is under way."""
         return self.delay
 
     def step_kind(self, step: int) -> str:
@@ -78,7 +78,7 @@ class OuterSteps(OuterModel):
         return "outer" if self.fragments == 1 else f"outer_{fragment}"
 
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
-        """Return an error message if the model has fewer tensors than ``fragments``, else None."""
+        """Return an error message if the model has fewer non-empty tensors than ``fragments``, else None."""
         num_tensors = sum(shape.numel() > 0 for shape in shapes)
         if self.fragments <= num_tensors:
             return None
@@ -112,9 +112,9 @@ class OuterSteps(OuterModel):
                 self._send(self._fragments[fragment], step)
 
     def synchronize(self) -> None:
-        """Wait for messages in the background and for the GPU, if any; then complete counts and times of past steps.
+        """Wait for messages in the background and, if there is a GPU, for its work.
 
-        Call it between two steps.
+        The counts and measured times of all past steps are then complete. Call this method between two steps.
 
         Raises:
             NonFiniteError: If a gradient or a model of a past step is not finite.
@@ -216,7 +216,7 @@ class OuterSteps(OuterModel):
             raise
 
     def _apply(self) -> None:
-        """Wait for the fragment that is under way, if there is one, and make its outer step."""
+        """If a fragment is being averaged in the background, wait for the mean, and take the fragment's outer step."""
         self._wait()
         if self._under_way is None:
             return

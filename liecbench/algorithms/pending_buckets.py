@@ -1,4 +1,4 @@
-"""DDP's gradient buckets that wait until an algorithm has updated the blocks of gradient that they overlap.
+"""DDP's gradient buckets that wait because an algorithm has not yet updated every block that overlaps the bucket.
 
 Buckets and blocks divide the gradient at different places.
 """
@@ -69,12 +69,12 @@ class PendingBuckets:
 
 
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``, in which DDP stores gradients.
+    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``.
 
-    If the parameter's own memory has gaps, return ``gradient`` unchanged, because DDP then stores it without gaps.
+    If the memory of ``parameter`` has gaps, return ``gradient`` unchanged.
     """
     # DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that
-    # ignores this order.
+    # ignores this order. The gradient of a parameter with gaps is stored without gaps.
     extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
     if extent == parameter.numel():
         return gradient.as_strided(parameter.shape, parameter.stride())

@@ -12,10 +12,16 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 
 @dataclass(frozen=True, slots=True)
 class HookBucket:
-    """A copy of the attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses; it outlives the ``GradBucket``.
+    """The attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses, to pass to the hook instead of the bucket.
 
-    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on. Empty parameters, for which
-    the hook fails, are left out of ``parameters``.
+    The attributes stay valid after DDP has deleted the bucket.
+
+    Attributes:
+        buffer_of_ddp: DDP's buffer, which receives the update.
+        flat: The gradient that the hook replaces by the update: DDP's buffer, or a copy of it in float32.
+        parameters: The bucket's parameters without the empty ones, for which the hook fails.
+        position: The number of the bucket in DDP's order, from 0.
+        last: True if the bucket is the last of the backward pass.
     """
 
     buffer_of_ddp: Tensor
@@ -26,7 +32,7 @@ class HookBucket:
 
     @classmethod
     def of(cls, bucket: GradBucket) -> "HookBucket":
-        """Return a copy of the attributes of ``bucket``; both ``flat`` and ``buffer_of_ddp`` are DDP's own buffer."""
+        """Return the attributes of ``bucket``; ``flat`` and ``buffer_of_ddp`` are both DDP's own buffer, not copies."""
         buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
         return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 
@@ -42,7 +48,7 @@ class HookBucket:
         return self.position
 
     def buffer(self) -> Tensor:
-        """Return the gradients of all parameters as one vector, which the hook replaces by the update."""
+        """Return the gradients of all parameters as one vector. The hook overwrites the vector with the update."""
         return self.flat
 
     def gradients(self) -> list[Tensor]:

@@ -15,10 +15,10 @@ def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> 
 
     Args:
         shape: The shape of the parameter, whose gradient is approximated as the matrix P·Qᵀ.
-        rank: The number of columns of P and Q. A smaller number of rows or columns of the gradient's matrix replaces
-            it.
-        min_compression_rate: The matrix is compressed only if its size is above that of P and Q together times this
-            factor.
+        rank: The largest number of columns of P and Q. The number is smaller if the gradient's matrix has fewer rows or
+            fewer columns.
+        min_compression_rate: The gradient is compressed only if the number of its elements, divided by the number of
+            elements of P and Q together, is above this value.
     """
     n, m = matrix_shape(shape)
     rank = min(n, m, rank)

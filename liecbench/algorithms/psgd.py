@@ -40,7 +40,7 @@ class PSGD(ServerAlgorithm):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes; if ``per_tensor``, ``whole``: one bucket for the whole gradient."""
+        """The best size of DDP's buckets in bytes; ``whole``, which means a single bucket, if ``per_tensor``."""
         return "whole" if self.per_tensor else super().bucket_bytes
 
     def push_compressor(self, step: int) -> Compressor:

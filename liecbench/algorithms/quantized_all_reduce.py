@@ -46,7 +46,7 @@ class QuantizedAllReduce(BlockAlgorithm):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class Int8AllReduce(QuantizedAllReduce):
-    """ZeRO++'s two-hop all-reduce in 8 bits, a scale for every 256 values: ``csgd`` with int8 and sharded servers."""
+    """ZeRO++'s two-hop all-reduce with 8 bits per value and one scale per 256 values, without error feedback."""
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends=(
@@ -65,7 +65,7 @@ class Int8AllReduce(QuantizedAllReduce):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class Int4AllReduce(QuantizedAllReduce):
-    """ZeRO++'s two-hop all-reduce in 4 bits, a scale for every 256 values: ``csgd`` with int4 and sharded servers."""
+    """ZeRO++'s two-hop all-reduce with 4 bits per value and one scale per 256 values, without error feedback."""
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
         sends=(

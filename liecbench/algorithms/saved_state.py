@@ -1,7 +1,7 @@
 """The state of an algorithm on one rank, as ``state_dict`` returns it, and the checks before it is loaded.
 
-The state is a mapping with one key, which names the rank. ``torch.distributed.checkpoint`` saves equal keys of several
-ranks only once, so that without the rank in the key all memories but one rank's would be lost.
+The state is a mapping with one key, which names the rank, such as ``rank_0_of_4``. The ranks need different keys,
+because ``torch.distributed.checkpoint`` saves a key only once, even if several ranks have it.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return the place of this rank's state for an algorithm that uses the process group ``group``."""
+        """Return the place of an algorithm's state on this rank; ``group`` is the algorithm's process group."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 

@@ -13,7 +13,8 @@ from liecbench.algorithms.comm.simulated_exchange import SimulatedExchange
 class SimulatedWorkers:
     """Workers that train a vector with a method and plain SGD, x_i ← x_i − η u_i, without a process group.
 
-    The method's own ``reduce`` and ``after_step`` run, once per step for all workers together.
+    x_i is worker i's model, and u_i the update that the method returns. The method's own ``reduce`` and ``after_step``
+    run, once per step for all workers together.
 
     Args:
         algorithm: The method, not attached to a model. This object sets it up.
@@ -22,7 +23,7 @@ class SimulatedWorkers:
         learning_rate: The learning rate η.
 
     Attributes:
-        algorithm: The method. Its memories hold those of all workers.
+        algorithm: The method. Each of its worker memories holds the values of all workers in one tensor.
         models: The workers' models, of shape ``[num_workers, numel]``. Read them between steps.
 
     Raises:

@@ -59,7 +59,7 @@ class SparseLoCo(OuterSteps):
 
     @property
     def largest_block(self) -> int:
-        """The largest size of a block in bytes: so small that every parameter tensor is a block of its own."""
+        """The largest size of a block in bytes. It is 1, so that every parameter tensor is a block of its own."""
         return 1
 
     def push_compressor(self, step: int) -> Compressor:

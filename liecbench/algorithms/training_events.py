@@ -30,8 +30,8 @@ class TrainingEvents(ABC):
     """The part of ``Algorithm`` that the hooks of a model and of the model's optimizers call.
 
     Attributes:
-        is_exact: True if the update is the mean gradient, so that gradients can be accumulated over synchronized
-            backward passes. Other methods warn of a second synchronized pass before ``optimizer.step``.
+        is_exact: True if the update is the mean gradient. If False, the method warns of a second synchronized backward
+            pass before ``optimizer.step``.
     """
 
     is_exact: ClassVar[bool] = False
@@ -68,9 +68,10 @@ class TrainingEvents(ABC):
         return
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Restore the memories of ``parameters`` to their values before the step. Called after a backward pass.
+        """Undo this step's changes to the memories of ``parameters``, such as error memories.
 
-        No rank used these parameters in the pass, so DDP drops the update and leaves their gradients unchanged.
+        Called after a backward pass in which no rank used these parameters. DDP drops the update of such parameters,
+        and leaves their gradients unchanged.
         """
         return
 
@@ -115,10 +116,10 @@ class TrainingEvents(ABC):
         return future
 
     def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used in this backward pass.
+        """Restore the gradients and memories of parameters that no rank used in the backward pass that ends.
 
-        Gradients return to their values before the pass, as in plain DDP. Memories return to their values before the
-        step.
+        The gradients are set to the values from before the pass, as in plain DDP. The memories are set to the values
+        from before the step.
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)

@@ -69,8 +69,9 @@ class Results:
     def verdict(self) -> list[dict[str, Any]]:
         """One mapping per setting, such as a link, with the verdict on the methods.
 
-        The keys are ``setting``, ``fastest`` (the methods not shown slower than the fastest), ``recommended`` (a method
-        or None), ``why`` and ``text`` (sentences).
+        The keys are ``setting``, ``fastest`` (the methods not shown slower than any other), ``recommended`` (a method
+        or None), ``why`` (the reason for the recommendation, or why there is none) and ``text`` (the verdict in
+        sentences).
         """
         return verdict_objects(self._comparison)
 

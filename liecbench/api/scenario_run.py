@@ -31,8 +31,8 @@ def run(
     Args:
         scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
         out: The results directory; None for ``results/NAME``, with the scenario's name.
-        only: Values of fields, or lists of alternatives, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``: only
-            cells with these values are run.
+        only: The value, or a list of alternative values, that a cell must have in each named field to be run, such as
+            ``{"workers": 2, "algorithm": ["ddp", "liec"]}``. None to run all cells.
         overrides: Values by the key that they replace, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
         seeds: The number n of seeds; seeds 0 to n − 1 are run. None for the scenario's own seeds.
         fresh: True to refuse a directory that has results, instead of continuing them.
@@ -45,7 +45,7 @@ def run(
         ScenarioError: If the scenario has a mistake; the message names the file, the line and what to do.
         MachineError: If a cell cannot run on this machine.
         LiecbenchError: If the results directory cannot be used, or no cell has the values of ``only``.
-        TypeError: If an override is neither JSON nor a path.
+        TypeError: If the value of an override is neither a path nor representable as JSON.
         KeyboardInterrupt: If the run is interrupted; every finished epoch is kept.
     """
     assignments = [f"{key}={json.dumps(value, default=fspath)}" for key, value in (overrides or {}).items()]

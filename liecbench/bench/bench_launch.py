@@ -20,8 +20,8 @@ class Report:
     """The results of one case of a benchmark.
 
     Attributes:
-        figures: The case's measurements, by name.
-        achieved_bits_per_second: The lowest measured rate of all ranks' links in both directions.
+        figures: The case's measurements, by name, such as ``seconds``.
+        achieved_bits_per_second: The lowest of the rates that were measured on all ranks' links in both directions.
     """
 
     figures: dict[str, Any]

@@ -5,29 +5,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRow:
-    """One operation's measured time beside its physical limit. Fields that do not apply are None.
+    """One operation's measured time, and the least time in which the operation is physically possible.
 
-    The limit is measured in the same run (a copy of the vector) or computed from the link's rate.
+    Fields that do not apply are None.
 
     Attributes:
         name: Name of the compressor, the algorithm, or the operation of torch.
         operation: The operation of the compressor, the kind of the algorithm's step, or ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
-        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over repeats.
-        limit_seconds: The physical limit: the least seconds that the operation can take.
-        ratio_low: The lower bound of the 95 % interval of ``ratio``, computed from the repeats.
-        ratio_high: The upper bound of this interval.
+        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over repeats. For
+            ``after_idle``, the median over the shaped link minus the median over the unshaped link.
+        limit_seconds: The least seconds that the operation can take: the median seconds of a copy of the vector, or
+            the seconds that the bytes need over the link.
+        ratio_low: The lower end of the 95 % interval of ``ratio``, computed from the repeats.
+        ratio_high: The upper end of the 95 % interval of ``ratio``.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
-        link: The link that every rank has.
+        link: The link of every rank, as text such as ``100mbit``.
         messages: Number of messages that are sent at once; None if one.
         payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
-        compress_seconds: Mean seconds of compression, which are a part of ``seconds``.
-        step_seconds: Mean seconds of the whole step.
+        compress_seconds: Seconds of compression in a step, the mean over repeats.
+        step_seconds: Seconds of the whole step, the mean over repeats.
         asked_bits_per_second: Requested rate of the link's slower direction.
-        achieved_bits_per_second: Measured rate. For a stream or a collective of the link benchmark, payload with
-            headers ÷ ``seconds``. Otherwise the rate of the slowest link, measured when the links were shaped.
+        achieved_bits_per_second: Measured rate. In the exchange benchmark and for ``round_trip``, the lowest rate of
+            all links, measured when the links were shaped. Otherwise the bits with headers ÷ the seconds of their
+            transfer.
     """
 
     name: str

@@ -173,8 +173,8 @@ class _GpuStopwatch:
     """A stopwatch for an operation on a GPU. It measures the GPU's time without the time of launching kernels.
 
     Before the operation, the GPU reads a large buffer several times. The reads evict all vectors from its cache, and
-    keep the GPU busy until the host has launched the operation's kernels. The number of reads is doubled until they
-    last long enough, up to ``_MOST_READS``.
+    keep the GPU busy until the host has launched the operation's kernels. If the reads end too early, the operation is
+    timed again after twice as many reads, up to ``_MOST_READS``.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
 """The benchmark ``liecbench bench exchange``: the seconds of compression and communication in a training step.
 
-The benchmark also computes a lower limit of the seconds: payload ÷ link rate, plus the delays of messages that must
-wait for earlier ones.
+The benchmark also computes a lower limit of the seconds: payload ÷ link rate, plus the delays of the messages that are
+sent one after the other.
 """
 
 import math
@@ -45,10 +45,16 @@ class _Case:
     dense_trips: int = 0
 
     def limit_seconds(self, payload_bytes: int, link: Link, workers: int) -> float:
-        """Return the least seconds of a step's communication: payload ÷ link rate, plus delays.
+        """Return the least seconds that a step's communication can take: payload ÷ link rate, plus message delays.
 
-        Delays add up over messages that are sent one after the other: two per exchange with servers, and 2(n − 1) in
-        a ring all-reduce among n ranks. Each message passes two links: its sender's and its receiver's.
+        The delays of messages that are sent one after the other add up. There are two such messages per exchange with
+        servers, and 2(n − 1) in a ring all-reduce among n ranks. Each message has the delay of two links: its sender's
+        and its receiver's.
+
+        Args:
+            payload_bytes: The payload bytes of the busiest rank in its busier direction.
+            link: The link of every rank.
+            workers: The number of ranks.
         """
         messages = 2 * (workers - 1) if self.server is None else 2 * max(1, self.dense_trips)
         return 8 * payload_bytes / link.lower_bits_per_second + messages * 2 * link.delay_seconds

@@ -56,7 +56,7 @@ class _Case:
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes that the busiest rank must move in its busier direction, up or down.
+        """Return the least payload bytes of the busiest rank in its busier direction, sending or receiving.
 
         ``workers`` is the number of ranks.
         """
@@ -81,7 +81,7 @@ class _Case:
         return framed / rate + delays / (self._num_streamed() if self.operation == "stream" else 1)
 
     def _num_streamed(self) -> int:
-        """Return the number of messages of a stream."""
+        """Return the number of messages that a stream sends per repeat."""
         bytes_per_second = self.asked.lower_bits_per_second / 8
         least = _STREAMED_ROUND_TRIPS * 4 * self.asked.delay_seconds * bytes_per_second
         streamed = max(least, min(_STREAMED_BYTES, bytes_per_second * _STREAMED_SECONDS))

@@ -62,7 +62,7 @@ def _method(fields: Mapping[str, str], options: Sequence[str]) -> str:
 
 
 def _naming_options(fields: Mapping[str, str]) -> list[str]:
-    """Return the names of those ``fields`` of a cell that are options and part of the method's name."""
+    """Return the names of the options in a cell's ``fields`` that are always part of the method's name."""
     found = {option for name in _CHOICES for option in naming_options({**fields, "name": fields[name]})}
     return sorted(found)
 

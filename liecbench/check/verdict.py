@@ -44,13 +44,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Evidence of a paired comparison: for each of two claims, the largest E-value reached after any pair so far.
+    """Evidence of a paired comparison for two claims.
 
-    An E-value of 1 is no evidence, and a larger one is stronger evidence.
+    An E-value is computed after each pair, and the largest one so far is kept. An E-value of 1 is no evidence for the
+    claim, and a larger one is stronger evidence.
 
     Attributes:
-        slower: E-value for the claim that B is slower than A by more than the tolerance.
-        within: E-value for the claim that B is slower than A by less than the bound.
+        slower: The largest E-value for the claim that B is slower than A by more than the tolerance.
+        within: The largest E-value for the claim that B is slower than A by less than the bound.
     """
 
     slower: float

@@ -98,7 +98,7 @@ def bench_exchange(
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure training steps over shaped links, against the wire time of the bytes that a step sends."""
+    """Time training steps over shaped links. Show each time next to the wire time of the bytes that a step sends."""
     from liecbench.bench.asked_links import parse_links
     from liecbench.bench.exchange_benchmark import benchmark_exchange
     from liecbench.diagnostics.link_support import require_emulator

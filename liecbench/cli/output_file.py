@@ -11,7 +11,7 @@ _HEAD_BYTES: Final = 400
 
 
 class OutputKind(enum.Enum):
-    """A kind of file that commands write. Values are (name in messages, bytes that occur near the file's beginning)."""
+    """A kind of file that commands write. Each value is (name for messages, bytes near the beginning of the file)."""
 
     REPORT = ("a report of liecbench", b"<!DOCTYPE html>")
     BASELINE = ("a baseline", b'"liecbench-baseline"')

@@ -64,7 +64,7 @@ def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
 
 
 def _report(found: "Verification") -> list[str]:
-    """Return the lines to print: the ledger's damaged lines and cells, then the numbers of whole lines and cells."""
+    """Return the lines to print: the ledger's damaged lines and cells, and then the numbers of lines and cells."""
     damage = found.damage
     lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
     lines += [f"more damaged lines: {len(damage) - _MOST_SHOWN}"] if len(damage) > _MOST_SHOWN else []

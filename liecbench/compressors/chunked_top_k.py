@@ -35,19 +35,19 @@ class Layout:
     code_bytes: int
 
     def split(self, payload: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return three views of a payload: its values or codebook (float32), its positions, and its codes (uint8)."""
+        """Return views of the parts of a payload: values or codebook (float32), positions (uint8) and codes (uint8)."""
         values, positions, codes = payload.split([self.value_bytes, self.position_bytes, self.code_bytes])
         return values.view(torch.float32), positions, codes
 
 
 @dataclass(frozen=True)
 class ChunkedTopK(Compressor):
-    """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, each in 2 bits.
+    """C(v) keeps, of every ``chunk`` entries, the ``kept`` entries of largest magnitude, with values of 2 bits.
 
     The 2 bits of a kept entry are its sign, and whether its magnitude is above the mean magnitude of all kept entries.
     This makes four groups of kept entries, and each entry is replaced by the mean of its group. The four means, called
-    the codebook, are sent with the message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and
-    the codebook 16, which is 146 times less than float32.
+    the codebook, are sent with the message. The position of a kept entry takes 12 bits. With the defaults, a chunk
+    takes 112 bytes, which is 146 times less than its float32 values. The codebook adds 16 bytes to a message.
 
     With ``bits`` 32, the kept values are sent as they are, without a codebook; if also ``kept`` is ``chunk``, C(v) = v.
     In SparseLoCo, every parameter tensor has a codebook of its own. C is a δ-contraction with δ ≥ 1/n for n entries;
@@ -98,7 +98,7 @@ class ChunkedTopK(Compressor):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the codebook, the positions and the codes of the kept entries to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         positions = torch.empty(self.layout(vector.numel()).num_kept, dtype=torch.int64)
         bits = vector.numpy().view(np.int32)
@@ -116,9 +116,10 @@ class ChunkedTopK(Compressor):
         _add_at(positions, values, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the numbers in the message are finite: the codebook or, without one, all kept values.
+        """Return whether all numbers in the message are finite.
 
-        NaN and infinity count as the largest magnitudes, so they are kept, and make the whole codebook NaN.
+        These are the four means of the codebook if ``bits`` is 2, and the kept values if ``bits`` is 32. NaN and
+        infinity count as the largest magnitudes, so that they are kept. A kept one makes the whole codebook NaN.
         """
         values, _, _ = self.layout(numel).split(payload)
         return values.isfinite().all()

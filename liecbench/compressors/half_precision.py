@@ -32,7 +32,7 @@ class _HalfPrecision(Compressor):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the values of ``vector``, rounded to 16 bits, to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         kept = cpu.residual.residual_arguments(vector, residual)
         cpu.half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *kept)

@@ -65,8 +65,9 @@ class RandomK(Randomised):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the elements of ``vector`` at the drawn positions, times ``scale``, to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``. If any element of ``vector`` is not finite,
-        even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is False.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``. If any element of ``vector``
+        is not finite, even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is
+        False.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)

@@ -36,7 +36,7 @@ class Rounds(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if ``compressor``, which every round applies, needs the sender's random numbers to decode a message."""
+        """True if decoding a message of ``compressor`` needs the random numbers of the message's sender."""
         return self.compressor.decodes_by_sender
 
     def payload_bytes(self, numel: int) -> int:
@@ -58,6 +58,7 @@ class Rounds(Randomised):
         A payload holds one message of ``compressor`` per round, and decodes to the sum of these messages.
         """
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
+        # Without random numbers all parts have the same compressor object, and one call adds all of them.
         for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):
             (compressor, *_), inner = zip(*group, strict=True)
             compressor.sum_messages(inner, out, accumulate, weight)
@@ -77,6 +78,7 @@ class Rounds(Randomised):
 
         If ``compressor`` uses no random numbers, the list has the same object for every round.
         """
+        # ``rounds`` stages for each push of a step, so that no two rounds of the step have the same key.
         first = self.rng_key.stage * self.rounds
         keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]
         return [self.compressor.with_rng(key) for key in keys]

@@ -25,7 +25,10 @@ class Sign(Compressor):
         return SCALE_BYTES + (numel + 7) // 8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale mean|v| and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        """Write the scale, which is the mean magnitude in ``vector``, and the sign of each entry to ``payload``.
+
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        """
         self._encode_with_scale(cpu.magnitude.mean_magnitude(vector.numpy()), vector, payload, residual)
 
     def _encode_with_scale(self, scale: float, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
@@ -81,5 +84,8 @@ class SignL2(Sign):
         return False
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale ‖v‖₂/√n and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        """Write the scale, which is the root mean square of ``vector``, and the sign of each entry to ``payload``.
+
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        """
         self._encode_with_scale(cpu.magnitude.root_mean_square(vector.numpy()), vector, payload, residual)

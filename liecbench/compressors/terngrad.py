@@ -39,9 +39,10 @@ class TernGrad(Randomised):
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| and, for each entry, a random −1, 0 or 1 to ``payload``.
+        """Write the scale, which is the largest magnitude in ``vector``, and a level per entry to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        The level is a random −1, 0 or 1. Unless ``residual`` is None, also write ``vector`` − C(``vector``) to
+        ``residual``.
         """
         values, key = vector.numpy(), np.uint64(self.seed_of_message(self.seed))
         scale = cpu.magnitude.largest_magnitude(values)

@@ -37,7 +37,7 @@ class TopK(Compressor):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the k largest entries and their encoded positions to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         entries, packed = self.parts(payload, vector.numel())
         packed.zero_()

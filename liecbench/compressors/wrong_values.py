@@ -35,5 +35,5 @@ def requirement(error: Any) -> str:
 
 
 def _whole(value: object) -> object:
-    """Return a number without a fraction as an integer, so that its text has none: 1 for 1.0."""
+    """Return ``value`` as an integer if it is a float without a fraction, such as 1 for 1.0; else return ``value``."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

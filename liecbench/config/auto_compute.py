@@ -33,7 +33,9 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return ``cell``, changed to replay a profile if the scenario demands it; otherwise return ``cell`` unchanged.
+    """Return ``cell`` unchanged if its ranks compute, else a copy of it that replays a profile.
+
+    A cell that trains nothing always replays a profile. For other cells ``choice`` decides.
 
     Args:
         cell: The cell, with ``compute: measured``.

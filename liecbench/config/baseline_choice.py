@@ -46,12 +46,12 @@ class BaselineChoice:
 
     @property
     def text(self) -> str:
-        """The baseline in words, such as ``ddp``; or, if ``fixed`` has values, such as ``liec with workers 2``."""
+        """The baseline in words: ``ddp``, or with ``fixed``, say, ``liec with workers 2`` or ``psgd per_tensor``."""
         switched_on = [name for name, value in self.fixed.items() if value is True]
         others = [option_label(name, value) for name, value in self.fixed.items() if value is not True]
         name = " ".join([self.algorithm, *switched_on])
         return f"{name} with {', '.join(others)}" if others else name
 
     def as_json(self) -> str | dict[str, Any]:
-        """Return the algorithm's name if ``fixed`` is empty, else a dict of ``algorithm`` and ``fixed``."""
+        """Return the algorithm's name if ``fixed`` is empty, else a dict of ``algorithm`` and all of ``fixed``."""
         return {"algorithm": self.algorithm, **self.fixed} if self.fixed else self.algorithm

@@ -26,13 +26,18 @@ def profile_names() -> list[str]:
 
 
 def scenario_path(given: str | Path) -> Path:
-    """Return the path of a scenario file, given its path, or the name of a bundled scenario such as ``quickstart``.
+    """Return the path of a scenario file or of a bundled scenario.
 
-    A path with a suffix is returned even if the file does not exist.
+    Args:
+        given: A path, or the name of a bundled scenario, such as ``quickstart``. It is a path if a file exists there,
+            or if it has a suffix, is absolute or begins with ``.``.
+
+    Returns:
+        The path. A path that was given is returned even if no file exists there.
 
     Raises:
-        ScenarioError: If there is neither a file nor a bundled scenario of this name. Also if the working directory has
-            a file ``NAME.yaml`` whose contents differ from those of the bundled scenario NAME.
+        ScenarioError: If ``given`` is neither a path nor the name of a bundled scenario. Also if the working directory
+            has a file ``NAME.yaml`` whose contents differ from those of the bundled scenario NAME.
     """
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 

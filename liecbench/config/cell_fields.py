@@ -66,7 +66,7 @@ def num_epochs(spec: Mapping[str, Any]) -> int:
 def field_text(name: str, value: object) -> str:
     """Return a user's value of the field ``name`` as cells spell it, such as ``100mbit`` for ``100Mbps``.
 
-    A value that cannot be parsed, such as ``10mbit↑ 50mbit↓`` copied from a table, is returned unchanged, as text.
+    A value that cannot be parsed is returned unchanged, as text.
     """
     parse = _PARSERS.get(name, str)
     try:

@@ -33,7 +33,7 @@ def canonical(fields: object) -> str:
 
 
 def digest(fields: object) -> str:
-    """Return the first 12 hex digits of the SHA-256 of ``fields``, plain JSON values, in canonical JSON."""
+    """Return the first 12 hex digits of the SHA-256 of ``fields`` as canonical JSON. ``fields`` is plain JSON."""
     return hashlib.sha256(canonical(fields).encode()).hexdigest()[:12]
 
 
@@ -55,14 +55,17 @@ def setting_key(spec: Mapping[str, Any]) -> str:
 
 
 def measured_setting_key(spec: Mapping[str, Any]) -> str:
-    """Return the ``setting_key`` that the cell would have if its ranks computed instead of replaying a profile."""
+    """Return the ``setting_key`` that a cell would have if its ranks computed instead of replaying a profile.
+
+    ``spec`` is the cell's spec. Cells with equal setting keys are timed together and compared with each other.
+    """
     return setting_key({name: value for name, value in spec.items() if name not in COMPUTE_FIELDS})
 
 
 def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of the cell whose training provides the losses of the cell with ``spec``.
+    """Return the spec of the cell that is trained to obtain the losses of the cell with ``spec``.
 
-    That cell has no shaped links, and its ranks compute. On the links of ``spec``, steps are only timed.
+    The links of the trained cell are not shaped, and its ranks compute instead of replaying a profile.
     """
     link = "host" if spec["link"] == "host" else "none"
     own = {name: value for name, value in spec.items() if name not in {"added_rate", *_LATER_SETTING}}

@@ -19,7 +19,8 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
     """Return the options in ``choice`` that later versions of liecbench added, such as ``per_tensor`` of ``psgd``.
 
-    They occur only with a value other than their default, and are then part of the method's name.
+    A choice has such an option only if the option's value is not the default. The option is then part of the method's
+    name.
 
     Args:
         choice: An algorithm or compressor in a cell's spec.

@@ -62,7 +62,11 @@ def check_dilation(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
-    """Raise ScenarioError if ``compute`` is a profile of another task, or lacks the times of the cell's compressor."""
+    """Check that the profile that ``compute`` names, if it names one, fits the cell.
+
+    Raises:
+        ScenarioError: If the profile is of another task, or has no times of the cell's compressor.
+    """
     file = scenario.compute
     if not isinstance(file, ProfileFile):
         return
@@ -119,7 +123,10 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:
-    """Return, as text, a compressor of the cell's method that the profile has no times of; None if it has all times."""
+    """Return a text that names a compressor of the cell's method without times in ``profile``.
+
+    Return None if the profile has the times of all compressors of the method.
+    """
     used = map(json.loads, _used(cell))
     return next((_text(one) for one in used if profile.compressor_times(one) is None), None)
 

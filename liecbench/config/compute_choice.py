@@ -51,7 +51,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return ``value`` as in the ``scenario.yaml`` of a results directory: a profile as the path of its copy there."""
+    """Return ``value`` as ``scenario.yaml`` stores it: of a profile, the path of the copy in the results directory."""
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

@@ -9,13 +9,15 @@ from liecbench.config.cell import Cell
 class Job:
     """One cell that is still to be trained or timed. Training goes on after the last recorded epoch.
 
+    If the job only times the cell, both hashes are those of the cell whose training provides the losses.
+
     Attributes:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The hash of the data on which the cell's recorded epochs were trained; None if it is unknown. For a
-            cell that is only timed, the epochs are those of the other cell whose training provides the losses.
-        model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
+        data_sha256: The recorded hash of the data of the training so far; None if no hash is recorded.
+        model_sha256: The recorded hash of the file with the user's model of the training so far; None if no hash is
+            recorded, as for a built-in model.
     """
 
     cell: Cell
@@ -58,5 +60,5 @@ class Session:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The cells that this session completes by timing steps, each with its state."""
+        """The jobs of all contestants: the cells that this session completes by timing their steps."""
         return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -57,10 +57,11 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 
 
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield (JSON, name) for every part of the schema ``node`` that is long enough to be worth a reference.
+    """Yield (JSON, name) for every part of the schema ``node`` with at least ``_FEWEST_CHARACTERS`` characters of JSON.
 
-    The JSON omits the part's description and default. The name is that of the algorithm or compressor whose options the
-    part describes, such as ``top_k``. If there is none, it is the name of the field that has the part.
+    The JSON omits the part's description and default. If the part describes a named thing and its options, for
+    example a compressor, the name is that of the thing, such as ``top_k``. Otherwise the name is that of the field that
+    has the part.
 
     Args:
         node: The schema, or a part of one.
@@ -83,10 +84,12 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return the schema ``node``, in which references to ``$defs`` replace all parts that occur in ``names``.
+    """Return the schema ``node`` with references to ``$defs`` in place of all parts that occur in ``names``.
 
-    A key of ``names`` is the JSON of a part, and the value is the part's name under ``$defs``. With ``at_top``,
-    ``node`` itself is not replaced.
+    Args:
+        node: The schema, or a part of one.
+        names: By the JSON of a part, the part's name under ``$defs``.
+        at_top: True to replace only parts inside ``node``, and not ``node`` itself.
     """
     if isinstance(node, list):
         return [_shared(item, names) for item in node]

@@ -18,9 +18,9 @@ _SEED_KEY: Final = b'"seed":'
 
 
 class KnownSpec(dict[str, Any]):
-    """A cell's spec that remembers the result of ``alike_key``.
+    """A cell's spec that caches its ``alike_key``, a key of all fields but the seed.
 
-    Several specs share nested mappings, so do not change these.
+    Do not change nested mappings: several specs share them.
     """
 
     __slots__ = ("alike",)
@@ -28,9 +28,9 @@ class KnownSpec(dict[str, Any]):
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return a spec with the fields of ``others`` and this ``seed``.
+        """Return a spec with the fields of ``others`` and the seed ``seed``.
 
-        The spec stores ``alike``, which the caller has computed as ``alike_key(others)``.
+        ``alike`` is the result of ``alike_key`` for such a spec. The spec stores it, so that it is not computed again.
         """
         found = cls(others, seed=seed)
         found.alike = alike
@@ -42,19 +42,20 @@ class KnownSpec(dict[str, Any]):
         super().__setitem__(name, value)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Make ``copy`` and ``pickle`` rebuild the spec as a plain dict, without the remembered ``alike_key``."""
+        """Make ``copy`` and ``pickle`` rebuild the spec as a plain dict, which has no attribute ``alike``."""
         return dict, (dict(self),)
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec, given its JSON text from a ledger. Specs that differ only in the seed are parsed once.
+    """Return a cell's spec from its JSON text in a ledger. Specs that differ only in the seed are parsed once.
 
-    Return None if the text does not contain ``"seed": `` exactly once, after another key. The caller must then parse
-    the text itself.
+    Return None if the seed cannot be found reliably without parsing the text. The caller must then parse the text.
 
     Raises:
-        ValueError: If the text is not JSON.
+        ValueError: If the seed was found, but the text is not JSON.
     """
+    # The matched text can only be a key, because JSON escapes quotes within texts. A seed that is nested, above
+    # 10^18 - 1, or the first key is refused, and so is a text with two seeds.
     found = _SEED.search(text)
     if found is None or text.count(_SEED_KEY) != 1:
         return None

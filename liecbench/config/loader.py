@@ -185,7 +185,7 @@ def _check_point(document: Document, point: MatrixPoint) -> None:
 
 
 def _made(document: Document, point: MatrixPoint, cell: Cell) -> "Algorithm":
-    """Return the cell's algorithm. Raises ScenarioError if one of its options does not fit the length of the run."""
+    """Return the cell's algorithm. Raises ScenarioError if the run is too short for an option of the algorithm."""
     from liecbench.algorithms.run_length import RunLengthError
 
     try:

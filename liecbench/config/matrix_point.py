@@ -35,7 +35,7 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the fields of one combination of the matrix.
+        """Return one combination of the matrix, or one entry of ``include``.
 
         If a field occurs more than once, ``axes`` overrides ``task``, and a ``task`` section within the algorithm
         overrides both.
@@ -59,7 +59,10 @@ class MatrixPoint:
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return the path of the field ``name`` in the scenario file. If the file lacks it, this is where to add it."""
+        """Return the path of the field ``name`` in the scenario file.
+
+        If the file lacks the field, return the path at which to add the field.
+        """
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 

@@ -33,9 +33,10 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 
 
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
-    """Return the name of ``choice``, with its ``naming_options`` and the options in which it differs from ``alike``.
+    """Return the name of ``choice`` and the options that distinguish it, such as ``liec average period 32``.
 
-    ``alike`` has algorithms, or compressors, with the same name.
+    The options are the ``naming_options`` of ``choice``, and those in which ``choice`` differs from any of ``alike``,
+    algorithms or compressors with the same name.
     """
     own, others = choice.model_dump(), [one.model_dump() for one in alike]
     always = naming_options(own)

@@ -24,6 +24,7 @@ def try_forward(task: Task) -> "base.Task":
     """
     import torch
 
+    # For a small model the CPU is faster, because torch imports its compiler before it computes with meta tensors.
     try:
         with _at_most(_FEW_PARAMETERS):
             made, device = workload.build(task), "cpu"
@@ -124,8 +125,8 @@ def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor,
     ``made`` is what was built from ``task``, the task in the scenario.
 
     Raises:
-        WorkloadError: If the data give no batch, or the model does not accept the inputs, or the shape of its outputs
-            does not suit the labels.
+        WorkloadError: If the data give no batch, or the model does not accept the inputs, or its outputs are no tensor
+            or have a shape that does not suit the labels.
     """
     import numpy as np
     import torch

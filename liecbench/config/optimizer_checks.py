@@ -55,9 +55,9 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each setting of the task, such as the optimizer, that the method does not support.
+    """Yield (field, message) for each field of the task, such as ``clip_grad_norm``, that the method does not support.
 
-    ``place`` is the field that is named in the optimizer's problem. Every other problem names the setting's own field.
+    ``place`` is the field to yield if the method does not support the optimizer: ``optimizer`` or ``momentum``.
     """
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():

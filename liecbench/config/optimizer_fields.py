@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from liecbench.config.task import Task
     from liecbench.tasks.task_optimizers import TaskOptimizer
 
-# Options of optimizers that are fields of the task, too.
+# Options of optimizers that are fields of the task, too, because tasks had them before they had optimizers.
 SHARED: Final = ("momentum", "weight_decay")
 # The fields of a task that decide what its optimizer computes in a step.
 UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")

@@ -37,7 +37,10 @@ def resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
 
 
 def unresolved(_kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    """Return ``choice`` as a ``Choice`` with only the options that the scenario gives; none get their defaults."""
+    """Return the name and the given options of ``choice``, without defaults for the other options.
+
+    ``_kind`` is ignored; it makes the function interchangeable with ``resolved``.
+    """
     return Choice(name=choice.name, **choice.options)
 
 

@@ -83,6 +83,7 @@ def names(kind: Kind) -> list[str]:
     """Return the sorted names of all classes of one kind, such as all algorithms."""
     entries = _entries(kind)
     base = _base(kind)
+    # Every class must be loaded, because datasets and models share an entry-point group.
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
 
 
@@ -124,7 +125,7 @@ def option_description(cls: type, option: str) -> str | None:
     """Return the description of an option in the docstring of a class, without markup; None if there is none.
 
     That is the option's entry under ``Attributes:``, else the first sentence that names the option in two backticks.
-    The docstrings of base classes count, too.
+    The docstrings of base classes are searched, too.
     """
     texts = [inspect.cleandoc(own) for base in cls.__mro__ if (own := base.__dict__.get("__doc__"))]
     for text in texts:

@@ -114,9 +114,11 @@ class Scenario(Model):
         return list({cell.id: cell for _, cell in self.kept}.values())
 
     def stored(self) -> dict[str, Any]:
-        """Return the fields to store in a results directory: with defaults, and without fields that are None.
+        """Return the scenario's fields as plain JSON values, to store in a results directory.
 
-        ``compute: auto`` becomes ``measured`` or ``replayed`` if all cells have the same of the two on this machine.
+        Defaults are included, and fields that are None are left out. Targets and tolerances are also left out if the
+        scenario trains nothing. ``compute: auto`` is stored as ``measured`` if the ranks of all cells compute, and as
+        ``replayed`` if those of all cells replay a profile. Otherwise it stays ``auto``.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:
@@ -127,14 +129,14 @@ class Scenario(Model):
         return fields
 
     def measured(self) -> Self:
-        """Return the scenario with ``compute: measured``: ``liecbench check`` times the code instead of a profile."""
+        """Return a copy of the scenario with ``compute: measured``: ranks compute instead of replaying a profile."""
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
         """Return a copy of the scenario with which to continue a run, perhaps on another machine.
 
-        In the copy, a cell with ``compute: auto`` is ``measured`` or ``replayed`` like the timed cells that it is
-        compared with.
+        In the copy, a cell with ``compute: auto`` is ``measured`` or ``replayed``, whichever the timed cells of its
+        setting are.
 
         Args:
             specs: The specs of the cells that have been timed.
@@ -152,7 +154,7 @@ class Scenario(Model):
 
     @property
     def is_trained(self) -> bool:
-        """False if the scenario times steps of profiles, and trains nothing."""
+        """True if the scenario trains models; False if it only times steps of profiles."""
         return not any("profile" in point.fields for point in self.points())
 
     @property

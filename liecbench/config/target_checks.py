@@ -11,19 +11,19 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 
 
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
-    """Raise ScenarioError if the scenario's target suits none of its models.
+    """Raise ScenarioError if a target of the scenario suits none of its models.
 
     For language models the target must be a test loss, and for all other models an accuracy.
 
     Args:
         document: The scenario as written.
         scenario: The scenario.
-        chosen: The cells that will run. Nothing is checked if the scenario has a combination of dataset and model that
-            none of these cells has.
+        chosen: The cells that will run. Nothing is checked unless these cells have every combination of dataset and
+            model that the scenario has.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}
-    if every - tasks.keys():
+    if every - tasks.keys():  # the data of the other cells may be missing on this machine
         return
     are_language_models = {workload_sizes.sizes(task).is_language_model for task in tasks.values()}
     names = ", ".join(dict.fromkeys(task.model.name for task in tasks.values()))

@@ -93,10 +93,10 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the task's fields, without fields of later versions that have their default value.
+        """Return the task's fields or, if the task has a profile, only the profile's hash.
 
-        So cells that earlier versions recorded keep their ids. If the task has a profile, return only the profile's
-        hash.
+        A field that a later version added is left out if it has the default value, so that recorded cells keep their
+        ids.
         """
         if self.profile is not None:
             return {"profile": self.profile}

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 
 
 def minibatches_per_step(cell: Cell, algorithm: "Algorithm") -> int:
-    """Return the number of minibatches per step whose gradients are accumulated, as the task or the method asks."""
+    """Return the number of minibatches whose gradients a step accumulates.
+
+    This number is the task's ``accumulate`` × the method's ``batches_per_step``.
+    """
     return cell.task.accumulate * algorithm.batches_per_step
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
-    """Return the number of steps per epoch, given the number of training samples.
+    """Return the number of steps per epoch; ``num_samples`` is the number of training samples.
 
-    If too few samples for a full step of all workers are left at the end of an epoch, they are skipped. With
-    ``last_batch: keep`` they make one more, smaller step.
+    The samples that are left at the end of an epoch may be too few for a full step of all workers. With
+    ``last_batch: keep``, one more, smaller step uses them. Otherwise they are skipped.
     """
     per_worker, full_step = num_samples // cell.workers, cell.task.batch_size * minibatches_per_step(cell, algorithm)
     return -(-per_worker // full_step) if cell.task.last_batch == "keep" else per_worker // full_step

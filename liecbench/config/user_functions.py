@@ -77,8 +77,8 @@ def file_sha256(name: str) -> str | None:
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
     """Return a pydantic model of the options of a user's function.
 
-    The options are the function's arguments, except those named in ``given``, which liecbench passes, and those whose
-    default YAML cannot express. Raises FunctionError if the arguments cannot be options.
+    The options are the function's arguments. Left out are the arguments named in ``given``, which liecbench passes, and
+    arguments whose default YAML cannot express. Raises FunctionError if the arguments cannot be options.
     """
     found = function(name)
     try:

@@ -107,6 +107,7 @@ def _sparse_parameters(model: "torch.nn.Module") -> Iterator[str]:
 
 
 def _is_built_in(model: Choice) -> bool:
-    """Return whether a model is one of liecbench's own. These are known to train, and also run on meta tensors."""
+    """Return whether a model is one of liecbench's own models."""
+    # Such a model is known to train, and also runs on meta tensors.
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")

@@ -188,10 +188,10 @@ def override(document: Document, assignment: str) -> Document:
 
 
 def _path(document: Document, text: str, source: str) -> Key:
-    """Return the path in the document that a text means, such as ``studies[0].steps`` or ``studies.0.steps``.
+    """Return the path in the document that ``text`` means, such as ``studies[0].steps`` or ``studies.0.steps``.
 
-    Raises ScenarioError if a list on the path lacks the entry, or if a plain value on the path can have no keys.
-    ``source`` is the beginning of the error message.
+    Raises ScenarioError if the path leads to an entry that a list lacks, or to a key of a plain value. ``source`` is
+    the beginning of the error message.
     """
     path: Key = ()
     above: Any = document.data

@@ -17,7 +17,10 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """If the ``with`` body raises an error of a full disk without a ``filename``, set ``filename`` to ``written``."""
+    """Add the file name ``written`` to a disk error of the ``with`` body that names no file, such as a full disk.
+
+    The error is raised again.
+    """
     try:
         yield
     except OSError as error:
@@ -39,7 +42,7 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 @contextmanager
 def ignore_unwritable_errors() -> Iterator[None]:
-    """Suppress OSErrors that printing on standard error raises in the ``with`` body, such as that of a broken pipe."""
+    """Suppress every OSError, such as a broken pipe, in the ``with`` body, which must only print on standard error."""
     try:
         yield
         sys.stderr.flush()

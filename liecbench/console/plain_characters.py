@@ -44,7 +44,10 @@ _PLAIN: Final = {
 
 
 def register() -> str:
-    """Register the error handler that replaces characters that an encoding lacks; return the name for ``errors=``."""
+    """Register an error handler that replaces characters that an encoding lacks.
+
+    Return the handler's name, which ``open`` and ``str.encode`` accept as the argument ``errors``.
+    """
     codecs.register_error(_HANDLER, _replace)
     return _HANDLER
 

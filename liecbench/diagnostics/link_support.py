@@ -20,8 +20,8 @@ _PROBE_SECONDS: Final = 30
 def require_emulator(asked: Iterable[tuple[LinkMap, Emulator]]) -> None:
     """Raise MachineError if a link needs an emulator (netem or the delay line) that does not work with this kernel.
 
-    A link needs an emulator if it has delay, jitter or loss, or if the scenario asks for the delay line. The kernel is
-    tested by building a link for a moment. If no link can be built at all, nothing is raised.
+    A link needs an emulator if it has delay, jitter or loss, or if the scenario asks for the delay line. For such
+    links, the kernel is tested by building a link for a moment. If the test cannot be run, no error is raised.
 
     Args:
         asked: The links of each cell, with the emulator that the scenario asks for.

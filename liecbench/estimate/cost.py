@@ -58,11 +58,12 @@ def launch_seconds(workers: int) -> float:
 def job_seconds(job: Job, *, link_changes: bool) -> float:
     """Return the estimated seconds of a job, which trains one cell: set-up, training steps and evaluations.
 
-    The computing of a GPU is left out.
+    The time that a GPU computes is left out.
 
     Args:
         job: The job.
-        link_changes: True if the launch's previous job had another link, so that the ranks must measure the link first.
+        link_changes: True if the job is the launch's first or the previous one had another link, so that the ranks must
+            measure the link first.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
@@ -72,7 +73,7 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the estimated seconds of a step: the sum of computing, compression, and the links' time.
+    """Return the estimated seconds of a step: the sum of computing, compression, overhead, and the links' time.
 
     On a GPU, only the links' time is returned.
     """
@@ -85,9 +86,9 @@ def step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def compute_seconds(cell: Cell) -> float:
-    """Return the estimated seconds that a step computes, on workers that share cores; 0 on a GPU.
+    """Return the estimated compute seconds of a step; 0 on a GPU.
 
-    Workers that replay a profile sleep, and need no cores of their own.
+    Workers that compute are slower if they share cores. Workers that replay a profile sleep, and need no cores.
     """
     if cell.device == "cuda":
         return 0.0

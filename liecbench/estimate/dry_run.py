@@ -44,7 +44,8 @@ def lines(
         num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
-        added: The link rates that will be added next to narrow break-evens; empty if they are not known yet.
+        added: The link rates that will be added next, to narrow break-evens; empty if no rate will be added, or if the
+            rates are not known yet.
         num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: The largest number of link rates that may be added per method.
         isolate: True if each cell has a launch (one torchrun) of its own.
@@ -95,8 +96,8 @@ def _added_rate_lines(
     """Yield a line on the link rates that a run adds to narrow break-evens; no line if it adds none.
 
     Args:
-        pending: The work that is left without added rates.
-        added: The link rates at which timing goes on, as far as known.
+        pending: The run's remaining work, without that at added rates.
+        added: The next rate to add for each method; empty as long as timing sessions are pending.
         num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: The most link rates to add per method.
     """

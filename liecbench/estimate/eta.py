@@ -15,9 +15,10 @@ from liecbench.profiles.profile_store import known_profile
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The time of an epoch is estimated as the time that its bytes need on the links, plus a mean excess: the mean time
-    that finished epochs of similar cells took beyond the time of their own bytes. The time of a timing session is
-    estimated from a limit at first, and from the session's finished rounds later.
+    The time of an epoch is estimated as the time that its bytes need on the links, plus an excess. The excess is a mean
+    over the finished epochs of similar cells or, if there are none, of all cells: their time minus the time that their
+    bytes need. The time of a timing session is estimated from a limit at first, and from the session's finished rounds
+    later.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -81,8 +82,8 @@ class TimeLeft:
     def seconds(self) -> float | None:
         """Return the estimated seconds left; None if they are not known.
 
-        The seconds are not known while epochs are left to train and none has finished yet, and while link rates are
-        added to narrow break-evens.
+        If epochs are left to train, the seconds are not known before the first epoch has ended. They are also not known
+        while link rates are added to narrow break-evens.
         """
         if self._is_narrowing:
             return None
@@ -98,7 +99,10 @@ class TimeLeft:
 
 
 def _session_seconds(session: Session) -> float:
-    """Return an upper bound of the seconds that a session takes. Nothing is measured for it."""
+    """Return the expected seconds of a session that has not begun, without measuring anything.
+
+    This is the session's time limit or, if longer, the expected time to replay the scenario's profile.
+    """
     sha256 = session.cell.profile
     profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None
     if profile is None:

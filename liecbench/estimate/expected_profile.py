@@ -18,7 +18,8 @@ class ExpectedProfile:
     Attributes:
         profile: The profile.
         source: The profile's origin, in words.
-        unmeasured: The cells whose methods the profile lacks. The session measures these methods first.
+        unmeasured: The cells whose methods have only stand-in times in ``profile``. The session measures these methods
+            first.
         is_new: True if the session also measures the model's steps.
     """
 
@@ -44,11 +45,11 @@ class ExpectedProfiles:
     def of(self, session: Session) -> ExpectedProfile:
         """Return the profile that a session will replay.
 
-        If none exists yet, return a stand-in: measured seconds of a step and speeds of compressors, and assumptions for
-        the rest.
+        If the times of a method, or the whole profile, are not measured yet, stand-in times take their place. They are
+        assumed or, in the case of steps and compressors, measured briefly on this machine's CPU.
 
         Raises:
-            LiecbenchError: If a profile cannot be read.
+            LiecbenchError: If a profile cannot be read, or if the model has more parameters than a profile may have.
         """
         from liecbench.worker.replay.kept_profiles import has_method, kept_path, measured_path, read_kept
 

@@ -110,7 +110,7 @@ def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:
-    """Return the estimated seconds in which a session, before its first round, measures what its profile lacks."""
+    """Return the estimated seconds that a session takes to complete its profile, before its first round."""
     profile = expected.profile
     messages = _MESSAGE_SECONDS if None in (profile.message_seconds, profile.hop_seconds) else 0.0
     if not (new := expected.unmeasured):

@@ -21,7 +21,7 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
     """Raise LiecbenchError if a timing session replays a profile slowed down, and would take more than 20 minutes.
 
-    Sessions of scenarios that set ``dilation`` have no limit.
+    Sessions of scenarios that set ``dilation`` to a number have no limit.
 
     Args:
         sessions: The sessions that are still to run.
@@ -78,9 +78,9 @@ def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> s
 
 
 def _largest_dilation(session: Session, below: int, expected: ExpectedProfile) -> int | None:
-    """Return the largest dilation below ``below`` with which the session should take at most 20 minutes; None if none.
+    """Return the largest dilation with which the session should take at most 20 minutes; None if there is none.
 
-    ``expected`` is the profile that the session is expected to replay.
+    The dilation is smaller than ``below``. ``expected`` is the profile that the session is expected to replay.
     """
     steps = session_steps(session, expected.profile)
     low, high = 0, below

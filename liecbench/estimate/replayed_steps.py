@@ -51,7 +51,10 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Return the real seconds of a replayed step: dilated or, if these are more, its CPU seconds ÷ ``num_cpus``."""
+        """Return the real seconds of a replayed step: its dilated seconds, or its CPU seconds ÷ ``num_cpus`` if more.
+
+        The CPU seconds are those of all ranks and links together.
+        """
         from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 
         cpu_seconds = replay_cpu_seconds(self.kind.schedule, self.links, slowdown) if self.links.shaped else 0.0

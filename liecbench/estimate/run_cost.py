@@ -21,7 +21,8 @@ def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionC
         directory: The results directory, which may have profiles of earlier sessions.
 
     Raises:
-        LiecbenchError: If a profile cannot be read, or lacks a compressor.
+        LiecbenchError: If a profile cannot be read, or lacks a compressor, or if a model has more parameters than a
+            profile may have.
     """
     profiles = ExpectedProfiles(directory)
     return [

@@ -1,4 +1,4 @@
-"""Create a stand-in for the profile that a timing session will measure: steps and compressors, measured briefly."""
+"""Create an assumed profile of a model, for estimates before a timing session has measured the real profile."""
 
 import statistics
 import time
@@ -29,11 +29,14 @@ _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 
 
 def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
-    """Return an assumed profile of the model of ``cells``, with the times of all their methods.
+    """Return an assumed profile of the model of ``cells``, with times of the methods of all ``cells``.
+
+    On the CPU, the model's passes and the compressors are measured briefly, and all other times are assumed. On a GPU,
+    all times are 0.
 
     Args:
-        cells: Cells with the same model.
-        takes_time: False for a profile in which nothing takes time, so that nothing needs to be measured.
+        cells: Cells with the same model and the same device.
+        takes_time: False to measure nothing, and to set all times to 0 on the CPU, too.
 
     Raises:
         LiecbenchError: If the model has more parameters than a profile may have.
@@ -82,9 +85,9 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Return fields of a profile from a few passes on this process's CPU; None if the task cannot be built here.
+    """Measure a few forward and backward passes on this machine's CPU, and return them as fields of a profile.
 
-    The optimizer makes no step, because its first step would import torch's compiler, which takes seconds.
+    The fields are those that ``_fields`` returns. Return None if the task cannot be built on this machine.
     """
     import numpy as np
     import torch
@@ -106,7 +109,7 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
             with torch.autocast("cpu", torch.bfloat16, enabled=task.precision == "bf16"):
                 loss = made.loss(made.model(inputs), labels)
             forward_ended = clock()
-            loss.backward()
+            loss.backward()  # no optimizer step: the first would import torch's compiler, which takes seconds
             forward.append(forward_ended - began)
             backward.append(clock() - forward_ended)
     finally:

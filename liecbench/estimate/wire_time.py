@@ -57,9 +57,9 @@ def _waiting_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def _trip_seconds(cell: Cell) -> float:
-    """Return the seconds that a message is under way besides its transfer: the delays of its sender and its receiver.
+    """Return the seconds of a message besides its transfer: the delay of the sender's link plus the receiver's.
 
-    With servers, this is the longest such sum, because a server waits for all workers. In a ring it is the mean,
+    With servers, return the longest such sum, because a server waits for all workers. In a ring, return the mean,
     because the messages visit every worker.
     """
     delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
@@ -76,15 +76,16 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
     A message takes one trip. Over Gloo with a sharded server it takes two, because the receiver's announcement that it
     is ready crosses the links first.
     """
+    # With a root server, the announcement has arrived when the sender starts to send.
     waits = cell.backend == "gloo" and cell.server == "sharded"
     return (TRIPS_PER_MESSAGE if waits else 1) * kind.num_sequential
 
 
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
-    """Return the seconds that the step's all-reduces wait for the links' delays.
+    """Return the seconds in which the all-reduces of a step wait for the links' delays.
 
-    A message is under way for ``trip`` seconds. Over Gloo, two all-reduces run at the same time, unless one needs the
-    result of the other.
+    ``trip`` is the number of seconds that a message takes besides its transfer. Two all-reduces run at the same time,
+    unless one needs the result of the other.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()

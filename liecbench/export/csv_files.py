@@ -11,7 +11,7 @@ from liecbench.untrusted import regular_files
 
 
 def write(comparison: Comparison, directory: Path) -> str:
-    """Write ``rows.csv`` and ``epochs.csv``, and return a command that shows ``epochs.csv``."""
+    """Write ``rows.csv`` and ``epochs.csv``, and return a command that shows the first lines of ``epochs.csv``."""
     regular_files.write_text(directory / "rows.csv", render(comparison))
     rows = epoch_rows(cell for row in comparison.rows for cell in row.cells)
     names = list(dict.fromkeys(name for row in rows for name in row))

@@ -1,4 +1,4 @@
-"""Results for TensorBoard: one run per cell, with its fields and final metrics under HPARAMS."""
+"""Write results for TensorBoard: one run per cell, with the cell's fields and final metrics under HPARAMS."""
 
 from pathlib import Path
 

@@ -168,10 +168,10 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
 
 
 def _nvlinks(handle: Any) -> Counter[str]:
-    """Count a GPU's active NVLinks by what they connect to.
+    """Count a GPU's active NVLinks by the device at the other end.
 
-    The keys of the result are the PCI address of the other device, ``_SWITCH`` for any NVSwitch, and an empty text for
-    an unknown device.
+    The keys of the result are PCI addresses of devices, ``_SWITCH`` for any NVSwitch, and an empty text for unknown
+    devices.
     """
     import pynvml
 

@@ -3,7 +3,8 @@
 The UUIDs name the GPUs to sample. Each line that the process prints is JSON. The first line is null when the process is
 ready. Otherwise it is NVML's error message, and the process exits. The line ``begin`` on standard input starts a
 window. The line ``end`` ends the window, and the process prints one object with the window's figures. End of file on
-standard input ends the process. Joules, watts and bytes are sums over the GPUs, shares and clocks are means:
+standard input ends the process. Joules, watts and bytes are sums over the GPUs, but peak memory is the maximum. Shares
+and clocks are means:
 
 - ``utilisation``: mean share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
@@ -13,8 +14,8 @@ standard input ends the process. Joules, watts and bytes are sums over the GPUs,
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which something lowered the clocks, but not idleness or a clock that an
-  application set
+- ``throttled_share``: share of samples in which something other than idleness, or a clock that an application set,
+  lowered the clocks
 - ``throttled_<reason>_share``: share of samples in which this reason lowered the clocks
 
 A figure that one of the GPUs does not support is left out.
@@ -43,8 +44,8 @@ def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | Non
     """Return the combined figures of several GPUs or machines; None if there are no parts or a part is None.
 
     Bytes, joules and watts are added up. Peak memory is the maximum. Shares and clocks are means over the parts. A
-    figure that a part lacks is left out. But ``throttled_<reason>_share`` counts as 0 in a part that only has
-    ``throttled_share``.
+    figure that a part lacks is left out, with one exception: in a part that has ``throttled_share``, a missing
+    ``throttled_<reason>_share`` counts as 0.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
@@ -68,10 +69,11 @@ def _value(part: dict[str, float], name: str) -> float | None:
 
 
 def serve(handles: Sequence[Any]) -> None:
-    """Sample GPUs as ordered by lines of standard input, until end of file.
+    """Sample GPUs in windows of time, until standard input ends.
 
-    The line ``begin`` starts a window of time on every GPU, and ``end`` ends it. In a window all GPUs are sampled every
-    ``SAMPLE_SECONDS``, and the window's figures are printed at its end. ``handles`` are NVML's handles of the GPUs.
+    The line ``begin`` on standard input starts a window, and the line ``end`` ends the window. In a window, all GPUs
+    are sampled every ``SAMPLE_SECONDS``. At its end, one line of JSON is printed: the metrics of all GPUs together, by
+    name, or ``null`` if they are unknown. ``handles`` are NVML's handles of the GPUs.
     """
     windows: list[Window] = []
     due = math.inf

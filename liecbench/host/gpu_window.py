@@ -56,6 +56,7 @@ class Window:
 
     def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._handle, self._clock = handle, clock
+        # Here and in ``_count``, the clock is read after the counters, because reading the counters takes time.
         self._last = dict(_counts(handle))
         self._started = clock()
         self._totals = dict.fromkeys(self._last, 0.0)
@@ -72,7 +73,7 @@ class Window:
                 self._samples.setdefault(name, []).append(rate)
 
     def end(self) -> dict[str, float]:
-        """Return the figures of the window from its start until now, by name, such as ``energy_joules``."""
+        """Return the GPU's measurements from the window's start until now, by name, such as ``energy_joules``."""
         if self._samples:
             self._count()
         else:
@@ -95,7 +96,7 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add the increase of each counter since the last call to the counter's total.
+        """Add, to the total of each counter, its increase since the last reading.
 
         Drop the total of a counter that is missing or was reset.
         """

@@ -58,7 +58,8 @@ def mount_proc() -> None:
 def die_with_parent(parent: int | None = None) -> None:
     """Make the kernel kill this process when its parent process ends.
 
-    ``parent`` is the expected process ID of the parent. If it is wrong, the parent has ended: exit at once.
+    ``parent`` is the expected process ID of the parent, or None if any will do. If the parent has another ID, exit at
+    once.
     """
     kill = ctypes.c_ulong(signal.SIGKILL)
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")

@@ -15,9 +15,10 @@ class TrainerCompression(TrainerCallback):
     """A callback that trains with an algorithm: ``trainer.add_callback(TrainerCompression(trainer, algorithm))``.
 
     The callback attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one
-    more file per rank, which ``trainer.train(resume_from_checkpoint=…)`` reads. If the method has local models, their
-    mean is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` scales the
-    gradients of all of them by one factor. Add this callback after any callbacks that start evaluations or saves.
+    more file per rank, which ``trainer.train(resume_from_checkpoint=…)`` reads. If the method trains a local model
+    on each rank, the mean of the local models is evaluated, saved in checkpoints, and left in the model at the end.
+    ``max_grad_norm`` then scales the gradients of all local models by the same factor. Add this callback after any
+    callbacks that start evaluations or saves.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.

@@ -26,7 +26,7 @@ class AddedRate:
     Attributes:
         cells: The cells to time: those of the method and of the baseline, with every seed.
         measured: Maps the id of each of these cells to the id of a completed cell that differs only in the link rate.
-            Of the links that the scenario asks for, this cell has the slowest at which the method was compared.
+            The completed cell has the slowest of the scenario's rates at which the method was compared.
     """
 
     cells: tuple[Cell, ...]
@@ -78,8 +78,8 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
     """Return the number of methods for which a run may add link rates to narrow the break-even.
 
-    These are the methods, other than the baseline, that are timed at two or more link rates. A method counts once for
-    each number of workers, delay and so on, but not for each seed.
+    These are the methods, other than the baseline, that are timed at two or more link rates. Cells that differ only in
+    the link rate and the seed count as one method; cells with different numbers of workers, for example, as two.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

@@ -1,4 +1,4 @@
-"""Time methods at added link rates until their break-evens are narrow, or the limit of rates or time is reached.
+"""Time methods at added link rates, to narrow the ranges of rates in which the methods' break-evens lie.
 
 A break-even is the link rate at which a method is as fast as the baseline.
 """

@@ -123,9 +123,9 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 
 
 def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
-    """Yield each complete line of the pipe. Drop an incomplete last line, which a killed process may leave.
+    """Yield each complete line of the pipe. Ignore an incomplete last line, which a killed process may leave.
 
-    The arguments are those of ``receive_events``.
+    The arguments are those of ``receive_events``. Raises StalledError if nothing comes in time.
     """
     rest = b""
     while True:

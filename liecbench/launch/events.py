@@ -68,7 +68,12 @@ class DiskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The last event of a rank that ends by an exception; ``disk`` is set if a full or read-only disk is the cause."""
+    """The last event of a rank that ends by an exception.
+
+    Attributes:
+        reason: The error as text, such as ``rank 0: ValueError: no data``.
+        disk: The error of a full or read-only disk if this is the cause; else None.
+    """
 
     type: ClassVar[str] = "lost"
     reason: str

@@ -26,17 +26,15 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs, or timing sessions, that share one torchrun.
+    """The jobs or the timing sessions of one torchrun.
 
-    The cells of the jobs or sessions agree in the fields of ``launch_key``, such as the number of workers, but may
-    differ in others, such as the rates of links.
-
-    Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
+    All cells of a launch agree in the fields of ``launch_key``, such as the number of workers. Other fields, such as
+    the rates of links, may differ.
 
     Attributes:
         jobs: The cells to train, in the order in which they run; empty for timing sessions.
         sessions: The timing sessions, in the order in which they run; empty for trainings.
-        share_gpus: Whether several NCCL ranks may share one GPU.
+        share_gpus: True if several NCCL ranks may share one GPU.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -137,9 +135,10 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs with equal ``launch_key`` into launches, in order. If ``isolate``, every cell has a launch of its own.
+    """Group jobs with equal ``launch_key`` into launches, which are in the order of their first jobs.
 
-    ``share_gpus`` is True if several NCCL ranks may share one GPU.
+    If ``isolate`` is True, every cell has a launch of its own. ``share_gpus`` is True if several NCCL ranks may share
+    one GPU.
     """
     return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in _by_key(jobs, isolate=isolate)]
 

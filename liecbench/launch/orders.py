@@ -30,9 +30,10 @@ class NodeRefused:
 class OpenCell:
     """An order to the ranks of one side of ``liecbench check``: build this cell, and keep it to time its steps.
 
-    ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is no ``Cell``, because the ranks may run
-    another version of liecbench, in which some values of the fields do not exist.
+    ``cell`` has the fields of the cell, as ``Cell.spec`` returns them.
     """
+
+    # Not a ``Cell``, because the ranks may run another version of liecbench, in which some values do not exist.
 
     type: ClassVar[str] = "open"
     cell: dict[str, Any]

@@ -22,8 +22,8 @@ class Pending:
     """The work that is left.
 
     Attributes:
-        jobs: The cells to train. Some are timed while they train. Others are trained for the losses of cells whose
-            steps a session times.
+        jobs: The cells to train. A cell is either timed while it trains, or trained only for the losses of cells that
+            a timing session times.
         sessions: The timing sessions, each of which times several methods in turns. They run after the trainings.
         cells: The ids of the cells that are not done (see ``jobs_left``).
     """
@@ -37,8 +37,8 @@ class Pending:
 class Settled:
     """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    Either its training failed or diverged, or a cell with equal step times was timed precisely enough before. Cells
-    that differ only in the seed have equal step times, for example.
+    Either the cell's training failed or diverged, or another cell with equal step times, such as the same cell with
+    another seed, was timed precisely enough before.
     """
 
     job: Job
@@ -146,9 +146,9 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return completed cells whose step times were measured precisely enough, by ``Cell.contestant``, one cell per key.
+    """Return completed cells whose steps were timed precisely enough. The keys are the cells' ``contestant``.
 
-    A cell is precise enough if its timing session aimed at an interval of the half-width ``precision`` or less.
+    A cell is left out if its timing session aimed at an interval with a half-width above ``precision``.
     """
     completed = (
         cell
@@ -171,10 +171,7 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the result of the training that provides the losses of ``cell``.
-
-    Return None if that training has no record, or if the cell only times steps of a profile.
-    """
+    """Return the training that provides the losses of ``cell``; None if it has no record, or if nothing is trained."""
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 

@@ -51,7 +51,7 @@ class RunSettings:
 def run_launch(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> tuple[LaunchOutcome, Listener]:
-    """Run a launch to its end. Return its exit status, and the listener that has seen its events."""
+    """Run a launch to its end. Return the launch's exit status and log, and the listener that handled its events."""
     progress.launching(launch)
     listener = Listener(progress, settings.stall_timeout)
     handle, timeout = listener.handle, listener.stall_timeout

@@ -119,10 +119,11 @@ def _run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True to record no failure if the launch dies before it times a method: it may be tried again.
+        again: True if the launch may be tried again. No failure is then recorded if the launch dies before it times a
+            method.
 
     Returns:
-        The value of ``again`` for the next call: False once a launch has died before it timed a method.
+        The value of ``again`` for the next call: False if this launch died before it timed a method, else unchanged.
     """
     outcome, listener = run_launch(launch, directory, progress, settings)
     if outcome.status == 0:
@@ -144,10 +145,10 @@ def _run_sessions(
 
 
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
-    """Return the jobs that fail because a launch of timing sessions died: those of the method that was timed last.
+    """Return the jobs that fail because a launch of timing sessions died.
 
-    If no method was timed yet, return all jobs of the launch. If the method has no jobs, return all jobs of its
-    session.
+    These are the jobs of the method that was timed last or, if that method has none, all jobs of the method's session.
+    If no method was timed yet, return all jobs of the launch.
 
     Args:
         launch: The launch.

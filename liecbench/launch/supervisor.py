@@ -59,10 +59,8 @@ class Orders(Isolation):
     command: list[str]
 
     def arguments(self, python: str = sys.executable) -> list[str]:
-        """Return the command line of the supervisor, run by ``python``.
-
-        -P keeps the working directory out of its imports.
-        """
+        """Return the command line that runs the supervisor with the interpreter ``python``."""
+        # -P keeps the working directory out of the supervisor's imports.
         return [python, "-P", "-m", "liecbench.launch.supervisor", json.dumps(asdict(self))]
 
 

@@ -52,10 +52,8 @@ class TemplateSettings:
     restore: dict[str, str | None]
 
     def arguments(self, python: str) -> list[str]:
-        """Return the command line of the template process, run by ``python``.
-
-        -P keeps the working directory out of its imports.
-        """
+        """Return the command line that runs the template process with the Python interpreter ``python``."""
+        # -P keeps the working directory out of the template's imports.
         return [python, "-P", "-m", "liecbench.launch.template", json.dumps(asdict(self))]
 
 

@@ -1,6 +1,7 @@
 """The ``liecbench`` command's side of template processes (see ``launch.template``).
 
-The command starts one template process per Python interpreter and environment, and orders it to fork launches.
+The command starts one template process per Python interpreter and environment. For each launch, the command orders the
+template to fork.
 """
 
 import atexit

@@ -61,7 +61,7 @@ class Torchrun:
     kernels: tuple[str, ...] = ()
 
     def agent(self, plan: Path) -> Agent:
-        """Return the settings of torchrun's agent on this machine."""
+        """Return the settings of torchrun's agent, the process that starts the ranks of this machine."""
         num_nodes, node_rank = (self.nodes.count, self.nodes.rank) if self.nodes else (1, 0)
         address, port = self._meeting_point()
         return Agent(

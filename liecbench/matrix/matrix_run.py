@@ -122,9 +122,9 @@ class MatrixRun:
 
     @property
     def _break_even_rates(self) -> int:
-        """The largest number of link rates that may be added per method to narrow its break-even.
+        """The largest number of link rates that may be added per method to narrow the method's break-even.
 
-        0 if the scenario's baseline fixes not only the algorithm but also other fields, such as ``workers``.
+        0 if the scenario's baseline fixes further fields besides the algorithm, such as ``workers``.
         """
         return 0 if self._scenario.baseline_choice.fixed else self._scenario.break_even_rates
 

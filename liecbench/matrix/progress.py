@@ -22,7 +22,7 @@ _BAR_WIDTH = 24
 class _BarAndLine(Progress):
     """A progress bar with a text beside it, and below it a line about the present cell.
 
-    Neither is drawn without a terminal, or on one that cannot move its cursor (TERM=dumb).
+    Nothing is drawn if the output is no terminal, or a terminal that cannot move its cursor (TERM=dumb).
     """
 
     def __init__(self, console: Console) -> None:

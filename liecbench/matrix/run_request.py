@@ -1,4 +1,4 @@
-"""The request for a run, and an early start of the process that its ranks are forked from."""
+"""The arguments of ``liecbench run``, and an early start of the process from which ranks are forked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -70,7 +70,7 @@ class WorkerLink:
             links: The links of all workers, which must be shaped.
             num_workers: Number of workers.
             emulator: The emulator that the scenario asks for.
-            on_all: Returns whether its argument is true on all ranks, so that all choose the same mechanism.
+            on_all: Returns whether its argument is true on all ranks. With it, all ranks choose the same mechanism.
         """
         self._longest_delay = max((link.delay_seconds for link in links.links()), default=0.0)
         has_delay_line = on_all(self.delay_line_refusal() is None)
@@ -102,7 +102,7 @@ class WorkerLink:
         self._delay_line.lift()
 
     def tally(self) -> LinkTally:
-        """Return what the process that emulates links has counted so far for all ranks: losses, drops, lateness."""
+        """Return the counts that the process that emulates links has for all ranks so far, such as lost segments."""
         return self._delay_line.tally()
 
     def wire_bytes(self) -> tuple[int, int]:

@@ -137,18 +137,19 @@ class _Arrival(NamedTuple):
 class FrameSchedule:
     """The links of all workers, and the frames that are on them.
 
-    A large frame stands for many segments, between which those of other senders pass its receiver's link. So a frame
-    goes down in parts, each behind what has reached the link before it. Otherwise a small message would wait until the
-    large one has passed: with messages of 18 kB at 20 Mbit/s, steps then took up to 1.2 times as long.
+    A large frame goes down the link of its receiver in parts, between which frames of other senders can pass.
 
     Args:
-        num_links: Number of links. A source or destination is a worker's rank, or ``num_links`` for the hub, which
-            joins the links. A frame from or to the hub passes only one link, that of the worker.
+        num_links: The number of links, one per worker. As a source or destination, a number below ``num_links`` is a
+            worker's rank, and ``num_links`` is the hub, which joins the links. A frame from or to the hub passes only
+            the link of the worker.
     """
 
     def __init__(self, num_links: int) -> None:
         self.up = [LinkDirection(f"up {rank}") for rank in range(num_links + 1)]
         self.down = [LinkDirection(f"down {rank}") for rank in range(num_links + 1)]
+        # Frames go down in parts, because a large frame stands for many segments. If it went down as a whole, a small
+        # message would wait for all of it: with messages of 18 kB at 20 Mbit/s, steps took up to 1.2 times as long.
         # Events at the same time happen in the order of their numbers.
         self._parts: list[_Part] = []
         self._arrivals: list[_Arrival] = []
@@ -166,7 +167,7 @@ class FrameSchedule:
         return min(arrival, self._ends[0] if self._ends else _NEVER)
 
     def enter(self, at: float, source: int, destination: int, frame: bytes) -> None:
-        """Put a frame on the up link of ``source`` at time ``at``."""
+        """Put a frame to ``destination`` on the up link of ``source``, at time ``at`` in seconds."""
         self.broadcast(at, source, (destination,), frame)
 
     def broadcast(self, at: float, source: int, destinations: Collection[int], frame: bytes) -> None:
@@ -196,7 +197,7 @@ class FrameSchedule:
             direction.forget()
 
     def _approach(self, first: float, last: float, source: int, destination: int, frame: bytes) -> None:
-        """Let the parts of a frame reach the down link of ``destination``, evenly from ``first`` to ``last``."""
+        """Schedule a frame's parts to reach the down link of ``destination``, evenly from ``first`` to ``last``."""
         down = self.down[destination]
         pieces = down.pieces(frame)
         total = sum(num_bytes for _, num_bytes, _ in pieces)

@@ -37,7 +37,10 @@ def count_segments(frame: bytes) -> tuple[int, int]:
 
 
 def _transport(frame: bytes, kind: int) -> int:
-    """Return the offset of the TCP or UDP header in the Ethernet frame; ``kind`` is the frame's ``gso_type``."""
+    """Return the offset of the TCP or UDP header, without the ``VNET_BYTES`` before the Ethernet frame.
+
+    ``kind`` is the frame's ``gso_type``.
+    """
     ip_bytes = _IPV6_HEADER_BYTES if kind == _TCP_IPV6 else 4 * (frame[VNET_BYTES + _IP_HEADER] & 0xF)
     return _IP_HEADER + ip_bytes
 
@@ -74,7 +77,7 @@ def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool
 def _piece(frame: bytes, numbers: list[int], *, is_last: bool) -> bytes:
     """Return the segments ``numbers`` of a TCP frame as a frame of their own.
 
-    ``is_last`` is True if they include the last segment of ``frame``.
+    ``is_last`` is True if ``numbers`` includes the last segment of ``frame``.
     """
     flags, kind, _, segment_bytes, _, _ = _VNET.unpack_from(frame)
     transport, headers = _transport(frame, _TCP_IPV4), _header_bytes(frame, _TCP_IPV4)

@@ -28,12 +28,12 @@ LARGEST_PACKET_BYTES: Final = 32_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """The network of a launch.
+    """The network of a launch: the namespaces of the workers and, in the hub, the bridge that joins them.
 
     Attributes:
         namespaces: A file descriptor of each worker's namespace, by rank. An open descriptor keeps a namespace alive.
         bridge: The index of the bridge's interface.
-        ports: The names of the bridge's ports: one for each worker, by rank, and the hub's last.
+        ports: The names of the bridge's ports: first the port of each worker, by rank, and last that of the hub.
     """
 
     namespaces: tuple[int, ...]

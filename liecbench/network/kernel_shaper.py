@@ -18,11 +18,9 @@ _BACKLOG_BYTES, _BACKLOG_SECONDS = 2 * LARGEST_PACKET_BYTES, 0.02
 
 
 class KernelShaper:
-    """One direction of a link: a token bucket on one interface, followed by netem if the link has delay or loss.
+    """The shaper of one direction of a link: a token bucket limits the rate, and netem adds delay, jitter and loss."""
 
-    The token bucket is changed in place and never removed: its removal would drop packets, and TCP would recover
-    slowly.
-    """
+    # The bucket is changed in place and never removed: its removal would drop packets, and TCP would recover slowly.
 
     def __init__(self, route: IPRoute, name: str) -> None:
         self._route, self._interface = route, interface_index(route, name)
@@ -34,7 +32,7 @@ class KernelShaper:
             self.count()
 
     def count(self) -> None:
-        """Count this direction's bytes from now on, without rate limit, delay, jitter and loss."""
+        """Count the bytes of this direction, and remove any rate limit, delay, jitter and loss."""
         self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         self._clear_netem()
 
@@ -47,8 +45,8 @@ class KernelShaper:
     def hold_back(self, bits_per_second: int) -> None:
         """Limit the rate at which packets reach the delay line, the process that emulates this link.
 
-        Packets then wait in the sender's queue, where TCP sees them and stops handing over more (TCP small queues). A
-        burst of ``backlog_bytes`` passes immediately.
+        A burst of ``backlog_bytes`` passes immediately. Further packets wait in the sender's queue, so that TCP stops
+        adding packets to the queue (TCP small queues).
         """
         self._set_bucket(bits_per_second, backlog_bytes(bits_per_second))
         self._clear_netem()
@@ -93,10 +91,10 @@ class KernelShaper:
 
 
 def backlog_bytes(bits_per_second: int) -> int:
-    """Return the size in bytes of the token bucket through which packets reach the process that emulates a link.
+    """Return the size in bytes of the token bucket that limits the rate of packets to the delay line.
 
-    The size is that of two of the largest packets or, if less, the bytes of 20 ms at the link's rate. It is at least
-    ``burst_bytes``.
+    The size is the smaller of two numbers: the bytes of two packets of the largest size, and the bytes that the link
+    carries in 20 ms. It is never below ``burst_bytes``.
     """
     # A bucket smaller than a packet splits it, so that the first bytes of the packet arrive before its last ones.
     at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))

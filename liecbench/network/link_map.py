@@ -17,12 +17,12 @@ from liecbench.network.slowdown import Slowdown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkMap:
-    """The links of all workers. Fields of pydantic models may have this type.
+    """The links of all workers.
 
     Attributes:
-        default: The link of every worker that ``workers`` does not list. None if links are not shaped.
+        default: The link of every worker that ``workers`` does not list. None if links have no rate limits.
         workers: Pairs of a rank and its link, for ranks with a link other than ``default``, in the order of ranks.
-        host: For unshaped links: True to use the machines' own network, False to use the loopback interface.
+        host: Used only if ``default`` is None: True for the machines' own network, False for the loopback interface.
     """
 
     default: Link | None = None
@@ -51,7 +51,7 @@ class LinkMap:
         return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
 
     def of(self, rank: int) -> Link:
-        """Return the link of the worker ``rank``. The links must be shaped."""
+        """Return the link of the worker with the number ``rank``. Call this only if ``shaped`` is True."""
         assert self.default is not None, "the link is shaped"
         return dict(self.workers).get(rank, self.default)
 

@@ -47,8 +47,8 @@ class LinkRecord:
     """The links of all ranks of a cell.
 
     Attributes:
-        enforcement: What limits the links. ``kernel``: the kernel, or the delay line, a process that delays frames.
-            ``process``: the ranks, which delay their messages. ``none``: nothing, because the links are not shaped.
+        enforcement: What limits the links. ``kernel``: the kernel, or a process that delays frames (the delay line).
+            ``process``: the ranks themselves, which delay their messages. ``none``: nothing; the links are not shaped.
         emulator: The mechanism that emulates the links if ``enforcement`` is ``kernel``. None otherwise, and in records
             of earlier versions.
         asked: The links that the scenario asks for, in the form in which a scenario gives them.
@@ -78,7 +78,8 @@ class LinkRecord:
     def used_emulator(self) -> UsedEmulator | None:
         """The mechanism that emulated the links; None if no links were shaped or the ranks delayed their messages.
 
-        Records of earlier versions do not name the mechanism, because the kernel always shaped their links.
+        In records of earlier versions, ``emulator`` is None although the kernel emulated the links. The mechanism then
+        is ``netem`` if any link has delay, jitter or loss, else ``tbf``.
         """
         if self.enforcement != "kernel":
             return None

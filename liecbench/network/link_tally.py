@@ -48,7 +48,7 @@ class LinkTally:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts by name."""
+        """Return the values of all fields, by name, such as ``sent_frames``."""
         return dataclasses.asdict(self)
 
 

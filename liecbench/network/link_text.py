@@ -65,7 +65,11 @@ UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshape
 
 @with_config(ConfigDict(extra="forbid", strict=True))
 class LinkKeys(TypedDict, total=False):
-    """One link as a mapping. A missing key is taken from the preset or, for a single worker, from the default link."""
+    """One link as a mapping.
+
+    A missing key has the value of the link ``preset``. Without ``preset``, a missing key in the link of a single worker
+    has the value of the default link.
+    """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]
     rate: Annotated[Rate, Field(description="bits per second in each direction")]
@@ -130,8 +134,8 @@ def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
     Args:
         written: A preset as a link, a rate in bits per second for both directions, or a mapping with keys such as
             ``delay``.
-        base: The link from which a rate takes all but the rates, and a mapping without a preset takes the keys that it
-            lacks. None if ``written`` describes the default link.
+        base: The link that provides what ``written`` lacks: delay, jitter and loss if ``written`` is a rate, and the
+            missing keys if it is a mapping without a preset. None if ``written`` describes the default link.
 
     Raises:
         ValueError: If rates are missing or contradict each other, or if the jitter exceeds the delay.

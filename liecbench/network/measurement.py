@@ -75,7 +75,7 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return this measurement in emulated time; ``by`` says how much the link was slowed down."""
+        """Return this measurement without the slowdown ``by``: rates × ``by.rates``, round trip ÷ ``by.dilation``."""
         return replace(
             self,
             up_bits_per_second=self.up_bits_per_second * by.rates,

@@ -46,9 +46,10 @@ def add_neighbours(interface: str, neighbours: Iterable[tuple[str, str]]) -> Non
 
 
 def _messages(index: int, batch: list[tuple[str, str]]) -> Iterator[bytes]:
-    """Yield, for each pair (IP address, hardware address), the netlink request that adds it to the ARP table.
+    """Yield one netlink request for each pair (IP address, hardware address), which adds the pair to the ARP table.
 
-    The kernel answers the last request, and others only if it refuses them. ``index`` is the index of the interface.
+    The kernel answers the last request, and each other request that it refuses. ``index`` is the index of the
+    interface.
     """
     entry = _ENTRY.pack(socket.AF_INET, index, _PERMANENT, 0, 0)
     for number, (address, hardware_address) in enumerate(batch, start=1):

@@ -1,8 +1,7 @@
 """A packet socket on one network interface: read the frames that arrive there, and send frames out of it.
 
-Frames are read from a ring in memory that the kernel fills (``PACKET_RX_RING`` of linux/if_packet.h), because an
-ordinary user may give a socket no buffer that is large enough for a busy machine. The kernel also notes when each frame
-arrived.
+The kernel writes the frames that arrive, each with its time of arrival, to a ring in memory. The ring is the option
+``PACKET_RX_RING`` of linux/if_packet.h.
 """
 
 import ctypes
@@ -48,6 +47,7 @@ class PacketPort:
         try:
             for option, value in ((_VERSION, _TPACKET_V2), (_VNET_HEADER, 1), (_IGNORE_OUTGOING, 1)):
                 self._socket.setsockopt(_SOL_PACKET, option, value)
+            # A ring, because an ordinary user cannot give a socket a receive buffer large enough for a busy machine.
             ring = struct.pack("IIII", _SLOT_BYTES, num_slots, _SLOT_BYTES, num_slots)
             self._socket.setsockopt(_SOL_PACKET, _RX_RING, ring)
             self._ring = mmap.mmap(self._socket.fileno(), num_slots * _SLOT_BYTES)
@@ -105,7 +105,7 @@ class PacketPort:
         self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
     def resume(self) -> None:
-        """Stop ignoring frames. Frames that have already arrived but were not read are dropped."""
+        """Receive frames again after ``pause``. Frames that arrived earlier and were not read are dropped."""
         for _ in self.read():
             pass
         self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)

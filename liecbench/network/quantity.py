@@ -18,12 +18,14 @@ def _any_case(word: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A kind of number with a unit, such as a rate.
+    """A kind of number with a unit, such as a rate. The base unit of a rate is one bit per second.
 
     Attributes:
-        shown: The units that ``format`` writes, the smallest first, each with its number of base units.
-        prefixes: Regular expressions of the prefixes of units, such as kilo, each with its factor.
-        units: Regular expressions of the units that ``parse`` reads, each with its number of base units.
+        shown: The size, in base units, of each unit that ``format`` writes, smallest first. For rates, this is
+            ``{"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}``.
+        prefixes: The factor of each prefix of a unit that ``parse`` reads. The keys are regular expressions, such as
+            ``[kK]`` for kilo.
+        units: The size, in base units, of each unit that ``parse`` reads. The keys are regular expressions.
     """
 
     shown: Mapping[str, float]

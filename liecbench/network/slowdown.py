@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """The factors between emulated and real time, and between emulated and real messages.
+    """The factors by which a replay runs more slowly than the emulated training, and sends smaller messages.
 
     Attributes:
-        dilation: The factor by which everything takes longer in reality: rates are divided by it, delays multiplied.
-        message_divisor: The factor by which real messages are smaller. Rates are divided by it, too, so that the
-            transfer of a message takes the same time, although a link carries fewer bytes.
+        dilation: Real seconds ÷ emulated seconds. Emulated rates are divided by it, and emulated delays multiplied.
+        message_divisor: Emulated bytes ÷ real bytes of a message. Emulated rates are divided by it, too, so that the
+            transfer of a smaller message takes the same time.
     """
 
     dilation: int = 1
@@ -27,7 +27,10 @@ class Slowdown:
         return -(-count // self.message_divisor)
 
     def __str__(self) -> str:
-        """Return the label of a replay, such as ``replayed ×16, scaled ÷4``; ``replayed`` if both factors are 1."""
+        """Return the label of a replay, such as ``replayed ×16, scaled ÷4``.
+
+        In the example, ``dilation`` is 16 and ``message_divisor`` is 4. A factor of 1 is left out.
+        """
         return replayed_text(self.dilation, self.message_divisor)
 
 

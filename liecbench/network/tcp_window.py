@@ -2,7 +2,8 @@
 
 On a link with a delay, a connection reaches the link's rate only if the window holds the bytes of one round trip. The
 kernel lets the window grow up to the third number of ``tcp_rmem`` (receiver) and ``tcp_wmem`` (sender). Every network
-namespace has its own values of these settings. They limit the memory of the frames, about twice the frames' bytes.
+namespace has its own values of these settings. The settings limit the memory of the frames under way, which is about
+twice the frames' bytes.
 """
 
 import contextlib
@@ -34,14 +35,15 @@ class SendWindow:
             self._usual = least, initial, most
 
     def fit(self, bits_per_second: int, round_trip_seconds: float) -> None:
-        """Set the limit of send windows, so that a window holds the bytes that are under way in one round trip.
+        """Set the limit of send windows, so that a connection can use the full rate of a link.
 
-        The limit becomes the kernel's own or, if a window needs more, what it needs, up to ``MAX_WINDOW_MEMORY``. With
-        a larger window than needed, one connection could fill the queue before a slow link.
+        For this, a window must hold the bytes that are under way in one round trip. The limit is the kernel's own if
+        that is enough, and otherwise as large as needed, up to ``MAX_WINDOW_MEMORY``.
         """
         least, initial, most = self._usual
         needed = _WITH_QUEUE * _MEMORY_PER_BYTE * round(bits_per_second / 8 * round_trip_seconds)
         if self._setting is not None:
+            # With a larger window than needed, one connection could fill the queue before a slow link.
             limit = max(most, min(needed, MAX_WINDOW_MEMORY))
             with contextlib.suppress(OSError):
                 os.pwrite(self._setting, f"{least} {initial} {limit}".encode(), 0)

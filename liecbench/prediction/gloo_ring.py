@@ -1,4 +1,4 @@
-"""The time that Gloo's all-reduce waits for links with a delay."""
+"""The time that Gloo's all-reduce waits because the links have a delay."""
 
 import math
 from dataclasses import dataclass

@@ -17,14 +17,15 @@ DEFAULT_COMPRESSORS: Final = ("sign",)
 
 
 def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
-    """Return the methods with these names.
+    """Return the methods that combine the named algorithms with the named compressors.
 
-    An algorithm that takes a compressor is returned once for each of ``compressors`` that it works with.
+    An algorithm that takes no compressor is one method. Any other algorithm is one method per compressor that it works
+    with.
 
     Args:
-        algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
-        compressors: Names of compressors, or ``NAME:OPTION=VALUE,…``.
-        server: The place of the server.
+        algorithms: Names of algorithms, each with or without options: ``NAME`` or ``NAME:OPTION=VALUE,…``.
+        compressors: Names of compressors, in the same form.
+        server: The place of the server, for algorithms that have one.
 
     Raises:
         LiecbenchError: If a name or an option is wrong, or if an algorithm works with none of the compressors.
@@ -58,7 +59,7 @@ def with_baseline(
         server: The place of the baseline's server; None for the default.
 
     Raises:
-        LiecbenchError: If the baseline is missing, and there is no such algorithm, compressor or place of a server, or
+        LiecbenchError: If the baseline has to be added, but one of the names or the place of the server is unknown, or
             the algorithm works with none of the compressors.
     """
     if any(one.algorithm.name == name for one in methods):

@@ -102,10 +102,13 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome, and the break-even with its interval.
+    """Return the outcome, and the break-even in bits per second with its interval.
 
-    The break-even is None unless the outcome is ``below`` or ``above``. The items of ``found`` are results of
-    ``Predictor.crossings``: first for the unchanged inputs, and then for each input changed by its standard error.
+    The break-even is None unless the outcome is ``below`` or ``above``.
+
+    Args:
+        found: Results of ``Predictor.crossings``. The first is for the unchanged inputs of the prediction. In each of
+            the others, one input is changed by the input's standard error.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -62,8 +62,8 @@ def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap,
 
     Args:
         text: Rates or presets, separated by commas.
-        delay_seconds: The delay of every link in one direction. If it is None, a preset has its own delay, and a rate
-            has no delay.
+        delay_seconds: The delay of every link in one direction. None for the presets' own delays, and no delay for
+            rates.
 
     Raises:
         LiecbenchError: If a part of ``text`` is no link, or a rate that is not from 1kbit to 1000tbit.

@@ -42,7 +42,7 @@ class Request:
 
     @property
     def nodes(self) -> NodeLinks | None:
-        """The links inside nodes; None if every worker is a node."""
+        """The links inside nodes; None if every worker is a node of its own."""
         if self.ranks_per_node == 1 or self.inner_bits_per_second is None:
             return None
         return NodeLinks(ranks_per_node=self.ranks_per_node, bits_per_second=self.inner_bits_per_second)

@@ -114,7 +114,7 @@ def _require_known_sizes(made: "dict[Method, tuple[Predictor, ...]]", costs: Tra
 
 
 def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
-    """Return ``links`` without those that differ from an earlier one only by one factor on all rates."""
+    """Return the first item of ``links`` for each ``LinkMap.shape``, which does not depend on the absolute rate."""
     found: dict[str, LinkMap] = {}
     for link in links:
         found.setdefault(link.shape, link)

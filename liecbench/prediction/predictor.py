@@ -40,7 +40,10 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return the predictor for ``profile`` and ``costs``, then one for each variant of the two (see ``varied``)."""
+        """Return the predictor for ``profile`` and ``costs``, then one predictor for each variant of these inputs.
+
+        In each variant, one input is changed by its standard error; ``variants.varied`` lists the inputs.
+        """
         return tuple(
             cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
             for changed, constants in varied(profile, costs)

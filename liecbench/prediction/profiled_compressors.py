@@ -21,10 +21,10 @@ _UNCOMPRESSED: Final = CompressorTimes(
 
 
 def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
-    """Return the profile's times of a compressor.
+    """Return the times of a compressor, from a profile.
 
-    If the profile has none, ``Identity`` has default times, and ``Rounds`` has the times of its inner compressor,
-    multiplied by the number of rounds.
+    If the profile lacks the times of ``Identity``, assumed times are returned. If it lacks those of ``Rounds``, the
+    times of the inner compressor, multiplied by the number of rounds, are returned.
 
     Raises:
         LiecbenchError: If the profile lacks the times of any other compressor; the message says how to measure them.

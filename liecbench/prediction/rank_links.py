@@ -25,9 +25,13 @@ class Messages:
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:
-        """Return the bytes that these messages cause in the opposite direction.
+        """Return the bytes of the frames that these messages cause in the opposite direction.
 
-        These are acknowledgements and, if messages have headers, announcements: receivers announce that they are ready.
+        These frames acknowledge the messages. If ``header_bytes`` is above 0, as over Gloo, the receiver also sends
+        such a header for each message, to announce that it is ready.
+
+        Args:
+            header_bytes: The size of the header in front of each message; 0 if messages have none.
         """
         if not self.number:
             return 0.0
@@ -68,9 +72,10 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of ranks that together have all different links.
+        """Return (rank, link rates, link delay in seconds) of a few ranks that together have all different links.
 
-        These are all ranks with a link of their own, one rank above 0 with the default link, and all of ``ranks``.
+        These ranks are every rank whose link is not the default, one rank above 0 with the default link (if there is
+        one), and all of ``ranks``.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}
@@ -87,7 +92,10 @@ class RankLinks:
 
     @functools.cached_property
     def trip_seconds(self) -> float:
-        """The longest time that a byte is under way between two ranks: the two largest delays together."""
+        """The longest time in seconds from a byte's departure at one rank to its arrival at another.
+
+        It is the sum of the two largest link delays.
+        """
         return sum(sorted(self._delays())[-2:])
 
     @functools.cached_property
@@ -134,5 +142,5 @@ def wire_seconds(rates: LinkRates, sent: Messages, received: Messages, *, announ
 
 
 def one_way_seconds(bits_per_second: float, payload_bytes: float) -> float:
-    """Return the seconds in which frames with this payload pass one direction of a link that is otherwise idle."""
+    """Return the seconds that a payload, with the headers of its frames, needs in one direction of an idle link."""
     return 8 * framed_bytes(round(payload_bytes)) / bits_per_second

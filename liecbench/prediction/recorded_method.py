@@ -89,7 +89,7 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return the work of a step of each step kind, with the durations in ``profile``.
+        """Return, for each step kind, what one step computes and sends, with the durations in ``profile``.
 
         Raises:
             LiecbenchError: If the profile lacks the method's compressor.
@@ -112,7 +112,7 @@ class RecordedMethod:
         )
 
     def lacks_own_times(self, profile: Profile) -> bool:
-        """Return True if ``profile`` has no times of the method itself (see ``MethodTimes``)."""
+        """Return True if ``profile`` lacks the method's own times (see ``MethodTimes``) for at least one step kind."""
         return any(self._local_seconds(profile, kind.name) is None for kind in self.kinds)
 
     def _local_seconds(self, profile: Profile, kind: str) -> float | None:
@@ -123,9 +123,12 @@ class RecordedMethod:
 
 
 def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
-    """Return all compressors that ``methods`` use for the parameters of ``profile``, without duplicates.
+    """Return all compressors that ``methods`` use, without duplicates.
 
-    Some methods choose compressors by the number of ranks, so those for each of ``world_sizes`` are returned.
+    Args:
+        methods: The methods.
+        profile: The profile of the model whose parameters are compressed.
+        world_sizes: The numbers of ranks. Some methods use other compressors on other numbers of ranks.
 
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.

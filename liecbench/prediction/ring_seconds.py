@@ -10,7 +10,7 @@ from liecbench.prediction.transport_costs import TransportCosts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingSeconds:
-    """The seconds of an all-reduce: those in which the slowest link transfers data, and those in which it is idle."""
+    """The seconds of an all-reduce in two parts: while the slowest link transfers data, and while that link is idle."""
 
     wire_seconds: float
     waiting_seconds: float
@@ -19,8 +19,8 @@ class RingSeconds:
 def ring_seconds(num_bytes: int, links: RankLinks, costs: TransportCosts) -> RingSeconds:
     """Return the seconds of an all-reduce of ``num_bytes`` among the ranks of ``links``.
 
-    In a ring each of n ranks sends 2(n − 1)/n of the bytes. Over NCCL, it sends them in 2(n − 1) messages, one after
-    the other. Over Gloo, each of these messages is cut into segments, of which two are under way at a time; see
+    In a ring, each of n ranks sends 2(n − 1)/n of the bytes. Over NCCL, a rank sends 2(n − 1) messages, one after the
+    other. Over Gloo, each of these messages is cut into segments, of which two are under way at a time; see
     ``GlooRing``.
     """
     num_ranks = links.world_size

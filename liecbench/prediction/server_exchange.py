@@ -119,11 +119,7 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 
 
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on one rank, if every rank serves a shard.
-
-    Over Gloo, the rank handles one peer after the other: it prepares and sends a message, and handles the received one.
-    A peer takes the longest of three times: processor work, transfer, and wait for messages in flight.
-    """
+    """Return the time of a call (push, pull or gather) on one rank, if every rank serves a shard."""
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)
     to_servers = Messages(number=sizes.num_shards - bool(own_numel), num_bytes=sizes.total_bytes - own_bytes)
@@ -148,6 +144,8 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
         return Span(
             seconds=compress + peers * costs.message_seconds + wire + trip, wire_seconds=wire, compress_seconds=compress
         )
+    # Over Gloo, the rank handles one peer after the other. A peer takes the longest of three times: transfer, processor
+    # work, and the wait for messages in flight.
     each_wire = wire / peers
     # The announcement of the first message travels while the message is prepared.
     start = before + max(each_first + costs.message_seconds, trip)
@@ -162,9 +160,9 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on rank 0 as the root server, whose link carries the messages of all other workers.
+    """Return the time of a call on rank 0, if rank 0 is the root server.
 
-    ``rates`` are those of rank 0's link.
+    The link of rank 0 carries the messages of all other workers. ``rates`` are the rates of this link.
     """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)
@@ -193,9 +191,9 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on a rank that is not the root server. The rank's link carries one message.
+    """Return the time of a push or a pull on a rank that is not the root server.
 
-    ``rates`` are those of this link.
+    The rank sends one message in a push, and receives one message in a pull. ``rates`` are those of the rank's link.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

@@ -20,7 +20,14 @@ def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
 
 
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
-    """Return the profile that the cell replays; if ``profiles`` has none, the first profile of the cell's model.
+    """Return the profile from which to predict the steps of a cell.
+
+    If ``profiles`` contains the profile that the cell replays, return that profile, else the first profile of the
+    cell's model.
+
+    Args:
+        cell: The cell.
+        profiles: Pairs of a file's path and the profile in this file.
 
     Raises:
         LiecbenchError: If there is no such profile; the message says what to measure.
@@ -62,7 +69,7 @@ class StepPredictor:
         return other
 
     def seconds(self, cell: Cell) -> float:
-        """Return the predicted seconds of a step of the cell on its links, the mean over a long training."""
+        """Return the predicted mean seconds per step in a long training of the cell, on the cell's links."""
         return self.predictor(cell).time(cell.link).seconds
 
     def predictor(self, cell: Cell) -> Predictor:

@@ -1,8 +1,8 @@
 """The seconds of a training step on a network, computed from the work of the step.
 
-A rank has one lane for computing and one for communication. The communication lane takes blocks of gradient in the
-order in which they are ready: it compresses, sends, receives and decompresses. With DDP's all-reduces, which torch runs
-on two threads, transfer and waiting of consecutive buckets overlap.
+A rank computes and communicates at the same time. It communicates one gradient block after the other, in the order in
+which they become ready: it compresses, sends, receives and decompresses. There is one exception: over Gloo, up to two
+of DDP's all-reduces run at the same time. They share the link, but wait for messages at the same time.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     """Return the time of a step.
 
     Args:
-        work: The work of the step. If ``nodes`` is given, its messages are those between nodes.
+        work: The computing and the messages of the step; with ``nodes``, only the messages between nodes.
         links: The links of the ranks. If ``nodes`` is given, these are the links between nodes.
         costs: The transport's constants.
         nodes: The links inside each node; None if every rank has a link of its own.
@@ -93,7 +93,8 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the time of a call, cached by the identity of ``sizes``. Calls of equal sizes share this object."""
+        """Return the time of the push, pull or gather that ``sizes`` describes."""
+        # Calls of equal sizes share one object, so its id is a key.
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
         return self._calls[id(sizes)]
@@ -140,10 +141,9 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end and the duration of communication as ``_backward_lane`` does, if two all-reduces run at a time.
+    """Return the end and the duration of communication (see ``_backward_lane``), if two threads run the all-reduces.
 
-    Both all-reduces share the link, but their waiting times overlap. So the returned duration is the time in which at
-    least one all-reduce runs.
+    All-reduces that run at the same time share the link, but their waiting times overlap.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0
@@ -169,7 +169,7 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
     """Return the exposed time of all work after the optimizer's step: the method's own work and communication.
 
-    ``hidden_seconds`` of the communication are not exposed, because later steps compute meanwhile.
+    ``hidden_seconds`` is how long later steps compute during the communication, which is hidden for that time.
     """
     sent = Span()
     for call in work.after_step:

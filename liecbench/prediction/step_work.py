@@ -46,9 +46,11 @@ class StepWork:
             if the next step waits for them.
         after_local_seconds: Seconds of the method's own work after the optimizer's step, without compression.
         is_serial: True if all all-reduces run one after the other, as in PyTorch's PowerSGD.
-        has_own_times: True if the profile has the method's own times, which include those of DistributedDataParallel.
-        sent_bytes: Payload bytes that a rank sends in a step, the mean over the ranks.
-        largest_bytes: Bytes of the largest message; a ring all-reduce sends segments of bytes ÷ ``world_size``.
+        has_own_times: True if the profile has the seconds of the method's own work. These seconds include the work of
+            DistributedDataParallel.
+        sent_bytes: Payload bytes that a rank sends in a step, averaged over the ranks.
+        largest_bytes: Bytes of the largest message. An all-reduce of n bytes counts as messages of n ÷ ``world_size``
+            bytes.
     """
 
     world_size: int
@@ -66,7 +68,7 @@ class StepWork:
 
     @property
     def compute_seconds(self) -> float:
-        """Seconds that the step computes."""
+        """Seconds of computing in the step: all forward and backward passes, clipping and the optimizer."""
         return self.before_seconds + self.backward_seconds + self.after_seconds
 
 

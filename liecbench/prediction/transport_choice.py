@@ -11,15 +11,15 @@ from liecbench.profiles.profile import Profile
 def transport_costs(path: Path | None, profile: Profile | None) -> TransportCosts:
     """Return the constants of the transport.
 
-    They are those that fit the benchmark in ``path``. Without a benchmark, they are NCCL's for the profile of a GPU,
-    else Gloo's, with the seconds per message from the profile if it has them.
+    Without a benchmark, NCCL's constants are assumed if the profile is of a GPU, else Gloo's. If the profile has the
+    seconds per message, they replace the assumed ones.
 
     Args:
-        path: The output of a benchmark over Gloo; None without a benchmark.
+        path: The output of a benchmark over Gloo, from which the constants are computed; None without a benchmark.
         profile: The profile; None without a profile.
 
     Raises:
-        LiecbenchError: If the file is no such output.
+        LiecbenchError: If the file ``path`` is not the output of such a benchmark.
     """
     if path is not None:
         return fit_transport(path)

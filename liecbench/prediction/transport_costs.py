@@ -23,8 +23,8 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Seconds per step that do not depend on the number of messages; None for those that
-            ``overhead_seconds`` assumes.
+        step_seconds: Seconds per step that do not depend on the number of messages; None if they are not measured (see
+            ``overhead_seconds``).
         efficiency: Rate at which frames with headers pass ÷ the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Relative standard error of the seconds per message, per segment and per step.
@@ -64,8 +64,10 @@ class TransportCosts:
     def overhead_seconds(self, *, has_own_times: bool) -> float:
         """Return the fixed seconds that communication adds to a step, apart from the seconds per message.
 
-        If ``step_seconds`` is None, they are assumed. ``has_own_times`` is True if the profile has the method's own
-        times; these seconds are then 0, because the method's times include them.
+        These are ``step_seconds``. If ``step_seconds`` is None, return 0 if ``has_own_times``, else an assumed value.
+
+        Args:
+            has_own_times: Whether the profile has the method's own times, which include the fixed seconds.
         """
         if self.step_seconds is not None:
             return self.step_seconds

@@ -1,4 +1,4 @@
-"""Predictions compared with measured rows: the error of each, and whether the same method wins."""
+"""Predictions compared with measured rows: the error of each, and whether the fastest method is predicted correctly."""
 
 import math
 import statistics
@@ -59,10 +59,10 @@ class Validation:
     """The errors of predictions.
 
     Attributes:
-        steps: All predicted rows.
-        settings: The name of each setting with several methods, and whether the prediction is right: True if the method
-            that is predicted to be fastest is not shown to be slower than another by the measurement.
-        break_evens: The break-evens that lie between measured rates.
+        steps: The measured steps, each with its prediction.
+        settings: (name, is right) of each setting for which several methods are predicted. A prediction is right if the
+            measurement does not show that the predicted fastest method is slower than another method.
+        break_evens: The break-evens that lie between two measured rates, each with its prediction.
     """
 
     steps: tuple[ValidatedStep, ...]
@@ -71,7 +71,7 @@ class Validation:
 
     @property
     def median_error(self) -> float:
-        """The median of the absolute errors."""
+        """The median of the absolute relative errors of all predicted step times."""
         return statistics.median(abs(step.error) for step in self.steps)
 
     @property

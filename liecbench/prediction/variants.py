@@ -1,9 +1,9 @@
 """Intervals of predictions: the prediction is repeated with one input at a time changed by its standard error.
 
 Each change of an input changes ln(prediction). The squares of these changes are added, because the errors of the inputs
-are assumed to be independent. With s as the root of the sum, the interval is the prediction × exp(± 1.96 s). It covers
-the spread of the profile and of the transport's constants. It does not cover errors of the prediction's model, which
-the error table of docs/predict.md shows.
+are assumed to be independent. With s as the root of the sum, the interval is the prediction × exp(± 1.96 s). The
+interval covers the spread of the profile and of the transport's constants. It does not cover errors of the prediction's
+model, which the error table of docs/predict.md shows.
 """
 
 import dataclasses
@@ -52,7 +52,8 @@ def interval(values: Sequence[float]) -> Estimate:
     """Return a positive prediction with its 95 % interval.
 
     Args:
-        values: The prediction with the unchanged inputs, followed by the predictions with one input changed each.
+        values: The first value is the prediction from unchanged inputs. Each further value is the prediction after one
+            input was changed by its standard error.
     """
     first = values[0]
     if first <= 0 or not all(map(math.isfinite, values)):

@@ -1,7 +1,7 @@
 """The profile of one model on one device: times to compute and to compress, and nothing about a network.
 
-``liecbench profile`` measures it. Other tools, or people, may write it, too: it is a small JSON file. Ranks replay it
-instead of computing, and ``liecbench predict`` computes step times from it.
+``liecbench profile`` measures a profile. A profile is a small JSON file, which other tools or people may write, too.
+Ranks replay a profile instead of computing, and ``liecbench predict`` computes step times from it.
 """
 
 import json
@@ -47,7 +47,7 @@ class Line(_Frozen):
     per_element: Seconds
 
     def seconds(self, numel: int) -> float:
-        """Return the seconds for ``numel`` elements; 0 for none."""
+        """Return the seconds for ``numel`` elements; 0 if ``numel`` is 0."""
         return self.constant + self.per_element * numel if numel else 0.0
 
 
@@ -70,9 +70,10 @@ class CompressorTimes(_Frozen):
 
 
 class MethodTimes(_Frozen):
-    """The seconds of one step of a method on one rank, apart from computing and the compressor's operations.
+    """The seconds of a method's own work in one step on one rank.
 
-    Examples are copies of gradients, arithmetic with memories, PowerSGD's products, and casts to half precision.
+    Neither the computing of the model nor the compressor's operations are included. Examples of own work are copies of
+    gradients, updates of error memories, PowerSGD's matrix products, and casts to half precision.
     """
 
     algorithm: Named = Field(description="name and all options, as in a scenario")
@@ -137,10 +138,11 @@ class Profile(_Frozen):
         return sum(_numel(parameter.shape) for parameter in self.parameters)
 
     def update_seconds(self, update: dict[str, Any] | None) -> float:
-        """Return the seconds of clipping and of the optimizer.
+        """Return the seconds per step that clipping and the optimizer take together.
 
-        ``update`` has the optimizer's fields of a task. If it is None, or if the profile has no times for it, the
-        result is for the task that was profiled.
+        Args:
+            update: The fields of a task that decide what the optimizer computes. If the profile has no times for
+                ``update``, or if ``update`` is None, the times of the profiled task are returned.
         """
         found = next((one for one in self.updates if one.update == update), None)
         clip, optimizer = (self.clip, self.optimizer) if found is None else (found.clip, found.optimizer)

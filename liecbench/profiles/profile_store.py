@@ -36,7 +36,7 @@ class ProfileFile:
 
     @classmethod
     def read(cls, path: Path, name: str) -> Self:
-        """Return the profile in the file ``path``, which the user calls ``name``.
+        """Return the profile in the file ``path``; ``name`` is the file's name as the user wrote it.
 
         Raises LiecbenchError if the file cannot be read, or is not a profile.
         """

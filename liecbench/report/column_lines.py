@@ -1,4 +1,7 @@
-"""Lines of a table for Rich to print, without the layout of Rich's own tables, which takes long for many rows."""
+"""Lines of a table for Rich to print.
+
+They are composed here and not by Rich, whose own tables take long to lay out if they have many rows.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 

@@ -18,15 +18,12 @@ class Renderer(Protocol):
 
 
 class NamedModule(StrEnum):
-    """Values of an option that each stand for a module. A module is imported only when it is used.
-
-    `--help` needs only the names.
-    """
+    """Values of an option. Each value stands for a module, which is imported only when the value is used."""
 
     module: str
 
     def __new__(cls, name: str, module: str) -> Self:
-        """Create a member that equals the text ``name`` and stands for the module ``module``."""
+        """Create a member that equals the text ``name`` and has the attribute ``module``, a module's full name."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.module = module

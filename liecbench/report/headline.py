@@ -1,4 +1,4 @@
-"""The words at the top of the page: a headline with the method to use on each link, and the numbers behind it."""
+"""The words at the top of the report: a headline with the method to use on each link, and the numbers behind it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -96,7 +96,7 @@ def _printable(value: object) -> object:
 
 
 def _fields(comparison: Comparison) -> list[str]:
-    """Return the fields that are columns of the table: those in which rows of the same setting differ."""
+    """Return the fields that are columns of the table: the algorithm, and those in which rows of one setting differ."""
     if len(comparison.settings) < 2:
         return list(comparison.fields)
     groups = comparison.settings.values()

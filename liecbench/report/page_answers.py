@@ -70,7 +70,7 @@ class SpeedUp:
 
     @property
     def shade(self) -> str:
-        """The CSS class of a map cell, by its speed-up; ``level`` if neither faster nor slower is shown."""
+        """The CSS class that colours this speed-up in the map; ``level`` if neither faster nor slower is shown."""
         if self.outcome not in ("faster", "slower"):
             return "level"
         return next(shade for least, shade in _SHADES if self.mean >= least)

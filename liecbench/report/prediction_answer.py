@@ -25,7 +25,10 @@ _BACKENDS: Final[dict[Backend, str]] = {
 
 
 def answer_lines(found: Predictions) -> Iterator[str]:
-    """Yield the fastest methods of all settings, then one line on accuracy, and one on torch's backend."""
+    """Yield lines that name the fastest methods of each setting, then a line on accuracy, and one on torch's backend.
+
+    Settings with the same fastest methods share a line. A setting with only one row has no line.
+    """
     settings: dict[tuple[int, str], list[PredictedRow]] = {}
     for row in found.rows:
         settings.setdefault((row.workers, str(row.link)), []).append(row)

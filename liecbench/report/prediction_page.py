@@ -52,7 +52,7 @@ def terminal(found: Predictions) -> RenderableType:
 
 
 def markdown(found: Predictions) -> str:
-    """Return the answers, the tables and the notes as Markdown."""
+    """Return the output of ``liecbench predict`` as Markdown: the answers, the tables and the notes."""
     parts = ["\n".join(f"- {line}" for line in answer_lines(found))]
     parts.append(_markdown_table(_HEADINGS, [_texts(found, row) for row in found.rows]))
     if found.bandwidths:

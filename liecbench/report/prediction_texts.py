@@ -1,4 +1,4 @@
-"""Names and numbers of predictions as texts, which the answer, the tables and the notes below them share."""
+"""Texts for the output of ``liecbench predict``: names of methods, ratios, and flags that all rows share."""
 
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictions import Predictions

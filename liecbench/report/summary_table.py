@@ -120,7 +120,7 @@ def _heading_text(name: str) -> str:
 
 
 def _texts(comparison: Comparison, row: Row, metrics: Sequence[Metric]) -> dict[str, Text]:
-    """Return the texts of a table row by column, without the bar. Empty columns are left out."""
+    """Return the texts of a table row by column name; columns without a text, such as ``bar``, are left out."""
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
     words = {
@@ -154,7 +154,7 @@ def _row(row: Row, layout: _Layout, console: Console) -> Iterator[Segment | Text
 
 
 def _bar(row: Row, layout: _Layout) -> Text:
-    """Return a bar as long as the row's speed-up, with a resolution of an eighth of a character."""
+    """Return a bar whose length is proportional to the row's speed-up; an empty text if there is no speed-up."""
     value = row.metrics["speedup"]
     if value is None or not (0 < value.mean < math.inf):
         return Text()

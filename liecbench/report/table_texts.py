@@ -50,9 +50,9 @@ def row_mark(comparison: Comparison, row: Row) -> str:
 
 
 def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
-    """Return the ``id`` of each row that has the best mean of a metric.
+    """Return ``id(row)`` for each row with the best mean of a metric.
 
-    If the metric compares with the baseline, as a speed-up does, the baseline's own row is never among them.
+    If the metric compares with the baseline, as a speed-up does, the row of the baseline is left out.
     """
     best = metric.best(row.metrics[metric.name] for row in rows)
     eligible = [row for row in rows if not (row.is_baseline and metric.compare is not None)]
@@ -80,7 +80,10 @@ def shared_fields_text(comparison: Comparison) -> str:
 
 
 def kept_text(comparison: Comparison) -> str:
-    """Return the tolerance that ``kept`` refers to: ``kept: accuracy within 0.5 points of ddp's``, or an empty text."""
+    """Return the meaning of ``kept``, such as ``kept: accuracy within 0.5 points of ddp's``.
+
+    Return an empty text if no verdict on accuracy was reached.
+    """
     judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
     return "" if judged is None else f"kept: {comparison.words.within(judged)}"
 

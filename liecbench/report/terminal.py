@@ -21,8 +21,8 @@ from liecbench.untrusted.plain_text import shortened
 def render(comparison: Comparison) -> "TerminalTable":
     """Return tables for Rich to print without cropping their lines.
 
-    By default they show the most important metrics, and fit a terminal with 80 columns. If ``comparison.wide``, or if
-    metrics were requested, they have a column per metric and lines as long as needed.
+    By default the tables show the most important metrics, and fit a terminal with 80 columns. If ``comparison.wide``,
+    or if metrics were requested, the tables have a column per metric, and lines as long as needed.
     """
     return TerminalTable(comparison=comparison)
 

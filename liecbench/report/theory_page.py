@@ -17,7 +17,7 @@ _TITLES: Final = {
 
 
 def plain(results: Sequence[StudyResult]) -> str:
-    """Return the tables as text in aligned columns."""
+    """Return the tables of all studies as plain text with aligned columns."""
     return "\n".join(_plain_study(result) for result in results)
 
 

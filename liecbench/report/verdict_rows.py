@@ -44,10 +44,10 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
 def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
     """Return one object per break-even.
 
-    An object has the method, the outcome, a sentence, the two rates between which the break-even lies, and the rates
-    that runs added to find it. Rates are in bits per second. The lower or the upper rate is None if no measured rate is
-    shown to lie on that side. The object also has the compute seconds per step for which the rates hold, and their
-    source; both are None if the records lack them.
+    An object has the method's name, the outcome, a sentence, and the rates that runs added, in bits per second.
+    ``low_bits_per_second`` is the highest rate that is shown to lie below the break-even, and ``high_bits_per_second``
+    the lowest that is shown to lie above it; None if there is no such rate. The compute seconds per step for which the
+    rates hold, and the source of these seconds, are None if the records lack them.
     """
     return [_break_even_object(comparison, found) for found in comparison.break_evens]
 

@@ -22,7 +22,7 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Merge questions about several settings into one question about the methods of all of them.
+    """Merge questions about several settings into one question about all methods that the questions name.
 
     The number of seeds is the largest among the questions.
     """

@@ -74,7 +74,7 @@ class Answer:
     def told(self, gain: str) -> str:
         """Return the answer without ``place`` and ``evidence``, such as ``use liec, 5.50× as fast as ddp``.
 
-        ``gain`` is the speed-up as text, here ``5.50×``; an empty text omits it.
+        ``gain`` is the speed-up as text, in the example ``5.50×``. If ``gain`` is empty, the answer has no speed-up.
         """
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
@@ -84,7 +84,8 @@ class Answer:
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     """Return the answer for a setting.
 
-    Return None if no method but the baseline has completed there, unless the baseline learned nothing.
+    If the baseline learned nothing, the answer says so. Otherwise return None if no method but the baseline has
+    completed a cell.
     """
     found = verdict.recommendation
     if found is None:
@@ -133,7 +134,7 @@ def _gain(
 ) -> Answer:
     """Return an answer that gives ``advice`` on the method of ``row``, with its speed-up over the baseline.
 
-    ``cost`` is the answer's ``cost``; None for a clause on the accuracy of ``row``.
+    ``cost`` is a clause such as ``its accuracy was not measured``. If it is None, the clause states the row's accuracy.
     """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]
@@ -155,7 +156,8 @@ def _place(row: Row, words: Words) -> str:
 def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
     """Return a sentence that says why there is no answer.
 
-    The sentence is empty if no method but the baseline has completed a cell, unless the baseline learned nothing.
+    If the baseline learned nothing, the sentence says so. Otherwise, return an empty text if no method but the baseline
+    has completed a cell.
     """
     if verdict.untrained:
         return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"

@@ -51,7 +51,7 @@ class BandwidthNeeded:
         name: The name of the method and its setting, without the link rate and the number of workers.
         provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
         workers: The number of workers.
-        link: The links at one of the rates. The links at a needed rate differ from them by one factor on all rates.
+        link: The links at one link rate. ``link.at_rate`` returns the links at a needed rate.
         compute: The compute seconds of a step on which all rates are based.
         rates: The needed rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.

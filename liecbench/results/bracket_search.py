@@ -26,7 +26,7 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
     - The measured rates do not enclose a break-even.
     - They enclose the break-even within ±10 %.
-    - A further rate would not help, because the speed-up hardly changes with the rate compared with ``precision``.
+    - They enclose the break-even so closely that ``precision`` cannot tell speed-ups between these rates from 1.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of
@@ -69,12 +69,12 @@ def _rounded(rate: float) -> int:
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    ln(speed-up) is interpolated linearly in ln(rate). If it is 0 at several values of ln(rate), return the middle of
-    the first and the last of these, and the slope from the lowest to the highest rate of ``inside``.
+    ln(speed-up) is interpolated linearly in ln(rate) between the measured rates. If ln(speed-up) crosses 0 several
+    times, return the middle of the first and the last crossing, and the slope from the lowest to the highest rate.
 
     Args:
-        inside: Measured rates with ln(speed-up) at each, lowest rate first. The break-even is shown to lie between the
-            first and the last.
+        inside: The measured rates in bits per second, lowest first, each with its ln(speed-up). The break-even is shown
+            to lie between the lowest and the highest rate.
     """
     found = []
     for (rate, ratio), (later, other) in itertools.pairwise(inside):

@@ -1,4 +1,4 @@
-"""The break-even bandwidth of a method: the link rate at which it is as fast as the baseline."""
+"""The break-even bandwidth of a method: the link rate at which the method is as fast as the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class BreakEven:
 
     @property
     def emulators(self) -> list[str]:
-        """The names of what emulated the method's links, such as ``tbf``: each once, that of the slowest link first."""
+        """The names of the emulators of the method's links, such as ``tbf``, without duplicates, slowest link first."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 
@@ -64,8 +64,8 @@ class BreakEven:
         """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The half-width of the speed-up's interval that is expected at the next rate, as a fraction of the
-                speed-up. The median half-width at the rates measured so far is used instead, if it is larger.
+            precision: The expected half-width of the speed-up's interval at the next rate, as a fraction of the
+                speed-up. If the median half-width at the measured rates is larger, the median is used instead.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 
@@ -73,7 +73,7 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method that was compared with the baseline at two or more link rates.
 
-    A link's rate is the up rate. A break-even is computed over links that differ only in a factor of all rates.
+    The rate of a link is its up rate. Rates belong to one break-even if the links differ only by a factor on all rates.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}

@@ -14,11 +14,12 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield lines on break-evens. The first has the compute seconds per step for which they hold, if these are known.
+    """Yield lines of text on the break-even rates in ``found``.
 
-    Then come the methods that are faster than the baseline at all rates, those that are slower at all rates, and one
-    line for every other method. The last lines list added rates that gave no speed-up. If times are not measured, a
-    suffix such as ``(estimated)`` says so: in the first line if all methods share it, else after each method's name.
+    The first lines name the methods that are faster than the baseline at all rates, and those that are slower at all
+    rates. Then comes one line for each other method, and last one line for each method with added rates that gave no
+    speed-up. A heading precedes these lines if the compute seconds per step are known, or if all methods share a suffix
+    that says how their times were obtained, such as ``(estimated)``. Other such suffixes follow the methods' names.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)

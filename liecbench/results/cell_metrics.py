@@ -47,7 +47,9 @@ def comparing_metrics() -> list[tuple[str, Compare]]:
 def compare_metrics(
     cell: Mapping[str, float], baseline: Mapping[str, float], compared: Sequence[tuple[str, Compare]]
 ) -> dict[str, float]:
-    """Return the known metrics that compare a cell with the baseline's cell of the same seed, by name.
+    """Return, by name, the metrics that compare a cell with the baseline's cell of the same seed.
+
+    Metrics without a value are left out.
 
     Args:
         cell: The cell's own metrics by name.

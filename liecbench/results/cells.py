@@ -21,22 +21,21 @@ from liecbench.results.timing_record import Timing
 class CellResult:
     """The state of one cell, a configuration with one seed, after its last record.
 
-    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
+    A cell is interleaved if a timing session times its steps on its link. The losses and accuracies of such a cell come
+    from another cell, which is trained. A cell whose task is a profile has no losses and no accuracy.
 
-    ``timings`` and ``long_run`` are set only for a cell whose steps are timed by a timing session. ``timings`` are the
-    timed bursts of consecutive steps. ``timing_emulators`` are the names of the link emulators that these bursts used.
-    ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
-    frequent as in a long training. The losses and accuracies of such a cell come from another cell, which is trained.
-
-    A cell whose task is a profile is timed, too, but has no losses and no accuracy. Its only epoch is ``long_run``, a
-    mean step.
-
-    ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
-    the delay line, one of the emulators of links, was not used.
-
-    ``at`` is the time at which the last attempt began, in ISO 8601; empty if it is unknown.
-
-    ``origin`` is the path of the results directory that the cell was loaded from; empty if it was not loaded from one.
+    Attributes:
+        epochs: The epochs in order. If several attempts recorded the same epoch, the latest attempt counts. If the task
+            is a profile, ``long_run`` is the only epoch.
+        timings: The timed bursts of consecutive steps; empty unless the cell is interleaved.
+        timing_emulators: The names of the link emulators that these bursts used.
+        long_run: A mean epoch with times from ``timings``, in which rare steps, such as averaging steps, are as
+            frequent as in a long training. If the task is a profile, a mean step. None if unknown, or if the cell is
+            not interleaved.
+        link_tally: The numbers of lost segments, dropped frames and late frames; None if the cell has not ended, or if
+            its links did not use the delay line, one of the link emulators.
+        at: The time at which the last attempt began, in ISO 8601; empty if unknown.
+        origin: The path of the results directory that the cell was loaded from; empty if it was not loaded from one.
     """
 
     id: str
@@ -64,7 +63,7 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a session times this cell's steps on its link; losses, if any, come from training another cell."""
+        """True if a timing session times this cell's steps. Losses, if any, then come from training another cell."""
         return bool(self.spec["timing"] == "interleaved")
 
     @property
@@ -117,11 +116,11 @@ class Replay:
         self._timing_emulators: dict[str, set[str]] = {}  # by contestant
 
     def apply(self, records: Iterable[Record]) -> None:
-        """Update the state of the cells with records, which must be in the order of the ledger.
+        """Update the states of the cells with ``records``, which must be in the order of the ledger.
 
-        Epoch and End records of a cell are ignored before the cell's Start record. If a session only timed a cell,
-        while another cell was trained in its place, the epochs of the timed cell have times and wire bytes from the
-        session, and losses, accuracies and payload bytes from the trained cell.
+        Epoch and End records of a cell are ignored before the cell's Start record. A cell whose steps were only timed,
+        in a session, gets epochs with times and wire bytes from the session. The losses, accuracies and payload bytes
+        of these epochs come from the cell that was trained in place of the timed one.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -187,9 +186,9 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells without those that were trained only to provide the losses of other cells in ``cells``.
+    """Return ``cells`` without those that were trained to provide the losses of another cell in ``cells``.
 
-    The other cells repeat these losses, so the same training would otherwise be listed twice.
+    The other cell is timed separately, and has a copy of these losses, so a list of both would show one training twice.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

@@ -67,12 +67,12 @@ class LabelFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The machine, software and links that a cell ran on; None where a version of liecbench did not record it.
+    """The machine, software and links that a cell ran on. A field is None if it was not recorded.
 
     Attributes:
         cpu: The processor's model name.
         num_cpus: The number of processors that the ranks could use.
-        cpu_quota: The processors' time that the ranks could use, such as 1.5 processors; None without a limit.
+        cpu_quota: The container's limit of processor time, in processors, such as 1.5; None without a limit.
         memory_bytes: The memory that the ranks could use.
         kernel: The version of Linux.
         python: The version of Python.
@@ -86,7 +86,7 @@ class Environment:
         link: The links of all ranks.
         data_sha256: The hash of the data.
         model_sha256: The hash of the file of the user's own model; None for built-in models.
-        test_set: Facts about the labels of the test set.
+        test_set: The number of labels in the test set, and how often they occur.
         profile_sha256: The hash of the profile that the ranks replayed; None if they computed.
         timing_precision: The half-width of a speed-up's 95 % interval that the timing session aimed at, as a fraction.
     """

@@ -76,7 +76,10 @@ def _known(value: float | None) -> float | None:
 
 
 def _relative_interval(cell: CellResult) -> tuple[float | None, float | None]:
-    """Return the two ends of the 95 % interval of a cell's seconds, each ÷ the mean; an unknown end is None."""
+    """Return the ends of the 95 % interval of a cell's mean seconds per epoch, each ÷ this mean.
+
+    An unknown end is None.
+    """
     rounds = Pace.of_cells([cell], {}).log_seconds if cell.epochs else None
     if rounds is None:
         return None, None

@@ -12,10 +12,11 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     A field differs in three cases:
 
-    - Two rows have different values other than None. For ``block_order``, both rows must have the same algorithm.
-    - Of two rows of the same algorithm, one has None and the other a value.
-    - Of two rows that agree in the algorithm and in all fields of the first two cases, one has a value other than None
-      and the other lacks the field.
+    - Two rows have different values, and neither value is None. ``block_order`` differs only if two rows of the same
+      algorithm have different values.
+    - Of two rows of the same algorithm, one has None and the other has a value.
+    - One row has a value other than None, and another row lacks the field. The two rows agree in the algorithm and in
+      all fields that differ in the first two cases.
 
     Args:
         rows: The fields of each row, by name.

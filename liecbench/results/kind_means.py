@@ -131,11 +131,11 @@ def _with_times(
 
 
 def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
-    """Return the ``median`` and the 95th percentile, ``p95``, of the seconds of a step, over steps of all kinds.
+    """Return the median (``median``) and the 95th percentile (``p95``) of the seconds of a step, over all step kinds.
 
     Args:
-        counts: The number of steps of each step kind, by which the kind's seconds are weighted.
-        kinds: The means of each step kind, with a sample of the seconds of its steps.
+        counts: The number of steps of each step kind. The seconds of a kind are weighted by this number.
+        kinds: The means of each step kind, which include a sample of the seconds of single steps.
     """
     weighted = sorted(
         (seconds, n / len(kinds[kind].step_quantiles))

@@ -42,19 +42,19 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Raise ValueError unless ``line``, which lacks a number or a checksum, is of the first schema.
+    """Raise ValueError unless ``line``, for which ``unseal`` returned None, is a line of the first schema.
 
-    Lines of later schemas need both. A line that ends in only one of them is of a later schema, whatever it says.
+    Lines of the first schema end in neither a number nor a checksum.
     """
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
 
 
 def is_cut_off(text: bytes) -> bool:
-    """Return True if ``text``, the bytes after the last line end, can be an incomplete record that a crash left.
+    """Return True if a crash can have left ``text``, the bytes after the last line end of a ledger.
 
-    ``text`` may also be empty, or end in zeros from the file system. All other bytes, such as a whole ledger whose line
-    ends were changed, are damage.
+    Such bytes are empty or the beginning of a single record, perhaps followed by zeros from the file system. Other
+    bytes are damage, for example those of a whole ledger whose line ends were changed.
     """
     text = text.rstrip(b"\0")
     begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)
@@ -79,12 +79,13 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Accept the leading lines that end in the expected number and a right checksum.
+        """Accept one line after the other, until a line does not end in the expected number and a right checksum.
 
-        Stop at the first other line; ``unseal`` and ``next`` tell what is wrong with that line.
+        That line may still be valid, because lines of the first schema have no number. Check that line with ``unseal``
+        and ``next``.
 
         Returns:
-            The number of accepted lines.
+            The number of accepted lines; 0 if ``skip`` was called for the line before ``lines``.
         """
         if self._last is None:
             return 0
@@ -96,11 +97,11 @@ class LineNumbers:
         return self._last - before
 
     def next(self, number: int, *, is_written: bool) -> str | None:
-        """Check the number of the next line; return an error message, or None if the number is right.
+        """Check the number of the next line. Return an error message if it is wrong, else None.
 
         Args:
-            number: The number written in the line or, if there is none, the line's position in the file, from 1.
-            is_written: True if the number is written in the line, as it is in all but lines of the first schema.
+            number: The line's own number or, if the line has none, the line's position in the file, from 1.
+            is_written: True if the line has a number of its own. Only lines of the first schema have none.
         """
         before, self._last = self._last, number
         if not is_written:

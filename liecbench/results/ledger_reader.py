@@ -26,12 +26,13 @@ class Line:
     """A line of a ledger.
 
     Attributes:
-        number: The number of the line in the file, from 1.
+        number: The position of the line in the file, from 1.
         text: The line, without its line end.
         record: The record in the line; None if the line cannot be read.
-        damage: The reason why the line is damaged; None if the line is whole and follows the lines before it.
-        is_after_gap: True if lines before this one are missing. The line itself may be whole.
-        fits: True if the record may follow the records before it.
+        damage: The reason why the line counts as damaged; None if it does not.
+        is_after_gap: True if ``record`` was read, but the number written in the line is not the expected one, for
+            example because lines before this one are missing.
+        fits: False if ``record`` may not follow the records before it, such as an epoch of a cell that has not begun.
     """
 
     number: int
@@ -88,7 +89,10 @@ class LedgerReader:
                 yield line if isinstance(line, Line) else Line(number=number, text=text, record=line)
 
     def _blocks(self) -> Iterator[tuple[list[bytes], list[Record | Line]]]:
-        """Yield the next lines in blocks: their texts, and for each line its record, or a ``Line`` if it is damaged."""
+        """Yield the lines that were not read yet, in blocks (texts, parsed lines).
+
+        A parsed line is a record, or a ``Line`` if the line is damaged.
+        """
         try:
             require_regular(self.path)
             with self.path.open("rb") as file:
@@ -108,7 +112,7 @@ class LedgerReader:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
     def _refused(self, damage: str) -> LiecbenchError:
-        """Return the error to raise for ``damage`` in the line after the last one that was read."""
+        """Return an error for the line after those read so far. ``damage`` says what is wrong with that line."""
         remedy = (
             f"restore the file, or keep only its {self._num_lines} lines before" if self._num_lines else NOT_RESULTS
         )
@@ -129,7 +133,7 @@ class LedgerReader:
         return parsed
 
     def _accepted_records(self, texts: list[bytes]) -> list[Record]:
-        """Return the records of the leading lines that have the right number and checksum and hold a valid record."""
+        """Return the records of ``texts`` up to the first line with a wrong number, checksum or record."""
         records = []
         try:
             for text in texts[: self._numbers.accept(texts)]:

@@ -11,9 +11,9 @@ from liecbench.results.rows import Row
 def rate_and_shape(link: object) -> tuple[int, str] | None:
     """Return a link's up rate in bits per second and its shape; None if the link is not valid or has no rate limit.
 
-    The shape is ``LinkMap.shape``, a text with the ratios between the rates, and with delay, jitter and loss. It stays
-    the same if all rates are multiplied by one factor. If ranks have different links, the rate is that of the default
-    link.
+    The shape is ``LinkMap.shape``, a text with the ratios between the rates, and with delay, jitter and loss. The shape
+    stays the same if all rates are multiplied by one factor. If ranks have different links, the up rate is that of the
+    default link.
 
     Args:
         link: A ``LinkMap``, or a link as in a scenario file.

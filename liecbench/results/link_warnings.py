@@ -16,12 +16,18 @@ def link_deviations(cells: Sequence[CellResult]) -> tuple[Deviation, ...]:
 
 
 def deviation_warning(deviations: Sequence[Deviation]) -> str:
-    """Return a warning that names the first three of one or more deviations."""
+    """Return a warning that links deviate from the requested ones, with the first three of ``deviations``.
+
+    ``deviations`` must not be empty.
+    """
     return f"its link is off by more than {WARNING}: {deviations_text(deviations)}"
 
 
 def link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return the warnings on the links of a row's cells, except those on deviating rates and round trips."""
+    """Return the warnings on the links of ``cells``, which differ only in the seed.
+
+    Deviations of rates and round trips are left out; ``link_deviations`` returns these.
+    """
     link = LinkMap.parse(cells[0].spec["link"])
     warnings = list(dict.fromkeys(limit for one in _recorded(cells) if (limit := one.window_limit())))
     tallies = [cell.link_tally for cell in cells if cell.link_tally]

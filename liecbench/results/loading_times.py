@@ -12,7 +12,7 @@ NOT_LOADED = "ranks that replay a profile load no batches, so that their times d
 
 
 def with_loading(cell: CellResult) -> CellResult:
-    """Return a copy of a cell with the seconds for loading batches added to its times, as ``other_seconds``."""
+    """Return a copy of a cell in which the total seconds and ``other_seconds`` include the loading of batches."""
     return dataclasses.replace(
         cell,
         epochs=[_of_epoch(epoch) for epoch in cell.epochs],

@@ -1,11 +1,12 @@
 """The bandwidth that methods need, computed from rows that were measured at one or more link rates.
 
-The wait of a step is (seconds − compute seconds) ÷ compute seconds; with a wait of 1, the compute utilization is 50 %.
+The wait of a step is (seconds − compute seconds) ÷ compute seconds. With a wait of 1, the compute utilization is 50 %.
 A step computes equally long at all link rates, so its compute seconds are the median over the rows.
 
-The wait is a rising, convex function of 1 ÷ rate, because on a slower link, computing hides a smaller share of the
-transfer. So between two measured rates it lies below the straight line through both points, which gives an upper bound
-of the needed rate. It lies above the extensions of the neighbouring lines, which give a lower bound.
+The wait is a rising, convex function of 1 ÷ rate, because computing hides a smaller share of the transfer on a slower
+link. Between two measured rates, the wait lies below the straight line through both points. So this line gives an upper
+bound of the needed rate. The wait lies above the extensions of the neighbouring lines. So these extensions give a lower
+bound.
 """
 
 import itertools
@@ -47,23 +48,26 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` scaled to the wait ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0.
+        """Return the part of the wait ``bound`` that no faster link shortens.
 
-        ``bound`` is ``low`` or ``high``.
+        This is ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0. ``bound`` is ``low`` or ``high``.
         """
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property
     def least_slope(self) -> float:
-        """The smallest possible slope of the wait over 1 ÷ rate.
+        """The least possible slope of the wait as a function of 1 ÷ link rate.
 
-        It is the slope of the line from (0, ``rest``) to (1 ÷ ``rate``, ``mean``).
+        The slope is that of the straight line from (0, ``rest``) to (1 ÷ ``rate``, ``mean``).
         """
         return (self.mean - self.rest) * self.rate
 
     @property
     def slope(self) -> float:
-        """The largest possible slope of the wait over 1 ÷ rate: the slope if computing hid no communication."""
+        """The largest possible slope of the wait over 1 ÷ rate.
+
+        It is ``communication`` × ``rate``, the slope if computing hid no communication, but at least ``least_slope``.
+        """
         return max(self.communication * self.rate, self.least_slope)
 
 
@@ -129,11 +133,12 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a lower bound of the link rate at which the wait falls to ``target``.
+    """Return a lower bound of the link rate, in bits per second, at which the wait falls to ``target``.
 
-    The bound is computed from the lower ends of the waits' intervals. If the wait is at most ``target`` even at the
-    lowest measured rate, return None. If only this rate was measured, and a faster link would shorten the wait, return
-    an estimate instead.
+    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
+    lower ends of the waits' intervals. If the lower end is at most ``target`` even at the lowest measured rate, return
+    None. In this case, return an estimate instead if only one rate was measured, and a faster link would shorten the
+    wait.
     """
     first = waits[0]
     if first.low <= target:
@@ -152,10 +157,12 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _line(rate: float, wait: float, target: float, slope: float) -> float:
-    """Return the rate at which the wait is ``target``, if the wait is linear in 1 ÷ rate; infinity if no rate has it.
+    """Return the link rate at which the wait is ``target``, on the assumption that the wait is linear in 1 ÷ rate.
+
+    Return infinity if the wait is above ``target`` at every rate.
 
     Args:
-        rate: A rate.
+        rate: A link rate.
         wait: The wait at this rate.
         target: The wait to reach.
         slope: The change of the wait per change of 1 ÷ rate; above 0.

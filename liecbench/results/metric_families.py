@@ -18,7 +18,10 @@ def mean_seconds(
     meaning: str = "",
     shown: Literal["table", "on request"] = "on request",
 ) -> Metric:
-    """Return a metric: the mean seconds per epoch in a field of ``Epoch``, such as ``train_seconds``."""
+    """Return a metric: the mean seconds per epoch in a field of ``Epoch``, such as ``train_seconds``.
+
+    All other arguments are those of ``Metric``.
+    """
     return Metric(
         name=name,
         heading=heading,
@@ -79,7 +82,7 @@ def gpu_mean(
 
 
 def throttling_reason(reason: str) -> Metric:
-    """Return a metric: the share of samples in which the GPUs' clocks were held back for ``reason``."""
+    """Return a metric: the share of samples in which ``reason``, such as ``power_cap``, lowered the GPUs' clocks."""
     name = f"throttled_{reason}_share"
     return Metric(
         name=name,

@@ -34,9 +34,10 @@ class Metric:
             tables with ``--wide``, and the HTML page. ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of the row's cells, failed ones included, has no
             value.
-        exported_with: The name of a metric, often of this one. JSON and CSV include this metric only if some cell has a
-            value of the named metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if 0 does not count as a value when a metric names this one in ``exported_with``.
+        exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
+            metric. None if JSON and CSV always include this metric.
+        zero_is_missing: True if a cell with the value 0 counts as a cell without a value, where ``exported_with`` names
+            this metric.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if a value without an interval is printed with ``±?``.
     """
@@ -63,9 +64,12 @@ class Metric:
         return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
-        """Return True if the rows' largest mean is above (1 + ``shown_from``) × the smallest mean.
+        """Return True if the largest mean in ``values`` is above (1 + ``shown_from``) × the smallest mean.
 
-        Tables then show the metric's column. Return False if ``shown_from`` is None.
+        Return False if ``shown_from`` is None.
+
+        Args:
+            values: The estimate of the metric for each row of a table; None for a row without a value.
         """
         means = [value.mean for value in values if value is not None]
         return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)

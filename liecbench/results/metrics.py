@@ -255,7 +255,13 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 
 
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the names of the metrics that JSON and CSV include. Each of ``cells`` has a cell's metrics by name."""
+    """Return the names of the metrics that JSON and CSV include for ``cells``.
+
+    A metric with ``Metric.exported_with`` is included only if some cell has a value of the metric named there.
+
+    Args:
+        cells: Each cell's metrics, by name.
+    """
     known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
     return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]
 

@@ -33,8 +33,8 @@ class Pace:
         setting: A key of the setting, such as the link, in which a timing session timed the cells; None if the cells
             were timed while they trained.
         by_round: Seconds per epoch in each round of timing sessions; empty if the cells were timed while they trained.
-            Keys are (results directory, number of the group of rounds, number of the round in the group). Each step
-            kind counts with its share in a long training.
+            Keys are (results directory, number of the group of rounds, number of the round in the group). Step kinds
+            are weighted by their shares in a long training.
         utilization_by_round: Compute seconds ÷ seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
@@ -51,11 +51,11 @@ class Pace:
 
     @classmethod
     def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
-        """Return the pace of completed cells that differ only in the seed.
+        """Return the pace (the seconds per epoch) of completed cells that differ only in the seed.
 
         Args:
             cells: The completed cells.
-            seconds_by_seed: Seconds per epoch by seed, for each cell that was timed.
+            seconds_by_seed: For each cell that was timed, the seconds per epoch under the cell's seed.
         """
         sessions = {cell.origin: cell.timings for cell in cells if cell.timings}
         steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
@@ -85,7 +85,10 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if the ranks slept in place of computing, and woke in time. Other processes then hardly slowed them."""
+        """True if the ranks slept in place of computing, and woke late by at most 1 % of the measured seconds.
+
+        Other processes then hardly slowed the ranks.
+        """
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
     @property
@@ -118,16 +121,16 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if sessions timed both paces in one setting, such as one link, but never in one round."""
+        """Return True if sessions timed both paces in the same setting, such as one link, but no round timed both."""
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
     def _shared_rounds(self, other: "Pace") -> list[_Position]:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
+        """Return True if other processes used too different shares of the CPU to rank the two paces.
 
-        Two paces of replays in which all ranks woke in time (see ``kept_times``) can always be ranked.
+        Return False if one of the shares is unknown, or if ``kept_times`` is True for both paces.
         """
         if self.kept_times and other.kept_times:
             return False
@@ -142,7 +145,7 @@ def _late_share(bursts: Sequence[Timing]) -> float | None:
 
 
 def _log_mean(by_round: Mapping[_Position, float]) -> LogRatio | None:
-    """Return the mean over rounds of the values' logarithms; None without rounds."""
+    """Return the mean of ln(value) over rounds; None without rounds."""
     if not by_round:
         return None
     return LogRatio.of_rounds(by_placement({place: math.log(value) for place, value in by_round.items()}))

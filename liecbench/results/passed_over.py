@@ -25,8 +25,9 @@ class PassedOver:
         method: The method's name.
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: The method's accuracy or test loss minus the baseline's, as text. If more seeds may show either that
-            the accuracy is kept or that it is lost, the text also has the interval's worse end. Empty if unknown.
+        difference: The method's accuracy or test loss minus the baseline's, as text, such as ``-0.8 points``; empty if
+            unknown. If it is not shown whether the accuracy is kept, the end of the 95 % interval that is worse for the
+            method may follow: ``-0.8 points, at worst -1.1``.
     """
 
     place: str
@@ -37,11 +38,11 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return one PassedOver for each of ``rows``, fastest first.
+    """Return for each of ``rows`` the reason why the answer does not name this row, largest speed-up first.
 
     Args:
         verdict: The verdict on the setting.
-        rows: Rows with a speed-up that are faster than the row that the answer names.
+        rows: The rows that are faster than the row that the answer names. Each has a speed-up.
         words: The names and tolerances that the reasons use.
         place: The setting in words, such as ``On 20mbit``.
     """
@@ -64,8 +65,8 @@ def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterato
 
     Args:
         found: The methods that were passed over, each in one setting.
-        num_settings: The number of settings of the comparison. If a method was passed over for a reason in only some of
-            them, the sentence names these settings.
+        num_settings: The number of settings of the comparison. If a method was passed over for a reason in only some
+            settings, the sentence names these settings.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
@@ -108,9 +109,10 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return the main reason against a row: a shown loss of accuracy, else its speed, else a possible loss.
+    """Return the main reason why an answer does not name the method of ``row``, as text.
 
-    A loss is also possible if the accuracy was not compared. ``found`` is the verdict on it; None without a verdict.
+    A shown loss of accuracy comes first, then a doubt about the speed, then an accuracy that is not shown to be kept.
+    ``found`` is the verdict on the row's accuracy, or test loss; None if neither was compared.
     """
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":

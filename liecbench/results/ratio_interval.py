@@ -121,13 +121,13 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
     Call this once, after the first rounds, as in Stein's two-stage procedure. A placement is a group of rounds, after
-    which all models and buffers are created again. Further rounds are assumed to be timed in new placements, each with
-    as many rounds as the longest so far. Return ``at_most`` if no placement has two rounds.
+    which all models and buffers are created again. Each further placement is assumed to have as many rounds as the
+    longest placement so far.
 
     Args:
-        log_ratios: For each placement so far, ln(speed-up) of each of its rounds.
+        log_ratios: One list per placement so far, with ln(speed-up) of each round of the placement.
         precision: The wanted half-width of the speed-up's 95 % interval, as a fraction of the speed-up.
-        at_most: The largest number to return.
+        at_most: The largest number to return. It is also returned if no placement has two rounds.
     """
     placements = [list(rounds) for rounds in log_ratios if rounds]
     length, rounds_so_far = max(map(len, placements)), sum(map(len, placements))
@@ -144,10 +144,10 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the variance of a placement's mean, and the degrees of freedom of this variance.
+    """Return an estimate of the variance of a placement's mean, and the degrees of freedom of this estimate.
 
-    A placement is a group of rounds. The variance is the mean of two variances, weighted by their degrees of freedom:
-    the measured ``between``, and an assumed one, which is ``expected`` plus a constant.
+    A placement is a group of rounds. The estimate is the mean of two others, weighted by their degrees of freedom: the
+    measured variance ``between``, and an assumed variance, which is ``expected`` plus a constant.
 
     Args:
         between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.
@@ -160,9 +160,10 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the larger of two estimates of the variance of the means of placements, which are groups of rounds.
+    """Return the variance of the mean of a placement, a group of rounds. Of two estimates, return the larger one.
 
-    The first estimate is the sample variance of the means. The second takes all rounds as one autocorrelated series.
+    The first estimate is the sample variance of the placements' means. The second one is the variance of the mean of
+    all rounds, taken as one autocorrelated series, × the number of placements.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0

@@ -1,4 +1,4 @@
-"""The recommendation for one setting: the fastest method that is shown to keep the accuracy, or the reason for none."""
+"""The recommendation for one setting: the fastest method that is shown to keep the accuracy, or why there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,17 +91,17 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return those of ``faster`` whose rows cannot be ranked by speed, and are not shown to lose accuracy.
+    """Return those of ``faster`` that cannot be ranked by speed, and that are not shown to lose accuracy.
 
-    Rows are given by their positions in ``rows``.
+    ``faster`` and the result are positions in ``rows``.
     """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds needed, seeds that were run) of the verdict that needs the fewest seeds to be settled.
+    """Return (seeds needed, seeds run) of the verdict that needs the fewest seeds.
 
-    The seeds needed are an estimate, and include those that were run. They are 5 for a verdict from one seed, which
-    allows no estimate, and for None, which stands for no seed.
+    The seeds needed are the estimated total number of seeds, those already run included. For a verdict from one seed
+    there is no estimate, and 5 seeds are returned as needed. For None, 5 seeds are returned as needed and 0 as run.
     """
     return min((_FIRST_SEEDS, 0) if one is None else (one.seeds_needed or _FIRST_SEEDS, one.num_seeds) for one in found)

@@ -16,13 +16,13 @@ _FIRST_PRECISION: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreSeeds:
-    """The question whether any of ``methods`` keeps the baseline's ``quality``, if only more seeds can answer it.
+    """The number of seeds that are likely to show whether any of several methods keeps the baseline's quality.
 
     Attributes:
         methods: The names of the methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The number of seeds, past ones included, that probably suffices for one of the methods.
-        ran: The number of past seeds of this method.
+        seeds: The number of seeds, past ones included, that probably suffices for the method that needs the fewest.
+        ran: The number of past seeds of that method.
     """
 
     methods: tuple[str, ...]
@@ -86,9 +86,9 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return how many seeds are likely to settle for at least one of ``rows`` whether it keeps the baseline's quality.
+    """Return how many seeds are likely to show, for at least one of ``rows``, whether the baseline's quality is kept.
 
-    The result also has the names of all ``rows``. No verdict on their accuracy may be ``kept`` or ``lost`` already.
+    None of ``rows`` may have the verdict ``kept`` or ``lost`` already.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(

@@ -103,11 +103,9 @@ def check_first_schema(line: bytes, record: Record) -> None:
 
 
 def _start(line: bytes) -> Start | None:
-    """Return the Start record in a line by a fast parse; None if the line's layout is unusual and needs the full parse.
-
-    Specs and environments take most of the time to parse, and many lines have equal environments, and specs that differ
-    only in the seed. So both texts are cut out of the line, and equal ones are parsed only once.
-    """
+    """Return the Start record in a line by a fast parse; None if the line's layout needs the full parse."""
+    # Specs and environments take most of the time to parse, and many lines have equal environments, and specs that
+    # differ only in the seed. So both texts are cut out of the line, and equal texts are parsed only once.
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):
         end = len(line) - 1  # the first schema has no seal

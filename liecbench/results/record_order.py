@@ -43,7 +43,7 @@ class RecordOrder:
         self._without_start: set[str] = set()
 
     def next(self, record: Record) -> str | None:
-        """Check the next record; return a message if it contradicts earlier records or itself, else None.
+        """Check the next record. Return a message if the record contradicts earlier records or itself, else None.
 
         Later records are checked as if a contradictory record were right, so that one mistake is reported only once.
         """

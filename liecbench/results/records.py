@@ -82,8 +82,8 @@ class Composed:
     Attributes:
         trajectory: The id of the trained cell, which has the same losses, accuracies, payload bytes, messages and norms
             as this epoch.
-        kinds: By step kind, the seconds per step of the timed cell. The epoch's times, CPU seconds and wire bytes are
-            sums over step kinds of number of steps × mean per step; its peak memory is that of the timed steps.
+        kinds: The step times of the timed cell, by step kind. The epoch's times, CPU seconds and wire bytes are sums
+            over step kinds: the number of the epoch's steps × the timed cell's mean per step.
     """
 
     trajectory: str
@@ -107,30 +107,30 @@ class FirstSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One finished epoch: trained, evaluated and checkpointed. An epoch without a record is trained again.
+    """The record of one epoch that has been trained, evaluated and checkpointed.
 
-    Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists hold one entry per rank, in order.
-    Times cover only the ``timed_steps`` steps after warm-up. In a ledger, times are null if no step was timed. CPU
-    seconds and all other numbers cover all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
-    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If a cell is only timed in a session,
-    its epochs are not in the ledger, but computed when results are loaded.
+    Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists have one number per rank. Times cover
+    only the ``timed_steps`` steps after warm-up; in a ledger, times are null if no step was timed. ``cpu_seconds`` and
+    all numbers other than times cover all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
+    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+
+    The ledger has no epochs of a cell that is only timed in a session. They are computed when results are loaded.
 
     Attributes:
-        compute_seconds: The time for the model and the optimizer without waiting for a processor, mean over ranks. If
+        compute_seconds: The time of the model and the optimizer, without waiting for a processor, mean over ranks. If
             the steps were timed in a session, it is the time of steps without communication.
-        exposed_wire_seconds: The transfer that computing does not hide, at most bytes ÷ measured rate.
-        exposed_compress_seconds: The compression that computing does not hide.
+        exposed_wire_seconds: The time of the transfer that computing does not hide, at most bytes ÷ measured rate.
+        exposed_compress_seconds: The time of the compression that computing does not hide.
         other_seconds: Latency, and waiting for other ranks or for a processor.
         data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
-        least_communicate_seconds: The communication time of the rank that communicated least, because it waited for no
-            other rank.
+        least_communicate_seconds: The communication time of the rank that communicated for the shortest time.
         other_cpu_share: The share of the machine's CPU time, from 0 to 1, that processes other than the ranks used.
-        memory_bytes: The size of the vectors that the method keeps, such as residuals, on the rank with the most.
-        optimizer_bytes: The size of the optimizer's states, such as momentum, on rank 0. None, and absent in a ledger,
-            without states.
-        first_steps: Numbers from the first steps of the training. None in epochs after the first.
+        memory_bytes: The size of the vectors that the method keeps from step to step, such as residuals, on the rank
+            where they are largest.
+        optimizer_bytes: The size of the optimizer's states, such as momentum, on rank 0. None if there are no states.
+        first_steps: Losses and other numbers from the first steps of the training. None in epochs after the first.
         step_kinds: The number of steps of each step kind.
-        tokens: The number of tokens that all ranks train on. None, and absent in a ledger, without a language model.
+        tokens: The number of tokens that all ranks train on. None if the model is not a language model.
         composed: Set only in records of earlier versions.
     """
 
@@ -204,9 +204,8 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 class End:
     """The end of an attempt to train a cell. ``error`` is the error message; None if the cell completed.
 
-    ``link`` has counts of the delay line (a process that emulates links), such as the segments that each rank's link
-    lost. They count from the start of the attempt or of its timing session. ``link`` is None, and absent in a ledger,
-    without a delay line.
+    ``link`` has the counts of the delay line (a process that emulates links) since the start of the attempt or of its
+    timing session, such as the segments that each rank's link lost. It is None without a delay line.
     """
 
     type: ClassVar[str] = "end"

@@ -27,9 +27,10 @@ _MAX_OTHER_SHARE: Final = 0.15
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    - ``cpu_bound``: the row's ranks, and the emulation of their links, need more processors than there are. They keep
-      over half of these busy, or compute and compress during over 5 % of the time. If the ranks replayed a profile,
-      they keep over a third of the processors busy.
+    - ``cpu_bound``: the row's ranks, and the emulation of their links, need more processors than there are. In
+      addition, the ranks keep over half of the processors busy, or computing and exposed compression take over 5 % of
+      the time. If the ranks replayed a profile, the only further condition is that they keep over a third of the
+      processors busy.
     - ``disturbed``: other processes used over 15 % of the CPU, unless the row's ranks replayed a profile and woke in
       time from their sleeps.
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
@@ -50,9 +51,9 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 
 def is_busy(row: Row) -> bool:
-    """Return whether the row's ranks need more processors than there are, and keep over half of these busy.
+    """Return True if a row's ranks need more processors than there are, and keep over half of all processors busy.
 
-    If the ranks replayed a profile, over a third is enough.
+    If the ranks replayed a profile, over a third of all processors is enough.
     """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]
@@ -67,7 +68,7 @@ def is_busy(row: Row) -> bool:
 
 
 def _computes_on_shared_processors(row: Row) -> bool:
-    """Return whether ranks that share processors compute and compress during over 5 % of the time.
+    """Return whether the ranks share processors, and spend over 5 % of the time on computing and exposed compression.
 
     Return False if the ranks replayed a profile.
     """

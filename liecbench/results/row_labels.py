@@ -52,10 +52,10 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
-        """Return the names of a row's curve and of the figure that shows it.
+        """Return the name of the curve that shows a row, and the name of the figure with this curve.
 
         Each setting has a figure of its own, with one curve per method. If there is only one method, a single figure
-        has one curve per setting, and the figure's name is None.
+        has one curve per setting; None is returned as the name of this figure.
 
         Args:
             row: The row.
@@ -64,7 +64,11 @@ class Labels:
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
     def colour_key(self, row: Row) -> str:
-        """Return the key of a row's colour: the algorithm, or method and setting if all rows have one method."""
+        """Return the text that stands for a row's colour; rows with equal texts have the same colour.
+
+        The text is the algorithm. But if all rows have the same method and their settings differ, it is the names of
+        the row's method and setting, as ``whole`` returns them.
+        """
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
@@ -96,9 +100,9 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the options of algorithms that are always part of the names of rows, such as ``per_tensor`` of ``psgd``.
+    """Return the names of all options in ``rows`` that are part of a method's name, such as ``per_tensor`` of ``psgd``.
 
-    These are options that were added in later versions; rows have them only with a value other than the default.
+    Such an option was added by a later version of liecbench. Rows have the option only if its value is not the default.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -124,17 +128,18 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return the ``provenance`` of all rows, such as `` (replayed ×4)``, if it can be shown once for all groups.
+    """Return the ``provenance`` of all rows as one text, such as `` (replayed ×4)``, to show it once for all groups.
 
-    Return an empty text if the groups' provenances differ in more than numbers.
+    Return an empty text if the words in the groups' own provenances differ. Numbers such as ×4 may differ.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return those of the words ``composed``, ``replayed``, ``not trained`` and ``estimated`` that apply to any row.
+    """Return the words of ``provenance`` that apply to at least one row, such as ``("replayed", " in part")``.
 
-    If any word applies, a last text follows: ``""`` if each row has one of these words, `` in part`` if some have none.
+    The last item is ``" in part"`` if no word applies to some of the rows, and ``""`` otherwise. If no word applies to
+    any row, return ().
     """
     by_row = [
         {
@@ -163,7 +168,7 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _algorithm_options(row: Row) -> set[str]:
-    """Return the names of the row's options of the algorithm, and ``block_order``."""
+    """Return the names of the fields that are options of the row's algorithm, with ``block_order`` added."""
     return {*row.cells[0].spec["algorithm"], "block_order"} - {"name"}
 
 
@@ -198,10 +203,8 @@ def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) 
 
 
 def _timing(row: Row) -> str:
-    """Return the ``timing`` in the specs of the row's cells.
-
-    In results of earlier versions, ``row.fields["timing"]`` may be ``trained`` although this value is ``composed``.
-    """
+    """Return the value of ``timing`` in the specs of the row's cells, such as ``interleaved``."""
+    # In results of earlier versions, row.fields["timing"] may be "trained" although the cells' timing is "composed".
     return str(row.cells[0].spec["timing"])
 
 

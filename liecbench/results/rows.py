@@ -1,6 +1,6 @@
-"""A row of a comparison: it joins the cells that differ only in the seed, and has the means of their metrics.
+"""A row of a comparison: the cells that differ only in the seed, and the mean of each metric over these cells.
 
-A cell is one configuration of a scenario's matrix with one seed. A row is compared with the baseline of its setting.
+A cell is one configuration of a scenario's matrix with one seed.
 """
 
 import functools
@@ -106,7 +106,10 @@ class Row:
 
     @functools.cached_property
     def message_divisor(self) -> int:
-        """The factor by which messages and rates were divided while the row was timed; the largest if bursts differ."""
+        """The factor by which message sizes and link rates were divided while the row was timed; 1 if they were not.
+
+        If the factor differs between timings of the row, this is the largest.
+        """
         return max((burst.message_divisor for cell in self.cells for burst in cell.timings), default=1)
 
     @property

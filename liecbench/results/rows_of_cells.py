@@ -147,7 +147,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 
 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
-    """Return ``mean``, with its interval over a timing session's rounds instead of over seeds.
+    """Return ``mean`` with an interval over the rounds of a timing session, in place of its interval over seeds.
 
     Return ``mean`` unchanged if ``of_rounds`` is None.
 
@@ -164,9 +164,9 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
 
 def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Return the mean differences of accuracy and test loss from the baseline, by metric, with intervals.
+    """Return the mean ``accuracy_difference`` and ``loss_difference`` from the baseline, with confidence intervals.
 
-    The standard deviation is taken as at least the smallest possible difference, because seeds can agree by chance.
+    A difference that no completed cell has is left out.
     """
     resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
     values = {name: [found[name] for found in completed if name in found] for name in resolutions}
@@ -174,13 +174,12 @@ def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> 
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
-    """Return the mean of a metric over a row's seeds; None if no completed cell has a value.
+    """Return the mean of a metric over the cells of a row that have a value; None if no completed cell has one.
 
-    If some cells have no value, the result depends on the metric:
+    Return None also in these cases:
 
-    - If ``metric.every_seed``, it is None, even if these cells only failed or are unfinished.
-    - If ``metric.compare``, it is the mean over the cells with a value.
-    - Otherwise, it is None if a completed cell has no value. Failed and unfinished cells are ignored.
+    - ``metric.every_seed`` is True, and any cell of the row, completed or not, has no value.
+    - ``metric.every_seed`` is False, ``metric.compare`` is None, and a completed cell has no value.
 
     Args:
         metric: The metric.

@@ -49,16 +49,16 @@ class _CellLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The whole and the damaged parts of a ledger.
+    """The undamaged and the damaged parts of a ledger.
 
     Attributes:
         directory: The results directory.
         lines: All complete lines, damaged or not.
-        kept: The lines of the cells in ``states``.
-        states: By id, the status of each cell whose records are all there and undamaged.
-        damaged: By id, a description of each other cell.
+        kept: The lines of the cells in ``states``, and of the timings of these cells.
+        states: By cell id, the status of each cell whose records are all there and undamaged.
+        damaged: By cell id, a description of each cell that is not in ``states``.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
-        has_partial_line: True if an interrupted write left an incomplete line at the end. That is no damage.
+        has_partial_line: True if an interrupted write left an incomplete line at the end, which is no damage.
     """
 
     directory: Path
@@ -172,8 +172,8 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells of which no record is missing or out of place.
 
     A completed cell whose epochs were trained, not timed in a session, needs a start, an end and every epoch. Any other
-    cell must have no missing line between its first and its last one. If cells share timed steps, the later ones also
-    need the first one to be whole.
+    cell must have no missing line between its first and its last one. If cells share timed steps, the later cells are
+    left out if the first one is left out.
     """
     whole = set()
     firsts: dict[str, str] = {}  # by contestant
@@ -190,10 +190,14 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the lines of the cells in ``whole``, and those of the bursts that time these cells.
+    """Return the lines to keep of a ledger: those of the cells in ``whole``, and of the bursts that time these cells.
 
-    ``whole`` has the ids of the cells whose records are all there. Lines without a number, which are of the first
-    schema, come first. All other lines are in the order of the ledger.
+    Lines without a number, which are of the first schema, come first. All other lines are in the order of the ledger.
+
+    Args:
+        lines: All lines of the ledger.
+        cells: Each cell's lines, by cell id.
+        whole: The ids of the cells without a missing record.
     """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
     kept = [

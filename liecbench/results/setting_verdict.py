@@ -1,6 +1,6 @@
-"""The verdict on one setting: the verdicts on the accuracy and the speed of each row, and a recommendation.
+"""The verdict on one setting: the verdicts on the accuracy and the speed of each row, and a recommended method.
 
-The rows of a setting have different methods, and all else is equal, such as the link, the workers and the model.
+The rows of a setting differ only in the method, and not, for example, in the link, the workers or the model.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class SettingVerdict:
         rows: The rows, fastest first.
         accuracy: The verdict on each row's accuracy; None for the baseline and rows that share no seed with it.
         speed: The verdicts on the speed of the rows.
-        recommendation: The recommended row, or the reason for none; None if nothing can be compared.
+        recommendation: The recommended row, or the reason why no row is recommended. None if nothing can be compared.
         untrained: A sentence with the facts that show that the baseline learned nothing; None if it learned.
     """
 

@@ -49,8 +49,8 @@ def speed_word(verdict: SettingVerdict, row: Row) -> str:
 def speed_notes(verdicts: Sequence[SettingVerdict]) -> Iterator[str]:
     """Yield up to two notes that explain verdicts on the speed.
 
-    One note is on the verdict ``not known`` of a method although the interval of its speed-up excludes 1. The other
-    note is on the verdict ``not ranked``.
+    The first note explains why a method's verdict is ``not known`` although the interval of its speed-up excludes 1.
+    The second note explains the verdict ``not ranked``. A note is left out if no row has such a verdict.
     """
     compared = [(one, row) for one in verdicts for row in one.rows if one.speed_of(row) is not None]
     chance = [one for one, row in compared if speed_word(one, row) == "not known" and _excludes_one(row)]

@@ -12,9 +12,9 @@ from liecbench.results.ledger_reader import read
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    Each completed result of a cell is returned. An incomplete result is left out if the cell completed in any
-    directory. Cells that were trained only for the losses of other cells are left out, too. If a cell completed in
-    several directories, ``CellResult.directory`` of every returned cell is the short name of its directory.
+    If a cell completed in several directories, all its completed results are returned, and ``CellResult.directory`` of
+    every returned cell is the short name of the cell's directory. If a cell completed in any directory, its incomplete
+    results are left out. Cells that were trained only for the losses of other cells are left out, too.
 
     Args:
         directories: The results directories.
@@ -22,7 +22,7 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
 
     Raises:
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.
-        NothingToCompareError: If no cell has begun in any of the directories.
+        NothingToCompareError: If there is no cell to return.
     """
     by_directory = {
         directory: [

@@ -158,9 +158,9 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 
 
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
-    """Yield (sentence, rows with the flag, whether these are all completed rows) for each flag with a sentence.
+    """Yield (the flag's sentence, the rows with the flag, is_all) for each flag that has a sentence and a row.
 
-    Flags that no row has are left out.
+    Rows without a completed cell are ignored. ``is_all`` is True if all other rows have the flag.
     """
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():

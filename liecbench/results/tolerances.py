@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerances:
-    """The largest drop of accuracy, as a fraction, and the largest rise of test loss, in nats, that count as equal."""
+    """The largest tolerated drop of the accuracy, as a fraction, and rise of the test loss, in nats."""
 
     accuracy: float = 0.005
     loss: float = 0.02

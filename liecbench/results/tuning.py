@@ -16,9 +16,11 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 
 
 def tuning_note(cells: Sequence[CellResult], field: str) -> str:
-    """Return a sentence that says by which seeds each method's best value of ``field`` is chosen.
+    """Return a sentence that says by which seeds each method's best value of ``field`` is chosen and then compared.
 
-    ``cells`` are the cells of all methods with all values of the field.
+    Args:
+        cells: The cells of all methods, with every value of the field.
+        field: The name of the tuned field, such as ``learning_rate``.
     """
     completed = [cell for cell in cells if cell.status == "completed"]
     measure = "test loss" if completed and all(cell.is_language_model for cell in completed) else "accuracy"
@@ -30,14 +32,15 @@ def tuning_note(cells: Sequence[CellResult], field: str) -> str:
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
-    """Return the cells with the best value of a tuned field, such as the learning rate, for each method and setting.
+    """Return the cells with the best value of a tuned field, such as the learning rate.
 
-    The best value is the one with the fewest failed and diverged cells. Of several such values, it has the best mean
-    accuracy, or test loss for language models, over half of the seeds (the first, the third and so on).
+    The best value is the one with the fewest failed and diverged cells. If several values are equal in this, it is the
+    one with the best mean accuracy, or test loss for language models, over half of the seeds: the smallest, the third
+    smallest and so on. Values are compared between cells of one results directory that agree in every other field that
+    can change accuracy.
 
-    Only cells of the other seeds are returned, because seeds that choose a value make it look better than it is. With a
-    single seed, this seed both chooses and is returned. Values are compared between cells that agree in every other
-    field that can change accuracy.
+    Only cells of the other seeds are returned, because seeds that choose a value make it look better than it is. A
+    single seed is used for both.
 
     Args:
         cells: The cells.

@@ -85,7 +85,7 @@ HERTZ: Final = Unit(name="hertz", format=lambda value: f"{value / 1e9:.3g} GHz")
 
 
 def duration_text(seconds: float | None) -> str:
-    """Return a duration as text in s, ms or µs with three digits; a dash for None."""
+    """Return a duration as text in s, ms or µs, such as ``12.3 ms``; return a dash for None."""
     if seconds is None:
         return "–"
     size, unit = next((size, unit) for least, size, unit in _TIMES if seconds >= least)

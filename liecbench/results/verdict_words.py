@@ -72,14 +72,14 @@ class Words:
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def to_lose(self, verdict: AccuracyVerdict) -> str:
-        """Return what a method with the outcome ``lost`` does, such as ``lose more than 0.5 points of accuracy``."""
+        """Return the outcome ``lost`` as a verb phrase, such as ``lose more than 0.5 points of accuracy``."""
         tolerance = self.tolerance(verdict)
         if verdict.by_loss:
             return f"raise the test loss by more than {tolerance}"
         return f"lose more than {tolerance} of accuracy"
 
     def within(self, verdict: AccuracyVerdict) -> str:
-        """Return the outcome ``kept`` in words, such as ``accuracy within 0.5 points of ddp's``."""
+        """Return words for the verdict that the quality is kept, such as ``accuracy within 0.5 points of ddp's``."""
         quality = "test loss" if verdict.by_loss else "accuracy"
         return f"{quality} within {self.tolerance(verdict)} of {self.baseline}'s"
 
@@ -168,7 +168,10 @@ def difference_text(verdict: AccuracyVerdict) -> str:
 
 
 def difference_texts(verdict: AccuracyVerdict) -> list[str]:
-    """Return as texts the difference in a verdict and, if there are several seeds, its interval."""
+    """Return the difference in a verdict as text, such as ``-0.8 points``, and its interval, such as ``-1.1 to -0.5``.
+
+    The interval is left out if there is a single seed.
+    """
     found = verdict.difference
     if found.low is None or found.high is None:
         return [mean_difference_text(verdict)]

@@ -66,9 +66,12 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase has the median of each setting, separately for each source, such as measured and replayed steps. It has
-    one number for all settings if there is one source and they differ by at most 10 %, and else a range for more than
-    four settings. It is empty if there are no steps.
+    The phrase has one part per source of the seconds, such as measured or replayed steps. A part has:
+
+    - one number, if there is only one source, and the medians of all settings differ by at most 10 %,
+    - otherwise the median of each setting, or the range of the medians if there are more than four settings.
+
+    Return an empty text if there are no steps.
 
     Args:
         found: The compute seconds of single steps. The keys are names of settings.

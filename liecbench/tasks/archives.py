@@ -82,10 +82,9 @@ class Source:
 
     @contextmanager
     def files(self) -> Iterator[Files]:
-        """Yield the dataset's files in a ``with`` block.
+        """Open the dataset for the body of a ``with`` statement, and yield its files.
 
-        Raises LiecbenchError if the dataset is an archive whose size or SHA-256 is not that of the official one. An
-        unpacked folder is not checked.
+        Raises LiecbenchError if the dataset is an archive whose size or SHA-256 is not that of the official archive.
         """
         if self.path.is_dir():
             yield _Folder(self)

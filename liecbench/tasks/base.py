@@ -18,9 +18,9 @@ class Examples:
     """Inputs and their labels, in memory.
 
     Attributes:
-        inputs: The inputs as stored, of shape ``[n, *stored_shape]`` and any type: uint8 images, int64 tokens or
-            float32 arrays, for example. If they require gradients, so do the inputs of each batch, for models that
-            compute gradients of their inputs; no gradient reaches the stored inputs.
+        inputs: The inputs as stored, of shape ``[n, *stored_shape]`` and any type, such as uint8 images or int64
+            tokens. If they require gradients, the inputs of each batch require gradients, too. No gradient reaches the
+            stored inputs.
         labels: The labels, of shape ``[n, …]``. Labels that are classes are int64, from 0 to ``num_classes − 1``.
         transform: Turns a batch of stored inputs into inputs of the model. None if the model takes them as stored.
     """

@@ -83,9 +83,9 @@ def load_cifar(
 
 
 def _binary(content: bytes, label_bytes: int) -> _Records:
-    """Parse records, each of which has ``label_bytes`` labels of one byte, followed by an image's pixels.
+    """Parse records: each has ``label_bytes`` labels of one byte, and then the pixels of an image.
 
-    Return the images and, for each image, its last label, which is the fine one.
+    Return the images and, for each image, its last label. Of two labels, the last is the fine one.
     """
     num_bytes = label_bytes + _PIXELS
     if not content or len(content) % num_bytes:

@@ -40,7 +40,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` into ``directory`` if missing there. Return the archive's path.
+    """Download ``archive`` into ``directory``, unless it is there already. Return the archive's path.
 
     An interrupted download leaves ``NAME.partial``, from which the next call resumes.
     """

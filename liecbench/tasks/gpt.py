@@ -55,7 +55,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output for ``x``; both have the shape ``[n, t, width]``."""
+        """Return the block's output for ``x``; both have the shape ``[batch, tokens, width]``."""
         x = x + self.attention(self.norm1(x))
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
@@ -104,9 +104,14 @@ class GPT(Model):
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network; ``num_classes`` is the size of the vocabulary.
+        """Return a new network.
 
-        Raises LiecbenchError if inputs are not texts of shape ``(context,)``.
+        Args:
+            input_shape: The shape ``(context,)`` of a text of ``context`` tokens.
+            num_classes: The size of the vocabulary.
+
+        Raises:
+            LiecbenchError: If ``input_shape`` does not have exactly one element.
         """
         if len(input_shape) != 1:
             message = f"a gpt takes texts of shape (context,), but examples here have {input_shape}"

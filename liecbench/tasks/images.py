@@ -37,7 +37,7 @@ class CropAndFlip:
     padding: int = 4
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """Return the augmented images. ``random`` draws each image's offset, and whether the image is mirrored."""
+        """Return the augmented images. ``random`` draws each image's crop offset, and whether the image is mirrored."""
         n, channels, height, width = images.shape
         draws = np.concatenate([random.integers(2 * self.padding + 1, size=(2, n)), random.integers(2, size=(1, n))])
         down, right, mirrored = torch.from_numpy(draws).to(images.device).unsqueeze(2)

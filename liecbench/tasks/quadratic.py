@@ -60,7 +60,11 @@ class Quadratic(Problem):
         return self._eigenvalues * model
 
     def stochastic_gradients(self, models: Tensor, random: Generator) -> Tensor:
-        """Return, for each row x of ``models``, a gradient with elements λ_j x_j + noise. All noise is independent."""
+        """Return one stochastic gradient for each row x of ``models``, in the shape of ``models``.
+
+        Element j of a gradient is λ_j x_j + noise, where λ_j is the j-th eigenvalue. The noise of each element of each
+        gradient is independent.
+        """
         noise = torch.empty(models.shape)
         if self.distribution == "gaussian":
             noise.normal_(generator=random)

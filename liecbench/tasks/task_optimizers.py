@@ -38,7 +38,10 @@ class TaskOptimizer(ABC):
     @property
     @abstractmethod
     def num_states(self) -> int:
-        """The number of values, such as a momentum, kept per parameter element; the largest if parameters differ."""
+        """The number of values, such as a momentum, that the optimizer keeps for each element of a parameter.
+
+        If parameters differ in this number, it is the largest number.
+        """
 
     def problem(self) -> str | None:
         """Return an error message with a remedy if the options contradict each other, else None."""
@@ -80,7 +83,7 @@ class SGD(TaskOptimizer):
     nesterov: bool = False
 
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of torch's SGD."""
+        """Return the options of torch's SGD, as the value of the key ``sgd``."""
         names = ("momentum", "dampening", "weight_decay", "nesterov")
         return {"sgd": {name: getattr(self, name) for name in names}}
 
@@ -130,17 +133,16 @@ class Muon(TaskOptimizer):
     """Muon (torch.optim.Muon; Jordan 2024) for the matrices of hidden layers, AdamW for all other parameters.
 
     A matrix of a hidden layer is the weight of an ``nn.Linear``, except in the output layer, which is the last module
-    with parameters. AdamW trains embeddings, convolutions, norms and biases. Unlike torch's default, ``adjust_lr_fn``
-    is ``match_rms_adamw``, so that one learning rate suits both optimizers. ``betas`` and ``adamw_factor`` are options
-    of AdamW, ``weight_decay`` is one of both, and all others are Muon's.
+    with parameters. AdamW trains embeddings, convolutions, norms and biases.
 
     Attributes:
         momentum: The factor of Muon's velocity.
         nesterov: Whether Muon's momentum is Nesterov's.
         weight_decay: The decoupled weight decay of both optimizers, as a factor of the learning rate.
-        ns_steps: The number of Newton–Schulz iterations.
+        ns_steps: The number of Muon's Newton–Schulz iterations.
         eps: The constant that keeps Muon's division by a norm finite.
-        adjust_lr_fn: How Muon scales the learning rate with a matrix's shape.
+        adjust_lr_fn: How Muon scales the learning rate with a matrix's shape. The default, which is not torch's, is
+            chosen so that one learning rate suits both optimizers.
         betas: The decays of AdamW's first and second moment.
         adamw_factor: AdamW's learning rate as a multiple of the task's.
     """
@@ -155,14 +157,14 @@ class Muon(TaskOptimizer):
     adamw_factor: Annotated[float, Gt(0)] = 1.0
 
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of torch's Muon and AdamW."""
+        """Return the options of torch's optimizers Muon and AdamW, under the keys ``muon`` and ``adamw``."""
         names = ("momentum", "nesterov", "weight_decay", "ns_steps", "eps", "adjust_lr_fn")
         muon = {name: getattr(self, name) for name in names}
         return {"muon": muon, "adamw": {"betas": tuple(self.betas), "weight_decay": self.weight_decay}}
 
     @property
     def num_states(self) -> int:
-        """2, as AdamW keeps two values for each element of its parameters. Muon keeps only one."""
+        """2, because AdamW keeps two values for each element of a parameter. Muon keeps only one value."""
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
@@ -172,7 +174,10 @@ class Muon(TaskOptimizer):
         return {"muon": hidden, "adamw": [parameter for parameter in model.parameters() if parameter not in own]}
 
     def learning_rate_factor(self, name: str) -> float:
-        """Return ``adamw_factor`` if ``name`` is ``adamw``, and 1 if it is ``muon``."""
+        """Return the learning rate of the optimizer ``name`` as a multiple of the task's.
+
+        The result is ``adamw_factor`` for ``adamw``, and 1 for ``muon``.
+        """
         return self.adamw_factor if name == "adamw" else 1.0
 
 

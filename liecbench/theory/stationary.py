@@ -1,4 +1,7 @@
-"""The gradient that noise leaves: ‖∇f(x̄)‖² once it is stationary, where x̄ is the mean of the workers' models."""
+"""Simulate runs that start at the minimum of a function f, and measure the gradient that noise causes.
+
+The measure is the mean of ‖∇f(x̄)‖² over the second half of a run, where x̄ is the mean of the workers' models.
+"""
 
 import math
 

@@ -73,7 +73,7 @@ class Study(Model):
         return self
 
     def methods(self) -> list[tuple[Choice, Choice | None]]:
-        """Return every pair of an algorithm and a compressor; None for an algorithm that takes no compressor."""
+        """Return all pairs (algorithm, compressor); the compressor is None for an algorithm that takes none."""
         pairs: list[tuple[Choice, Choice | None]] = []
         for algorithm in self.matrix.algorithm:
             takes = registry.takes(registry.load("algorithm", algorithm.name), "compressor")

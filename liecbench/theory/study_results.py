@@ -23,10 +23,10 @@ class MethodResult:
         contraction: The compressor's contraction δ on stochastic gradients at the minimum, with the first seed. None if
             undefined.
         bound: The learning rate δ/(10 L) with the first seed, where L is the smoothness. None if δ is undefined or not
-            above 0. If the learning rate is a multiple of the bound, each seed's own bound is used.
+            above 0.
         measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
-        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None
-            if the study measures no stationary gradients, or has only one number of workers.
+        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None if
+            the study measures no stationary gradients, or has only one number of workers.
     """
 
     algorithm: Choice
@@ -76,7 +76,9 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
     """Return a method's learning rate; None if the study searches for the rate.
 
-    A study gives either the rate itself or a multiple of ``bound``, the method's δ/(10 L).
+    Args:
+        study: The study. Its ``learning_rate`` is a number, a multiple of ``bound``, or None.
+        bound: The upper bound δ/(10 L) that the theorem sets for the method; None if there is no bound.
     """
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"
@@ -98,8 +100,8 @@ def _estimate(values: Sequence[float]) -> Estimate | None:
 def speed_up_exponent(values: Mapping[int, Sequence[float]]) -> Estimate | None:
     """Return minus the slope of ln(value) over ln(workers), by least squares for each seed.
 
-    Return the mean over seeds with its interval. Return None with one number of workers, or if a value is 0 or
-    infinite.
+    The exponent is 1 if values are proportional to 1 ÷ workers. Return the mean over seeds with its interval. Return
+    None with one number of workers, or if a value is 0 or infinite.
 
     Args:
         values: For each number of workers, one value per seed.

@@ -1,1 +1,1 @@
-"""Texts and paths from outside, such as names, options and servers' messages: show and open them without harm."""
+"""Texts and paths from users and servers: print such texts, and open such paths, without harm."""

@@ -24,14 +24,14 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text as one line, with control characters written out and runs of white space as single spaces."""
+    r"""Return the text as one line, with single spaces, and with control characters written out, such as ``\u001b``."""
     return printable(" ".join(text.split()))
 
 
 def shortened(text: str) -> str:
-    """Cut the middle out of very long words, and out of the whole message if it is still very long.
+    """Return the text without the middle of very long words. If the result is still very long, cut out its middle, too.
 
-    The beginning and the end stay, because they say where the mistake is and what to do.
+    The beginning and the end of a message say where the mistake is and what to do.
     """
     text = _LONG_WORD.sub(lambda match: _cut(match[0], _LONGEST_WORD), text)
     return _cut(text, _LONGEST_TEXT)

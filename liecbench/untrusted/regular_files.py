@@ -44,7 +44,7 @@ def read_text(path: Path, most_bytes: int) -> str:
 
 
 def require_regular(path: Path) -> None:
-    """Raise OSError if ``path`` is no regular file, nor a link to one."""
+    """Raise OSError if ``path`` is neither a regular file nor a link to one."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise _not_regular(path, mode)
@@ -126,11 +126,8 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _printed_to(existing: os.stat_result) -> int | None:
-    """Return 1 if standard output goes to this file or pipe, 2 if standard error goes to it, else None.
-
-    ``existing`` is the status of the file or pipe. Write to it through the returned descriptor. Anything else would
-    lose or overwrite the printed text.
-    """
+    """Return 1 if standard output goes to the file or pipe ``existing``, 2 if only standard error does, else None."""
+    # Such a file is written through the descriptor: anything else would lose or overwrite the printed text.
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(descriptor), existing):

@@ -24,8 +24,8 @@ class Turn:
     Attributes:
         setting: A key that is equal for all cells that are compared with each other (``Cell.setting``).
         contestant: A key that is equal for all cells whose step times this turn measures (``Cell.contestant``).
-        placement: The number of earlier creations of the contestants, in this and in earlier sessions. They are created
-            in memory again after every few rounds.
+        placement: The number of times that the contestants were created before, in this session and in earlier
+            sessions. After every few rounds, all contestants are created again in memory.
         round: The number of the turn's round, from 0 after every creation. In a round, every contestant has one turn.
         order: The position of the turn within the round, from 0.
         compute_step_seconds: The seconds that the model and the optimizer compute in one step of the contestant,

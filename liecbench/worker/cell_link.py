@@ -47,13 +47,12 @@ class CellLink:
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
-        """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
+        """Switch to the links of the next cell, and measure all ranks' links at the same time.
 
-        A rate that is measured while another process uses the rank's core is too low. So the links are measured up to
-        three times if a rate is off by more than 5 % or a round trip by more than 10 %, and up to ten times in all if a
-        rate is off by more than 15 % or a round trip by more than 30 %. Of each rate and round trip, the value nearest
-        to the requested one is kept. Unchanged links are measured again only if a kept value is outside the limits of
-        15 % and 30 %.
+        Measurements are repeated, up to three in all, while a rate is off by more than 5 % or a round trip by more than
+        10 %. Up to ten are made while a rate is off by more than 15 % or a round trip by more than 30 %. Of each rate
+        and round trip, the value nearest to the requested one is kept. Unchanged links are measured only if a
+        kept value is off by more than 15 % (rate) or 30 % (round trip).
 
         Args:
             links: The links of the next cell.
@@ -124,7 +123,8 @@ class CellLink:
     def describe(self) -> dict[str, Any]:
         """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings.
 
-        If the real links were slowed down, rates and round trips are those of the emulated links.
+        If the links are slowed down, the measured rates and round trips are converted to those of the links that they
+        emulate.
         """
         emulated = None if self.measured is None else [link.emulated(self._slowdown) for link in self.measured]
         measured = None if emulated is None else [link.as_dict() for link in emulated]
@@ -138,9 +138,9 @@ class CellLink:
         }
 
     def tally(self) -> LinkTally | None:
-        """Return the delay line's counts since ``prepare``, such as lost segments; None if no delay line is used.
+        """Return what the delay line has counted since ``prepare``, such as lost segments.
 
-        The delay line is a process that emulates slow links.
+        Return None if no delay line, the process that emulates links, is used.
         """
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared)

@@ -38,7 +38,12 @@ def sizes_up_to(numel: int) -> list[int]:
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
     """Measure the times of a compressor's operations on random vectors, with a pause before each operation.
 
-    Without compression, ``decompress`` is only the check that all values are finite.
+    If ``compressor`` is ``Identity``, ``decompress`` only checks that all values are finite.
+
+    Args:
+        compressor: The compressor.
+        sizes: The numbers of elements of the vectors.
+        device: The device of the vectors.
     """
     lines = measure_lines(_operations(compressor, sizes, device), device)
     return CompressorTimes(compressor=description(compressor), **lines)

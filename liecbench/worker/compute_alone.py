@@ -124,7 +124,7 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Return, by ``work_key``, one ``ComputeAlone`` for all replicas with this key. Collective.
+    """Return one ``ComputeAlone`` for each different ``work_key`` of the replicas, by this key. Collective.
 
     The keys are in the order in which they first occur among the replicas.
     """

@@ -79,13 +79,16 @@ def _pieces(model: nn.Module) -> Iterator[Tensor]:
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖v − C(v)‖² / ‖v‖² for the vector v that this rank would compress after a backward pass on ``indices``.
 
-    C(v) is v after compression and decompression. ``indices`` are the numbers of the training examples for the pass,
-    which neither updates the model nor sends a message. All its other effects are undone. Return None if the method
-    does not compress.
+    C(v) is v after compression and decompression. The pass neither updates the model nor sends a message. Gradients are
+    removed, and all other effects of the pass are undone. Return None if the method does not compress.
+
+    Args:
+        replica: This rank's model with the method.
+        indices: The numbers of the training examples for the pass.
 
     Raises:
-        RuntimeError: If the model's own code changes a parameter in the pass that it left unchanged in the two passes
-            of the set-up, because this change cannot be undone.
+        RuntimeError: If the model's own code changes a parameter that is not in ``replica.changing_parameters``. Only
+            changes of those parameters can be undone.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
         return None

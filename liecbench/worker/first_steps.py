@@ -1,7 +1,7 @@
 """Losses, compression error and residual norm of a cell's first steps.
 
-``liecbench check`` compares them with those of an earlier run. In the first steps, differences of rounding have not
-grown yet, so that a larger difference shows a change of the method.
+``liecbench check`` compares these numbers with those of an earlier run. In the first steps, differences of rounding
+have not grown yet, so that a larger difference shows a change of the method.
 """
 
 from typing import Final

@@ -213,7 +213,7 @@ class _Group:
 
 
 def _stage(session: Session, directory: Path, link: CellLink, heartbeat: Callable[[], None]) -> Stage:
-    """Prepare the links, and return the object that creates the session's contestants. Collective."""
+    """Return the object that creates the contestants of ``session``. Collective."""
     if session.cell.compute == "measured":
         return TrainedStage(session, link, heartbeat)
     from liecbench.worker.replay.replayed_stage import ReplayedStage

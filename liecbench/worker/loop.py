@@ -75,7 +75,7 @@ class _Context:
         link: This rank's link.
         writer: Writer of records and events on rank 0; None on other ranks.
         trace: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs; only one rank per machine has it, and none without GPUs.
+        sampler: Sampler of this machine's GPUs. It is None on all ranks but one of a machine, and without GPUs.
     """
 
     directory: Path
@@ -106,9 +106,9 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 
 
 def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writer: RecordWriter | None) -> None:
-    """Record that training starts after ``epochs_done`` epochs; warn if an earlier attempt had recorded more.
+    """Record that training starts after ``epochs_done`` epochs. Do nothing if ``writer`` is None.
 
-    Nothing is recorded if ``writer`` is None.
+    If earlier attempts recorded more epochs, warn that the further epochs are trained again.
     """
     if writer is None:
         return

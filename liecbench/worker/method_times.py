@@ -76,9 +76,10 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 
 
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
-    """Return, without duplicates, the identity and all compressors that the methods of ``cells`` use.
+    """Return the compressors that the methods of ``cells`` use, and the identity compressor, each once.
 
-    The compressors are those for a cell's number of workers, and those for one rank.
+    If a method chooses its compressors by the number of workers, the result has those for the cell's number of workers
+    and those for one worker.
 
     Args:
         cells: The cells, all with the same model.
@@ -140,7 +141,10 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median of the seconds that step number ``first`` takes beyond its passes, clipping and optimizer."""
+    """Return the median seconds by which step number ``first`` of ``replica`` takes longer than its computing.
+
+    The computing is measured with ``steps``: the passes of all minibatches of a step, clipping and the optimizer.
+    """
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):
         _step_seconds(replica, first)

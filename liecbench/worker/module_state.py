@@ -20,10 +20,10 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 
 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return, for each module by name, the state that the model's state dict lacks.
+    """Return the state that the model's state dict lacks: one dict per module, by the module's name.
 
-    The state is plain data, which ``torch.load`` reads with ``weights_only=True``. Its keys are ``buffers``,
-    ``attributes``, ``collections``, ``arrays``, ``generators`` and ``objects``.
+    The keys of each dict are ``buffers``, ``attributes``, ``collections``, ``arrays``, ``generators`` and ``objects``.
+    The values are tensors and plain data, which ``torch.load`` reads with ``weights_only=True``.
     """
     return {
         name: {
@@ -47,7 +47,7 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Restore the ``state`` that ``unsaved_state`` returned for an equally built model, on this model's device."""
+    """Restore ``state``, which ``unsaved_state`` returned for a model with the same modules, on the model's device."""
     for name, module in model.named_modules():
         saved = state.get(name)
         if saved is None:
@@ -68,11 +68,12 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 
 
 def _restored(found: Any, value: Any) -> Any:
-    """Copy ``value`` into ``found`` and return ``found``, if both are lists, dicts, sets or like tensors.
+    """Restore a saved ``value``, if possible by copying it into the present object ``found``; return the result.
 
-    Like tensors have the same shape and dtype. Otherwise return ``value``, which is moved to the device of ``found`` if
-    both are tensors. Copying keeps objects valid that refer to ``found``, such as a view of a parameter.
+    ``value`` is copied if both objects are lists, dicts, sets, or tensors with the same shape and dtype. Otherwise the
+    result is ``value`` itself or, if both objects are tensors, ``value`` on the device of ``found``.
     """
+    # Objects that refer to ``found``, such as a view of a parameter, stay valid if the value is copied.
     match found, value:
         case (list(), list()):
             found[:] = value
@@ -90,10 +91,8 @@ def _restored(found: Any, value: Any) -> Any:
 
 
 def _refill(found: Any, items: list[Any] | dict[Any, Any]) -> None:
-    """Replace the items of the collection ``found`` in place.
-
-    Do nothing if ``found`` is None: some models create a collection only in their first forward pass.
-    """
+    """Replace the items of the collection ``found`` by ``items``, in place; do nothing if ``found`` is None."""
+    # ``found`` is None for models that create a collection only in their first forward pass.
     match found, items:
         case (deque(), list()):
             found.clear()

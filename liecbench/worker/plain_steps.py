@@ -1,4 +1,4 @@
-"""Training steps without communication that measure passes, clipping, optimizer, and when each gradient is ready."""
+"""Time training steps without communication: passes, clipping, the optimizer, and until each gradient is ready."""
 
 import statistics
 import time

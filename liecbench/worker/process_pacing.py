@@ -37,7 +37,7 @@ class ProcessPacing:
     def shape(self, link: Link) -> None:
         """Delay this rank's messages in both directions, so that they pass at the rates of ``link``.
 
-        Scenarios that ask for delay, jitter or loss are refused before a launch with this shaper.
+        ``link`` has no delay, jitter or loss, because scenarios that ask for these are refused before the launch.
         """
         self.pacer.start(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 

@@ -41,8 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of steps to measure first. A few more follow after each compressor and method. Once the
-            steps have taken 20 s in all, no more are measured, but at least 5 are.
+        min_steps: The number of steps to measure first; five more follow after each compressor and method. If all steps
+            together have taken 20 s, no further steps are measured, but at least 5 are measured in all.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()
@@ -93,7 +93,10 @@ def measure_profile(
 
 
 def _measure_steps(steps: PlainSteps, number: int, heartbeat: Callable[[], None]) -> None:
-    """Measure ``number`` more steps, or fewer if all steps together take too long."""
+    """Measure ``number`` more steps.
+
+    Stop early if at least ``_FEWEST_STEPS`` steps were measured, and together took more than ``_MOST_SECONDS``.
+    """
     for _ in range(number):
         if len(steps.taken) >= _FEWEST_STEPS and sum(step.seconds for step in steps.taken) > _MOST_SECONDS:
             return

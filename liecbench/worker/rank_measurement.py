@@ -64,8 +64,8 @@ class RankMeasurement:
     def wire_seconds(self) -> float:
         """The part of the exposed communication seconds in which the link transferred messages.
 
-        It is estimated as the exposed seconds times a share: ``link_seconds`` ÷ the seconds of all communication, at
-        most 1. If the link's rate is unknown, the share is 1.
+        It is estimated as ``exposed_communicate_seconds`` · min(1, ``link_seconds`` ÷ all seconds of communication). If
+        ``link_seconds`` is None, it is all of ``exposed_communicate_seconds``.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

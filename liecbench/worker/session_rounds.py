@@ -79,11 +79,11 @@ class RoundPlan:
 def session_rounds_needed(
     log_ratios: Iterable[Sequence[Sequence[float]]], precision: float, *, rounds_done: int
 ) -> int:
-    """Return the number of rounds that a session needs in total so that all speed-ups are known to ``precision``.
+    """Return the number of rounds, ``rounds_done`` included, that a session needs to know speed-ups to ``precision``.
 
     Args:
         log_ratios: For each speed-up, ln(speed-up) of every round so far, earlier sessions included. The rounds are
-            grouped by placement, a series of rounds after which all methods are created again in memory.
+            grouped by placement. Between two placements, all methods are created anew in memory.
         precision: The wanted half-width of the 95 % intervals, as a fraction of the speed-up.
         rounds_done: The number of rounds that this session has had.
     """

@@ -1,4 +1,4 @@
-"""Creation of the contestants of a timing session (methods to time): ready to train, or to replay a profile."""
+"""Create the contestants (methods to time) of a timing session. A contestant trains, or it replays a profile."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -49,10 +49,10 @@ class Stage(Protocol):
         """Build a contestant on this rank. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Prepare to measure the seconds that one step of each contestant computes, without exchange. Collective.
+        """Return a function that measures the compute seconds of one step of each contestant. Collective.
 
-        Return a function without arguments. Call it before each round: it measures all contestants, and returns a
-        second function. This maps a contestant to the measured seconds.
+        The function takes no arguments. Call it before each round. It returns a second function, which maps a
+        contestant to the seconds measured for this contestant.
         """
 
 
@@ -85,9 +85,9 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a timer of the contestants' computing, as ``Stage.compute_timer`` does. Collective.
+        """Return the function that ``Stage.compute_timer`` describes. Collective.
 
-        The contestants that compute the same share one plain model, whose steps are measured.
+        The function measures steps of plain copies of the model. Contestants that compute the same share one copy.
         """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())

@@ -83,8 +83,8 @@ class StepClock:
     def backward_returned(self) -> None:
         """Record that the backward pass has returned, and that the gradients hold the result of the communication.
 
-        The time since DDP passed on its last gradient bucket counts as exposed, because computing no longer hides
-        compression and communication.
+        Compression and communication since DDP passed on its last gradient bucket are exposed, because computing no
+        longer hides them.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)

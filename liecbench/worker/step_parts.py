@@ -31,9 +31,9 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Return the parts of the steps' seconds, given the measurement of each rank.
 
-        Transfer and compression are those of one rank, which probably waits least for the other ranks. If the link
-        rates of all ranks are known, it is the rank with the largest sum of exposed transfer and compression. Otherwise
-        it is the rank with the least communication time, exposed or hidden, because waiting for other ranks counts as
+        Transfer and compression are those of one rank, which probably waits least for the other ranks. This is the rank
+        with the largest sum of exposed transfer and compression if the link rates of all ranks are known. Otherwise it
+        is the rank with the least communication time, exposed or hidden, because waiting for other ranks counts as
         communication.
 
         Args:

@@ -41,9 +41,10 @@ def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
 def step_shares(
     step_kind: Callable[[int], str], period: int, num_steps: int, *, start: int = 0
 ) -> dict[str, StepShare]:
-    """Return all step kinds that occur in the training, or would occur in a longer one. The keys are their names.
+    """Return the step kinds of a training by name, with the first step of each kind and the kind's share of all steps.
 
-    Steps of one kind have equal message sizes. A kind that occurs only at the start of training has the share 0.
+    Kinds that would occur only in a longer training are included. The shares are those in a long training, in which a
+    kind that occurs only at the start has the share 0.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

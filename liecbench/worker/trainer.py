@@ -28,7 +28,7 @@ class Trainer:
         replica: The cell's model, optimizer, algorithm and data on this rank.
         events: Writer of progress for the ``liecbench`` command; None except on rank 0.
         trace_path: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs; only one rank per machine has it, and none without GPUs.
+        sampler: Sampler of this machine's GPUs. It is None on all ranks but one of a machine, and without GPUs.
     """
 
     def __init__(

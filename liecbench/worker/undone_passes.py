@@ -1,8 +1,7 @@
 """Forward and backward passes that do not train: their changes to a model are undone.
 
 A pass can change more than gradients, for example running statistics, a counter in a plain attribute, or the model's
-own random generator. ``undone`` remembers all that a model's Python objects hold, and restores it in place, so that
-every reference to these objects stays valid.
+own random generator. ``undone`` saves the state of a model's Python objects, and restores it in these same objects.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Clocks for the computing in a step: on the CPU with one thread, waiting for a processor does not count."""
+"""Clocks that measure computing: in CPU time if one thread computes on the CPU, and otherwise in elapsed time."""
 
 import time
 from typing import Final
@@ -42,5 +42,9 @@ def thread_clock(device: torch.device) -> Clock:
 
 
 def process_clock(device: torch.device) -> Clock:
-    """Return the clock for work that several threads share: ``thread_clock``, but with the whole process's CPU time."""
+    """Return the clock for work that several threads of this process share.
+
+    The clock is the CPU time of the whole process if ``device`` is the CPU and torch has one thread. Otherwise it is
+    wall time or, on a GPU, the GPU's time.
+    """
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)

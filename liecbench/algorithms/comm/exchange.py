@@ -138,7 +138,8 @@ class Exchange(ABC):
             ``vector``.
 
         Raises:
-            NonFiniteMessageError: If the mean is not finite, under the same conditions as in ``pull``.
+            NonFiniteMessageError: On every rank, if the mean is not finite. Over NCCL, ``mean`` raises nothing: the
+                algorithm raises an error one step later.
         """
         identity = Identity()
         return self.pull(identity, self.push(identity, vector, out=vector), out=vector, error=add)

@@ -77,13 +77,16 @@ class ExposureMeter:
         self._spans = deque[tuple[float, float, bool]]()  # its methods are atomic: no lock is needed
 
     def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
-        """Record that the communication thread did this kind of ``work`` from ``begin`` to ``end``."""
+        """Record that the communication thread did ``work`` from ``begin`` to ``end``.
+
+        The times are in seconds of ``time.perf_counter``.
+        """
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add the compression and communication between ``begin`` and ``end`` to ``totals``, in seconds.
+        """Add to ``totals`` the seconds of compression and of communication between ``begin`` and ``end``.
 
-        The training thread waits from ``begin`` to ``end``. Spans that ended by ``end`` are then forgotten.
+        The training thread waited from ``begin`` to ``end``. Add such windows in the order of time.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):

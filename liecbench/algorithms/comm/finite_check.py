@@ -17,8 +17,8 @@ class _Pending:
 class FiniteCheck:
     """Collects flags during a step, each with an error message. A flag is True if the checked values are finite.
 
-    If ``is_async``, ``end_step`` reads the flags of the previous step, so that the host need not wait for the GPU.
-    Otherwise it reads those of the step that ends.
+    ``end_step`` reads the flags of the step that ends. If ``is_async``, ``end_step`` reads the flags of the step before
+    instead, so that the host need not wait for the GPU.
     """
 
     def __init__(self, *, is_async: bool) -> None:
@@ -40,8 +40,7 @@ class FiniteCheck:
     def end_step(self) -> str | None:
         """End a step, and return the message of the first false flag, or None if all flags are true.
 
-        The flags are those of this step. If ``is_async``, they are those of the previous step, because this step's may
-        not be known yet.
+        The flags are those of this step or, if ``is_async``, those of the previous step.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])

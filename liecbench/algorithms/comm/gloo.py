@@ -27,21 +27,16 @@ class _Transfer:
 
 
 class GlooTransport(Transport):
-    """Sends to one peer after the other, in rotation: rank r sends first to r + 1, then to r + 2, and so on.
+    """Sends to one peer after the other, in rotation: rank r sends first to rank r + 1, then to r + 2, and so on.
 
-    The next send starts when a message from an earlier peer has arrived. If all sends started at once, they would slow
-    each other down: dense shards took 1.2 to 1.3 times the wire time, and in rotation 1.0 times. A root server that
-    sends updates back does not wait between its sends, because no other rank sends at that time.
-
-    The rotation begins with a barrier of all ranks if this takes little time beside the messages
-    (``Path.barrier_trips``).
-
-    Receives also start one after the other. Gloo sends a message only when its receiver has started to receive, so a
-    rank that is ahead does not share the receiver's link with the rank whose turn it is.
-
-    If ``path`` has a delay, as many messages are in flight as keep the path busy. If ``path`` is None, no delay is
-    assumed.
+    A rank sends and receives only as many messages at a time as keep ``path`` busy, but a root server sends its updates
+    without waiting. ``path`` is the slowest path between two ranks, or None for a path without delay.
     """
+
+    # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,
+    # and in rotation 1.0 times. A root server need not wait, because no other rank sends while it sends updates.
+    # Receives are limited, too: Gloo sends a message only when its receiver has started to receive, so a rank that is
+    # ahead does not share the receiver's link with the rank whose turn it is.
 
     def __init__(
         self,
@@ -105,7 +100,7 @@ class GlooTransport(Transport):
                 send.work.wait()
 
     def barrier_trips(self, traffic: Traffic) -> int:
-        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for none."""
+        """Return the number of successive one-way trips of the barrier before an exchange; 0 if there is no barrier."""
         if self._server != "sharded":
             return 0
         return self._path.barrier_trips(traffic.total_bytes, self._world_size, is_dense=traffic.is_dense)

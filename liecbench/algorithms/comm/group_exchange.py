@@ -36,8 +36,9 @@ class GroupExchange(Exchange):
             more messages before it waits for an answer.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: ``pull`` and ``gather`` call it with a boolean tensor of shape ``[]``: True if all received values are
-            finite. Only an asynchronous transport needs it. Over others, they raise NonFiniteMessageError instead.
+        on_flag: A function for asynchronous transports. ``pull`` and ``gather`` call it with a boolean tensor of shape
+            ``[]``, which is True if all received values are finite. With a synchronous transport or without this
+            function, ``pull`` and ``gather`` raise NonFiniteMessageError if a value is not finite.
     """
 
     def __init__(
@@ -168,11 +169,12 @@ class GroupExchange(Exchange):
         residual: Tensor | None = None,
         combine: Combine | None = None,
     ) -> Tensor:
-        """Send C(``vector``) to every other rank, and compute the same result from all C(``vector``) on every rank.
+        """Send C(``vector``) to every other rank, and write the mean of all ranks' C(``vector``) to ``out``.
 
-        The messages of all ranks are in memory at the same time, because every rank adds them in the same order. The
-        arguments are those of ``Exchange.gather``.
+        If ``combine`` is given, ``combine`` computes the result instead. Every rank gets the same result. The arguments
+        are those of ``Exchange.gather``.
         """
+        # The messages of all ranks are in memory at the same time, because every rank must add them in the same order.
         self._rng.begin_push()
         decoders = [self._rng.given_to(compressor, shard=rank, sender=rank) for rank in range(self.world_size)]
         with self._watch.timed("compress_seconds", "compress"):
@@ -205,9 +207,9 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return, for each shard of a vector of ``numel`` elements, a compressor for this rank's message.
+        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
 
-        Each is ``compressor`` with the random numbers of that message in the current push or pull.
+        Each is ``compressor`` with the random numbers of the message in the current push or pull.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 
@@ -245,14 +247,14 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return [message], whose payload lies in the scratch memory, to receive a vector of ``numel`` elements.
+        """Return a list with one message, in scratch memory, into which a vector of ``numel`` elements can be received.
 
-        Return an empty list if the scratch memory is too small.
+        The list is empty if the message is empty or does not fit into the scratch memory.
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 
 
 def _message_bytes(compressors: Mapping[Shard, Compressor]) -> int:
-    """Return the total bytes of one message for each shard; ``compressors`` has the compressor of each shard."""
+    """Return the total bytes of all shards' messages. ``compressors`` has the compressor of each shard's message."""
     return sum(compressor.message_bytes(shard.numel) for shard, compressor in compressors.items())

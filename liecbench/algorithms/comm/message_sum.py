@@ -21,7 +21,7 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message, compressor: Compressor) -> None:
-        """Queue a message that ``compressor`` decompresses; add the queue to ``total`` once it has ``batch_bytes``."""
+        """Queue a message of ``compressor``. If the queue then has at least ``batch_bytes``, add it to ``total``."""
         self._batch.append((compressor, message))
         if sum(waiting.payload_bytes for _, waiting in self._batch) >= self._batch_bytes:
             self.flush()

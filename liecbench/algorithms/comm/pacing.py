@@ -42,15 +42,14 @@ class Pacer:
 
     Every rank has an up link and a down link. Messages pass a link one after the other, each in bytes ÷ rate seconds,
     where the bytes include headers and acknowledgements. A message passes the sender's up link and the receiver's down
-    link at the same time. The sender writes the times at which the first and last byte reach the down link, on the
-    machine's monotonic clock, to memory that all ranks share. The receiver adds the time that this machine needs to
-    deliver a small message. TCP's slow start and the effect of flows on each other are not modelled. The constructor is
+    link at the same time. TCP's slow start and the effect of flows on each other are not modelled. The constructor is
     collective in the default group.
     """
 
     def __init__(self) -> None:
         self.is_active = False
         self._rank, num_ranks = dist.get_rank(), dist.get_world_size()
+        # Senders write the monotonic times at which a message's first and last byte reach the receiver's down link.
         times = _shared_zeros(num_ranks * num_ranks * _MAX_IN_FLIGHT * 2)
         self._times = times.view(num_ranks, num_ranks, _MAX_IN_FLIGHT, 2).numpy()
         self._num_sent, self._num_received = [0] * num_ranks, [0] * num_ranks

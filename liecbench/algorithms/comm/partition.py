@@ -117,7 +117,11 @@ class Block:
         return len(self._arrived) == len(self.parameters)
 
     def gather(self) -> None:
-        """Set ``gradient`` to the stored gradients: a view of them if float32 and adjacent in memory, else a copy."""
+        """Set ``gradient`` to one vector of the gradients that ``add_gradient`` stored.
+
+        The vector is a view of the stored gradients if they are float32 and adjacent in memory, and a float32 copy
+        otherwise.
+        """
         self._copied = [self._arrived[parameter] for parameter in self.parameters]
         self._arrived = {}
         if _are_adjacent(self._copied):

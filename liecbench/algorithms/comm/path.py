@@ -36,28 +36,31 @@ class Path:
         return 1 + round(self.delay_seconds * self.bytes_per_second / max(num_bytes, 1))
 
     def sends_in_flight(self, num_bytes: int, *, one_by_one: bool) -> int:
-        """Return how many messages of ``num_bytes`` a rank sends, and how many it receives, at the same time.
+        """Return the number of messages of ``num_bytes`` that a rank should have in flight in each direction.
 
-        ``one_by_one`` says whether the messages are uncompressed or the ranks aligned, so that one message suffices on
-        a path without delay.
+        Args:
+            num_bytes: The bytes of a message.
+            one_by_one: True if the messages are uncompressed, or if a barrier aligned the ranks. Then one message at a
+                time suffices on a path without delay. Otherwise the result is at least 2.
         """
         return max(1 if one_by_one else _COMPRESSED_IN_FLIGHT, self.messages_in_flight(num_bytes))
 
     def barrier_trips(self, num_bytes: int, world_size: int, *, is_dense: bool) -> int:
-        """Return how many one-way trips, one after the other, a barrier before an exchange takes; 0 for no barrier.
+        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for no barrier.
 
-        A barrier of n = ``world_size`` ranks takes ⌈log₂ n⌉ trips. There is one if n > 2, and if it takes at most 5 %
-        of the time of the transfer. A trip takes the path's delay and, if messages are compressed, the processor's time
-        for a message. Dense messages lose more time if ranks are not aligned.
+        A barrier of n ranks takes ⌈log₂ n⌉ trips. There is a barrier if n > 2, and if its trips take at most 5 % of the
+        time of the transfer. A trip takes the path's delay and, if messages are compressed, the processor's time for a
+        message.
 
         Args:
-            num_bytes: Bytes of the exchange's messages: one message per shard.
-            world_size: Number of ranks.
+            num_bytes: The sum of the bytes of one message per shard.
+            world_size: The number n of ranks.
             is_dense: Whether the messages are uncompressed.
         """
         if world_size <= 2:
             return 0  # there is no other rank with which a rank could share the receiver's link
         trips = math.ceil(math.log2(world_size))
+        # For dense messages a barrier may take longer, because they lose more time if ranks are not aligned.
         trip = self.delay_seconds + (0.0 if is_dense else self.message_seconds)
         return trips if trips * trip <= _MAX_BARRIER_SHARE * num_bytes / self.bytes_per_second else 0
 

@@ -15,10 +15,10 @@ from liecbench.compressors.base import Compressor
 
 
 class _WithoutArithmetic(TorchFunctionMode):
-    """Makes torch skip in-place operations and operations with ``out``, while it is entered as a context manager.
+    """A context manager in which torch skips in-place operations and operations with an argument ``out``.
 
-    Tensors on the meta device have no values, so that these operations would have no effect. If they ran, torch would
-    import its compiler, which takes seconds.
+    On tensors of the meta device, which have no values, these operations would change nothing. Skipping them keeps
+    torch from importing its compiler, which takes seconds.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -57,7 +57,10 @@ class RecordingExchange(Exchange):
 
     @contextmanager
     def recording(self, method: str) -> Iterator[None]:
-        """Make torch skip arithmetic while the ``with`` body runs the method whose name is ``method``.
+        """Make torch skip in-place operations and operations with ``out`` while the ``with`` body runs.
+
+        Args:
+            method: The name of the method that the body runs, for the error message.
 
         Raises:
             ScheduleError: If the body reads a tensor's values.

@@ -26,9 +26,9 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard [0, n), where n is the length of one worker's vector: all servers' shards as one.
+        """Return the shard [0, n), which joins the shards of all servers; n is the length of one worker's vector.
 
-        ``numel`` is the length of all workers' vectors together, n · ``world_size``.
+        ``numel`` is n · ``world_size``, the length of all workers' vectors together.
         """
         return Shard(self.rank, 0, numel // self.world_size)
 
@@ -68,9 +68,10 @@ class SimulatedExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Write q = C(``mean`` + ``error``) to every worker's part of ``out``, or add it to every part of ``add_to``.
+        """Compute q = C(``mean`` + ``error``), where C is ``compressor``.
 
-        The arguments are those of ``Exchange.pull``.
+        Write q to every worker's part of ``out``, or add ``weight`` · q to every worker's part of ``add_to``. The
+        arguments are those of ``Exchange.pull``.
         """
         self._rng.begin_pull()
         is_exact = isinstance(compressor, Identity)

@@ -10,14 +10,14 @@ from liecbench.algorithms.comm.timing import Stopwatch
 
 
 class TimedGroup:
-    """A stand-in for a process group, which counts time in all-reduces as communication and other time as compression.
+    """A stand-in for a process group, which times the function that uses it, such as torch's ``powerSGD_hook``.
 
-    It is for functions that use only the group's size and asynchronous ``torch.distributed.all_reduce`` calls, one
-    after the other, such as torch's ``powerSGD_hook``.
+    The time of all-reduces counts as communication, and all other time of the function as compression. The function may
+    use only the group's size and asynchronous ``torch.distributed.all_reduce`` calls, one after the other.
 
     Args:
         group: The process group that runs the all-reduces.
-        watch: Counts and traces the seconds.
+        watch: The stopwatch to which the seconds are added.
         end_timestamp: A function that is called when an all-reduce ends, and returns the timestamp of the end.
     """
 

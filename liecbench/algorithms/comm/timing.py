@@ -23,7 +23,10 @@ class Clock(ABC):
 
     @abstractmethod
     def timestamp(self) -> Any:
-        """Return a timestamp that is reached when all work that the caller has issued so far is done."""
+        """Return a timestamp of the end of all work that the caller has issued so far.
+
+        On a GPU, this end may come after the call.
+        """
 
     @abstractmethod
     def now(self) -> Any:
@@ -49,7 +52,7 @@ class HostClock(Clock):
         return time.perf_counter()
 
     def now(self) -> float:
-        """Return the seconds of ``time.perf_counter``, as ``timestamp`` does, because the CPU queues no work."""
+        """Return the seconds of ``time.perf_counter``, as ``timestamp`` does."""
         return self.timestamp()
 
     def record(self, start: float, end: float, callback: OnTimed) -> None:
@@ -57,7 +60,7 @@ class HostClock(Clock):
         callback(start, end)
 
     def synchronize(self) -> None:
-        """Do nothing, because no callback is due: ``record`` calls each one immediately."""
+        """Do nothing: ``record`` has already called every callback."""
 
 
 class GpuClock(Clock):
@@ -146,7 +149,10 @@ class Tracer:
         self._spans: list[Span] = []
 
     def add(self, name: str, track: str, start: float, end: float) -> None:
-        """Collect a span that lasts from ``start`` to ``end``, in seconds of ``time.perf_counter``."""
+        """Add a piece of work to the row ``track`` of the timeline.
+
+        ``start`` and ``end`` are in seconds of ``time.perf_counter``.
+        """
         self._spans.append(Span(name, track, start, end))
 
     def drain(self) -> list[Span]:
@@ -156,9 +162,10 @@ class Tracer:
 
 
 class Stopwatch:
-    """Times ``with`` bodies: adds seconds to ``counters``, spans to ``exposure`` and, if enabled, to ``tracer``.
+    """A stopwatch for the compression and communication in ``with`` bodies. Thread-safe.
 
-    Thread-safe.
+    The seconds of a body are added to ``counters``, and its begin and end are added to ``exposure``. While ``tracer``
+    is enabled, the begin and end are also added to ``tracer``.
     """
 
     def __init__(
@@ -211,7 +218,7 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Add to ``exposure`` the link seconds of the messages that ``counters`` counts in the ``with`` body.
+        """Add to ``exposure`` the least link seconds of all messages that are sent or received in the ``with`` body.
 
         The messages are assumed to be in flight at the same time.
         """

@@ -27,15 +27,15 @@ class Traffic:
         incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
         overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
-        total_bytes: The payload bytes of one message per shard (in a gather, per rank). They must be equal on all
-            ranks, or some would wait in a barrier that the others skip.
+        total_bytes: The sum of the payload bytes of one message per shard or, in a gather, of one message per rank. It
+            must be equal on all ranks.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
     incoming: dict[int, Callable[[], Message]] = field(default_factory=dict)
     overlap: Callable[[], None] = lambda: None
     is_dense: bool = True
-    total_bytes: int = 0
+    total_bytes: int = 0  # if it differed between ranks, some would wait in a barrier that the others skip
 
 
 class Transport(ABC):
@@ -73,7 +73,10 @@ class Transport(ABC):
         """
 
     def barrier_trips(self, traffic: Traffic) -> int:
-        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for none."""
+        """Return the number of one-way trips, made one after the other, that the barrier before an exchange takes.
+
+        Return 0 if there is no barrier.
+        """
         return 0
 
     def _count_sent(self, message: Message) -> None:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class HostStream:
-    """The stream of work on the CPU, where the work of a call is done when the call returns: nothing has to wait."""
+    """The stream of work on the CPU. No method waits, because the work of a call is done when the call returns."""
 
     @property
     def devices(self) -> list[int | str | torch.device] | None:
@@ -113,13 +113,13 @@ class CallingThread:
 class CommunicationThread:
     """A thread that runs jobs in the order of ``submit``.
 
-    On a GPU, the work of a job waits for the work that the caller of ``submit`` issued before the call. The thread is a
-    daemon, so that a rank that fails can exit, and its peers can notice, even while the thread waits for a message.
+    On a GPU, the work of a job waits for the work that the caller of ``submit`` issued before the call.
     """
 
     def __init__(self, stream: HostStream) -> None:
         self._jobs: SimpleQueue[tuple[Any, Callable[[], None]] | None] = SimpleQueue()
         self._stream = stream
+        # A daemon, so that a failed rank can exit while the thread waits for a message, and the peers can notice.
         self._thread = threading.Thread(target=self._work, name="liecbench-communication", daemon=True)
         self._thread.start()
 
@@ -157,7 +157,7 @@ class CommunicationThread:
         return result
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for its end, as ``wait`` does."""
+        """Run a job, wait for its end as ``wait`` does, and return the job's result."""
         return self.wait(self.start(job))
 
     def close(self) -> None:

@@ -26,9 +26,9 @@ def verdict_name(outcome: Outcome) -> str:
 
 
 def to_json(outcome: Outcome) -> str:
-    """Return one JSON object of type ``liecbench-check``.
+    """Return the outcome as the text of one JSON object, whose ``type`` is ``liecbench-check``.
 
-    Times are in seconds, sizes in bytes, and changes are fractions; a value that is infinite or undefined is null.
+    Times are in seconds, sizes in bytes, and changes are fractions. Infinite and undefined numbers are null.
     """
     content = {
         "type": "liecbench-check",

@@ -91,7 +91,7 @@ def _evidence(result: CheckResult) -> str:
 def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
     """Return ``baseline`` and ``now`` as texts with the unit of ``metric``, or as percentages if ``percent``.
 
-    The texts have enough digits that a difference of a single byte is visible.
+    Unequal values get enough digits to look different, but at most ``_MOST_DIGITS``.
     """
     measured = metric.partition("_per_")[0]
     kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")

@@ -31,17 +31,17 @@ class Case:
 
     @property
     def launch_key(self) -> tuple[object, ...]:
-        """Key that is equal for cases that can be measured in one launch of both sides' ranks, one after the other."""
+        """Key that is equal for cases that one launch of both sides' ranks can measure, one case after the other."""
         return (launch_key(self.a), launch_key(self.b))
 
 
 def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
-    """Return one case per pair of cells of A and B at the same position.
+    """Return one case per pair of cells: the first cells of A and B, the second cells of A and B, and so on.
 
-    Of cells that differ only in the seed, only the first is used and counted.
+    Of several cells that differ only in the seed, all but the first are ignored.
 
     Raises:
-        LiecbenchError: If A and B have different numbers of cells, not counting seeds.
+        LiecbenchError: If A and B have different numbers of cells, without the ignored ones.
     """
     cells_a, cells_b = _first_seeds(a), _first_seeds(b)
     if len(cells_a) != len(cells_b):

@@ -30,10 +30,10 @@ class PairedTest:
 
 
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
-    """Return one verdict per test, given all tests of a check.
+    """Return the result of each test, given all tests of a check.
 
-    If a test's own pairs decide it, they give its verdict. Otherwise the test is FAIL under three conditions, and
-    INCONCLUSIVE if one is not met:
+    A test has the verdict that its own pairs show. If they show none, the verdict is FAIL if three conditions hold, and
+    INCONCLUSIVE otherwise:
 
     - Holm's procedure over all tests shows that side B is slower than the tolerance allows.
     - The two sides were launched often enough.

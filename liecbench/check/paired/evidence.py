@@ -1,12 +1,12 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
 A pair's log-ratio is d = ln(B's step time ÷ A's step time), and t is the allowed log-ratio. The null hypothesis says
-that the median of d is at most t, so that d > t with a probability p ≤ ½. The E-value is a likelihood ratio, computed
-from how many of the first n values exceed t. The numerator is the likelihood under a uniform mixture over p in [½, 1],
-and the denominator is the likelihood under p = ½. Under the null hypothesis, the probability that the E-value ever
-reaches 1/α is at most α, even if it is computed after every pair. (If p = ½, the E-value is a test martingale, to which
-Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970, Statistical methods related to
-the law of the iterated logarithm, eq. 7.)
+that the median of d is at most t. In other words, d > t has a probability p ≤ ½. The E-value is a likelihood ratio,
+computed from the number of pairs so far and the number of them with d > t. The numerator is the likelihood under a
+uniform mixture over p in [½, 1], and the denominator is the likelihood under p = ½. Under the null hypothesis, the
+probability that the E-value reaches 1/α after any number of pairs is at most α. (If p = ½, the E-value is a test
+martingale, to which Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970,
+Statistical methods related to the law of the iterated logarithm, eq. 7.)
 """
 
 import functools
@@ -25,9 +25,11 @@ _AUTOCORRELATION_FACTOR: Final = 1.15
 def e_value(num_pairs: int, num_beyond: int) -> float:
     """Return the E-value for the claim that a pair's log-ratio is beyond a limit with a probability of more than ½.
 
-    Of n = ``num_pairs`` pairs, k = ``num_beyond`` are beyond the limit:
+    This is E(n, k) = 2^(n+1) / ((n+1)·C(n, k)) · P(Bin(n+1, ½) ≤ k).
 
-    E(n, k) = 2^(n+1) / ((n+1)·C(n, k)) · P(Bin(n+1, ½) ≤ k)
+    Args:
+        num_pairs: The number n of pairs.
+        num_beyond: The number k of pairs whose log-ratio is beyond the limit.
     """
     term = below = 1
     for j in range(num_beyond):  # math.comb for each term would take seconds for a thousand pairs
@@ -39,7 +41,8 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
     """Return the least number of log-ratios beyond the tested limit with which the E-value reaches ``threshold``.
 
-    ``num_pairs`` is the number of all log-ratios. Return None if it is too small.
+    ``num_pairs`` is the number of all log-ratios. Return None if the E-value stays below ``threshold`` even if all
+    log-ratios are beyond the limit.
     """
     return next((k for k in range(num_pairs + 1) if e_value(num_pairs, k) >= threshold), None)
 

@@ -165,6 +165,6 @@ def _check_imports(revision: Revision, packages: Path) -> None:
 
 
 def _last_lines(printed: str) -> str:
-    """Return the last lines of a build's output before pip's own advice. These lines have the error message."""
+    """Return the last lines of what a failed build printed, without the lines that pip printed after them."""
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])

@@ -20,8 +20,8 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time.
-        alpha: The largest probability that any test of the check fails although B is slower by more than ``tolerance``
-            in no test.
+        alpha: The largest probability that the check fails one or more tests in which B is not slower than A by more
+            than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
         fewest_relaunches: The number of launches of both sides that a verdict needs. Step times differ from launch to
@@ -36,11 +36,11 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the E-value with which a test's own pairs show that B is slower than A by more than ``tolerance``.
+        """Return the least E-value with which a test shows that B is slower than A by more than ``tolerance``.
 
-        ``num_tests`` is the number of tests of the whole check. At the end of the check, Holm's procedure can also fail
-        a test with a smaller E-value.
+        ``num_tests`` is the number of tests of the whole check.
         """
+        # At the end of the check, Holm's procedure can also fail a test with a smaller E-value.
         return num_tests / self.alpha
 
     @property

@@ -18,20 +18,18 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence for two claims: that B's slowdown is above the tolerance, and that it is below the bound.
+    """Return the evidence of ``pairs`` for two claims on how much slower side B is than side A.
 
-    Each pair gives a new E-value for each claim. A claim's evidence is its largest E-value; 1 without pairs.
+    One claim is that B is slower by more than ``rule.tolerance``, the other that B is slower by less than
+    ``rule.bound``. After each pair, an E-value of each claim is computed from all pairs so far. The evidence for a
+    claim is the largest of its E-values, or 1 if there are no pairs.
     """
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the evidence for two claims about the slowdown of B.
-
-    The claims are that it is above the tolerance, and that it is below the bound. The evidence for a claim is the
-    largest E-value so far.
-    """
+    """Yield, after each pair, the evidence of all pairs so far for the two claims of ``weigh``."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):
@@ -76,9 +74,9 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    FAIL claims that B is slower than A by more than the tolerance. PASS claims that B is slower by less than the bound.
-    A claim is out of reach if the median of a finished launch contradicts it, or if its E-value would stay too small
-    even if all remaining pairs supported it. If the rule has too few launches for a verdict, return False.
+    A verdict is out of reach if the median of a finished launch contradicts it, or if the verdict's E-value would stay
+    too small even if all remaining pairs supported it. Return False before the first pair, and if the rule cannot
+    decide.
 
     Args:
         pairs: The pairs of the test so far.
@@ -144,9 +142,12 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    A verdict needs pairs of at least n = ``rule.fewest_relaunches`` launches. Each of the first n − 1 launches measures
-    1/n of the fewest pairs that a verdict needs, but at most 1/n of ``rule.most_pairs``. Each later launch measures
-    ``rule.most_pairs`` ÷ ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
+    Let n be ``rule.fewest_relaunches``, the number of launches that a verdict needs, and m the smallest number of pairs
+    with which any verdict is possible. Each of the first n − 1 launches measures m/n pairs, but at most
+    ``rule.most_pairs`` / n. Each later launch measures ``rule.most_pairs`` / ``rule.usual_relaunches`` pairs. Every
+    launch measures at least ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
+
+    ``num_tests`` is the number of tests of the whole check, on which m depends.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -156,12 +157,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if B's median slowdown against A is above ``rule.tolerance`` in every launch of the two sides."""
+    """Return True if, in every launch, side B's median slowdown against side A is above ``rule.tolerance``."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if B's median slowdown against A is below ``rule.bound`` in every launch of the two sides."""
+    """Return True if, in every launch, side B's median slowdown against side A is below ``rule.bound``."""
     return all(statistics.median(values) < math.log1p(rule.bound) for values in by_relaunch(pairs))
 
 

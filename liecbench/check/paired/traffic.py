@@ -45,6 +45,6 @@ def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) ->
 
 
 def _totals(a: BurstResult, b: BurstResult) -> dict[str, tuple[int, int]]:
-    """Return A's and B's payload bytes and number of messages, each summed over all ranks, by metric."""
+    """Return (A's total, B's total) over all ranks, for each of the metrics ``payload_bytes`` and ``messages``."""
     payload_a, payload_b = (sum(side.sent_bytes) + sum(side.received_bytes) for side in (a, b))
     return {"payload_bytes": (payload_a, payload_b), "messages": (sum(a.messages), sum(b.messages))}

@@ -96,7 +96,7 @@ class StoredEpoch:
         return found
 
     def has_ranks(self, count: int) -> bool:
-        """Return True if every list with one number per rank has ``count`` numbers."""
+        """Return True if the epoch has the bytes and messages of exactly ``count`` ranks."""
         payload, wire = self.payload_bytes, self.wire_bytes
         if not len(payload.sent) == len(payload.received) == len(self.messages) == count:
             return False
@@ -163,7 +163,7 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
-        """The fields of the environment, and the settings that do not change the bytes sent: names and values."""
+        """The fields of the environment, and the settings that do not change the bytes sent, by name."""
         return conditions(self.keys, self.environment)
 
     @functools.cached_property

@@ -126,10 +126,7 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return True if the communication seconds of the rank that communicated least are recorded or not needed.
-
-    They are not needed if the epoch has no timed step or sent no bytes.
-    """
+    """Return False if an epoch lacks ``least_communicate_seconds`` although it has timed steps and sent bytes."""
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 

@@ -54,11 +54,12 @@ class StoredEnvironment(Model):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SpecKeys:
-    """Texts and values by which cells are matched. A text is equal for specs that have equal values.
+    """The parts of a cell's spec by which cells are matched.
 
     Attributes:
-        without_seed: A text of all fields of the spec but the seed.
-        of_bytes: A text of the fields that can change the bytes that a method sends, without the seed.
+        without_seed: A text with all fields but the seed. The text is equal for specs with equal fields.
+        of_bytes: A text with the fields that can change the bytes that a method sends, without the seed. The text is
+            equal for specs in which these fields are equal.
         settings: The values of the fields that cannot change these bytes, by name.
         on_gpus: True if the cell runs on GPUs.
     """
@@ -70,7 +71,10 @@ class SpecKeys:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
-        """Return the keys of a spec. Specs that differ only in the seed share one object."""
+        """Return the texts and values by which a cell with this spec is matched with others.
+
+        Specs that differ only in the seed share one object.
+        """
         return _spec_keys(alike_key(spec))
 
 

@@ -54,8 +54,9 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
     ``margin`` is a share of the baseline's wire bytes.
 
     Returns:
-        Up to two results: that of the worst seed whose wire bytes are known on both sides, and one that is NOT_COMPARED
-        if the wire bytes of any seed are unknown on a side. The list is empty if the cell sends nothing.
+        Up to two results. One is that of the worst seed, among seeds whose wire bytes are known on both sides. The
+        other is NOT_COMPARED, and is returned if the wire bytes of any seed are unknown on a side. The list is empty if
+        the cell sends nothing.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]
@@ -114,10 +115,7 @@ def _signed(old: float, new: float) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return a result for the cell ``label``, with the values of one seed.
-
-    This is the seed whose values changed most, among the seeds that fail if any does.
-    """
+    """Return the result of the worst seed (see ``badness``) as the result of the cell ``label``."""
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

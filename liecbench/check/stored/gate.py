@@ -111,7 +111,7 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
 
 
 def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
-    """Return one result per kind of problem: cells that diverged, are unfinished, or were run on one side only.
+    """Return results on the cells that diverged, are unfinished, or are only in the results or only in the baseline.
 
     ``label`` is the name of the group's cells.
     """

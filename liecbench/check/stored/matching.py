@@ -53,7 +53,7 @@ class CellMatch:
         return self.current.seed
 
     def differences(self, kind: Kind) -> list[str]:
-        """Return a text for each difference that prevents comparing metrics of this kind, such as times.
+        """Return a text for each difference that prevents comparing metrics of ``kind``, such as times.
 
         Payload bytes and messages belong to no kind, because they can always be compared.
         """
@@ -63,10 +63,10 @@ class CellMatch:
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return the index in ``baseline`` of the cell to compare with each cell of ``current``; None if there is none.
+    """Return for each cell of ``current`` the index in ``baseline`` of the cell to compare with; None if there is none.
 
-    A cell of the baseline qualifies if it has the same seed, and the same settings among those that can change the
-    bytes sent. Of several such cells, the one with the most other settings and environment fields in common is chosen.
+    Both cells have the same seed, and agree in all settings that can change the number of bytes sent. If several cells
+    of the baseline qualify, the one that agrees in the most other settings and environment fields is chosen.
     """
     candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):
@@ -76,11 +76,12 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the fields of each of the baseline's cells that ``differences_from_nearest`` searches.
+    """Return the candidates for ``differences_from_nearest``: the fields, by name, of cells of the baseline.
 
-    If the baseline has more than 500 cells, only one of the cells that differ only in the seed is searched, and at most
-    200 in all: comparing thousands of cells with thousands of others would take hours.
+    If the baseline has at most 500 cells, all of them are candidates. Otherwise, only one cell of each group of cells
+    that differ only in the seed is a candidate, and at most 200 cells are candidates in all.
     """
+    # Comparing thousands of cells with thousands of others would take hours.
     if len(baseline) > _MOST_CANDIDATES:
         groups = {entry.keys.without_seed: entry for entry in reversed(baseline)}
         baseline = list(reversed(groups.values()))[:_MOST_GROUPS]
@@ -88,10 +89,10 @@ def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]
 
 
 def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a text for each field in which ``entry`` differs from the nearest candidate.
+    """Return a text for each field that differs between ``entry`` and the nearest candidate.
 
-    This is the candidate with the largest number of fields that are equal. Fields that do not change the bytes that a
-    method sends are left out.
+    An example of a text is ``ratio: 0.01 in the baseline, 0.1 here``. The nearest candidate is the one with the most
+    fields equal to those of ``entry``. Fields that cannot change the bytes that a method sends have no text.
     """
     mine = flat_fields(entry.spec)
     nearest = max(candidates, key=lambda other: sum(other.get(name) == value for name, value in mine.items()))
@@ -105,7 +106,7 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
 
 
 def _most_similar(entry: BaselineCell, candidates: Sequence[int], baseline: Sequence[BaselineCell]) -> int | None:
-    """Return the candidate whose conditions agree with those of ``entry`` in most fields; None without candidates.
+    """Return the candidate that agrees with ``entry`` in the largest number of conditions; None without candidates.
 
     Candidates are indices in ``baseline``.
     """

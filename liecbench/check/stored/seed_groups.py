@@ -41,7 +41,7 @@ class SeedGroup:
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:
-        """Return the seeds of the cells in ``known`` with this status."""
+        """Return the seeds of the cells in ``known`` whose status is ``status``, such as ``diverged``."""
         return [cell.spec["seed"] for cell in self.known if cell.status == status]
 
 

@@ -36,8 +36,8 @@ class BoundVerdict:
 
     Attributes:
         verdict: The verdict.
-        bounds: The mean amount by which the results are worse, with confidence bounds; None if a single seed gives no
-            bounds.
+        bounds: The mean amount by which the results are worse, with confidence bounds; None if there is one seed, and
+            its results differ from the baseline.
         smallest_detectable: The amount above which the mean would have failed, with the same spread. Set only if the
             bounds are inconclusive.
         seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, with the same mean and spread.
@@ -125,7 +125,7 @@ def _seeds_needed(losses: Sequence[float], margin: float, level: float, resoluti
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of verdicts with confidence bounds: 2, on accuracy and on loss, or 0 with a single seed."""
+    """Return the number of verdicts with confidence bounds: 2 (accuracy and loss), or 0 if there is only one seed."""
     return 2 if len(matches) > 1 else 0
 
 

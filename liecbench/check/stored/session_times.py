@@ -11,10 +11,10 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs, with ``least_communicate_seconds`` computed from the median burst instead of the mean.
+    """Return a cell's epochs, with ``least_communicate_seconds`` computed from medians over bursts instead of means.
 
-    A burst is a series of consecutive timed steps. ``least_communicate_seconds`` is the communication time of the rank
-    that communicated least. If the cell was not timed in bursts, its epochs are returned unchanged.
+    ``least_communicate_seconds`` is the communication time of the rank that communicated least. A burst is a series of
+    consecutive timed steps. If the cell was not timed in bursts, its epochs are returned unchanged.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

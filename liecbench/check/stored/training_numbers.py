@@ -1,6 +1,7 @@
-"""Compare compression error and norm of the residuals over whole trainings, by their mean change over seeds.
+"""Compare the compression error and the norm of the residuals over whole trainings with those of a baseline.
 
-Single trainings cannot be compared, because differences of rounding grow from step to step.
+The mean change over seeds is compared with a margin. The change of a single training says little, because differences
+of rounding grow from step to step.
 """
 
 import statistics
@@ -36,13 +37,13 @@ def number_results(
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         metric: The metric.
         margin: Allowed mean relative change, in either direction.
-        equal: Relative change up to which the values of a seed are equal, so that no interval is needed.
+        equal: The verdict is PASS if no seed changes by more than this share, whatever the interval is.
         level: Probability that a confidence bound is wrong.
 
     Returns:
-        One result, or an empty list if neither side has the metric. The verdict is FAIL if only one side has the
-        metric, or if the mean change is shown to be beyond the margin; PASS if it is shown to be within; else
-        INCONCLUSIVE.
+        One result, or an empty list if neither side has the metric. FAIL: only one side has the metric, or the
+        confidence interval of the mean change is wholly beyond ±``margin``. PASS: no seed changes by more than
+        ``equal``, or the interval is within ±``margin``. INCONCLUSIVE: all other cases.
     """
     for match in matches:
         for epoch, now in zip(match.baseline.epochs, match.current.epochs, strict=False):

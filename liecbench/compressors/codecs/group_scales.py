@@ -1,4 +1,4 @@
-"""The parts of a payload that begins with one float32 scale for each group of adjacent values."""
+"""Access to payloads that begin with one float32 scale for each group of adjacent values."""
 
 from typing import Literal
 

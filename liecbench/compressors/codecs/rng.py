@@ -33,7 +33,7 @@ class Randomised(Compressor):
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 
     def seed_of_all_senders(self, seed: int) -> int:
-        """Return a 64-bit seed that is the same for every sender's message, the server's included.
+        """Return a 64-bit seed that all messages of one shard share in a push and in the pull that follows.
 
         The result depends on ``seed`` and on the step, block, shard and stage in ``rng_key``.
         """

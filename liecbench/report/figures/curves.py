@@ -82,10 +82,11 @@ _TOKENS: Final = _Cost(
 
 
 def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
-    """Yield six figures: test accuracy and training loss, each against epochs, seconds and payload bytes.
+    """Yield twelve figures of the trained rows. A figure for which there are no rows has no curves.
 
-    For language models, yield their test loss, perplexity and training loss instead, each against tokens, seconds and
-    payload bytes.
+    - Language models: test loss and perplexity, each against tokens, seconds and payload bytes.
+    - Other models: test accuracy against epochs, seconds and payload bytes.
+    - All models: training loss against epochs, seconds and payload bytes.
     """
     trained = [row for row in rows if row.is_trained]
     language_models = [row for row in trained if row.is_language_model]

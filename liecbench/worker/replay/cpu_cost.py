@@ -1,7 +1,8 @@
-"""The CPU seconds of this machine for a replayed step: of all ranks together, and of the delay line between them.
+"""Estimate the CPU seconds that this machine needs to replay one step, for all ranks and the delay line together.
 
-The constants were measured on 2 busy cores, with 2 to 16 ranks whose real links had 5 to 125 Mbit/s. Of 44 steps, four
-fifths took 0.81 to 1.28 times the seconds computed here, and all took 0.79 to 1.49 times.
+The delay line is the process that emulates the links. The constants were measured on 2 busy cores, with 2 to 16 ranks
+whose real links had 5 to 125 Mbit/s. Of 44 measured steps, four fifths took 0.81 to 1.28 times the estimate, and all
+took 0.79 to 1.49 times the estimate.
 """
 
 import math

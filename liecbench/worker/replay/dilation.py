@@ -36,9 +36,8 @@ def estimated_slowdown(
 ) -> Slowdown:
     """Return the slowdown at which this machine is expected to keep up with all methods of a session.
 
-    If a dilation of at most 16 suffices, messages keep their sizes. Otherwise the sizes are divided by the smallest
-    power of two with which such a dilation suffices. If no power of two achieves this, they are divided by the one with
-    the least dilation. No message becomes smaller than 4 kB.
+    Message sizes are divided by a power of two: the smallest, from 1, with which a dilation of at most 16 suffices. If
+    none suffices, it is the power of two with the least dilation. The division makes no message smaller than 4 kB.
 
     Args:
         methods: For each method, a cell with it and the method's step kinds. The cell's links must be shaped.
@@ -74,8 +73,9 @@ def estimated_dilation(
 ) -> int:
     """Return the least whole dilation at which this machine is expected to keep up with a replay.
 
-    It keeps up if the ranks and links use at most 30 % of the processors in each step, and if its own time for messages
-    is at most 5 % of the time of all steps. Return ``MOST_DILATION`` if no smaller dilation suffices.
+    The machine keeps up if both conditions hold: ranks and emulated links use at most 30 % of the processors' time in
+    each step, and the time that the machine itself adds to messages is at most 5 % of the time of all steps. If no
+    dilation below ``MOST_DILATION`` suffices, return ``MOST_DILATION``.
 
     Args:
         cell: The cell whose steps are replayed; its links must be shaped.

@@ -28,7 +28,8 @@ class ReplayedAllReduces:
         pauses: This rank's pauses.
         extra_seconds: Seconds, before dilation, of a pause after the last all-reduce of a step. It makes up for the
             processor time of messages, which dilation does not lengthen.
-        slowdown: The factor by which the vectors that are really sent are smaller than in the schedule.
+        slowdown: The slowdown of the replay. Its ``message_divisor`` is the factor by which the vectors that are really
+            sent are smaller than those in the schedule.
     """
 
     schedule: Schedule

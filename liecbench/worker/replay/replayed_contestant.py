@@ -37,17 +37,18 @@ class Stage:
 
     Attributes:
         profile: The profile of the model.
-        slowdown: The factors by which everything is slower, and messages are smaller, than what is emulated.
+        slowdown: The factors by which the replay is slower, and its messages are smaller, than what it emulates.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: The number of timed steps in the next burst, by the id of a contestant's cell and by step kind.
-            Every burst sets it anew. It is kept for all placements, so that only the first needs a burst to find it.
+        num_steps: The number of steps to time in the next burst, by the id of a contestant's cell and by step kind.
+            Each burst sets the number for the next burst of the same contestant and step kind.
     """
 
     profile: Profile
     slowdown: Slowdown
     link: TrainingLink
     heartbeat: Callable[[], None]
+    # The numbers are kept for all placements, so that only the first placement needs extra bursts to find them.
     num_steps: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -172,7 +173,7 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the length of the pause after work that the dilation does not lengthen, in seconds of the emulated device.
+    """Return how long to pause after work that the dilation does not slow down, in seconds of the emulated device.
 
     The work really takes ``seconds``. Work and pause together really take ``seconds`` × ``dilation``.
     """

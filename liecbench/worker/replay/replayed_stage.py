@@ -56,9 +56,9 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function as ``session_stage.Stage.compute_timer`` does, but measure nothing.
+        """Return the function that ``session_stage.Stage.compute_timer`` describes.
 
-        The seconds that a contestant's step computes come from the profile.
+        The function measures nothing: the seconds that a contestant's step computes come from the profile.
         """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]
@@ -100,7 +100,7 @@ class ReplayedStage:
         )
 
     def _measured_share(self, stage: Stage) -> float:
-        """Return, equal on all ranks, the share of the processors that the busiest contestant uses. Collective."""
+        """Return the share of the processors that the busiest contestant uses, equal on all ranks. Collective."""
         self._link.shape()
         shares = []
         for contestant in self._session.contestants:

@@ -81,9 +81,10 @@ class ReplayedStep:
         self.all_reduces.start_bucket(block)
 
     def _make_last_calls(self, until: float) -> None:
-        """Make the calls that follow the optimizer's step.
+        """Make the exchanges that follow the optimizer's step.
 
-        If they overlap with the computing of later steps, also sleep until ``until``, when that computing ends.
+        If later steps compute meanwhile, also sleep until that computing ends. It ends at the time ``until``, which is
+        in seconds of ``time.perf_counter``.
         """
         if not self.schedule.overlapped_steps:
             self._make_calls(None)

@@ -1,4 +1,4 @@
-"""The profile that a timing session replays: the scenario's, or one that rank 0 measures while all others wait."""
+"""The profile that a timing session replays: the scenario's, or one that rank 0 measures while all other ranks wait."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Measure the seconds per message, and return ``found`` with them. Also write them to its files. Collective."""
+    """Return ``found`` with the measured seconds per message, and write them to ``found.files`` as well. Collective."""
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)

@@ -1,4 +1,4 @@
-"""The recorded seconds of everything that one rank computes and compresses in a step, looked up in a profile."""
+"""The seconds in which one rank computes and compresses in a step, taken from a profile."""
 
 import math
 from dataclasses import dataclass

@@ -78,16 +78,16 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Find half of the bits of the ``rank``-th largest magnitude: the upper 15 bits, or the lower 16 bits.
+    """Return the upper 15 bits or the lower 16 bits of a magnitude that is given by its rank.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: Negative to find the upper half, among all elements. Otherwise the lower half is found, among the
-            elements whose upper half is ``upper``.
-        rank: The rank, 1 for the largest magnitude.
+        upper: A negative number to return the upper bits. Otherwise, only the elements whose upper bits are ``upper``
+            are considered, and the lower bits are returned.
+        rank: The rank of the magnitude among the considered elements, 1 for the largest magnitude.
 
     Returns:
-        The half, and the rank among the elements with this half.
+        The bits, and the rank of the magnitude among the considered elements that have these bits.
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -120,10 +120,11 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 
 @compiled("i8(i4[::1], i8, i4, i8[::1])")
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
-    """Write to ``positions`` the positions of the magnitudes that are at least ``threshold``, and return their number.
+    """Write the positions of magnitudes of at least ``threshold`` to ``positions``; return the number of positions.
 
-    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are scratch memory. If more
-    positions are found than fit before them, the search stops, and the returned number is larger than what fits.
+    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are scratch memory, so the
+    capacity is ``positions.size`` − ``_BLOCK``. If there are more positions than that, the search stops early, and the
+    returned number is above the capacity.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):

@@ -95,8 +95,6 @@ def largest_bits(bits):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def largest_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return max|v|, which is not finite if any value is not finite.
-
-    Magnitudes keep their order when their bits are read as integers, and NaN is then larger than infinity.
-    """
+    """Return max|v| over ``values``. This maximum is not finite if any value is not finite."""
+    # Magnitudes keep their order when their bits are read as integers, and NaN is then larger than infinity.
     return np.int32(largest_bits(values.view(np.int32))).view(np.float32)

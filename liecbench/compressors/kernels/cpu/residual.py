@@ -13,6 +13,7 @@ def residual_arguments(vector: Tensor, residual: Tensor | None) -> tuple[np.ndar
     ``in_place`` is True if the residual overwrites the vector. If ``residual`` is None, ``has_residual`` is False, and
     ``vector`` is returned as the first argument, which the kernel then ignores.
     """
+    # Kernels have a separate loop for in_place, because LLVM vectorises an in-place loop only if it uses one array.
     target = vector if residual is None else residual
     return target.numpy(), residual is not None, target.data_ptr() == vector.data_ptr()
 

@@ -9,10 +9,10 @@ from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 @njit(nogil=True)
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
-    """Pack the first ``count`` of ``signs``, five per byte, into w = ⌈count/5⌉ bytes. Called by kernels.
+    """Pack ``count`` signs (−1, 0 or 1), five per byte, into w = ⌈count/5⌉ bytes. Called by kernels.
 
-    Byte j has the signs j, j + w, j + 2w, j + 3w and j + 4w. Elements of ``signs`` after the first ``count`` that go
-    into a byte, at most 4, must be 0.
+    Byte j has the signs j, j + w, j + 2w, j + 3w and j + 4w. The function reads the first 5w elements of ``signs``, of
+    which those after the first ``count`` must be 0.
     """
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):
@@ -55,7 +55,7 @@ def _unpack_group(packed, start, count, rest, signs):  # type: ignore[no-untyped
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(packed, scale, out):  # type: ignore[no-untyped-def]
-    """Unpack signs, and write ``scale`` times each sign to ``out``."""
+    """Unpack signs (−1, 0 or 1), five per byte of ``packed``, and write ``scale`` times each sign to ``out``."""
     rest, signs = np.empty(GROUP // COLUMNS, np.uint8), np.empty(GROUP, np.int8)
     for start in range(0, out.size, GROUP):
         group = out[start : start + GROUP]

@@ -26,7 +26,7 @@ class ChunkedTopKOnGpu(Operations):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the codebook, the positions and the codes of the kept entries to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         chunk, kept, numel = self.compressor.chunk, self.compressor.kept, vector.numel()
         num_kept = self.compressor.layout(numel).num_kept

@@ -21,11 +21,11 @@ def block_size_for(group: int) -> int:
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` with ``arguments`` and the place of this program's block; called by kernels.
+    """Call ``body`` for this program's block; called by kernels.
 
-    The place is ``block_size``, ``group``, the number of bytes of all scales, the block's first element, its length,
-    and a constant that is True if the block is whole. All blocks but the last are whole, so that no load in them needs
-    a mask.
+    ``body`` gets ``arguments``, ``block_size``, ``group``, the bytes of all scales, the index of the block's first
+    element, the number of the block's elements, and a constant: True if the block has ``block_size`` elements, as all
+    blocks but the last do. Such a block needs no mask.
     """
     start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
     if start + block_size <= numel:

@@ -36,7 +36,7 @@ class HalfPrecisionOnGpu(Operations):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the values of ``vector``, rounded to 16 bits, to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         codes = payload.view(torch.int16)
         launch_encode(_encode, _BLOCK, vector, codes, residual, is_float16=self.compressor.is_float16)

@@ -55,8 +55,15 @@ class Int4OnGpu(Operations):
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the indices of the elements in the first and in the second half of each group, and a mask for each half.
 
-    ``row`` has the indices of the groups, and ``group`` is the number of elements per group. A mask is True at the
-    indices below ``length``. If ``whole``, all indices are below ``length``, and the masks are just True.
+    The indices count from the start of this program's block. A mask is False at the indices that are not in the half of
+    the mask. If ``whole``, both masks are just True.
+
+    Args:
+        row: The indices of the groups in the block.
+        length: The number of elements of the block. It may cut a group short; the halves are then those of the elements
+            that the group has, and the first half may be longer by one.
+        whole: True if no group is cut short.
+        group: The number of elements of a whole group. The indices of each half have ``group`` / 2 columns.
     """
     column, first = tl.arange(0, group // 2)[None, :], row[:, None] * group
     half, low_inside, high_inside = group // 2, True, True

@@ -40,8 +40,9 @@ class Int8OnGpu(Operations):
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write to ``payload`` the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale.
+        """Write the scales and the levels of a vector to ``payload``.
 
+        The scale of a group of values is max|v| / 127. The level of a value v is the integer nearest to v / scale.
         Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
         group = self.compressor.values_per_scale

@@ -115,10 +115,14 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Find the next digit of the k-th largest magnitude, and append it to ``found``.
+    """Find the next digit of the k-th largest magnitude, append the digit to ``found``, and update ``rank``.
 
-    ``found`` has the first digits of this magnitude. ``rank`` is its rank among the magnitudes that begin with
-    ``found``; it is updated for the new ``found``. ``counts`` has the number of these magnitudes by their next digit.
+    Args:
+        counts: For each digit, the number of magnitudes that begin with ``found`` and then have this digit.
+        found: The first digits of the k-th largest magnitude.
+        rank: The rank of the k-th largest magnitude among the magnitudes that begin with ``found``.
+        width: The number of bits of a digit.
+        bins: The number of elements of ``counts``.
     """
     digits = tl.arange(0, bins)
     count = tl.load(counts + digits)

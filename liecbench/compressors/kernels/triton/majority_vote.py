@@ -26,7 +26,7 @@ from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
 
 @dataclass(frozen=True, slots=True)
 class VotesOnGpu(SignOnGpu):
-    """The GPU implementation of ``Votes``, which is ``Sign`` with a scale of 1, or NaN if the vector is not finite."""
+    """The GPU implementation of ``Votes``: ``Sign`` with the scale 1, or the scale NaN if the vector is not finite."""
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale (1, or NaN if ``vector`` is not finite) and the signs to ``payload``.

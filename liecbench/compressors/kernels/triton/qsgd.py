@@ -33,15 +33,16 @@ class QSGDOnGpu(Operations):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the norm of each bucket and the randomly rounded levels to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · norm · level / s over the payloads to ``out``, or add it if ``accumulate``.
+        """Write ``weight`` times the sum of the decoded payloads to ``out``, or add it to ``out`` if ``accumulate``.
 
-        s is the compressor's option ``levels``.
+        An entry of a decoded payload is norm · level / s, with the norm of the entry's bucket, the entry's level, and
+        the option ``levels`` as s.
         """
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 

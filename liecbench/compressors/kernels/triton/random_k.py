@@ -25,9 +25,10 @@ class RandomKOnGpu(Operations):
     compressor: RandomK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions to ``payload``, and v − C(v) to ``residual`` unless it is None.
+        """Write the entries at the drawn positions to ``payload``.
 
-        If any element of ``vector`` is not finite, the first entry in ``payload`` becomes NaN.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``. If any element of ``vector``
+        is not finite, the first entry in ``payload`` becomes NaN.
         """
         positions = self.compressor.positions(vector.numel(), vector.device)
         largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual
@@ -105,7 +106,7 @@ def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.c
 def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
     """Add ``weight`` times each entry to ``out`` at the entry's position. No two positions may be equal.
 
-    The entries are the ``length`` entries from the index ``start``.
+    ``length`` entries are added, from the index ``start``.
     """
     number = tl.arange(0, block_size)
     position = tl.load(positions + start + number, mask=number < length, other=0)

@@ -30,7 +30,10 @@ class SignOnGpu(Operations):
     compressor: Sign
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale mean|v| and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        """Write the scale, which is the mean magnitude in ``vector``, and the sign of each entry to ``payload``.
+
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        """
         mean_magnitude(vector, scale_of(payload))
         pack(vector, payload, residual)
 
@@ -48,7 +51,10 @@ class SignL2OnGpu(SignOnGpu):
     """The GPU implementation of the compressor ``SignL2``."""
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale ‖v‖₂/√n and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        """Write the scale, which is the root mean square of ``vector``, and the sign of each entry to ``payload``.
+
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        """
         root_mean_square(vector, scale_of(payload))
         pack(vector, payload, residual)
 

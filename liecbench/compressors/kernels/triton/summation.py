@@ -1,4 +1,4 @@
-"""Functions that kernels call: sums in the order of ``kernels/cpu/summation.py``, and a message's scale × a weight."""
+"""Functions that kernels call: a sum in the order of ``kernels/cpu/summation.py``, and a weighted scale."""
 
 import triton
 import triton.language as tl

@@ -28,7 +28,7 @@ def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weigh
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return ⌈``length``/5⌉: ``length`` signs form 5 columns of this length, and are packed into as many bytes."""
+    """Return ⌈``length``/5⌉, the number of rows that ``length`` signs form in 5 columns. A byte holds one row."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 

@@ -33,9 +33,10 @@ class TernGradOnGpu(Operations):
     compressor: TernGrad
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| and, for each entry, a random −1, 0 or 1 to ``payload``.
+        """Write the scale, which is the largest magnitude in ``vector``, and a level per entry to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        The level is a random −1, 0 or 1. Unless ``residual`` is None, also write ``vector`` − C(``vector``) to
+        ``residual``.
         """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         largest_magnitude(vector, scale_of(payload))

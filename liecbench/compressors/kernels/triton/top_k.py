@@ -21,7 +21,7 @@ class TopKOnGpu(Operations):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the k largest entries and their encoded positions to ``payload``.
 
-        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
         entries, packed = self.compressor.parts(payload, vector.numel())
         positions = take_largest(vector, entries, residual)
