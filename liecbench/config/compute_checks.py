@@ -115,7 +115,13 @@ def check_timing_only(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Raise ScenarioError if a cell replays a profile that has no times of the cell's compressor."""
+    """Raise ScenarioError if a cell's profile has no times of its compressor, or its steps have several minibatches."""
+    if (batches := make_algorithm(cell).batches_per_step) > 1:
+        message = (
+            f"{cell.algorithm.name} takes {batches} minibatches per step, and a task with a profile compares steps"
+        )
+        advice = "give it accumulate: false, or train a model, or ask `liecbench predict`"
+        raise document.error(point.path("algorithm"), f"{message}; {advice}")
     file: ProfileFile = point.value("profile")
     if (missing := missing_compressor(file.profile, cell)) is not None:
         message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"

@@ -6,7 +6,6 @@ from pathlib import Path
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
 from liecbench.config.jobs import Job, Session
-from liecbench.config.method_labels import method_label
 from liecbench.estimate.cost import job_seconds, launch_seconds
 from liecbench.estimate.machine_speed import other_processes, oversubscription, slowdown_alone
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
@@ -18,6 +17,7 @@ from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
 from liecbench.network.goodput import slowest_stream
 from liecbench.network.quantity import format_rate
+from liecbench.prediction.prediction_inputs import method_of
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS
 
 # ``Cell.describe`` shows these fields. A scenario has one order of blocks, which methods without it do not take.
@@ -119,8 +119,8 @@ def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
     cell = session.cell
     without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{_duration(cost.seconds)}{without_gpu}"
-    methods = [(contestant.cell.algorithm, contestant.cell.compressor) for contestant in session.contestants]
-    names = ", ".join(method_label(*method, methods) for method in methods)
+    methods = [method_of(contestant.cell) for contestant in session.contestants]
+    names = ", ".join(method.label(methods) for method in methods)
     replayed = "" if cost.slowdown is None else f", {cost.slowdown}"
     yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"

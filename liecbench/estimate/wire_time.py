@@ -84,8 +84,8 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
     """Return the seconds in which the all-reduces of a step wait for the links' delays.
 
-    ``trip`` is the number of seconds that a message takes besides its transfer. Two all-reduces run at the same time,
-    unless one needs the result of the other.
+    ``trip`` is the number of seconds that a message takes besides its transfer. Over Gloo, two all-reduces run at the
+    same time, unless one needs the result of the other.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()
@@ -97,4 +97,5 @@ def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
             ring = GlooRing(num_bytes=reduce.num_bytes, world_size=cell.workers)
             each.append(ring.waiting_seconds(trip, bytes_per_second))
         until.append(each[-1] + max((until[before] for before in reduce.depends_on), default=0.0))
-    return max(sum(each) / GLOO_THREADS, *until) if each else 0.0
+    num_at_once = 1 if cell.backend == "nccl" else GLOO_THREADS
+    return max(sum(each) / num_at_once, *until) if each else 0.0

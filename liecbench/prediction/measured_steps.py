@@ -24,12 +24,14 @@ class MeasuredStep:
         name: The method's name.
         cell: One of the row's cells.
         seconds: Mean seconds per step in the long run.
+        steps_per_epoch: The number of steps per epoch, the mean over cells.
     """
 
     row: Row
     name: str
     cell: Cell
     seconds: float
+    steps_per_epoch: float
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
         steps = statistics.fmean(cell.epochs[-1].steps for cell in completed)
         cell = Cell.from_spec(dict(completed[0].spec))
         name = comparison.labels.method(row)
-        found.append(MeasuredStep(row=row, name=name, cell=cell, seconds=seconds.mean / steps))
+        found.append(MeasuredStep(row=row, name=name, cell=cell, seconds=seconds.mean / steps, steps_per_epoch=steps))
     if not found:
         raise NothingToCompareError(
             "no completed row has a link that can be predicted: with a rate, which `none` and `host` have not, and "

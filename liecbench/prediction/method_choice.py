@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from liecbench.config import registry
 from liecbench.config.choice import Choice
 from liecbench.config.factory import make_compressor
-from liecbench.config.method_labels import method_label
+from liecbench.config.method_labels import method_label, option_label
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
@@ -46,9 +46,20 @@ class Method:
     def label(self, methods: Sequence["Method"]) -> str:
         """Return the name and the options that tell the method apart from others of this name in ``methods``.
 
-        An example is ``liec(sign) average period 32``.
+        Examples are ``liec(sign) average period 32`` and ``ddp accumulate 4``.
         """
-        return method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in methods])
+        alike = [one for one in methods if one.name == self.name]
+        named = method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in alike])
+        own, others = self._other_fields(), [one._other_fields() for one in alike]
+        apart = [name for name in own if any(other.get(name) != own[name] for other in others)]
+        return " ".join([named, *(option_label(name, own[name]) for name in apart if own[name] is not None)])
+
+    def _other_fields(self) -> dict[str, Any]:
+        fields = {"block_bytes": self.block_bytes, "block_order": self.block_order, "accumulate": self.accumulate}
+        update = dict(self.update or {})
+        optimizer = dict(update.pop("optimizer", None) or {})
+        name = optimizer.pop("name", None)
+        return {**fields, "optimizer": name, **optimizer, **update}
 
     def make(self) -> "Algorithm":
         """Return a new instance of the algorithm."""

@@ -23,11 +23,12 @@ class PredictedRow:
         workers: The number of workers.
         link: The links.
         step_seconds: Seconds per step, with the interval that follows from the errors of the inputs.
+        batches_per_step: The number of minibatches of a step of one worker.
         time: The parts of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
-        speedup: Seconds of the baseline ÷ seconds of this row; None without a baseline.
-        speedup_over_dense: Seconds of the fastest method without compression ÷ seconds of this row. None if no method
-            is without compression, or if the fastest such method is the baseline or this row's method.
+        speedup: Seconds per minibatch of the baseline ÷ those of this row; None without a baseline.
+        speedup_over_dense: Seconds per minibatch of the fastest method without compression ÷ those of this row. None if
+            no method is without compression, or if the fastest such method is the baseline or this row's method.
         flags: Warnings on the row, as names such as ``without_method_times``. Every row has ``predicted``.
     """
 
@@ -35,6 +36,7 @@ class PredictedRow:
     workers: int
     link: LinkMap
     step_seconds: Estimate
+    batches_per_step: int
     time: StepTime
     compute_utilization: float
     sent_bytes: float
@@ -67,7 +69,7 @@ def predicted_rows(
         links: The links.
         request: The request for these predictions.
     """
-    seconds = {method: [one.time(links).seconds for one in ones] for method, ones in made.items()}
+    seconds = {method: [one.minibatch_seconds(links) for one in ones] for method, ones in made.items()}
     dense = min(
         (method for method in made if method.algorithm.name in DENSE), key=lambda one: seconds[one][0], default=None
     )
@@ -85,7 +87,8 @@ def predicted_rows(
             method=method,
             workers=workers,
             link=links,
-            step_seconds=interval(own),
+            step_seconds=interval([one.time(links).seconds for one in made[method]]),
+            batches_per_step=first.batches_per_step,
             time=first.time(links),
             compute_utilization=first.utilization(links),
             sent_bytes=first.sent_bytes,

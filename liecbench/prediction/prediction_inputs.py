@@ -20,12 +20,8 @@ _MOST_WORKERS: Final = 100_000
 
 def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
     """Return the methods of cells, without duplicates."""
-    found: dict[str, Method] = {}
-    for cell in cells:
-        method = method_of(cell)
-        key = f"{method.algorithm} {method.compressor} {method.server} {method.block_bytes} {method.block_order}"
-        found.setdefault(key, method)
-    return tuple(found.values())
+    methods = map(method_of, cells)
+    return tuple({repr(method): method for method in methods}.values())
 
 
 def method_of(cell: Cell) -> Method:

@@ -29,11 +29,13 @@ class Predictor:
         kinds: The work of each kind of step.
         costs: The transport's constants.
         nodes: The links inside nodes; None if every worker has a link of its own.
+        batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
 
     kinds: tuple[KindWork, ...]
     costs: TransportCosts
     nodes: NodeLinks | None = None
+    batches_per_step: int = 1
     _known: dict[LinkMap, StepTime] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -45,7 +47,12 @@ class Predictor:
         In each variant, one input is changed by its standard error; ``variants.varied`` lists the inputs.
         """
         return tuple(
-            cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
+            cls(
+                kinds=recorded.work(changed),
+                costs=constants,
+                nodes=nodes,
+                batches_per_step=recorded.batches_per_step,
+            )
             for changed, constants in varied(profile, costs)
         )
 
@@ -54,6 +61,10 @@ class Predictor:
         if links not in self._known:
             self._known[links] = self._time(links)
         return self._known[links]
+
+    def minibatch_seconds(self, links: LinkMap) -> float:
+        """Return the mean seconds of a step ÷ the minibatches of a step; methods are compared by it."""
+        return self.time(links).seconds / self.batches_per_step
 
     def _time(self, links: LinkMap) -> StepTime:
         ranks = RankLinks.of(links, self.kinds[0].work.world_size, self.costs.efficiency)
@@ -110,7 +121,7 @@ class Predictor:
 
         def slower(rate: float) -> float:
             at_rate = links.at_rate(round(rate))
-            own, other = self.time(at_rate).seconds, baseline.time(at_rate).seconds
+            own, other = self.minibatch_seconds(at_rate), baseline.minibatch_seconds(at_rate)
             return 0.0 if math.isclose(own, other, rel_tol=_EQUAL) else own - other
 
         factor = (HIGHEST_RATE / LOWEST_RATE) ** (1 / (_NUM_RATES - 1))

@@ -82,5 +82,7 @@ class StepPredictor:
             self._known[key] = RecordedMethod.of(method_of(cell), profile, cell.workers), profile
         if key not in self._predictors:
             recorded, profile = self._known[key]
-            self._predictors[key] = Predictor(kinds=recorded.work(profile), costs=self._costs)
+            self._predictors[key] = Predictor(
+                kinds=recorded.work(profile), costs=self._costs, batches_per_step=recorded.batches_per_step
+            )
         return self._predictors[key]

@@ -29,6 +29,11 @@ class ValidatedStep:
         """Predicted ÷ measured − 1."""
         return self.predicted_seconds / self.measured.seconds - 1
 
+    @property
+    def predicted_epoch_seconds(self) -> float:
+        """The predicted seconds of an epoch: methods may need different numbers of steps for it."""
+        return self.predicted_seconds * self.measured.steps_per_epoch
+
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatedBreakEven:
@@ -117,7 +122,7 @@ def _winners(comparison: Comparison, by_row: dict[int, ValidatedStep]) -> list[t
     for verdict in comparison.setting_verdicts:
         known = [index for index, row in enumerate(verdict.rows) if id(row) in by_row]
         if len(known) > 1:
-            winner = min(known, key=lambda index: by_row[id(verdict.rows[index])].predicted_seconds)
+            winner = min(known, key=lambda index: by_row[id(verdict.rows[index])].predicted_epoch_seconds)
             found.append((verdict.setting, winner in verdict.speed.fastest))
     return found
 

@@ -7,7 +7,7 @@ from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predicted_rows import PredictedRow
 from liecbench.prediction.predictions import Predictions
 from liecbench.prediction.transport_costs import Backend
-from liecbench.report.prediction_texts import method_name, ratio_text
+from liecbench.report.prediction_texts import method_name, ratio_text, unit
 from liecbench.results.statistics import Estimate
 
 # A method that is faster by a smaller factor is no reason to change anything: errors of the model can be as large.
@@ -59,17 +59,17 @@ def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Meth
 def _overlap(row: PredictedRow, first: PredictedRow) -> bool:
     if row.speedup is not None and first.speedup is not None:
         return _high(row.speedup) >= _low(first.speedup)
-    return _low(row.step_seconds) <= _high(first.step_seconds)
+    return _low(row.step_seconds) / row.batches_per_step <= _high(first.step_seconds) / first.batches_per_step
 
 
 def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[PredictedRow]) -> str:
     baseline = None if found.baseline is None else method_name(found, found.baseline)
     if tuple(names) == (baseline,):
-        return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per step than {baseline}"
+        return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per {unit(found)} than {baseline}"
     if baseline in names:
         others = ", ".join(name for name in names if name != baseline)
         return f"not known whether any method is faster than {baseline}: the intervals of {others} overlap with its own"
-    fastest = f"{names[0]} is predicted to be the fastest per step{_ratio(firsts, baseline)}"
+    fastest = f"{names[0]} is predicted to be the fastest per {unit(found)}{_ratio(firsts, baseline)}"
     return f"{fastest}; the intervals of {', '.join(names[1:])} overlap with its own" if names[1:] else fastest
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
-from liecbench.report.prediction_texts import common_flags, method_name
+from liecbench.report.prediction_texts import common_flags, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
 _METHOD: Final = (
@@ -37,6 +37,11 @@ def lines_below(found: Predictions) -> Iterator[str]:
         if link.default is not None and link.default.delay_seconds:
             delay, round_trip = link.default.delay_texts()
             yield f"link {link}: {delay} one way of one link, so {round_trip} between two workers"
+    if unit(found) == "minibatch":
+        batches = {row.method: row.batches_per_step for row in found.rows}
+        several = [f"{method_name(found, method)}: {number}" for method, number in batches.items() if number > 1]
+        steps = ", ".join([*several, "others: 1"] if len(several) < len(batches) else several)
+        yield f"minibatches per step: {steps}; speed-ups and break-evens compare seconds per minibatch"
     yield f"profile: {_origin(found)}"
     yield from (f"assumed: {text}" for text in profile.assumptions)
     yield f"transport: {costs.source}"

@@ -119,6 +119,7 @@ def _object(row: PredictedRow, ranks_per_node: int) -> dict[str, Any]:
         "workers": row.workers,
         "ranks_per_node": ranks_per_node,
         "link": _link(row.link),
+        "minibatches_per_step": row.batches_per_step,
         "seconds_per_step": dataclasses.asdict(row.step_seconds),
         "compute_seconds_per_step": time.compute_seconds,
         "wire_seconds_per_step": time.wire_seconds,

@@ -1,5 +1,7 @@
 """Texts for the output of ``liecbench predict``: names of methods, ratios, and flags that all rows share."""
 
+from typing import Literal
+
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictions import Predictions
 from liecbench.results.statistics import Estimate
@@ -10,6 +12,11 @@ def method_name(found: Predictions, method: Method) -> str:
     servers = {one.server for one in found.request.methods if one.server is not None}
     name = method.label(found.request.methods)
     return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
+
+
+def unit(found: Predictions) -> Literal["step", "minibatch"]:
+    """Return what methods are compared per: a minibatch if their steps have different numbers of minibatches."""
+    return "step" if len({row.batches_per_step for row in found.rows}) == 1 else "minibatch"
 
 
 def ratio_text(value: Estimate | None) -> str:

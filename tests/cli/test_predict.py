@@ -9,7 +9,7 @@ import pytest
 
 from liecbench.profiles.profile_file import write_profile
 from tests.cli.in_process import run_in_process
-from tests.prediction.made_profiles import made_profile
+from tests.prediction.made_profiles import made_profile, small_mlp_profile
 
 ASSUMED = ("--parameters", "300k", "--step-seconds", "0.05", "--compress-gbytes-per-second", "2")
 
@@ -178,3 +178,24 @@ def test_a_scenario_with_several_models_is_refused(axis: str, name: str, tmp_pat
     assert (done.returncode, done.stdout) == (2, "")
     assert f"the cells have several values of {name}: " in done.stderr
     assert "; a profile has one; give a scenario with one of them" in done.stderr
+
+
+def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tmp_path: Path) -> None:
+    path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
+    write_profile(path, small_mlp_profile())
+    task = {"dataset": "digits", "model": {"name": "mlp", "width": 8, "layers": 1}, "batch_size": 32, "epochs": 1}
+    scenario.write_text(
+        f"name: accumulated\ntask: {json.dumps({**task, 'learning_rate': 0.1})}\n"
+        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
+    )
+
+    done = run_in_process("predict", scenario, "--profile", path)
+    rows = json.loads(run_in_process("predict", scenario, "--profile", path, "--format", "json").stdout)["rows"]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first_words = [line.split("  ")[0] for line in done.stdout.splitlines()]
+    assert [first_words.count(name) for name in ("ddp accumulate 1", "ddp accumulate 4")] == [2, 2]
+    text = done.stdout.replace("\n", " ")
+    assert "ddp accumulate 4 is predicted to be the fastest per minibatch" in text
+    assert "minibatches per step: ddp accumulate 4: 4, others: 1; speed-ups and break-evens compare seconds per" in text
+    assert [row["minibatches_per_step"] for row in rows] == [4, 1]

@@ -99,6 +99,11 @@ def test_the_stored_scenario_can_be_run_again_with_the_copy_of_the_profile(tmp_p
             "{profile: null}",
             "/s.yaml:2:17: task.profile: None is no profile; write its path or name",
         ),
+        (
+            "[ddp, liec]",
+            "[ddp, {name: neolithic, accumulate: true}]",
+            "/s.yaml:3:27: matrix.algorithm[1]: neolithic takes 2 minibatches per step, and a task with a profile",
+        ),
         ("compressor: sign", "compressor: top_k", "/s.yaml:2:17: task.profile: p.json has no times of the compressor"),
     ],
 )

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import pytest
@@ -101,6 +102,9 @@ def test_over_nccl_no_message_waits_for_an_announcement() -> None:
     nccl = {"backend": "nccl", "device": "cuda", "link": DELAYED, "workers": 4}
 
     assert wire_seconds(cell(**nccl), ring) == pytest.approx(6 * TRIP)
+    # NCCL runs one all-reduce after the other.
+    two = dataclasses.replace(ring, all_reduces=(_all_reduce(0, 4), _all_reduce(1, 4)))
+    assert wire_seconds(cell(**nccl), two) == pytest.approx(12 * TRIP)
     assert wire_seconds(cell(server="sharded", **nccl), messages) == pytest.approx(2 * TRIP)
 
 

@@ -35,3 +35,13 @@ def made_profile(
             ),
         ),
     )
+
+
+def small_mlp_profile() -> Profile:
+    """Return a profile with the parameters of an MLP for digits with one hidden layer of width 8: 610 elements."""
+    made = made_profile([512, 8, 80, 10])
+    shapes = [(8, 64), (8,), (10, 8), (10,)]
+    parameters = tuple(
+        parameter.model_copy(update={"shape": shape}) for parameter, shape in zip(made.parameters, shapes, strict=True)
+    )
+    return made.model_copy(update={"parameters": parameters})

@@ -80,3 +80,13 @@ def test_several_ranges_of_rates_are_named(
     (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
 
     assert (found.outcome, found.text) == ("alternating", f"{text} (rates without intervals)")
+
+
+def test_a_step_of_two_minibatches_saves_half_of_the_messages_at_every_rate() -> None:
+    # Both send two rounds of signs per step; one of them computes two minibatches for it.
+    every, accumulating = "neolithic", "neolithic:accumulate=true"
+
+    (found,) = predicted([every, accumulating], link="1gbit").break_evens
+
+    assert found.method.algorithm.options["accumulate"] is True
+    assert (found.outcome, found.bits_per_second) == ("always", None)

@@ -60,3 +60,15 @@ def test_nodes_share_one_link() -> None:
     # Two nodes exchange the gradient once each way; 16 workers of their own 2 · 15/16 of it.
     assert nodes.time.wire_seconds / flat.time.wire_seconds == pytest.approx(1 / (2 * 15 / 16), rel=0.05)
     assert "assumed_nodes" in nodes.flags
+
+
+def test_steps_of_several_minibatches_are_compared_per_minibatch() -> None:
+    found = predicted(["ddp", "neolithic", "neolithic:accumulate=true"], link="10mbit")
+
+    accumulating, every, dense = found.rows
+    assert [row.batches_per_step for row in found.rows] == [2, 1, 1]
+    # The same messages, for twice the minibatches; the second minibatch computes another 0.02 s before its update.
+    assert accumulating.time.wire_seconds == pytest.approx(every.time.wire_seconds, rel=1e-6)
+    assert accumulating.step_seconds.mean > every.step_seconds.mean
+    assert accumulating.speedup is not None
+    assert accumulating.speedup.mean == pytest.approx(2 * dense.step_seconds.mean / accumulating.step_seconds.mean)

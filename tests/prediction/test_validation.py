@@ -1,5 +1,6 @@
 """Errors of predictions for ledgers whose times are known multiples of the predictions."""
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,26 +15,15 @@ from liecbench.prediction.measured_steps import measured_steps
 from liecbench.prediction.step_predictor import StepPredictor
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.validation import joined, validate
-from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import write_profile
 from liecbench.report import validation_table
-from liecbench.results.records import Record
+from liecbench.results.records import Epoch, Record
 from tests.cli.in_process import run_in_process
 from tests.ledgers import comparison_of, run_of, spec, write_ledger
-from tests.prediction.made_profiles import made_profile
+from tests.prediction.made_profiles import made_profile, small_mlp_profile
 
-# The parameters of the ledgers' model: 610 elements.
-SHAPES = [(8, 64), (8,), (10, 8), (10,)]
 COSTS = TransportCosts(step_seconds=1e-3)
 METHODS: dict[str, dict[str, Any]] = {"ddp": {}, "psgd": {"server": "sharded"}, "local_sgd": {"server": "sharded"}}
-
-
-def profile() -> Profile:
-    made = made_profile([512, 8, 80, 10])
-    parameters = tuple(
-        parameter.model_copy(update={"shape": shape}) for parameter, shape in zip(made.parameters, SHAPES, strict=True)
-    )
-    return made.model_copy(update={"parameters": parameters})
 
 
 def cell(algorithm: str, **changes: Any) -> Cell:
@@ -57,7 +47,7 @@ def runs(algorithm: str, seconds: float, seeds: int = 1, **changes: Any) -> list
 
 
 def predictor(costs: TransportCosts = COSTS) -> StepPredictor:
-    return StepPredictor([("profile.json", profile())], costs)
+    return StepPredictor([("profile.json", small_mlp_profile())], costs)
 
 
 def test_errors_are_predicted_over_measured() -> None:
@@ -83,6 +73,25 @@ def test_a_winner_that_is_shown_to_be_slower_is_wrong() -> None:
     assert validate(comparison_of(*as_predicted), right).num_right == 1
     found = validate(comparison_of(*reversed_order), right)
     assert (len(found.settings), found.num_right) == (1, 0)
+
+
+def test_the_winner_has_the_shortest_epoch_not_the_shortest_step() -> None:
+    # Four minibatches per step make 5 of 22 steps: each takes longer, and all of them together are faster.
+    every, fourth = (cell("ddp", task={"accumulate": batches}) for batches in (1, 4))
+    right = predictor()
+    made = runs("ddp", right.seconds(every), seeds=3)
+    for record in runs("ddp", right.seconds(fourth), seeds=3, task={"accumulate": 4}):
+        if isinstance(record, Epoch):
+            seconds = record.train_seconds * 5 / 22
+            made.append(dataclasses.replace(record, steps=5, timed_steps=5, train_seconds=seconds))
+        else:
+            made.append(record)
+
+    found = validate(comparison_of(made), right)
+
+    assert right.seconds(fourth) > 2 * right.seconds(every)
+    assert [step.error for step in found.steps] == pytest.approx([0.0, 0.0], abs=0.01)
+    assert (len(found.settings), found.num_right) == (1, 1)
 
 
 def test_a_break_even_between_two_rates_is_compared() -> None:
@@ -144,7 +153,7 @@ def test_the_profile_must_be_of_the_results_model() -> None:
 
 def _written(directory: Path, records: Sequence[Record]) -> tuple[Path, Path]:
     path = directory / "profile.json"
-    write_profile(path, profile())
+    write_profile(path, small_mlp_profile())
     return write_ledger(directory / "results", records), path
 
 
