@@ -185,7 +185,10 @@ def _check_point(document: Document, point: MatrixPoint) -> None:
 
 
 def _made(document: Document, point: MatrixPoint, cell: Cell) -> "Algorithm":
-    """Return the cell's algorithm. Raises ScenarioError if the run is too short for an option of the algorithm."""
+    """Return the cell's algorithm. Raises ScenarioError if an option does not fit the length of the run.
+
+    ``document`` and ``point`` are used to name the option's place in the scenario file.
+    """
     from liecbench.algorithms.run_length import RunLengthError
 
     try:

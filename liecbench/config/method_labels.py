@@ -35,8 +35,8 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
     """Return the name of ``choice`` and the options that distinguish it, such as ``liec average period 32``.
 
-    The options are the ``naming_options`` of ``choice``, and those in which ``choice`` differs from any of ``alike``,
-    algorithms or compressors with the same name.
+    ``alike`` has the algorithms, or the compressors, that have the same name as ``choice``. The options are the
+    ``naming_options`` of ``choice``, and those whose value differs in at least one item of ``alike``.
     """
     own, others = choice.model_dump(), [one.model_dump() for one in alike]
     always = naming_options(own)

@@ -114,8 +114,8 @@ class Opened:
 
     Attributes:
         average_period: The averaging period in steps; 1 if the algorithm has none.
-        first: The number of the first step that is of the most frequent kind. Steps of one kind have equal message
-            sizes.
+        first: The number, from 0, of the first step of the most frequent step kind. Timing starts here or later. Steps
+            of one kind have equal message sizes.
         environment: The software and hardware that the cell runs on.
     """
 

@@ -22,14 +22,15 @@ class RunSettings:
     """Settings of a run.
 
     Attributes:
-        stall_timeout: Returns how many seconds the next event may take before a launch is ended.
+        stall_timeout: A function that returns the seconds without an event after which a launch is ended. The argument
+            is the id of the current cell, or None before and between cells.
         baseline: The algorithm with which the others are compared. Every timing session times the baseline in turns
             with other methods.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         break_even_rates: How many link rates may be added per method, to narrow the interval of its break-even
             bandwidth.
-        leader: If given, orders the other machines to launch their shares of the ranks.
-        isolate: Whether every cell, or timing session, has a launch of its own.
+        leader: The connections to the other machines; None if the run uses only this machine.
+        isolate: Whether every training and every timing session has a launch of its own.
         share_gpus: Whether several NCCL ranks may share one GPU.
         trace: Whether each cell records a timeline of a few steps.
     """

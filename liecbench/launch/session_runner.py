@@ -25,17 +25,17 @@ def run_sessions(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> None:
-    """Time the steps of all cells with ``timing: interleaved``, which are timed in turns and not while they train.
+    """Run all timing sessions, which time the cells with ``timing: interleaved``.
 
-    The trainings that give the losses of these cells must have ended.
+    In a session, several methods take turns. The trainings that give the losses of the cells must have ended.
 
     Args:
         cells: All cells of the run.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run; filled in by this
-            function. A cell that failed in this run is not tried again.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. Missing cells are added.
+            The numbers show which cells failed in this run, so that they are not tried again.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):

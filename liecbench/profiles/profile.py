@@ -34,7 +34,7 @@ class _Frozen(BaseModel):
 
 
 class Duration(_Frozen):
-    """A time that was measured several times."""
+    """The median and the spread of a time that was measured several times."""
 
     median: Seconds = Field(description="seconds")
     spread: Seconds = Field(0.0, description="half of the interquartile range, in seconds")

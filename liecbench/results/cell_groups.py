@@ -93,7 +93,7 @@ def by_task(groups: Sequence[CellGroup]) -> dict[bytes, CellGroup]:
 
 
 def nearest_baseline(group: CellGroup, baselines: Sequence[CellGroup]) -> CellGroup | None:
-    """Return the baseline whose task has the most values in common with that of ``group``; None without baselines.
+    """Return the baseline whose task agrees with the group's task in the most fields; None without baselines.
 
     There are several baselines if the scenario varies the task, for example the learning rate.
     """

@@ -139,7 +139,10 @@ class Row:
 
     @property
     def state(self) -> str:
-        """The numbers of cells that did not complete, such as ``1/3 failed``; empty if all completed."""
+        """The counts of failed and of unfinished cells, out of all cells, such as ``1/3 failed, 1/3 unfinished``.
+
+        Diverged cells count as failed. The text is empty if all cells completed.
+        """
         counts = {"failed": self.num_failed, "unfinished": self.num_unfinished}
         return ", ".join(f"{count}/{len(self.cells)} {state}" for state, count in counts.items() if count)
 

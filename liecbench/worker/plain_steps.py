@@ -1,4 +1,8 @@
-"""Time training steps without communication: passes, clipping, the optimizer, and until each gradient is ready."""
+"""Time training steps without communication.
+
+The forward pass, the backward pass, clipping and the optimizer are timed one by one. For each parameter, the time from
+the start of the backward pass until the gradient is ready is measured, too.
+"""
 
 import statistics
 import time

@@ -45,9 +45,9 @@ class RecordingExchange(Exchange):
         self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record the next calls as those of block number ``block``; ``step`` is ignored.
+        """Record the pushes, pulls and gathers from now on with the block number ``block``; ``step`` is ignored.
 
-        If ``begin_after_step`` was called before, record them as calls without a block.
+        If ``begin_after_step`` was called before, the block number is None.
         """
         self._block = None if self._is_after_step else block
 

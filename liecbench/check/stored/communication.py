@@ -144,7 +144,10 @@ def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
 
 
 def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:
-    """Return the mean wire time per step of ``match.baseline``, whose epochs have the wire times ``wire_seconds``."""
+    """Return the mean wire time per step of the baseline's cell, in seconds.
+
+    ``wire_seconds`` has the wire time of each epoch of this cell.
+    """
     return sum(wire_seconds) / sum([epoch.steps for epoch in match.baseline.epochs])
 
 

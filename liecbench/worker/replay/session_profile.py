@@ -73,7 +73,10 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Return ``found`` with the measured seconds per message, and write them to ``found.files`` as well. Collective."""
+    """Measure ``message_seconds`` and ``hop_seconds``, and return ``found`` with both in the profile. Collective.
+
+    Rank 0 also writes the new profile to ``found.files``.
+    """
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)
