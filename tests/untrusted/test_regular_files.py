@@ -96,6 +96,9 @@ def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
         write_bytes(full, b"text")
 
     assert (raised.value.errno, stat.S_ISCHR(full.stat().st_mode)) == (errno.ENOSPC, True)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode), (
+        "on this machine /dev/null is no device; git would read the text"
+    )
     write_bytes(Path("/dev/null"), b"text")
     require_writable(Path("/dev/null"))
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
