@@ -55,9 +55,9 @@ class ErrorFeedback(CompressedAlgorithm):
     ``rescale_memory`` is False by default, except in CSER.
 
     Attributes:
-        rescale_memory: If True, every memory is multiplied by η/η' when the learning rate changes from η to η'. The
-            change of the parameters that the memory will cause then remains the same. Steps with a learning rate of 0
-            do not count. If False, the memories stay in units of the gradient, as in the authors' code.
+        rescale_memory: If True, every memory is multiplied by η/η' when the learning rate changes from η to η', so that
+            the product of learning rate and memory does not change. Learning rates of 0 are ignored. If False, the
+            memories are not rescaled, as in the authors' code.
     """
 
     rescale_memory: bool = False

@@ -23,13 +23,16 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    g_i is worker i's gradient, C the compressor, and u_i the worker's update. The server sends mean(C(g_i))
-    uncompressed. The error memory e_i times the learning rate is the difference between the worker's model and the
-    common model. Every ``average_period`` steps, mean(C(e_i)) replaces C(e_i) in each model.
+    u_i is worker i's update, g_i the worker's gradient, and C the compressor. The server sends mean(C(g_i))
+    uncompressed. Worker i subtracts the compression error g_i − C(g_i) from an error memory e_i. Under SGD without
+    momentum and weight decay, the worker's model differs from the common model by e_i times the learning rate.
 
-    When the learning rate changes, e_i is rescaled, so that e_i times the learning rate does not change. With
-    ``rescale_memory: false``, as in the authors' code, e_i is not rescaled. After a drop of the learning rate,
-    averaging then hardly brings the models together.
+    Every ``average_period`` steps, the workers also average C(e_i), to bring the models together: worker i adds
+    C(e_i) − mean(C(e_i)) to u_i, and subtracts C(e_i) from e_i.
+
+    When the learning rate changes, e_i is rescaled, so that e_i times the learning rate does not change. If
+    ``rescale_memory`` is false, as in the authors' code, e_i is not rescaled, and averaging hardly brings the models
+    together after a drop of the learning rate.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -51,7 +51,10 @@ def sparse_parameters(ddp: DistributedDataParallel, named: Iterable[tuple[str, P
 
 
 def finds_unused(ddp: DistributedDataParallel) -> bool:
-    """Return whether ``ddp`` finds the parameters that a pass does not use. With a static graph it always does."""
+    """Return whether ``ddp`` detects which parameters a forward pass does not use.
+
+    DDP does so if ``find_unused_parameters`` or ``static_graph`` is set.
+    """
     return bool(ddp.find_unused_parameters or ddp.static_graph)
 
 

@@ -102,7 +102,11 @@ class DGC(BlockAlgorithm):
         return self.step
 
     def push_compressor(self, step: int) -> TopK:
-        """Return the compressor that keeps the fraction of the entries that step number ``step`` sends."""
+        """Return the compressor of step number ``step``, counted from 0.
+
+        The compressor keeps the fraction ``ratio`` of the entries. In the first epochs, it keeps the larger fraction
+        that is described at ``warmup_epochs``.
+        """
         epoch = self._epoch(step)
         return TopK(max(self.ratio, _WARMUP_RATIOS[epoch]) if epoch < self.warmup_epochs else self.ratio)
 

@@ -1,4 +1,4 @@
-"""Find the torch optimizers in a training loop, and read their options. Algorithms run hooks in optimizer steps."""
+"""Find the torch optimizers of a training loop, whose step hooks an algorithm uses, and read their options."""
 
 import sys
 from collections import OrderedDict

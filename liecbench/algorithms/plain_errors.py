@@ -1,4 +1,4 @@
-"""Errors of an algorithm's constructor in plain words."""
+"""A metaclass by which wrong options of an algorithm raise TypeError or ValueError, with a message in plain words."""
 
 import dataclasses
 from abc import ABCMeta

@@ -15,11 +15,11 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PSGD(ServerAlgorithm):
-    """Parallel SGD through a server, nothing compressed: u = mean(g_i).
+    """Parallel SGD through a server, without compression: u = mean(g_i), where g_i is worker i's gradient.
 
     Attributes:
-        per_tensor: Whether each parameter's gradient is a block of its own, and nothing is sent before the backward
-            pass has ended, as in the LIEC-SGD authors' code. ``block_bytes`` then has no effect.
+        per_tensor: Whether to work as the LIEC-SGD authors' code does: each parameter's gradient is a block of its own,
+            and nothing is sent before the backward pass has ended. If True, ``block_bytes`` has no effect.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
@@ -35,7 +35,8 @@ class PSGD(ServerAlgorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """The largest size of a block in bytes; 1 if each parameter has a block of its own."""
+        """The largest size of a block in bytes: ``block_bytes``, which may be ``whole``, or 1 if ``per_tensor``."""
+        # A tensor larger than the size gets a block of its own, so that 1 gives every parameter a block of its own.
         return 1 if self.per_tensor else self.block_bytes
 
     @property

@@ -1,4 +1,4 @@
-"""The error of an option that does not fit the length of a run."""
+"""The error that is raised if a method's option does not fit the run's length: for example, a warm-up is too long."""
 
 
 class RunLengthError(ValueError):

@@ -41,14 +41,15 @@ class Place:
 
 
 def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
-    """Return a mapping whose only key names the rank, and whose value is ``state`` with a few additions.
+    """Return a rank's state in the form that ``state_dict`` returns: a mapping with one key, such as ``rank_0_of_4``.
 
-    The additions are the method's name, its options and, unless the process group has all ranks, the group's ranks.
+    The value is a mapping with the items of ``state``, the method's name and the method's options. The value also has
+    the ranks of the process group, unless the group has all ranks.
 
     Args:
-        state: The step count and the memories.
-        algorithm: The algorithm, a dataclass whose fields are its options.
-        place: Where the state belongs.
+        state: The step count, the memories (tensors kept from step to step) and any other state of the algorithm.
+        algorithm: The algorithm, a dataclass whose fields are the options.
+        place: The rank and the process group that the state belongs to.
     """
     own = {"method": type(algorithm).__name__, "options": _options(algorithm), **state}
     if len(place.group) < place.world_size:

@@ -37,7 +37,7 @@ class SignSGD(ServerAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """Return u = sign(mean(sign(g_i))), where g_i is worker i's gradient.
 
-        With an odd number of workers there are no ties, so that the server's answer takes only one bit per parameter.
+        If the number of workers is odd, there are no ties, and the server's answer takes only one bit per parameter.
         """
         mean = self.exchange.push(Votes(), block.gradient, out=block.gradient)
         majority = Votes() if self.exchange.world_size % 2 else Majority()

@@ -115,7 +115,7 @@ def doctor(output: OutputFormat = TextOrJson.TABLE) -> None:
 def schema(
     of_profile: Annotated[bool, typer.Option("--profile", help="Print that of a profile instead.")] = False,
 ) -> None:
-    """Print the scenario's JSON Schema."""
+    """Print the JSON Schema of a scenario file."""
     import json
 
     if of_profile:

@@ -83,7 +83,7 @@ def _version(package: str) -> str:
 
 
 def _without_variables(words: list[str]) -> list[str]:
-    """Return the words of a command without the values of ``--env-a NAME=VALUE`` and ``--env-b NAME=VALUE``."""
+    """Return the words of a command with ``***`` as each VALUE of ``--env-a NAME=VALUE`` and ``--env-b NAME=VALUE``."""
     shown = []
     for before, word in zip(["", *words], words, strict=False):
         option = word.partition("=")[0]

@@ -42,17 +42,19 @@ class Layout:
 
 @dataclass(frozen=True)
 class ChunkedTopK(Compressor):
-    """C(v) keeps, of every ``chunk`` entries, the ``kept`` entries of largest magnitude, with values of 2 bits.
+    """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, with values of 2 bits.
 
-    The 2 bits of a kept entry are its sign, and whether its magnitude is above the mean magnitude of all kept entries.
-    This makes four groups of kept entries, and each entry is replaced by the mean of its group. The four means, called
-    the codebook, are sent with the message. The position of a kept entry takes 12 bits. With the defaults, a chunk
-    takes 112 bytes, which is 146 times less than its float32 values. The codebook adds 16 bytes to a message.
+    One bit is the sign of a kept entry. The other bit tells whether the entry's magnitude is above the mean magnitude
+    of all kept entries of v. The two bits form four groups, and C(v) replaces each kept entry by the mean of its group.
+    The message holds the four means, called the codebook, in 16 bytes. The position of a kept entry takes 12 bits. With
+    the defaults, a chunk takes 112 bytes, 146 times less than its float32 values.
 
-    With ``bits`` 32, the kept values are sent as they are, without a codebook; if also ``kept`` is ``chunk``, C(v) = v.
-    In SparseLoCo, every parameter tensor has a codebook of its own. C is a δ-contraction with δ ≥ 1/n for n entries;
-    without the codebook, δ ≥ ``kept`` / ``chunk``. Of equal magnitudes, those at lower positions are kept. Source:
-    SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), whose bins are set by the standard deviation instead.
+    Of equal magnitudes, those at lower positions are kept. If ``bits`` is 32, the kept values are sent in float32,
+    without a codebook. If also ``kept`` equals ``chunk``, C(v) = v.
+
+    C is a δ-contraction. With a codebook, δ ≥ 1/n for n entries; without a codebook, δ ≥ ``kept`` / ``chunk``. Source:
+    SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), which compares magnitudes with the standard deviation instead of
+    the mean magnitude. The algorithm ``sparseloco`` sends one message, and so one codebook, per parameter tensor.
 
     Attributes:
         chunk: The number of entries of a chunk. The last chunk may be shorter.

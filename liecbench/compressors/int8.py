@@ -33,9 +33,11 @@ class Int8(Compressor):
         return group_scales.scales_bytes(numel, self.values_per_scale or numel) + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scales max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write to ``payload`` a scale for each group of elements, then a level for each element v.
 
-        Unless ``residual`` is None, write v − level · scale to ``residual``.
+        A group is ``values_per_scale`` adjacent elements, or the whole ``vector`` if ``values_per_scale`` is None. The
+        scale is the group's max|v| / 127. The level is the integer nearest to v / scale. Unless ``residual`` is None,
+        also write v − level · scale to ``residual``.
         """
         scales, levels = self.parts(payload, vector.numel())
         group, kept = self.values_per_scale or vector.numel(), cpu.residual.residual_arguments(vector, residual)

@@ -95,7 +95,7 @@ class Cell(Model):
 
     @property
     def is_trained(self) -> bool:
-        """False if only steps of a profile are timed, without data and model."""
+        """True if the cell has data and a model; False if only steps of a profile are timed."""
         return self.task.profile is None
 
     def at_rate(self, bits_per_second: int) -> "Cell":

@@ -84,11 +84,13 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return the schema ``node`` with references to ``$defs`` in place of all parts that occur in ``names``.
+    """Return a copy of ``node`` in which a reference to ``$defs`` replaces each part that ``names`` lists.
+
+    A reference keeps the description and the default of the part that it replaces.
 
     Args:
         node: The schema, or a part of one.
-        names: By the JSON of a part, the part's name under ``$defs``.
+        names: Maps a part, as the JSON that ``_text`` returns, to the part's name under ``$defs``.
         at_top: True to replace only parts inside ``node``, and not ``node`` itself.
     """
     if isinstance(node, list):

@@ -18,9 +18,9 @@ _SEED_KEY: Final = b'"seed":'
 
 
 class KnownSpec(dict[str, Any]):
-    """A cell's spec that caches its ``alike_key``, a key of all fields but the seed.
+    """A cell's spec that caches its ``alike_key``, which is equal for specs that differ only in the seed.
 
-    Do not change nested mappings: several specs share them.
+    Do not change nested mappings, because several specs share them.
     """
 
     __slots__ = ("alike",)
@@ -42,7 +42,7 @@ class KnownSpec(dict[str, Any]):
         super().__setitem__(name, value)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Make ``copy`` and ``pickle`` rebuild the spec as a plain dict, which has no attribute ``alike``."""
+        """Make ``copy`` and ``pickle`` return the spec as a plain dict, without the cached ``alike_key``."""
         return dict, (dict(self),)
 
 

@@ -19,14 +19,16 @@ UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
 
 
 def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
-    """Return the fields of a task that hold its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
+    """Return the fields of a task that describe its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
 
-    Default options of sgd are left out, so that a task with ``optimizer: sgd`` equals one without ``optimizer``.
+    ``momentum`` and ``weight_decay`` are options of ``choice`` that become fields of the task. The field ``optimizer``
+    has all other options. For sgd, it has only those that differ from their defaults, so that a task with ``optimizer:
+    sgd`` equals a task without ``optimizer``.
 
     Args:
-        choice: The optimizer with all its options.
-        given: The names of the task's fields that the scenario sets. If ``momentum`` or ``weight_decay`` is among them,
-            it is left out of the result.
+        choice: The optimizer with its options.
+        given: The names of the fields that the scenario sets. ``momentum`` and ``weight_decay`` are returned only if
+            ``given`` does not have their names.
     """
     options = dict(choice.options)
     fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}

@@ -112,9 +112,13 @@ def _type_of_default(default: object) -> Any:
 
 
 def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:
-    """Call the function ``name`` and return its result.
+    """Call a user's function and return the function's result.
 
-    The function gets all ``options``, and those items of ``given`` whose keys are names of its arguments.
+    Args:
+        name: The function, as ``module:function``.
+        options: The options from the scenario. All are passed, by name.
+        given: Values that liecbench provides, by name, such as ``input_shape``. A value is passed only if the function
+            has an argument of this name.
     """
     found = function(name)
     asked = {key: value for key, value in given.items() if key in inspect.signature(found).parameters}

@@ -51,7 +51,11 @@ def place_of(error: yaml.MarkedYAMLError) -> yaml.Mark | None:
 
 
 def in_words(problem: str) -> str:
-    """Return a message with the mistake and a remedy, given ``problem`` of one of PyYAML's errors."""
+    """Return a plain message for ``problem``, the text of a PyYAML error: the mistake, then the remedy.
+
+    For example, ``found unexpected end of stream`` becomes ``a quotation mark is not closed; close it``. An unknown
+    problem becomes ``<problem>; correct the syntax``.
+    """
     for pattern, words in _IN_WORDS.items():
         if found := re.fullmatch(pattern, problem, re.DOTALL):
             return words.format(*found.groups())

@@ -56,13 +56,13 @@ def session_steps(session: Session, profile: Profile) -> SessionSteps:
 
 
 def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSteps, slowdown: Slowdown) -> SessionCost:
-    """Return the cost of a session at a given slowdown.
+    """Return the expected rounds, steps and seconds of a session whose replay is slowed down by ``slowdown``.
 
     Args:
         session: The session.
         expected: The profile that the session's ranks replay.
         steps: The steps of the session's methods, as ``session_steps`` returns them.
-        slowdown: The dilation of the replay, and the divisor of message sizes.
+        slowdown: The factors by which the replay takes longer than the emulated training, and sends smaller messages.
     """
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, slowdown) for kind in kinds)

@@ -89,8 +89,9 @@ def computing_session(session: Session) -> SessionCost:
 
 
 def burst_lengths(cell: Cell) -> dict[str, int]:
-    """Return the number of steps in a burst by step kind, for a timing session whose ranks compute and do not replay.
+    """Return the estimated number of timed steps per burst, by step kind.
 
-    A burst is a series of consecutive timed steps.
+    A burst is a series of consecutive steps of one kind. The estimate is for a timing session whose ranks compute and
+    do not replay a profile.
     """
     return {name: burst_steps(step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

@@ -119,10 +119,15 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 
 
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
-    """Return the times and parameters of a profile whose passes take ``forward`` and ``backward`` seconds.
+    """Return a profile's fields ``forward``, ``backward``, ``optimizer`` and ``parameters`` for a cell's model.
 
-    In the backward pass, gradients become ready at a constant number of elements per second, the last parameter's
-    first.
+    The seconds of the optimizer are assumed. Gradients are assumed to become ready at a constant number of elements per
+    second of the backward pass, from the last parameter to the first.
+
+    Args:
+        cell: The cell.
+        forward: Seconds of the forward pass.
+        backward: Seconds of the backward pass; if 0, the optimizer takes 0 seconds, too.
     """
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)

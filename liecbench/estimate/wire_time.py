@@ -82,10 +82,10 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
 
 
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
-    """Return the seconds in which the all-reduces of a step wait for the links' delays.
+    """Return the seconds that the links' delays add to the all-reduces of a step.
 
-    ``trip`` is the number of seconds that a message takes besides its transfer. Over Gloo, two all-reduces run at the
-    same time, unless one needs the result of the other.
+    ``trip`` is the delay, in seconds, of one message on its way from sender to receiver. Over Gloo, two all-reduces run
+    at the same time, unless one needs the result of the other.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()

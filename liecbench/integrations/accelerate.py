@@ -42,7 +42,7 @@ def attach(
 
 
 class AcceleratedTraining(FrameworkTraining):
-    """A training by Accelerate with an algorithm attached. Create it with ``attach``, which has the same arguments."""
+    """A training by Accelerate with an algorithm attached. Create it with ``attach``, which explains the arguments."""
 
     def __init__(self, algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object) -> None:
         if accelerator.scaler is not None:

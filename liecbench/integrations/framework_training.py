@@ -56,7 +56,10 @@ class FrameworkTraining:
         self._holds_mean = False
 
     def hold_mean(self) -> None:
-        """Replace local models by their mean until ``hold_local`` is called. Collective. No-op without local models."""
+        """Replace each worker's local model by the workers' mean model until ``hold_local`` is called.
+
+        Collective. Do nothing if the method keeps no local models or is detached, or if models are already replaced.
+        """
         if self.algorithm.local_models and self.algorithm.is_attached and not self._holds_mean:
             self._mean.enter_context(self.algorithm.evaluation())
             self._holds_mean = True

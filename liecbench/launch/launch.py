@@ -122,9 +122,11 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start the process from which ranks with ``threads`` threads are forked; do not wait for its imports to end.
+    """Start the process that ranks are forked from later, and return before this process has finished its imports.
 
-    ``nodes`` are the machines of the run; None means this machine alone.
+    Args:
+        threads: The number of threads of each rank.
+        nodes: The machines of the run; None for this machine alone.
     """
     _training_ranks(1, threads, nodes, shaped=False).prepare()
 
@@ -144,7 +146,11 @@ def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = Fals
 
 
 def group_sessions(sessions: Iterable[Session], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group timing sessions into launches, as ``group`` does with jobs."""
+    """Group timing sessions into launches, which are in the order of their first sessions.
+
+    The sessions of a launch have equal ``launch_key``. If ``isolate`` is True, every session has a launch of its own.
+    ``share_gpus`` is True if several NCCL ranks may share one GPU.
+    """
     return [Launch(sessions=tuple(found), share_gpus=share_gpus) for found in _by_key(sessions, isolate=isolate)]
 
 

@@ -20,13 +20,13 @@ class Progress(Protocol):
     """Listener to the events of a run."""
 
     def launching(self, launch: Launch) -> None:
-        """Handle the start of a launch."""
+        """Handle the start of a launch, before its ranks exist."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
         """Handle progress within an epoch, or in a timing session."""
 
     def recorded(self, record: CellRecord) -> None:
-        """Handle a record that was written to the ledger."""
+        """Handle a new record in the ledger: the start, an epoch or the end of a cell."""
 
     def noticed(self, text: str) -> None:
         """Handle a message for the user, such as a warning."""

@@ -128,9 +128,10 @@ class Leader:
             self._others[rank] = other
 
     def _rank_of(self, other: socket.socket) -> int | None:
-        """Return the number of the machine that has connected over ``other``.
+        """Return the number of the machine that has connected over ``other``; None if the machine cannot take part.
 
-        Return None if this is no machine of the run, or if it has another version of liecbench or another ``--nodes``.
+        A machine cannot take part if it sends no valid greeting, if its ``--node-rank`` is not the number of another
+        machine of the run, or if its version of liecbench or its value of ``--nodes`` differs from this machine's.
         """
         other.settimeout(_GREETING_SECONDS)
         try:

@@ -65,9 +65,16 @@ PairedOrder = OpenCell | TrainBurst | CloseCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Settings of torchrun's agent on one machine, which starts ``local_workers`` ranks.
+    """The settings of torchrun's agent, the process that starts the ranks of one machine.
 
-    Each rank runs ``python -m module plan``. The ranks of all machines rendezvous at ``address`` and ``port``.
+    Attributes:
+        module: The name of the Python module that each rank runs, as ``python -m`` would.
+        plan: The path of the plan's file, which is the module's only argument.
+        num_nodes: The number of machines.
+        node_rank: The number of this machine, from 0.
+        local_workers: The number of ranks to start on this machine.
+        address: The address at which the ranks of all machines rendezvous.
+        port: The port of the rendezvous.
     """
 
     module: str

@@ -19,13 +19,13 @@ from liecbench.results.records import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """The work that is left.
+    """The trainings and timing sessions that are left of a run.
 
     Attributes:
-        jobs: The cells to train. A cell is either timed while it trains, or trained only for the losses of cells that
-            a timing session times.
-        sessions: The timing sessions, each of which times several methods in turns. They run after the trainings.
-        cells: The ids of the cells that are not done (see ``jobs_left``).
+        jobs: The trainings. Some are timed while they run. The others run only for their losses, and a timing session
+            times the steps.
+        sessions: The timing sessions, which run after the trainings. Each session times several methods in turns.
+        cells: The ids of the run's cells that are not done. ``jobs_left`` says when a cell is done.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -146,9 +146,10 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return completed cells whose steps were timed precisely enough. The keys are the cells' ``contestant``.
+    """Return, for each contestant, a completed cell that a timing session timed precisely enough.
 
-    A cell is left out if its timing session aimed at an interval with a half-width above ``precision``.
+    The keys are the cells' ``Cell.contestant``. A cell is left out if its timing session aimed at a half-width above
+    ``precision``. Both numbers are half-widths of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     completed = (
         cell

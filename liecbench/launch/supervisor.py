@@ -185,10 +185,13 @@ def _build(isolation: Isolation) -> "Hub | None":
 
 
 def _start_delay_line(network: "Hub", events: int) -> int:
-    """Start the delay line, the process that delays frames, and return its PID.
+    """Start the delay line, which is the process that delays the network's frames, and return its PID.
 
-    The delay line has a core of its own if there are more cores than the ranks have threads. The delay line closes its
-    copy of the file descriptor ``events``.
+    If there are more cores than threads of all ranks, one core is reserved for the delay line.
+
+    Args:
+        network: The network of the launch.
+        events: File descriptor of the pipe for events. The delay line closes its copy of the descriptor.
     """
     from liecbench.network import delay_line_process
 

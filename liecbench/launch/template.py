@@ -154,9 +154,10 @@ class _Server:
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """End the launch whose end is to be reported on the socket ``answering``.
+        """Stop the launch that belongs to the socket ``answering``, by a signal to the launch's supervisor.
 
-        Send SIGTERM if the ``liecbench`` command has asked for this on the socket, SIGKILL if the command has died.
+        The signal is SIGTERM if the ``liecbench`` command has sent ``STOP`` on the socket, and SIGKILL if the command
+        has died.
         """
         child = self._launches[answering]
         with contextlib.suppress(OSError):

@@ -45,9 +45,10 @@ class Torchrun:
         nodes: the machines to run on; None: this machine alone.
         python: interpreter of all processes.
         variables: environment variables to add.
-        imports: modules that every rank needs. The process that the ranks are forked from imports them once for all.
-        kernels: modules with the CPU kernels that the ranks use to compress. The process that the ranks are forked from
-            imports these, too, before it forks.
+        imports: modules that every rank needs. The template, the process that the ranks are forked from, imports them
+            when it starts.
+        kernels: modules with the CPU kernels that the ranks use to compress. The template imports them later, just
+            before it forks the launch.
     """
 
     module: str

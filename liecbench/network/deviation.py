@@ -18,9 +18,9 @@ class Deviation:
 
     Attributes:
         rank: The worker's rank.
-        of: The direction of the rate, or ``round trip`` to the hub.
-        asked: The rate asked for, in bits per second, or the round trip that the asked delay demands, in seconds.
-        measured: The measured rate or round trip, in the same unit.
+        of: What deviates: the rate ``up`` or ``down``, or the ``round trip`` to the hub, where all links meet.
+        asked: The requested rate in bits per second, or the seconds of a round trip over the requested link.
+        measured: The measured rate in bits per second, or the seconds of the measured round trip.
     """
 
     rank: int

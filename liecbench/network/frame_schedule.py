@@ -137,12 +137,12 @@ class _Arrival(NamedTuple):
 class FrameSchedule:
     """The links of all workers, and the frames that are on them.
 
-    A large frame goes down the link of its receiver in parts, between which frames of other senders can pass.
+    Each link joins one worker to the hub. A frame goes up the link of its source and down the link of its destination.
+    The source and the destination are given as the worker's rank, or as ``num_links`` for the hub, which has no link.
+    A large frame goes down in parts, between which frames of other senders can pass.
 
     Args:
-        num_links: The number of links, one per worker. As a source or destination, a number below ``num_links`` is a
-            worker's rank, and ``num_links`` is the hub, which joins the links. A frame from or to the hub passes only
-            the link of the worker.
+        num_links: The number of links, one per worker.
     """
 
     def __init__(self, num_links: int) -> None:

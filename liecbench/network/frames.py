@@ -1,9 +1,9 @@
-"""Ethernet frames in the form that the kernel hands over: count the segments of a large frame, and split it.
+"""Count the segments of a large Ethernet frame that a packet socket has read, and split the frame.
 
-TCP gives the kernel packets of many segments, which a network card would cut to the size of the MTU (segmentation
-offload). A packet socket with ``PACKET_VNET_HDR`` hands over such a packet whole, behind a header of 10 bytes (``struct
-virtio_net_hdr`` of linux/virtio_net.h). The header's ``gso_size`` is the number of payload bytes per segment. A *frame*
-here is this header and the Ethernet frame.
+TCP builds large frames of many segments, which a network card would cut to the size of the MTU (segmentation offload).
+A packet socket with ``PACKET_VNET_HDR`` reads large frames uncut. It puts a header of 10 bytes before each Ethernet
+frame (``struct virtio_net_hdr`` of linux/virtio_net.h). The header's ``gso_size`` is the number of payload bytes per
+segment. In this module, a *frame* is this header followed by the Ethernet frame.
 """
 
 import struct

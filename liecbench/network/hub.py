@@ -143,7 +143,9 @@ def _set_up_host(route: IPRoute, interface: str, number: int, address: str) -> N
 def _introduce_hosts(here: int, namespaces: list[int]) -> None:
     """Add the hardware addresses of all other hosts to the ARP table of each worker and of the hub.
 
-    ``here`` is the hub's namespace, and ``namespaces`` are those of the workers by rank.
+    Args:
+        here: A file descriptor of the hub's network namespace. The calling thread must be in this namespace.
+        namespaces: A file descriptor of each worker's network namespace, by rank.
     """
     addresses = [*map(_worker_address, range(len(namespaces))), HUB_ADDRESS]
     hosts = [(address, _hardware_address(number)) for number, address in enumerate(addresses)]

@@ -17,15 +17,18 @@ _TOLERATED_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkTally:
-    """Counts of the delay line, the process that emulates links, since it started or since an earlier tally.
+    """Counts kept by the delay line, the process that emulates links.
+
+    The counts start at 0 with the process. A tally that ``since`` returned counts from an earlier tally instead.
 
     Attributes:
-        lost_sent_segments: Number of segments that each rank's link lost on the way up, as the link's ``loss`` demands.
-        lost_received_segments: Number of segments that each rank's link lost on the way down.
+        lost_sent_segments: For each rank, the segments lost on the way up, as the link's ``loss`` demands.
+        lost_received_segments: For each rank, the segments lost on the way down, as the link's ``loss`` demands.
         dropped_frames: Frames of all ranks that were dropped although no loss was due, for example because the socket's
             ring buffer was full.
-        sent_frames: Frames that the delay line sent, once they were due, to any rank or the hub.
-        late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
+        sent_frames: Frames sent to ranks and to the hub.
+        late_seconds: Seconds from the time at which a frame was due until it was sent, summed over all sent frames. A
+            frame that was sent early adds nothing.
         cpu_seconds: CPU seconds of the delay line's process; 0 in records of earlier versions.
     """
 

@@ -1,4 +1,4 @@
-"""The transport's constants that fit measured rows of results best."""
+"""Fit the transport's constants, such as its seconds per message, to the measured step times of results."""
 
 import dataclasses
 import functools

@@ -16,11 +16,15 @@ _MAX_SEGMENT_BYTES, _MIN_SEGMENTS, _IN_FLIGHT, _PHASES = 2**20, 2, 2, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlooRing:
-    """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks (two or more).
+    """Gloo's all-reduce of one tensor in a ring of ranks.
 
-    The tensor has one chunk per rank, and a chunk has two or more segments of at most 1 MiB. The all-reduce has two
-    phases: reduce-scatter and all-gather. In each, a rank sends the segments of ``world_size`` − 1 chunks to the next
-    rank, two at a time. For each pair, the receiver first announces that it is ready, and then the data are sent.
+    The tensor is cut into one chunk per rank, and a chunk into two or more segments of at most 1 MiB. The all-reduce
+    has two phases: reduce-scatter and all-gather. In each phase, a rank sends ``world_size`` − 1 chunks to the next
+    rank, in pairs of segments. Before each pair, the receiver announces that it is ready.
+
+    Attributes:
+        num_bytes: The bytes of the tensor.
+        world_size: The number of ranks, two or more.
     """
 
     num_bytes: int
@@ -36,14 +40,14 @@ class GlooRing:
         return math.ceil(self.segments_per_chunk * (self.world_size - 1) / _IN_FLIGHT)
 
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
-        """Return the seconds that the all-reduce takes beyond its transfer time, because of the links' delays.
+        """Return the seconds that the links' delays add to the transfer time of the all-reduce.
 
-        The first pair of segments in a phase waits for two trips over the links: one of the receiver's announcement
-        that it is ready, and one of the data. Every later pair waits for one to two trips, because the previous
-        transfer hides a part.
+        In each phase, the first pair of segments is delayed by two trips over the links: the trip of the receiver's
+        announcement, and the trip of the data. Every later pair is delayed by one to two trips, because the transfer
+        of the previous pair hides up to one trip.
 
         Args:
-            trip_seconds: The seconds in which a message without bytes gets from one rank to another.
+            trip_seconds: The seconds that a message without bytes takes from one rank to another.
             bytes_per_second: The rate of the slowest link.
         """
         segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second

@@ -27,7 +27,10 @@ class NodeLinks:
     bits_per_second: float
 
     def span(self, num_bytes: int) -> Span:
-        """Return the time to reduce ``num_bytes`` inside nodes, and to send as many back to all ranks."""
+        """Return the time to reduce a vector inside each node and, later, to send the result to the node's ranks.
+
+        The vector has ``num_bytes`` on each rank. The ``Span`` has the total seconds, and the part that is transfer.
+        """
         if self.ranks_per_node == 1 or not num_bytes:
             return Span()
         messages = 2 * (self.ranks_per_node - 1)

@@ -1,4 +1,4 @@
-"""The predicted bandwidth that a method needs for each compute utilization."""
+"""The predicted link rates at which a method reaches several compute utilizations, such as 0.5 and 0.99."""
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.method_choice import Method

@@ -114,7 +114,10 @@ def _require_known_sizes(made: "dict[Method, tuple[Predictor, ...]]", costs: Tra
 
 
 def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
-    """Return the first item of ``links`` for each ``LinkMap.shape``, which does not depend on the absolute rate."""
+    """Return the first item of ``links`` for each ``LinkMap.shape`` among them.
+
+    Items have the same shape if they differ only in their rates, and all rates differ by one factor.
+    """
     found: dict[str, LinkMap] = {}
     for link in links:
         found.setdefault(link.shape, link)

@@ -42,9 +42,16 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return the predictor for ``profile`` and ``costs``, then one predictor for each variant of these inputs.
+        """Return the predictor for the given ``profile`` and ``costs``, then four predictors for changed inputs.
 
-        In each variant, one input is changed by its standard error; ``variants.varied`` lists the inputs.
+        Each of the four has one input, such as the compute seconds, changed by the input's standard error, as in
+        ``variants.varied``. ``variants.interval`` turns the results of all five into one prediction with its interval.
+
+        Args:
+            recorded: The method's steps, one of each kind, with their messages.
+            profile: The profile of the device that computes.
+            costs: The transport's constants.
+            nodes: The links inside nodes; None if every worker has a link of its own.
         """
         return tuple(
             cls(

@@ -89,7 +89,9 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return, for each step kind, what one step computes and sends, with the durations in ``profile``.
+        """Return one item per step kind, with the messages of a step and its seconds of computing and compressing.
+
+        The seconds come from ``profile``.
 
         Raises:
             LiecbenchError: If the profile lacks the method's compressor.

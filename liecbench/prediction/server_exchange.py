@@ -53,7 +53,13 @@ class CallSizes:
 
     @classmethod
     def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
-        """Return the sizes of ``call``, a call of ``schedule``; ``times`` are those of the call's compressor."""
+        """Return the sizes of a push, a pull or a gather.
+
+        Args:
+            call: The push, pull or gather.
+            schedule: The schedule that contains ``call``. It gives the number of ranks and the place of the server.
+            times: The times of the compressor of ``call``.
+        """
         if call.direction == "gather":
             place: ServerPlace = "sharded"
             num_shards, numel, last = schedule.world_size, call.numel, call.numel
@@ -119,7 +125,10 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 
 
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call (push, pull or gather) on one rank, if every rank serves a shard."""
+    """Return the time that ``rank`` takes for a push or a pull through sharded servers, or for a gather.
+
+    ``rates`` are the rates of the rank's link. ``links`` has the delays, and the slowest rate of all links.
+    """
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)
     to_servers = Messages(number=sizes.num_shards - bool(own_numel), num_bytes=sizes.total_bytes - own_bytes)
@@ -160,9 +169,9 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call on rank 0, if rank 0 is the root server.
+    """Return the time of a push or a pull on rank 0, which is the root server.
 
-    The link of rank 0 carries the messages of all other workers. ``rates`` are the rates of this link.
+    ``rates`` are the rates of rank 0's link, which carries the messages of all other workers. ``links`` has the delays.
     """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)

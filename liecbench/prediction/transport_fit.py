@@ -1,4 +1,7 @@
-"""Fit the transport's constants to the JSON output of ``liecbench bench exchange`` or ``liecbench bench link``."""
+"""Fit a transport's constants, such as its seconds per message, to measurements.
+
+The measurements are the JSON output of ``liecbench bench exchange`` or ``liecbench bench link``.
+"""
 
 import json
 import math
@@ -79,7 +82,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 
 def _measured(row: dict[str, Any]) -> _Measured | None:
-    """Return the figures of a benchmark's row; None if the fit cannot use the row, as on a link with a delay."""
+    """Return the figures of a benchmark's row, or None if the fit cannot use the row.
+
+    The fit cannot use a row if the link has a delay, if the operation is ``after_idle``, or if a needed number is
+    missing or not positive.
+    """
     numbers = [row.get(name) for name in ("seconds", "size", "workers", "asked_bits_per_second")]
     known = [value for value in numbers if isinstance(value, int | float) and value > 0]
     if len(known) < len(numbers) or "delay" in str(row.get("link")) or row.get("operation") == "after_idle":

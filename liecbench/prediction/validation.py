@@ -31,7 +31,7 @@ class ValidatedStep:
 
     @property
     def predicted_epoch_seconds(self) -> float:
-        """The predicted seconds of an epoch: methods may need different numbers of steps for it."""
+        """The predicted seconds of an epoch: ``predicted_seconds`` × steps per epoch, which may differ by method."""
         return self.predicted_seconds * self.measured.steps_per_epoch
 
 
@@ -50,9 +50,10 @@ class ValidatedBreakEven:
 
     @property
     def error(self) -> float | None:
-        """The relative error: ``predicted`` ÷ √(``low`` · ``high``) − 1; None without a prediction.
+        """The relative error of ``predicted``; None if no break-even is predicted.
 
-        The error is 0 if ``predicted`` lies between ``low`` and ``high``.
+        The error is 0 if ``predicted`` lies between ``low`` and ``high``. Else the error is
+        ``predicted`` ÷ √(``low`` · ``high``) − 1.
         """
         if self.predicted is None:
             return None

@@ -1,4 +1,4 @@
-"""Break-even brackets for the page: on an axis of link rates, where each method is faster than the baseline."""
+"""For each method, the link rates at which it is faster or slower than the baseline, for the report page."""
 
 import math
 from dataclasses import dataclass

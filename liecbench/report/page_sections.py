@@ -55,5 +55,8 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False if ``figure`` is a line chart of single points, as after one epoch; else True."""
+    """Return False if ``figure`` is a line chart in which every line is a single point, as after one epoch.
+
+    Return True for all other figures, also for those that are no line charts.
+    """
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

@@ -15,7 +15,10 @@ def method_name(found: Predictions, method: Method) -> str:
 
 
 def unit(found: Predictions) -> Literal["step", "minibatch"]:
-    """Return what methods are compared per: a minibatch if their steps have different numbers of minibatches."""
+    """Return the unit of work whose time is compared between methods.
+
+    The unit is a minibatch if steps of different methods have different numbers of minibatches, else a step.
+    """
     return "step" if len({row.batches_per_step for row in found.rows}) == 1 else "minibatch"
 
 

@@ -39,7 +39,10 @@ def field_text(row: Row, name: str) -> str:
 
 
 def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
-    """Return the text of the row's field ``name``, with a mark such as ``*`` after it if the field is the algorithm."""
+    """Return the value of the row's field ``name`` as text.
+
+    If ``name`` is ``algorithm``, the text ends with the mark that ``row_mark`` returns, such as ``" *"``.
+    """
     return field_text(row, name) + (row_mark(comparison, row) if name == "algorithm" else "")
 
 

@@ -13,7 +13,7 @@ _HEADINGS: Final = ("method", "model", "workers", "link", "measured", "predicted
 
 
 def markdown(found: Validation, costs: TransportCosts) -> str:
-    """Return the error table as Markdown, with the summary below."""
+    """Return the error table and, below the table, the lines of ``summary`` as a list, in Markdown."""
     lines = [_HEADINGS, ("---",) * len(_HEADINGS), *map(_texts, found.steps)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([table, "", *(f"- {line}" for line in summary(found, costs)), ""])
@@ -28,7 +28,11 @@ def plain(found: Validation, costs: TransportCosts) -> str:
 
 
 def to_json(found: Validation, costs: TransportCosts) -> str:
-    """Return rows, settings, break-evens and the summary as JSON."""
+    """Return the error table and the summary as the text of a JSON object.
+
+    The keys are ``rows``, ``settings``, ``break_even``, ``median_error``, ``high_error`` and ``transport``. The value
+    of ``transport`` is the source of ``costs``, the constants that the predictions use.
+    """
     content = {
         "rows": [_object(step) for step in found.steps],
         "settings": [{"setting": name, "winner_in_fastest": right} for name, right in found.settings],

@@ -16,7 +16,11 @@ from liecbench.results.whose_compute import step_compute, whose_compute
 
 
 def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
-    """Return the verdicts on one row by name: its accuracy, its speed, its bottleneck and its flags."""
+    """Return the verdicts on one row as the fields of a JSON object, such as ``"speed_verdict": "faster"``.
+
+    The fields are ``accuracy_verdict``, ``seeds_needed``, ``speed_verdict``, ``bottleneck`` and ``flags``. ``flags`` is
+    a list. The other fields may be None; for example, the baseline has no ``speed_verdict``.
+    """
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
     return {
@@ -42,12 +46,18 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
 
 
 def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return one object per break-even.
+    """Return one JSON object per break-even.
 
-    An object has the method's name, the outcome, a sentence, and the rates that runs added, in bits per second.
-    ``low_bits_per_second`` is the highest rate that is shown to lie below the break-even, and ``high_bits_per_second``
-    the lowest that is shown to lie above it; None if there is no such rate. The compute seconds per step for which the
-    rates hold, and the source of these seconds, are None if the records lack them.
+    The keys of an object are:
+
+    - ``method``: The method's name.
+    - ``outcome``: Where the method is faster, such as ``below`` for rates below the break-even.
+    - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even; None if no rate is.
+    - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even; None if no rate is.
+    - ``added_bits_per_second``: The rates that runs added to narrow the break-even.
+    - ``compute_seconds_per_step``: The compute seconds for which the break-even holds; None if they are not recorded.
+    - ``compute_source``: ``measured`` or ``replayed``; None if the compute seconds are not recorded.
+    - ``text``: The break-even as a sentence.
     """
     return [_break_even_object(comparison, found) for found in comparison.break_evens]
 

@@ -119,7 +119,10 @@ _NOTES: Final[dict[Basis, str]] = {
 
 
 def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
-    """Return a table of the bandwidths that methods need, as texts."""
+    """Return the table of the link rates from which computing takes 50 % to 99 % of a step.
+
+    Each item of ``found`` becomes one line of the table. All entries are texts.
+    """
     shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
     bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
     by_workers: dict[str, list[StepCompute]] = {}

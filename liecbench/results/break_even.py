@@ -16,13 +16,13 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first. The links of two rows differ only by one factor on all rates.
-        slowest: The links with the lowest rates.
+        rows: The method's rows, slowest link first. The links of two rows differ only in that all rates are
+            multiplied by one factor.
+        slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
         untimed: The method's rows at added link rates whose speed-up is unknown, for example because the link failed
             its check. Empty if ``is_narrowest``.
-        is_narrowest: True if no further rate would narrow the range: it is already within ±10 %, or the speed-ups near
-            the break-even cannot be told from 1.
+        is_narrowest: True if ``next_rate(0.0)`` is None, which means that no further rate would narrow ``bracket``.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """

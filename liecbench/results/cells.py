@@ -21,17 +21,18 @@ from liecbench.results.timing_record import Timing
 class CellResult:
     """The state of one cell, a configuration with one seed, after its last record.
 
-    A cell is interleaved if a timing session times its steps on its link. The losses and accuracies of such a cell come
-    from another cell, which is trained. A cell whose task is a profile has no losses and no accuracy.
+    An interleaved cell is one whose steps are only timed, in a timing session. The losses and accuracies in its
+    ``epochs`` are copied from the cell with the id ``trajectory``, which is trained. A cell whose task is a profile has
+    no losses and no accuracies.
 
     Attributes:
         epochs: The epochs in order. If several attempts recorded the same epoch, the latest attempt counts. If the task
             is a profile, ``long_run`` is the only epoch.
         timings: The timed bursts of consecutive steps; empty unless the cell is interleaved.
-        timing_emulators: The names of the link emulators that these bursts used.
-        long_run: A mean epoch with times from ``timings``, in which rare steps, such as averaging steps, are as
-            frequent as in a long training. If the task is a profile, a mean step. None if unknown, or if the cell is
-            not interleaved.
+        timing_emulators: The names of the emulators of the cell's links during ``timings``.
+        long_run: The mean epoch of a long training, in which rare steps, such as averaging steps, have their long-term
+            share. The times come from ``timings``. If the task is a profile, the epoch is one mean step. None if
+            unknown, or if the cell is not interleaved.
         link_tally: The numbers of lost segments, dropped frames and late frames; None if the cell has not ended, or if
             its links did not use the delay line, one of the link emulators.
         at: The time at which the last attempt began, in ISO 8601; empty if unknown.
@@ -186,9 +187,10 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return ``cells`` without those that were trained to provide the losses of another cell in ``cells``.
+    """Return ``cells`` without the cells whose training provides the losses of interleaved cells in ``cells``.
 
-    The other cell is timed separately, and has a copy of these losses, so a list of both would show one training twice.
+    An interleaved cell is timed but not trained. It has a copy of the losses, so that a list with both cells would show
+    one training twice.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

@@ -8,12 +8,12 @@ from liecbench.results.cells import CellResult
 
 
 def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[str]:
-    """Return a sentence for each user's model in ``cells`` whose file has changed since cells in ``done`` were trained.
+    """Return one warning per user's model, such as ``my_models:small``, whose file changed after cells were trained.
 
     Args:
-        cells: The cells of a scenario.
-        done: The cells in the scenario's results directory. Cells without a recorded hash of the model's file are
-            ignored.
+        cells: The cells of a scenario. Only their models are checked.
+        done: The cells in the scenario's results directory. Cells without epochs, or without a recorded hash of the
+            model's file, are ignored.
     """
     names = sorted({cell.task.model.name for cell in cells})
     hashes = {name: digest for name in names if (digest := user_functions.file_sha256(name)) is not None}

@@ -87,7 +87,7 @@ class Comparison:
 
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """The answer for each setting that has one: in plain words, whether and with which method compression pays."""
+        """The answers, at most one per setting: whether compression pays there, and which method to use."""
         found = (answer(verdict, self.words) for verdict in self.setting_verdicts)
         return tuple(one for one in found if one is not None)
 

@@ -79,10 +79,10 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Accept one line after the other, until a line does not end in the expected number and a right checksum.
+        """Accept lines up to the first that does not end in the expected number and a right checksum.
 
-        That line may still be valid, because lines of the first schema have no number. Check that line with ``unseal``
-        and ``next``.
+        Check the first line that is not accepted with ``unseal`` and ``next``: lines of the first schema are valid
+        without a number.
 
         Returns:
             The number of accepted lines; 0 if ``skip`` was called for the line before ``lines``.

@@ -1,4 +1,4 @@
-"""Warnings on the links of a row of cells that differ only in the seed."""
+"""Warnings about the links of a comparison's row. The cells of a row differ only in the seed."""
 
 from collections.abc import Sequence
 

@@ -56,9 +56,10 @@ class Wait:
 
     @property
     def least_slope(self) -> float:
-        """The least possible slope of the wait as a function of 1 ÷ link rate.
+        """The least possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        The slope is that of the straight line from (0, ``rest``) to (1 ÷ ``rate``, ``mean``).
+        It is the slope of the straight line from (0, ``rest``), an infinitely fast link, to (1 ÷ ``rate``, ``mean``).
+        Because the function is convex, its slope at ``rate`` is at least that of the line.
         """
         return (self.mean - self.rest) * self.rate
 
@@ -114,11 +115,11 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 
 
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a link rate, in bits per second, at which even the upper end of the wait's interval is at most ``target``.
+    """Return an upper bound of the link rate, in bits per second, at which the wait falls to ``target``.
 
-    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The rate is interpolated
-    between the measured rates of ``waits``, or extrapolated beyond them. Return None if no rate is known to be high
-    enough.
+    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
+    upper ends of the waits' intervals, between the measured rates or beyond them. Return None if no rate brings the
+    upper end down to ``target``.
     """
     fast = waits[-1]
     if fast.high > target:
@@ -136,9 +137,10 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a lower bound of the link rate, in bits per second, at which the wait falls to ``target``.
 
     A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
-    lower ends of the waits' intervals. If the lower end is at most ``target`` even at the lowest measured rate, return
-    None. In this case, return an estimate instead if only one rate was measured, and a faster link would shorten the
-    wait.
+    lower ends of the waits' intervals.
+
+    If the lower end is at most ``target`` even at the lowest measured rate, the waits give no bound. The result is then
+    an estimate if ``waits`` has only one rate and a faster link would shorten the wait, else None.
     """
     first = waits[0]
     if first.low <= target:

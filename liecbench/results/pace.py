@@ -30,16 +30,16 @@ class Pace:
     """The seconds per epoch of the cells of one row.
 
     Attributes:
-        setting: A key of the setting, such as the link, in which a timing session timed the cells; None if the cells
-            were timed while they trained.
-        by_round: Seconds per epoch in each round of timing sessions; empty if the cells were timed while they trained.
-            Keys are (results directory, number of the group of rounds, number of the round in the group). Step kinds
-            are weighted by their shares in a long training.
-        utilization_by_round: Compute seconds ÷ seconds in each round, with the keys of ``by_round``.
+        setting: A key that is equal for cells that are timed in the same session (``Timing.setting``); None if no
+            session timed the cells.
+        by_round: Seconds per epoch in each round of the timing sessions, by (results directory, number of the
+            placement, number of the round in the placement). A placement is a group of rounds. Each step kind counts
+            by its share of the steps of a long training. Empty if no session timed the cells.
+        utilization_by_round: Compute seconds ÷ all seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
-        late_share: The seconds by which ranks that slept in place of computing woke late, as a share of the measured
-            seconds; None if ranks computed, or if it is unknown.
+        late_share: Seconds by which sleeps in place of computing ended late ÷ measured seconds; None if ranks computed,
+            if no session timed the cells, or if the lateness is unknown.
     """
 
     setting: str | None
@@ -104,9 +104,9 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        If timing sessions timed both paces, the seconds are paired by round; paces without a common round count as
-        independent. Otherwise the seconds are paired by seed. Return None if there is then no common seed, or if a pace
-        has no seconds.
+        If timing sessions timed both paces, the seconds are paired by round. If the sessions have no common round, the
+        two means of ln(seconds) are subtracted as independent estimates. If a pace was not timed by a session, the
+        seconds are paired by seed. Return None if the paces have no seconds to compare.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:
@@ -145,7 +145,7 @@ def _late_share(bursts: Sequence[Timing]) -> float | None:
 
 
 def _log_mean(by_round: Mapping[_Position, float]) -> LogRatio | None:
-    """Return the mean of ln(value) over rounds; None without rounds."""
+    """Return the mean of ln(value) and its standard error over the values in ``by_round``; None without values."""
     if not by_round:
         return None
     return LogRatio.of_rounds(by_placement({place: math.log(value) for place, value in by_round.items()}))

@@ -25,9 +25,9 @@ class PassedOver:
         method: The method's name.
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: The method's accuracy or test loss minus the baseline's, as text, such as ``-0.8 points``; empty if
-            unknown. If it is not shown whether the accuracy is kept, the end of the 95 % interval that is worse for the
-            method may follow: ``-0.8 points, at worst -1.1``.
+        difference: The method's accuracy minus the baseline's, such as ``-0.8 points``; for language models, the
+            difference of test losses, such as ``+0.136 nats``. Empty if unknown. If more seeds could show whether the
+            accuracy is kept, the worse end of the 95 % interval follows, if known: ``-0.8 points, at worst -1.1``.
     """
 
     place: str
@@ -38,11 +38,13 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return for each of ``rows`` the reason why the answer does not name this row, largest speed-up first.
+    """Return, for each of ``rows``, why the answer does not recommend this row's method.
+
+    The results are sorted by speed-up, largest first. An answer recommends one method for one setting.
 
     Args:
         verdict: The verdict on the setting.
-        rows: The rows that are faster than the row that the answer names. Each has a speed-up.
+        rows: The setting's rows that are faster than the recommended method's row. Each has a speed-up.
         words: The names and tolerances that the reasons use.
         place: The setting in words, such as ``On 20mbit``.
     """

@@ -47,15 +47,16 @@ class LogRatio:
 
     @classmethod
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
-        """Return the mean, with standard error, of log ratios that were measured in rounds of a timing session.
+        """Return the mean of the log ratios that a timing session measured, with its standard error.
 
-        A placement is a group of rounds, after which all models and buffers are created again. The mean is taken over
-        the rounds of each placement, then over placements. Every placement counts as one observation. Because a session
-        has few placements, the variance between them is estimated from ``log_ratios`` and an assumed variance.
+        In a round, every method is timed once. A placement is a group of rounds, after which all models and buffers are
+        created again. Every placement counts as one observation: the result is the mean of the placements' means.
+
+        The standard error combines the measured variance and an assumed one, because a session has few placements. If
+        no placement has two rounds, only the measured variance is used.
 
         Args:
-            log_ratios: For each placement, ln(ratio) of each of its rounds, in order. At least one placement has a
-                round.
+            log_ratios: One list per placement, with ln(ratio) of each round, in order. At least one list is not empty.
         """
         placements = [list(rounds) for rounds in log_ratios if rounds]
         means = [statistics.fmean(rounds) for rounds in placements]
@@ -108,7 +109,8 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
     """Return a method's speed-up, a geometric mean, with its confidence interval.
 
     A placement is a group of rounds, after which all models and buffers are created again. Every placement counts as
-    one observation, so the interval narrows with the number of placements, and much less with that of rounds in each.
+    one observation. A further placement therefore narrows the interval much more than further rounds per placement. If
+    there is only one round in all, the bounds are None.
 
     Args:
         log_ratios: For each placement, ln(seconds of the baseline ÷ seconds of the method) of each round, in order.
@@ -191,8 +193,8 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
     """Return the variance of a placement's mean, estimated from the spread of the rounds within placements.
 
-    A placement is a group of rounds. The estimate takes the autocorrelation of rounds into account. If placements are
-    too short to measure it, the highest one ever measured is assumed. Return None if no placement has two rounds.
+    A placement is a group of rounds. The estimate includes the autocorrelation of successive rounds. If placements have
+    fewer than five rounds on average, an autocorrelation of 0.6 is assumed. Return None if no placement has two rounds.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

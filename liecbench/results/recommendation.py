@@ -99,9 +99,13 @@ def _unranked_rivals(
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds needed, seeds run) of the verdict that needs the fewest seeds.
+    """Return (seeds needed, seeds run) of the verdict that probably needs the fewest seeds to be decided.
 
-    The seeds needed are the estimated total number of seeds, those already run included. For a verdict from one seed
-    there is no estimate, and 5 seeds are returned as needed. For None, 5 seeds are returned as needed and 0 as run.
+    The seeds needed are an estimated total, which includes the seeds run. If a verdict comes from one seed, there is no
+    estimate, and 5 seeds are assumed. For None, 5 seeds needed and 0 run are assumed.
+
+    Args:
+        found: The undecided verdicts (``not_shown``) on the accuracy of methods; None for a method whose accuracy was
+            not compared.
     """
     return min((_FIRST_SEEDS, 0) if one is None else (one.seeds_needed or _FIRST_SEEDS, one.num_seeds) for one in found)

@@ -45,8 +45,9 @@ class RecordOrder:
     def next(self, record: Record) -> str | None:
         """Check the next record. Return a message if the record contradicts earlier records or itself, else None.
 
-        Later records are checked as if a contradictory record were right, so that one mistake is reported only once.
+        A message is, for example, ``epoch 3 of cell 1a2b after epoch 1``.
         """
+        # A wrong epoch or attempt number is kept as if it were right, so that the records after it are not reported.
         try:
             self._check(record)
         except ValueError as error:

@@ -202,10 +202,16 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt to train a cell. ``error`` is the error message; None if the cell completed.
+    """The end of an attempt to train a cell.
 
-    ``link`` has the counts of the delay line (a process that emulates links) since the start of the attempt or of its
-    timing session, such as the segments that each rank's link lost. It is None without a delay line.
+    Attributes:
+        cell: The cell's id.
+        attempt: The number of the attempt, from 1.
+        status: The outcome of the attempt.
+        error: The error message; None if the cell completed.
+        link: Counts of the delay line (the process that emulates links), such as the segments that each rank's link
+            lost. The counts start with the attempt or, if a session times the cell, with the session. None if there is
+            no delay line, or if the ``liecbench`` command wrote the record instead of a rank.
     """
 
     type: ClassVar[str] = "end"

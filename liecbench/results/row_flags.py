@@ -80,9 +80,10 @@ def _computes_on_shared_processors(row: Row) -> bool:
 
 
 def _shared_processors(row: Row) -> int:
-    """Return the number of processors if the row's ranks and the emulation of its links need more, and 0 otherwise.
+    """Return the machine's number of processors if the row needs more processors, else 0.
 
-    Also return 0 if the number is unknown, or if the ranks use the machines' own network.
+    A row needs one processor for each thread of each rank, and one more if links are emulated. Also return 0 if the
+    number of processors is unknown, or if the ranks use the machines' own network.
     """
     cpus = [cell.environment.num_cpus for cell in _completed(row)]
     if not cpus or not all(cpus) or row.fields["link"] == "host":

@@ -64,10 +64,10 @@ class Labels:
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
     def colour_key(self, row: Row) -> str:
-        """Return the text that stands for a row's colour; rows with equal texts have the same colour.
+        """Return the text from which figures choose a row's colour. Rows with equal texts have the same colour.
 
-        The text is the algorithm. But if all rows have the same method and their settings differ, it is the names of
-        the row's method and setting, as ``whole`` returns them.
+        The text is the name of the row's algorithm. If all rows have the same method but their settings differ, the
+        text is ``whole(row)`` instead.
         """
         return self.whole(row) if self._one_method else row.algorithm
 
@@ -87,9 +87,10 @@ class Labels:
         return self._variants[row.algorithm][self.method(row)]
 
     def setting(self, row: Row, without: Collection[str] = ()) -> str:
-        """Return the name of the row's setting: the values of setting fields that differ between rows.
+        """Return the name of the row's setting, such as ``workers 4 · 20mbit``.
 
-        The fields in ``without`` are not part of the name.
+        The name has the values of the setting fields that differ between rows, except the fields in ``without``. If
+        rows differ in ``timing``, the name ends with the timing. If no field is left, the name is empty.
         """
         parts = _field_labels(row, [name for name in self._setting_fields if name not in without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
@@ -128,9 +129,9 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return the ``provenance`` of all rows as one text, such as `` (replayed ×4)``, to show it once for all groups.
+    """Return the ``provenance`` of the rows of all groups, such as `` (replayed ×4)``, if it holds for every group.
 
-    Return an empty text if the words in the groups' own provenances differ. Numbers such as ×4 may differ.
+    Return an empty text if the provenances of two groups differ in more than numbers such as ×4.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
@@ -216,7 +217,8 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 def field_label(value: object, name: str) -> str:
     """Return a field's value as text, such as ``sign`` or ``average period 32``.
 
-    The field's name comes first if the value alone is unclear. If the value is True, the text is the field's name.
+    Text, lists and dicts are shown without the field's name, except in the fields ``block_order`` and ``profile``. Any
+    other value follows the field's name. If the value is True, the text is only the field's name.
     """
     if name == "block_order":
         return f"blocks {value}"

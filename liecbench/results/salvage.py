@@ -43,7 +43,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if the cell's steps are timed in a session, and the losses come from another cell, which is trained."""
+        """True if a timing session times this cell's steps. Losses, if any, then come from training another cell."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -51,12 +51,14 @@ class _CellLines:
 class Verification:
     """The undamaged and the damaged parts of a ledger.
 
+    A cell is whole if none of its records is missing, damaged or out of place.
+
     Attributes:
         directory: The results directory.
         lines: All complete lines, damaged or not.
-        kept: The lines of the cells in ``states``, and of the timings of these cells.
-        states: By cell id, the status of each cell whose records are all there and undamaged.
-        damaged: By cell id, a description of each cell that is not in ``states``.
+        kept: The lines of the whole cells, and the lines of the bursts that time these cells.
+        states: The status of each whole cell, by cell id.
+        damaged: A description of each cell that is not whole, by cell id.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
         has_partial_line: True if an interrupted write left an incomplete line at the end, which is no damage.
     """

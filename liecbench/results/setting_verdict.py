@@ -16,15 +16,18 @@ from liecbench.results.tolerances import Tolerances
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingVerdict:
-    """The verdict on the rows of one setting, such as one link. The fields refer to a row by its index in ``rows``.
+    """The verdict on one setting, such as one link: how each method's accuracy and speed compare, and which to use.
 
     Attributes:
         setting: The setting's name; empty if there is only one setting.
-        rows: The rows, fastest first.
-        accuracy: The verdict on each row's accuracy; None for the baseline and rows that share no seed with it.
-        speed: The verdicts on the speed of the rows.
-        recommendation: The recommended row, or the reason why no row is recommended. None if nothing can be compared.
-        untrained: A sentence with the facts that show that the baseline learned nothing; None if it learned.
+        rows: The rows, fastest first. A row is one method in this setting, with all its seeds.
+        accuracy: For each of ``rows``, the verdict on the accuracy; None for the baseline, and for rows that share no
+            seed with the baseline.
+        speed: The verdicts on the speed. They name a row by its index in ``rows``.
+        recommendation: The recommended row, by its index in ``rows``, or the reason why no row is recommended. None if
+            the baseline learned nothing, or if no row's speed can be compared with the baseline's.
+        untrained: The facts that show that the baseline learned nothing, such as ``its accuracy is 10.1%, and always
+            guessing the commonest class gives 10.0%``. None if the baseline learned, or if the records do not tell.
     """
 
     setting: str

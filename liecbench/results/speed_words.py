@@ -47,10 +47,10 @@ def speed_word(verdict: SettingVerdict, row: Row) -> str:
 
 
 def speed_notes(verdicts: Sequence[SettingVerdict]) -> Iterator[str]:
-    """Yield up to two notes that explain verdicts on the speed.
+    """Yield a note on the verdict ``not known`` and a note on the verdict ``not ranked``, each only if it is needed.
 
-    The first note explains why a method's verdict is ``not known`` although the interval of its speed-up excludes 1.
-    The second note explains the verdict ``not ranked``. A note is left out if no row has such a verdict.
+    The first note is needed if a row has the verdict ``not known`` although its speed-up's interval excludes 1. The
+    second note is needed if a row has the verdict ``not ranked``.
     """
     compared = [(one, row) for one in verdicts for row in one.rows if one.speed_of(row) is not None]
     chance = [one for one, row in compared if speed_word(one, row) == "not known" and _excludes_one(row)]

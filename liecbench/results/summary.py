@@ -114,7 +114,15 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 
 
 def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
-    """Yield a sentence that says why the rows ``rivals`` of a setting cannot be compared with its baseline."""
+    """Yield one sentence with the reason why no row of a setting can be compared with the setting's baseline.
+
+    Yield nothing if the setting has no row of the baseline, and no cell of the baseline has completed.
+
+    Args:
+        verdict: The verdict on the setting, in which no row was compared with the baseline.
+        rivals: Rows of the setting other than the baseline's row.
+        words: The name of the baseline for the sentence.
+    """
     base = next((row for row in verdict.rows if row.is_baseline), None)
     if base is None:
         if any(row.baseline_per_seed for row in rivals):
@@ -158,9 +166,9 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 
 
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
-    """Yield (the flag's sentence, the rows with the flag, is_all) for each flag that has a sentence and a row.
+    """Yield (sentence, rows with the flag, is_all) for each flag of ``_FLAG_SENTENCES`` that at least one row has.
 
-    Rows without a completed cell are ignored. ``is_all`` is True if all other rows have the flag.
+    Only rows with a completed cell are considered. ``is_all`` is True if all these rows have the flag.
     """
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():

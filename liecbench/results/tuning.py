@@ -16,7 +16,10 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 
 
 def tuning_note(cells: Sequence[CellResult], field: str) -> str:
-    """Return a sentence that says by which seeds each method's best value of ``field`` is chosen and then compared.
+    """Return a text that says which seeds choose each method's best value of ``field``, and which compare the methods.
+
+    An example is ``each method at its best learning_rate: chosen by the accuracy of every other seed, compared by the
+    remaining seeds``.
 
     Args:
         cells: The cells of all methods, with every value of the field.
@@ -34,17 +37,17 @@ def tuning_note(cells: Sequence[CellResult], field: str) -> str:
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells with the best value of a tuned field, such as the learning rate.
 
-    The best value is the one with the fewest failed and diverged cells. If several values are equal in this, it is the
-    one with the best mean accuracy, or test loss for language models, over half of the seeds: the smallest, the third
-    smallest and so on. Values are compared between cells of one results directory that agree in every other field that
-    can change accuracy.
+    A best value is chosen for each group of cells. The cells of a group are in one results directory, and agree in
+    every other field that can change accuracy. The best value has the fewest failed and diverged cells. If several
+    values have equally few, the best value has the best mean accuracy, or test loss for language models, over the
+    choosing seeds: the smallest, the third smallest and so on.
 
-    Only cells of the other seeds are returned, because seeds that choose a value make it look better than it is. A
-    single seed is used for both.
+    Only cells of the other seeds are returned, because the choosing seeds make the best value look better than it is.
+    If there is only one seed, this seed chooses the value, and its cells are returned.
 
     Args:
-        cells: The cells.
-        field: The name of the tuned field.
+        cells: The cells of all methods, with every value of the field.
+        field: The name of the tuned field, such as ``learning_rate``.
 
     Raises:
         LiecbenchError: If no cell has the field.

@@ -185,7 +185,13 @@ def mean_difference_text(verdict: AccuracyVerdict) -> str:
 
 
 def worst_difference_text(verdict: AccuracyVerdict) -> str:
-    """Return the end of the difference's interval that is worse for the method, without unit, such as ``-1.1``."""
+    """Return, as text, the worst accuracy difference in a verdict's 95 % interval, in points, such as ``-1.1``.
+
+    If ``verdict.by_loss``, return the worst difference of test losses instead, such as ``+0.120``.
+
+    Args:
+        verdict: The verdict on the method's accuracy, from at least two seeds.
+    """
     assert verdict.difference.low is not None, "one seed has no interval"
     return _signed(verdict, verdict.difference.low)
 

@@ -51,10 +51,10 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 
 
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
-    """Return a phrase such as ``for steps that compute 0.36 s, as measured here``.
+    """Return a phrase on how long the steps of ``rows`` compute.
 
-    The phrase is empty if no compute seconds are known. If the compute seconds differ by more than 10 % between
-    settings, such as numbers of workers, the phrase has those of each setting or, for more than four, their range.
+    An example is ``for steps that compute 0.36 s, as measured here``. The phrase is empty if no compute seconds are
+    known. ``compute_text`` describes the phrase for several settings, such as different numbers of workers.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:

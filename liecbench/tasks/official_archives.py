@@ -17,7 +17,7 @@ class Archive:
         num_bytes: The archive's size.
         sha256: The archive's checksum, in hexadecimal.
         folder: The name of the folder in the archive that holds the files.
-        largest_file_bytes: An upper bound of these files' sizes; nothing larger is read from an unpacked folder.
+        largest_file_bytes: The largest permitted size of a file in the unpacked folder. Reading a larger file fails.
     """
 
     name: str

@@ -164,7 +164,7 @@ class Muon(TaskOptimizer):
 
     @property
     def num_states(self) -> int:
-        """2, because AdamW keeps two values for each element of a parameter. Muon keeps only one value."""
+        """2, AdamW's first and second moment. Muon keeps only one value per element, the momentum."""
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:

@@ -22,7 +22,11 @@ Workers = Annotated[int, Ge(1), Le(1024)]
 
 
 class OfBound(Model):
-    """A learning rate that is written as a multiple of δ/(10 L), the theorem's bound for the method."""
+    """A learning rate as a multiple of δ/(10 L), such as ``{of_bound: 0.5}`` for δ/(20 L).
+
+    δ is the contraction of the method's compressor, and L is the smoothness of the function that the study minimises.
+    Theorem 1 of LIEC-SGD (arXiv 2402.11857) holds for learning rates below δ/(10 L).
+    """
 
     of_bound: Annotated[float, Gt(0)] = Field(description="the learning rate, divided by δ/(10 L)")
 

@@ -74,11 +74,13 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 
 
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
-    """Return a method's learning rate; None if the study searches for the rate.
+    """Return the learning rate with which a study simulates a method; None if the study searches for the rate.
 
     Args:
-        study: The study. Its ``learning_rate`` is a number, a multiple of ``bound``, or None.
-        bound: The upper bound δ/(10 L) that the theorem sets for the method; None if there is no bound.
+        study: The study. If ``study.learning_rate`` is an ``OfBound``, return a multiple of ``bound``. Else return
+            ``study.learning_rate``.
+        bound: The learning rate below which the theorem holds for the method, as ``SimulatedCell.bound`` returns it;
+            None if there is no bound.
     """
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"

@@ -55,9 +55,13 @@ class Batches:
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
-        """Return the examples ``indices`` of a step as augmented minibatches on the rank's device.
+        """Return the examples of one step as ``per_step`` augmented minibatches on the rank's device.
 
-        If the step has fewer examples than ``per_step``, each example is a minibatch.
+        If the step has fewer than ``per_step`` examples, return a minibatch for each example.
+
+        Args:
+            indices: The indices of the step's examples.
+            rng: The random number generator of the augmentation.
         """
         parts = indices.tensor_split(min(self.per_step, len(indices)))
         return [on_device(self._examples.batch(part, rng), self._device) for part in parts]

@@ -88,10 +88,10 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 
 
 def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
-    """Return the wire bytes of each rank in timed steps; None if those of any rank are unknown.
+    """Return the wire bytes of each rank in timed steps, under the keys "sent" and "received".
 
-    The keys of the result are "sent" and "received". ``share`` is the part of the counted bytes that belongs to timed
-    steps.
+    Return None if the bytes of any rank are unknown. The bytes were counted in all steps of a burst. ``share`` is the
+    number of timed steps ÷ the number of steps that sent messages.
     """
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):

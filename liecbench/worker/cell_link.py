@@ -47,12 +47,13 @@ class CellLink:
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
-        """Switch to the links of the next cell, and measure all ranks' links at the same time.
+        """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        Measurements are repeated, up to three in all, while a rate is off by more than 5 % or a round trip by more than
-        10 %. Up to ten are made while a rate is off by more than 15 % or a round trip by more than 30 %. Of each rate
-        and round trip, the value nearest to the requested one is kept. Unchanged links are measured only if a
-        kept value is off by more than 15 % (rate) or 30 % (round trip).
+        Of each rate and round trip, the measured value nearest to the requested one is kept. The links are measured up
+        to three times, until no kept value is off by more than the tolerance ``measurement.WARNING``. If a value is
+        then off by more than ``measurement.FAILING``, the links are measured up to ten times in all. Links that equal
+        those of the last cell are measured again only if a kept value is off by more than ``measurement.FAILING``.
+        Unshaped links are never measured.
 
         Args:
             links: The links of the next cell.
@@ -170,14 +171,16 @@ class CellLink:
 
 
 def slowest_path(links: LinkMap, num_workers: int, slowdown: Slowdown = _NOT_SLOWED) -> Path | None:
-    """Return the slowest possible path between two workers; None if links are not shaped.
+    """Return a path that is at least as slow as each path between two workers; None if links are not shaped.
 
-    The path has the lowest rate of all links, and the sum of the two longest delays.
+    The rate of the path is the lowest rate, up or down, of all workers' links. The delay of the path is the sum of the
+    two longest delays of workers' links.
 
     Args:
-        links: The links of all workers.
+        links: The links of all workers. In a replay, these are the emulated links.
         num_workers: Number of workers.
-        slowdown: By how much the real links and processors are slower than the emulated ones.
+        slowdown: The factors by which a replay runs more slowly, and sends smaller messages, than the emulated
+            training. The returned path is slowed down by these factors.
     """
     if not links.shaped:
         return None

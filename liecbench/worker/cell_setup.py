@@ -78,10 +78,17 @@ def attached_replica(
     *,
     group: dist.ProcessGroup | None = None,
 ) -> Replica:
-    """Return a replica of a cell with the model and data of ``task``, and attach the algorithm.
+    """Return a cell's replica on this rank: the model and data of ``task``, an optimizer, and the attached algorithm.
 
-    Collective over ``group``, by default of all ranks. The model must be on ``device``. ``link`` is this rank's link.
-    The replica calls ``heartbeat`` to signal that this rank makes progress.
+    Collective over ``group``.
+
+    Args:
+        cell: The cell.
+        task: The model, which must be on ``device``, and the data.
+        device: The device on which this rank computes.
+        link: This rank's link.
+        heartbeat: Called repeatedly, to signal that this rank makes progress.
+        group: The ranks that train together; None means all ranks.
     """
     optimizer = OptimizerSteps.of(cell.task, task.model)
     algorithm = make_algorithm(cell, len(task.train))
@@ -128,9 +135,9 @@ def _wrapped(
 
 
 def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
-    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states.
+    """Make DDP's buckets final by two backward passes. Return the parameters that the model's own code changed in them.
 
-    Return the parameters that changed in the passes, although no optimizer made a step.
+    Afterwards, the model and the RNG states are restored. No optimizer makes a step.
     """
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])

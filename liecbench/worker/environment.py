@@ -41,5 +41,8 @@ def _gpus(device: torch.device) -> dict[str, Any]:
 
 
 def _tf32() -> dict[str, bool]:
-    """Return, by operation, True if torch may compute float32 in TF32, which has only 10 of 23 mantissa bits."""
+    """Return whether torch may use TF32, which keeps 10 of float32's 23 mantissa bits, for two kinds of operations.
+
+    The keys are ``convolutions`` and ``matrix_products``.
+    """
     return {"convolutions": torch.backends.cudnn.allow_tf32, "matrix_products": torch.backends.cuda.matmul.allow_tf32}

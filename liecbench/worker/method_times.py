@@ -141,9 +141,10 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median seconds by which step number ``first`` of ``replica`` takes longer than its computing.
+    """Return the seconds that a training step of ``replica`` takes in addition to its computing, as a median.
 
-    The computing is measured with ``steps``: the passes of all minibatches of a step, clipping and the optimizer.
+    Step number ``first`` is trained several times. Each time, ``steps`` then measures the computing of a step: the
+    forward and backward passes of all minibatches, clipping and the optimizer.
     """
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):

@@ -92,12 +92,15 @@ class Unshaped:
 
 
 def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> LinkShaper:
-    """Return the mechanism that limits this rank's traffic to its link.
+    """Return the object that shapes this rank's link.
+
+    The object is ``worker_link`` if that is not None. Without a worker link, the object is a ``ProcessPacing`` if
+    ``paced`` is True, and an ``Unshaped``, which limits nothing, if ``paced`` is False.
 
     Args:
-        worker_link: The rank's link in its network namespace, which can be shaped; None without a namespace.
+        worker_link: The link of this rank's network namespace; None if the rank has no namespace.
         backend: The launch's backend.
-        paced: True if the process itself delays its messages. If ``worker_link`` is given, ``paced`` is ignored.
+        paced: Whether this process delays its own messages to emulate a slow link.
     """
     if worker_link is not None:
         return worker_link

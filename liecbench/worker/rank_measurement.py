@@ -62,10 +62,10 @@ class RankMeasurement:
 
     @property
     def wire_seconds(self) -> float:
-        """The part of the exposed communication seconds in which the link transferred messages.
+        """The estimated part of ``exposed_communicate_seconds`` in which the link transferred messages.
 
-        It is estimated as ``exposed_communicate_seconds`` · min(1, ``link_seconds`` ÷ all seconds of communication). If
-        ``link_seconds`` is None, it is all of ``exposed_communicate_seconds``.
+        The estimate is ``exposed_communicate_seconds`` · min(1, ``link_seconds`` ÷ ``counters.communicate_seconds``).
+        If ``link_seconds`` is None, the estimate is ``exposed_communicate_seconds``.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

@@ -43,7 +43,7 @@ class Stage(Protocol):
         """Fields for the records of a session's cells, such as the hash of a profile."""
 
     def capacity(self) -> int:
-        """Return how many contestants fit into memory together, at least 2. Collective."""
+        """Return the number of contestants that fit into memory together, or 2 if fewer fit. Collective."""
 
     def create(self, contestant: Contestant) -> Timed:
         """Build a contestant on this rank. Collective."""
@@ -72,7 +72,7 @@ class TrainedStage:
         link.prepare(session.cell.link, session.cell.emulator)
 
     def capacity(self) -> int:
-        """Return how many contestants fit into memory together, at least 2. Collective."""
+        """Return the number of contestants that fit into memory together, or 2 if fewer fit. Collective."""
         return session_groups.capacity(self._session.cell)
 
     def create(self, contestant: Contestant) -> Resident:
@@ -85,9 +85,10 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return the function that ``Stage.compute_timer`` describes. Collective.
+        """Return a function that measures the compute seconds of one step of each contestant. Collective.
 
-        The function measures steps of plain copies of the model. Contestants that compute the same share one copy.
+        ``Stage.compute_timer`` describes how to use the function. The function trains plain copies of the model,
+        without communication and compression. Contestants that compute the same share one copy.
         """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())

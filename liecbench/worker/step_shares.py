@@ -30,7 +30,7 @@ class StepShare:
 
 
 def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
-    """Return the first step and the share of each step kind of a method, by the kind's name; see ``step_shares``.
+    """Return the step kinds of a method by name, such as ``averaging``. ``step_shares`` describes the result.
 
     ``num_steps`` is the number of steps of the training.
     """
@@ -41,16 +41,16 @@ def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
 def step_shares(
     step_kind: Callable[[int], str], period: int, num_steps: int, *, start: int = 0
 ) -> dict[str, StepShare]:
-    """Return the step kinds of a training by name, with the first step of each kind and the kind's share of all steps.
+    """Return the first step and the share of each step kind of a training. The keys are the names of the kinds.
 
-    Kinds that would occur only in a longer training are included. The shares are those in a long training, in which a
-    kind that occurs only at the start has the share 0.
+    The shares are those of a very long training, in which a kind that occurs only at the start has the share 0. Kinds
+    that first occur after ``num_steps`` steps are included.
 
     Args:
         step_kind: Returns the kind of the step with a given number.
         period: The number of steps after which the kinds repeat, such as the averaging period.
         num_steps: The number of steps of the training.
-        start: The number of steps at the start of training that do not count for the shares, such as a warm-up.
+        start: The number of steps at the start of training, such as a warm-up, that the shares leave out.
     """
     period = period if period <= _MAX_PERIOD else 1
     length = period * -(-_WINDOW // period)

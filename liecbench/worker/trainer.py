@@ -28,7 +28,8 @@ class Trainer:
         replica: The cell's model, optimizer, algorithm and data on this rank.
         events: Writer of progress for the ``liecbench`` command; None except on rank 0.
         trace_path: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs. It is None on all ranks but one of a machine, and without GPUs.
+        sampler: Sampler of this machine's GPUs. One rank per machine has a sampler; None on the machine's other ranks,
+            and if the ranks train on CPUs.
     """
 
     def __init__(

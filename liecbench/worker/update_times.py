@@ -25,10 +25,10 @@ def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
 
 
 def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
-    """Measure the seconds that clipping and the optimizer of a cell's task take in a step, on the model of ``steps``.
+    """Measure the seconds per step of clipping and of the optimizer, as the task of ``cell`` configures both.
 
-    Each measurement follows a plain training step, which ``steps`` measures as usual. The learning rate is 0, so that
-    the parameters do not change.
+    The optimizer updates the model of ``steps`` with a learning rate of 0, so that the parameters do not change. Before
+    each measurement, ``steps`` takes a plain training step, and measures this step as usual.
     """
     optimizer, clock = OptimizerSteps.of(cell.task, steps.task.model, learning_rate=0.0), steps.clock
     clips, updates = list[float](), list[float]()

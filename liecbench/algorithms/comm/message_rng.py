@@ -25,15 +25,15 @@ class MessageRng:
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:
-        """Switch to the random numbers of the pull that follows the last push. In a pull, servers are the senders."""
+        """Switch to the random numbers of the pull that follows the latest push. In a pull, the senders are servers."""
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:
-        """Return ``compressor`` with the random numbers of one message; ``compressor`` itself is not changed.
+        """Return a copy of ``compressor`` that draws the random numbers of one message.
 
         Args:
-            compressor: The compressor of the message.
-            shard: The rank that owns the message's shard; in a gather, the sender.
+            compressor: The compressor of the message. If it uses no random numbers, it is returned itself.
+            shard: The rank that is the server of the message's shard; in a gather, the rank of the sender.
             sender: The rank that sends the message.
         """
         return compressor.with_rng(dataclasses.replace(self._key, shard=shard, sender=sender))

@@ -86,9 +86,10 @@ def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
 
 
 def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
-    """Create dummy groups on some ranks, until all ranks have created equally many groups. Collective over ``group``.
+    """Create dummy process groups on ranks that have fewer groups than others, until all have equally many.
 
-    torch derives the name of the next group from this number, and the name must be the same on all ranks.
+    torch derives a new group's name from the number of groups on the rank, and the name must be the same on all ranks.
+    Collective over ``group``.
     """
     own = len(dist.distributed_c10d._world.pg_names)
     most = torch.tensor(own, device=device)

@@ -52,7 +52,7 @@ class RecordingExchange(Exchange):
         self._block = None if self._is_after_step else block
 
     def begin_after_step(self) -> None:
-        """Record the following calls as made after the optimizer's step."""
+        """Record all later pushes, pulls and gathers with the block number None: they follow the optimizer's step."""
         self._block, self._is_after_step = None, True
 
     @contextmanager

@@ -119,7 +119,7 @@ class SimulatedExchange(Exchange):
         return out
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace every worker's part v of ``vector`` by v − C(v), shard by shard."""
+        """Replace each worker's part v of ``vector`` by v − C(v), where C is ``compressor`` applied to each shard."""
         for rank, v in enumerate(self._of_workers(vector)):
             for shard in self.shards(v.numel()):
                 piece = v[shard.start : shard.stop]

@@ -38,10 +38,10 @@ class Case:
 def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
     """Return one case per pair of cells: the first cells of A and B, the second cells of A and B, and so on.
 
-    Of several cells that differ only in the seed, all but the first are ignored.
+    Before the cells are paired, those that differ from an earlier cell of their side only in the seed are removed.
 
     Raises:
-        LiecbenchError: If A and B have different numbers of cells, without the ignored ones.
+        LiecbenchError: If A and B have different numbers of cells after the removal.
     """
     cells_a, cells_b = _first_seeds(a), _first_seeds(b)
     if len(cells_a) != len(cells_b):

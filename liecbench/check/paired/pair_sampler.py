@@ -168,10 +168,10 @@ def _common_period(case: Case, opened: Sequence[Opened]) -> int:
 
 
 def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
-    """Return the step kinds that occurred on both sides, without A's most frequent kind.
+    """Return the step kinds that both bursts have, except the most frequent kind of burst ``a``.
 
-    A rare kind, such as a step that averages the models, sends more or fewer bytes than most steps, so its time is a
-    metric of its own.
+    Steps of a rare kind, such as averaging steps, send more or fewer bytes than most steps. So the time of each rare
+    kind is a metric of its own.
     """
     steps: dict[str, int] = a.kind_steps
     commonest = max(sorted(steps), key=lambda kind: steps[kind])

@@ -66,7 +66,11 @@ class PairedCheck:
         return self._compare(cells_a, cells_b, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 
     def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Run the scenario with two interpreters, to compare their installed liecbench and torch."""
+        """Compare the liecbench and torch that two Python interpreters have installed.
+
+        Both interpreters run the cells of ``scenario``. ``a`` and ``b`` are paths of interpreters, such as
+        ``env/bin/python``, or commands in PATH.
+        """
         (chosen,) = self._choose(scenario)
         found = [inspect(python, PROTOCOL) for python in (a, b)]
         old, new = ((f"{each.path}: liecbench {each.liecbench}, torch {each.torch}", str(each.path)) for each in found)

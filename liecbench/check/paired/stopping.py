@@ -29,7 +29,7 @@ def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the evidence of all pairs so far for the two claims of ``weigh``."""
+    """Yield the evidence of the first pair, of the first two pairs, and so on, each as ``weigh`` returns it."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):

@@ -23,7 +23,12 @@ _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
 
 
 class Baseline(Model):
-    """A stored baseline: the cells of a run that completed, and the version of liecbench that wrote the file."""
+    """A stored baseline: a run's completed cells.
+
+    Attributes:
+        liecbench: The version of liecbench that stored the baseline.
+        cells: The completed cells, at least one.
+    """
 
     liecbench: str
     cells: Annotated[list[InstanceOf[BaselineCell]], MinLen(1)]  # each validated itself when it was made

@@ -25,22 +25,24 @@ def over_wire(
     """Compare the ratio communication time ÷ wire time with the baseline's, seed by seed.
 
     Wire time is the number of wire bytes divided by the link's rate. If any epoch lacks wire bytes, payload bytes are
-    used in all epochs. The communication time of an epoch is that of the rank that communicated least. A cell's ratio
-    is the smallest of its epochs.
+    used in all epochs. The communication time of an epoch is that of the rank that communicated least. The ratio of a
+    cell is the smallest ratio of an epoch.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         margin: Relative growth of the ratio that is allowed.
-        least_seconds_per_step: The ratio can fail the check only if a step's wire time is at least this, in seconds.
+        least_seconds_per_step: The shortest wire time per step, in seconds, with which the ratio can fail the check.
 
     Returns:
-        One of these:
+        The first of these whose condition is met:
 
-        - None, if the link is unshaped, or if no epoch was timed or sent anything.
-        - A result with the verdict NOT_COMPARED, if an epoch's record lacks the communication time.
-        - Otherwise a metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
-        - Otherwise a result with the verdict PASS, FAIL or INCONCLUSIVE.
+        - None, if the link is unshaped.
+        - A result with the verdict NOT_COMPARED, if an epoch that timed steps and sent bytes lacks the
+          communication time.
+        - None, if no seed has a ratio in both the results and the baseline.
+        - A metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
+        - In all other cases, a result with the verdict PASS, FAIL or INCONCLUSIVE.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         return None
@@ -181,9 +183,9 @@ def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
-    """Return the mean of a time per epoch in seconds, such as ``train_seconds``; None if no step was timed.
+    """Return the mean seconds per epoch in the field ``name``, such as ``train_seconds``; None if no step was timed.
 
-    ``name`` is the name of the time. Epochs record the time of timed steps only, so the mean is scaled to all steps.
+    The field covers only the timed steps of an epoch. The mean is scaled up to all steps.
     """
     timed = sum([epoch.timed_steps for epoch in entry.epochs])
     whole_epochs = timed / entry.epochs[-1].steps

@@ -1,4 +1,8 @@
-"""The conditions of a stored cell: its environment, and the settings that do not change the bytes sent."""
+"""The conditions of a stored cell, by which a check decides which metrics of two cells can be compared.
+
+The conditions are facts of the cell's environment, such as the version of torch, and the settings that do not change
+the bytes that a method sends, such as the link.
+"""
 
 import dataclasses
 import functools
@@ -92,7 +96,11 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 
 
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
-    """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
+    """Return a cell's conditions by name, such as ``threads`` and ``torch``.
+
+    The conditions are ``keys.settings``, which do not change the bytes that the method sends, and the facts of
+    ``environment``.
+    """
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(
         keys,

@@ -59,7 +59,14 @@ def _recorded(entry: BaselineCell) -> StoredFirstSteps | None:
 
 
 def _numbers(old: StoredFirstSteps, new: StoredFirstSteps) -> Iterator[tuple[str, float | None, float | None]]:
-    """Yield each number's name, its value in the baseline and its value in the results; None where a side lacks it."""
+    """Yield (name, value in the baseline, value in the results) of each number, such as ``loss of step 1``.
+
+    A value that was not recorded is None.
+
+    Args:
+        old: The numbers of the baseline's first steps.
+        new: The numbers of the results' first steps.
+    """
     for step, (before, after) in enumerate(zip(old.train_loss, new.train_loss, strict=False), start=1):
         yield f"loss of step {step}", before, after
     yield "compression error", old.compression_error, new.compression_error

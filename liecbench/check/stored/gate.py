@@ -39,18 +39,18 @@ class Margins:
 
     Attributes:
         wire: Allowed relative growth of wire bytes.
-        first_steps: Allowed relative difference of the first steps' losses, compression error and residual norm, in
-            cells on the CPU.
-        numerics: Allowed mean relative change of compression error and residual norm over whole trainings, in cells on
-            the CPU.
-        accuracy_points: Allowed drop of the test accuracy, as a fraction.
+        first_steps: Allowed relative difference of each loss, compression error and residual norm in the first steps.
+            Only for cells on the CPU.
+        numerics: Allowed relative change of the compression error, and of the residual norm, over whole trainings,
+            averaged over seeds. Only for cells on the CPU.
+        accuracy_points: Allowed drop of the test accuracy, as a fraction: 0.005 is 0.5 points.
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Probability that at least one confidence bound of accuracy or loss in the check is wrong. The same
-            probability holds separately for the confidence intervals of compression error and residual norm.
-        least_wire_seconds_per_step: If the wire time of a step is shorter than this, in seconds, communication time ÷
-            wire time cannot fail the check.
+        alpha: Highest probability that any confidence bound of accuracy or loss in the check is wrong. Also the highest
+            probability that any confidence interval of compression error or residual norm is wrong.
+        least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
+            check.
     """
 
     wire: float = 0.02

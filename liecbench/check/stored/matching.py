@@ -44,7 +44,8 @@ class CellMatch:
     has_same_conditions: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Set ``has_same_conditions``, which every kind of metric uses."""
+        """Compare the conditions of the two cells, and store the result in ``has_same_conditions``."""
+        # Compared only once, because ``differences`` is called for every kind of metric.
         object.__setattr__(self, "has_same_conditions", self.baseline.conditions == self.current.conditions)
 
     @property

@@ -12,16 +12,16 @@ from liecbench.results.cells import CellResult
 
 @dataclass(slots=True, kw_only=True)
 class SeedGroup:
-    """Cells that differ only in the seed.
+    """Cells of the results that differ only in the seed, and the baseline's cells that they match.
 
     Attributes:
-        example: One of the cells.
-        known: Cells that did not fail and that match a cell of the baseline.
-        failed: Cells that failed.
-        matches: Cells that completed, each with the baseline's cell that it matches.
-        unknown: The cells that match no cell of the baseline. The keys are their seeds, and the values are texts that
-            name the differences from the most similar cell of the baseline.
-        missing: Seeds of the baseline's cells that match no cell of the results.
+        example: One of the cells. If the results have no cell of this group, a cell of the baseline.
+        known: The cells that match a cell of the baseline, except failed ones: completed, diverged and so on.
+        failed: The cells that failed.
+        matches: The completed cells of ``known``, each with the baseline's cell that it matches.
+        unknown: The cells that match no cell of the baseline, except failed ones. The keys are the seeds of the cells.
+            The values are texts that name the differences from the most similar cell of the baseline.
+        missing: The seeds of the baseline's cells that match no cell of the results.
     """
 
     example: BaselineCell
@@ -32,9 +32,9 @@ class SeedGroup:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches whose metrics of this ``kind`` can be compared.
+        """Return the matches whose metrics of the given ``kind`` can be compared, such as ``"time"``.
 
-        With ``"numerics"``, the list is empty if the cells were only timed, not trained.
+        If ``kind`` is ``"numerics"`` and the cells were only timed, not trained, the list is empty.
         """
         if kind == "numerics" and not self.example.is_trained:
             return []

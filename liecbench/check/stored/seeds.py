@@ -52,7 +52,15 @@ class BoundVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """A metric of models on a test set, with unit and texts. Results are worse if ``sign`` × change is positive."""
+    """A metric of models on a test set, and the words for a result that is worse.
+
+    Attributes:
+        metric: The metric's name.
+        unit: The unit of a change of the metric, see ``CheckResult.unit``.
+        sign: 1 if a higher value is worse; −1 if a lower value is worse.
+        worse: The words before the amount by which a result is worse, such as ``points lost``.
+        text: Formats this amount, such as 0.005 as ``0.50``.
+    """
 
     metric: Literal["test_accuracy", "test_loss"]
     unit: Literal["points", "nats"]

@@ -33,9 +33,10 @@ class Randomised(Compressor):
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 
     def seed_of_all_senders(self, seed: int) -> int:
-        """Return a 64-bit seed that all messages of one shard share in a push and in the pull that follows.
+        """Return a 64-bit seed that is equal for all senders of a shard, in a push and in the pull after this push.
 
-        The result depends on ``seed`` and on the step, block, shard and stage in ``rng_key``.
+        The result depends on ``seed`` and on the step, block, shard and stage in ``rng_key``, but not on ``sender`` and
+        ``from_server``.
         """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage)

@@ -1,4 +1,4 @@
-"""Choose the code that compresses a tensor by the tensor's device."""
+"""Choose the implementation of a compressor's operations, which depends on the device of the tensor."""
 
 import functools
 import importlib

@@ -82,9 +82,9 @@ def _points(rows: Sequence[Row], labels: Labels, name: str) -> list[Series]:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the points of the Pareto front by rising x.
+    """Yield the points (x, y) of a Pareto front in order of rising x. A smaller x and a larger y are better.
 
-    A point (x, y) is on the front if no other point has both a smaller or equal x and a larger or equal y.
+    A point is on the front if every different point has a larger x or a smaller y. Equal points are yielded once.
     """
     best = -math.inf
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):

@@ -12,16 +12,17 @@ Interval = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The data of one curve, of bars, or of points, as the figure's kind says.
+    """The data of one curve, one set of bars or one set of points in a figure.
 
     Args:
         name: The name in the legend.
         method: The key of the colour in the palette.
         x: The values on the horizontal axis; texts are categories.
         y: The values on the vertical axis.
-        interval: The lower ends and the upper ends of 95 % intervals over seeds; None if no value has an interval.
-        variant: The index of a curve's dash, of the points' marker, of the bars' pattern, or of the colour of a part of
-            stacked bars.
+        interval: The lower ends and the upper ends of 95 % intervals over seeds, as two lists with one value per value
+            of ``y``; None if no value has an interval.
+        variant: A number from 0 that selects the look: the dash and marker of a curve, the marker of points, or the
+            pattern of bars. For stacked bars, the number selects the colour instead.
         setting: The name of the setting, such as the link, under which the series is shown; None: under every setting.
         group: The name of the group of adjacent bars to which this series' bars belong; None: no group.
         reference: True for a line to compare other series with; it is dotted and grey.

@@ -32,7 +32,8 @@ def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -
     Args:
         schedule: The messages of all ranks in the step.
         links: The emulated links; they must be shaped.
-        slowdown: By how much real links are slower, and real messages smaller, than the emulated ones.
+        slowdown: The factors of the replay. The rates of ``links`` are divided by ``slowdown.rates``, and the bytes of
+            ``schedule`` by ``slowdown.message_divisor``.
     """
     rate = min(link.lower_bits_per_second for link in links.links()) / slowdown.rates
     segments = sum(sent for sent, _ in schedule.payload_bytes()) / slowdown.message_divisor / SEGMENT_BYTES

@@ -150,10 +150,12 @@ def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
 
 
 def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
-    """Return the share of all processors that the ranks and the process that emulates their links used in the bursts.
+    """Return the share of this machine's CPU time, from 0 to 1, that a replay used during ``bursts``.
+
+    The CPU time of a replay is that of all ranks and of the process that emulates their links.
 
     Args:
-        bursts: The bursts; all ranks are on one machine.
+        bursts: The timed bursts of consecutive steps. All ranks are on this machine.
         emulator_cpu_seconds: CPU seconds of the process that emulates the links, in all bursts together.
     """
     used, available = emulator_cpu_seconds, 0.0

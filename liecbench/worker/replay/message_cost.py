@@ -18,11 +18,13 @@ _TINY_NUMEL = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCost:
-    """The seconds that a rank spends on a message besides the transfer, if each rank has a processor of its own.
+    """The seconds that a tiny message takes on an unlimited link, if each rank has a processor of its own.
+
+    A larger message takes these seconds in addition to the transfer of its bytes.
 
     Attributes:
-        message: Seconds in which a rank sends one message and receives one.
-        hop: Seconds per message that the rank passes on in a ring all-reduce.
+        message: Seconds in which two ranks exchange messages, one in each direction.
+        hop: Seconds of one hop of a ring all-reduce, in which every rank sends one message to the next rank.
     """
 
     message: float

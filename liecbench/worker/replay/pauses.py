@@ -1,4 +1,7 @@
-"""Pauses in which a rank sleeps instead of computing, dilated. Later pauses correct the errors of earlier ones."""
+"""Pauses in which a rank sleeps instead of computing.
+
+A pause takes the computing time of the emulated device × dilation. If a pause ends late, later pauses are shorter.
+"""
 
 import time
 from typing import Final

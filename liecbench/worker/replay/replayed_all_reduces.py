@@ -25,11 +25,11 @@ class ReplayedAllReduces:
         schedule: The schedule of the all-reduces.
         group: The process group.
         watch: Counts and times the all-reduces.
-        pauses: This rank's pauses.
-        extra_seconds: Seconds, before dilation, of a pause after the last all-reduce of a step. It makes up for the
-            processor time of messages, which dilation does not lengthen.
-        slowdown: The slowdown of the replay. Its ``message_divisor`` is the factor by which the vectors that are really
-            sent are smaller than those in the schedule.
+        pauses: Sleeps on behalf of this rank, for dilated seconds.
+        extra_seconds: The length of the pause after the last all-reduce of a step, in seconds before dilation. The
+            pause makes up for the processor time of messages, which dilation does not lengthen.
+        slowdown: The factors of the replay. The sizes in the schedule ÷ ``slowdown.message_divisor`` are the sizes of
+            the vectors that are really sent.
     """
 
     schedule: Schedule

@@ -23,15 +23,16 @@ def replay_burst(
     Limit the links before the call. The untimed step empties the links' token buckets.
 
     Args:
-        step: The step.
+        step: The step. Its pauses have the dilation of the replay.
         num_steps: Number of timed steps.
-        link: This rank's link, slowed down.
+        link: This rank's link. Its rates are the emulated rates ÷ (dilation · ``divisor``).
         heartbeat: Called after each step to signal that this rank makes progress.
-        divisor: The factor by which real messages are smaller than those of the schedule.
+        divisor: Bytes of a message in the step's schedule ÷ bytes of the message that is really sent.
 
     Returns:
-        The measurements of all ranks, equal on every rank. Seconds are real seconds ÷ dilation, except CPU seconds.
-        Payload bytes are those of the schedule's messages. Wire bytes are the counted bytes × ``divisor``.
+        The measurements of all ranks, equal on every rank. CPU seconds are real seconds; all other measured seconds are
+        real seconds ÷ dilation. Payload bytes are those of the schedule's messages. Wire bytes are the bytes that the
+        network interface counted, times ``divisor``.
 
     Raises:
         LinkError: If a network interface carried fewer bytes than the payload.

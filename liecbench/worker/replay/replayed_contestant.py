@@ -121,7 +121,10 @@ class ReplayedContestant:
         return self.stage.num_steps.setdefault(self.contestant.cell.id, {})
 
     def _burst(self, name: str, num_steps: int) -> Burst:
-        """Time ``num_steps`` steps of the kind ``name``, and set how many steps of this kind to time the next time."""
+        """Replay ``num_steps`` steps of the kind ``name``, and return their measurements.
+
+        Also set the number of steps of the next burst of this kind.
+        """
         burst = replay_burst(
             self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor
         )
@@ -173,8 +176,9 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return how long to pause after work that the dilation does not slow down, in seconds of the emulated device.
+    """Return the pause that is to follow work of ``seconds``, because dilation does not slow down this work.
 
-    The work really takes ``seconds``. Work and pause together really take ``seconds`` × ``dilation``.
+    Work and pause together take ``seconds`` × ``dilation`` of real time. The returned seconds are for
+    ``Pauses.pause``, which multiplies them by ``dilation``.
     """
     return seconds * (dilation - 1) / dilation

@@ -44,7 +44,7 @@ class ReplayedStage:
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:
-        """Return a number larger than any session needs, because replayed contestants hold no models."""
+        """Return one more than the number of the session's contestants: all fit into memory, as they hold no models."""
         return len(self._session.contestants) + 1
 
     def create(self, contestant: Contestant) -> ReplayedContestant:

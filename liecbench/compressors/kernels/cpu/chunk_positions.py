@@ -26,7 +26,17 @@ def pack(positions, chunk, kept, packed):  # type: ignore[no-untyped-def]
 
 @compiled("i8[::1](u1[::1], i8, i8, i8, i8)")
 def unpack(packed, num_indexed, num_kept, chunk, kept):  # type: ignore[no-untyped-def]
-    """Return the positions in the vector of all kept entries, as ``codecs.chunk_positions.unpack`` does."""
+    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``.
+
+    A chunk of at most ``kept`` elements keeps all of its elements, so that their positions are not packed.
+
+    Args:
+        packed: The bytes that ``pack`` wrote.
+        num_indexed: The number of packed positions.
+        num_kept: The number of kept entries in all chunks, including those whose positions are not packed.
+        chunk: The number of elements of a chunk.
+        kept: The most entries that a chunk keeps.
+    """
     positions = np.empty(num_kept, np.int64)
     for i in range(num_indexed):
         positions[i] = packed[i] | np.int64(packed[num_indexed + i // 2] >> 4 * (i % 2) & 0xF) << 8

@@ -44,7 +44,10 @@ def _num_from(magnitudes, bound):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _bound(magnitudes, k, surplus):  # type: ignore[no-untyped-def]
-    """Return a threshold: ``k`` to ``k + surplus`` of ``magnitudes`` are at or above it, or more if some are equal."""
+    """Return a threshold that at least ``k`` of ``magnitudes`` reach.
+
+    At most ``k + surplus`` magnitudes reach the threshold, unless several magnitudes are equal to the ``k``-th largest.
+    """
     smallest, largest = magnitudes[0], magnitudes[0]
     for i in range(magnitudes.size):
         smallest, largest = min(smallest, magnitudes[i]), max(largest, magnitudes[i])

@@ -78,16 +78,19 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return the upper 15 bits or the lower 16 bits of a magnitude that is given by its rank.
+    """Return one half of the bits of the ``rank``-th largest magnitude: the upper 15 or the lower 16.
+
+    Call the function twice: first for the upper half with ``upper`` = -1, then for the lower half with the results of
+    the first call.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: A negative number to return the upper bits. Otherwise, only the elements whose upper bits are ``upper``
-            are considered, and the lower bits are returned.
-        rank: The rank of the magnitude among the considered elements, 1 for the largest magnitude.
+        upper: -1 to search all elements for the upper half. Otherwise the known upper half: only elements with this
+            upper half are searched, for the lower half.
+        rank: The rank of the magnitude among the searched elements, 1 for the largest magnitude.
 
     Returns:
-        The bits, and the rank of the magnitude among the considered elements that have these bits.
+        (half, rank of the magnitude among the searched elements with this half).
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)

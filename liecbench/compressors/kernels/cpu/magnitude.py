@@ -39,10 +39,10 @@ def _chunk_sum(values, term, smallest, eighths, buffer):  # type: ignore[no-unty
 
 @njit(inline="always")
 def _chunk_sums(values, term, smallest):  # type: ignore[no-untyped-def]
-    """Return the sum of ``term(v)`` of every chunk of ``CHUNK`` values as float64.
+    """Return a float64 array with, for each chunk of ``CHUNK`` values v, the sum of ``term(v)``.
 
-    Each sum is computed in the type of ``values``. If it is not finite or not above ``smallest``, it is computed again
-    in float64.
+    The last chunk is padded with zeros. A sum is computed in the type of ``values``. If the sum is then not finite, or
+    not above ``smallest``, the sum is computed again in float64.
     """
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)

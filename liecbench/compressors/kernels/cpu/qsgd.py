@@ -49,11 +49,11 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
-    """Pack the levels of one bucket with 4 bits per level: faster than ``_pack``, and with an equal result.
+    """Pack the levels of one bucket with 4 bits per level. The result equals that of ``_pack``, which is slower.
 
-    ``levels`` consists of 8 columns of ``count`` adjacent levels. A level is stored as level + ``largest_level``. Byte
-    b · ``count`` + j of ``packed`` holds the j-th level of column 2b in the low half of the byte, and the j-th level of
-    column 2b + 1 in the high half.
+    Column c of ``levels`` consists of the ``count`` adjacent levels from index c · ``count``, for c from 0 to 7. A
+    level is stored as level + ``largest_level``. Each byte of ``packed`` holds two levels. Byte b · ``count`` + j, with
+    b from 0 to 3, has level j of column 2b in the low half, and level j of column 2b + 1 in the high half.
     """
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]

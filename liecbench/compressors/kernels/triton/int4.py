@@ -55,15 +55,18 @@ class Int4OnGpu(Operations):
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the indices of the elements in the first and in the second half of each group, and a mask for each half.
 
-    The indices count from the start of this program's block. A mask is False at the indices that are not in the half of
-    the mask. If ``whole``, both masks are just True.
+    The indices count from the start of this program's block. They have one row per group and ``group`` / 2 columns. A
+    group with fewer than ``group`` elements is halved, too. If its number of elements is odd, its first half has one
+    element more. A mask is True at the indices of elements in the mask's half.
 
     Args:
         row: The indices of the groups in the block.
-        length: The number of elements of the block. It may cut a group short; the halves are then those of the elements
-            that the group has, and the first half may be longer by one.
-        whole: True if no group is cut short.
-        group: The number of elements of a whole group. The indices of each half have ``group`` / 2 columns.
+        length: The number of elements of the block.
+        whole: True if every group has ``group`` elements. Both masks are then just True.
+        group: The number of elements of a whole group.
+
+    Returns:
+        (indices of the first halves, indices of the second halves, mask of the first, mask of the second).
     """
     column, first = tl.arange(0, group // 2)[None, :], row[:, None] * group
     half, low_inside, high_inside = group // 2, True, True

@@ -22,7 +22,10 @@ _SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 
 
 def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-    """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
+    """Set ``out`` to ``weight`` times the sum of the vectors in ``payloads``; if ``accumulate``, add to ``out``.
+
+    Each payload holds one float32 scale, and a sign −1, 0 or 1 per element. An element's value is scale · sign.
+    """
     launch_sum(_sum, GROUP, payloads, out, accumulate, weight, num_warps=NUM_WARPS)
 
 
