@@ -39,7 +39,10 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         sends=(
             "C(g_i) to the server, the mean back, dense; every `average_period` steps also C(e_i), and its mean back"
         ),
-        remembers="every worker its error e_i, by which its model differs from the common model",
+        remembers=(
+            "every worker its error e_i; with plain SGD, the worker's model differs from the common model by e_i times "
+            "the learning rate"
+        ),
         source="CSER (Xie et al. 2020, arXiv 2007.13221)",
         differs=(
             "e_i is rescaled when the learning rate changes; the authors' code does not do that (`rescale_memory: "
