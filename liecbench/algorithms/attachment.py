@@ -68,7 +68,7 @@ class Attachment:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
-        """Return True if only some of the optimizers have made the current step, and mark the step as made by all."""
+        """End the current step if at least one optimizer, but not all, has made it. Return True if so."""
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
         return is_partial

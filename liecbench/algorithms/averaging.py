@@ -29,9 +29,9 @@ class PeriodicAveraging(ServerAlgorithm):
         return (step + 1) % self.average_period == 0
 
     def averaging_is_due(self) -> bool:
-        """Return whether an averaging step has passed since the last call. Call it once in every ``after_step``.
+        """Return True if, since the last call, the step count has reached a multiple of ``average_period``.
 
-        Every backward pass that synchronizes gradients counts as a step.
+        Call this method once in every ``after_step``. Every backward pass that synchronizes gradients counts as a step.
         """
         # Several such passes may precede one optimizer.step, so an averaging step need not be the last one.
         before, self._periods_seen = self._periods_seen, self.step // self.average_period

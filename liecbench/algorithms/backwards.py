@@ -30,11 +30,11 @@ class Backwards:
         self._gradients: dict[Tensor, Tensor] = {}
 
     def begin_forward(self, method: str, *, warn: bool) -> None:
-        """Check a forward pass of training, before it runs.
+        """Check, before a forward pass of training, that the training loop uses ``ddp`` in a supported way.
 
         Args:
-            method: The method's name, for messages.
-            warn: Whether to warn, once, if no optimizer step has used the gradients of an earlier exchange yet.
+            method: The method's name, for the warning.
+            warn: True to warn, at most once, if gradients will be exchanged a second time before the optimizer's step.
 
         Raises:
             RuntimeError: If ``ddp.join`` was called with an option that no communication hook supports.

@@ -45,8 +45,9 @@ class BlockAlgorithm(Algorithm):
     values on the host (``.item()``, ``if tensor``), because ``schedule`` runs both on tensors without values.
 
     Attributes:
-        block_order: ``backward`` if blocks are filled from the model's last parameter to its first, so that the block
-            whose gradients are ready first is full. ``forward`` if they are filled from the first to the last.
+        block_order: The order in which the model's parameters fill the blocks: ``backward`` is from the last parameter
+            to the first, and ``forward`` from the first to the last. The order decides only at which parameter a block
+            ends.
         is_elementwise: True if ``reduce`` and ``after_step`` compute each element of a vector independently of the
             other elements (no sum, no norm), except in calls of ``exchange``. ``liecbench theory`` needs such a method.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
@@ -91,10 +92,11 @@ class BlockAlgorithm(Algorithm):
     def bucket_bytes(self) -> int | Literal["whole"]:
         """The best size of DDP's buckets in bytes: an eighth of a block, but at least 1 MiB and at most a block.
 
-        The size is ``whole`` if the whole gradient is one block. Buckets are filled in the order in which gradients are
-        ready, but blocks in the model's order of parameters. So with small buckets, a block waits for fewer gradients
-        of other blocks.
+        The size is ``whole`` if the whole gradient is one block.
         """
+        # DDP fills buckets in the order in which gradients become ready. Blocks follow the model's order of parameters.
+        # So a large bucket would mix gradients of several blocks, and each of these blocks would wait until the whole
+        # bucket is ready.
         size = self.largest_block
         return "whole" if size == "whole" else min(size, max(_SMALLEST_BUCKET_BYTES, size // 8))
 
@@ -104,16 +106,19 @@ class BlockAlgorithm(Algorithm):
         return self.block_bytes
 
     def push_compressor(self, step: int) -> Compressor | None:
-        """Return the compressor of the messages that workers send in step number ``step``.
+        """Return the compressor of the messages that workers send in step number ``step``; None by default.
 
-        ``compression_error`` measures the error of this compressor on ``compressor_input``. If this method returns
-        None, that error is undefined.
+        ``compression_error`` measures the error of this compressor on ``compressor_input``. If ``push_compressor``
+        returns None, ``compression_error`` returns None, too.
         """
         return None
 
     @property
     def sampled_step(self) -> int:
-        """The number of the step whose compressor ``compression_error`` measures."""
+        """A step number, counted from 0. ``compression_error`` measures the compressor that this step pushes with.
+
+        A subclass overrides this property if the compressor changes during training.
+        """
         return 0
 
     def compressor_input(self, block: Block) -> Tensor:

@@ -1,6 +1,6 @@
-"""CSER: each worker adds its compression error to its own model in the same step, and remembers it.
+"""CSER: in each step, a worker adds its compression error to its own update, and subtracts it from its error memory.
 
-Every few steps, the workers average the compressed part of their remembered errors.
+Every few steps, the workers bring their models together: they average their compressed error memories.
 """
 
 from collections.abc import Mapping

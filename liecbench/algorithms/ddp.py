@@ -18,9 +18,10 @@ from liecbench.algorithms.method_notes import MethodNotes
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class AllReduce(BucketedAllReduce):
-    """All-reduce with the same arithmetic as DistributedDataParallel without a hook, which most people run.
+    """All-reduce of gradients with the arithmetic of plain DistributedDataParallel, which has no communication hook.
 
-    Over Gloo on a GPU the backward pass must run on the default stream, because Gloo's callbacks write there.
+    Over Gloo on a GPU, the backward pass must run on the default stream, because Gloo's callbacks write the averaged
+    gradients on this stream.
 
     Attributes:
         dtype: The type in which gradients are sent; None for their own type.

@@ -26,7 +26,7 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The parameters of a block whose chunks have the same size. All coefficients of a part are sent in one message.
+    """A block's parameters with equally large chunks. The coefficients of these parameters are sent in one message.
 
     ``start`` and ``stop`` are the range of the part's coefficients among those of the block. ``transforms`` has for
     each parameter the slice of its elements in the block, its transform, and the slice of its coefficients in the part.
@@ -40,20 +40,23 @@ class _Part:
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DeMo(BlockAlgorithm):
-    """Decoupled momentum (Peng et al. 2024, arXiv 2411.19870): δ_i ← β·δ_i + η·g_i; u = sign(IDCT(mean(C(DCT(δ_i))))).
+    """Decoupled momentum (Peng et al. 2024, arXiv 2411.19870): send the largest DCT coefficients of the momentum.
 
-    g_i is worker i's gradient, η the learning rate, u the update, and DCT the discrete cosine transform of each chunk
-    of a parameter. C keeps the largest coefficients of each chunk. What worker i sends is subtracted from its momentum:
-    δ_i ← δ_i − IDCT(C(DCT(δ_i))). A coefficient is averaged over the workers that sent it. Every worker sends to every
-    other, without a server. The optimizer must be SGD without momentum. Its weight decay is decoupled, as in AdamW.
+    Worker i adds its gradient g_i to its momentum δ_i: δ_i ← β·δ_i + η·g_i, where η is the learning rate. The worker
+    sends q_i = C(DCT(δ_i)) to every other worker, without a server, and subtracts what it sent: δ_i ← δ_i − IDCT(q_i).
+    DCT is the discrete cosine transform of each chunk of a parameter. C keeps the largest coefficients of each chunk.
+    The update is u = sign(IDCT(mean(q_i))), where each coefficient is averaged over the workers that sent it.
 
-    A tensor of more than two dimensions is cut into chunks as a matrix with the first dimension as its rows. A chunk's
-    sides are the largest divisors of the matrix's sides that are not above ``chunk``.
+    The optimizer must be SGD without momentum. Its weight decay is decoupled, as in AdamW.
+
+    A tensor of more than two dimensions counts as a matrix with the first dimension as its rows. A matrix is cut into
+    chunks of equal size. The height of a chunk is the largest divisor of the matrix's height that is at most ``chunk``,
+    and likewise for the width.
 
     Attributes:
         decay: The factor β.
-        kept: The number of coefficients of a chunk that are sent; a smaller chunk sends all of them.
-        chunk: The longest side of a chunk.
+        kept: The number of coefficients that are sent per chunk. A chunk with fewer coefficients sends all of them.
+        chunk: The largest height and width of a chunk.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
@@ -81,7 +84,10 @@ class DeMo(BlockAlgorithm):
         return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor for the largest chunks, which have ``chunk`` × ``chunk`` coefficients."""
+        """Return the compressor of chunks with ``chunk`` × ``chunk`` coefficients, the largest possible size.
+
+        Every smaller size of chunks has its own compressor.
+        """
         return _compressor(self.chunk**2, self.kept)
 
     def compressor_input(self, block: Block) -> Tensor:
@@ -93,7 +99,12 @@ class DeMo(BlockAlgorithm):
         return self._coefficients(block, self.scratch(block.numel))
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector``, which ``compressor_input`` returned last, by ``vector`` − C(``vector``)."""
+        """Replace ``vector`` by ``vector`` − C(``vector``), where C keeps the largest coefficients of each chunk.
+
+        Args:
+            compressor: Ignored, because every size of chunks has its own compressor.
+            vector: The result of the latest call of ``compressor_input``.
+        """
         for part in self._measured:
             piece = vector[part.start : part.stop]
             part.compressor.compress(piece, residual=piece)
@@ -146,9 +157,12 @@ def _compressor(chunk: int, kept: int) -> ChunkedTopK:
 
 @functools.lru_cache(maxsize=1024)
 def _parts_of(shapes: tuple[torch.Size, ...], longest_side: int, kept: int) -> tuple[_Part, ...]:
-    """Return the parts of a block whose parameters have these shapes; the part with the largest chunks is first.
+    """Return the parts of a block, one for each size of chunks. The part with the largest chunks is first.
 
-    No side of a chunk is longer than ``longest_side``, and up to ``kept`` coefficients of each chunk are sent.
+    Args:
+        shapes: The shapes of the block's parameters, in order.
+        longest_side: The longest side that a chunk may have.
+        kept: The number of coefficients of a chunk that are sent; a smaller chunk sends all of them.
     """
     transforms = [ChunkedDct.of(shape, longest_side) for shape in shapes]
     stops = itertools.accumulate(transform.numel for transform in transforms)

@@ -98,7 +98,10 @@ class DGC(BlockAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the next step. ``compression_error`` uses that step's ratio, which changes between epochs."""
+        """The number of the next step, counted from 0. ``compression_error`` measures the compressor of this step.
+
+        The compressor may keep another fraction of the entries in each epoch of the warm-up.
+        """
         return self.step
 
     def push_compressor(self, step: int) -> TopK:

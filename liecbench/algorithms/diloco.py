@@ -63,7 +63,7 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
 
     @property
     def keeps_error(self) -> bool:
-        """True if the method has an error memory, which it needs only with a compressor."""
+        """True if the method has an error memory: it has a compressor, and ``error_decay`` is not 0."""
         return super().keeps_error and self.compressor is not None
 
     def push_compressor(self, step: int) -> Compressor | None:

@@ -17,7 +17,8 @@ from liecbench.algorithms.method_notes import MethodNotes
 class DoubleSqueeze(ErrorFeedback):
     """Error feedback on both sides (Tang et al. 2019, arXiv 1905.05957): u = C(mean(C(g_i + e_i)) + e).
 
-    g_i is worker i's gradient, e_i its error memory, e the server's error memory, and u the update.
+    C is the compressor, g_i worker i's gradient, e_i worker i's error memory, e the server's error memory, and u the
+    update.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -1,4 +1,7 @@
-"""LIEC-SGD: compression both ways; workers apply their own error at once, and only the server has an error memory."""
+"""LIEC-SGD: compression both ways; only the server has an error memory.
+
+A worker adds its own compression error to its update in the same step.
+"""
 
 from typing import Annotated, ClassVar
 
@@ -56,6 +59,6 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         return self.exchange.pull(self.compressor, mean, error=e, add_to=g)  # e ← v − q;  u_i = q + r_i
 
     def after_step(self) -> None:
-        """Average the models if an averaging step has passed since the last call."""
+        """Average the models if, since the last call, the step count has reached a multiple of ``average_period``."""
         if self.averaging_is_due():
             self.average_models()

@@ -38,6 +38,6 @@ class LocalSGD(PeriodicAveraging):
         return block.gradient
 
     def after_step(self) -> None:
-        """Average the models if an averaging step has passed since the last call."""
+        """Average the models if, since the last call, the step count has reached a multiple of ``average_period``."""
         if self.averaging_is_due():
             self.average_models()

@@ -1,6 +1,6 @@
-"""Copies of a method's memories before a step, such as error memories.
+"""Copies of a method's memories, such as error memories, as they are before a step.
 
-A parameter that the step's backward pass did not use gets its part of the memories back from the copies.
+If the step's backward pass does not use a parameter, the parameter's part of the memories is restored from the copies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,12 @@ from liecbench.algorithms.memory import Memory
 
 
 class MemoriesBefore:
-    """Copies of the memories before a step, made block by block. The object is false if it has no copies.
+    """Copies of a method's memories, which ``keep`` makes before a step, and ``restore`` writes back.
+
+    The object's truth value is False until ``keep`` is called.
 
     Args:
-        memories: The memories by name.
+        memories: The memories by name, such as ``error``.
         blocks: The model's blocks.
     """
 

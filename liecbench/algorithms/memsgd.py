@@ -39,9 +39,10 @@ class MemSGD(ErrorFeedback):
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(p_i); e_i ← p_i − c_i. Return u = mean(c_i), which the server sends uncompressed.
+        """Return the update u, which is the mean over all workers i of c_i = C(p_i).
 
-        C is the compressor, and p_i = g_i + e_i is the gradient of worker i plus the error memory of this worker.
+        C is the compressor, and p_i = g_i + e_i is worker i's gradient plus its error memory. After sending c_i, worker
+        i sets e_i ← p_i − c_i. The server sends u uncompressed.
         """
         p = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)

@@ -137,10 +137,10 @@ class OneBitAdam(ServerAlgorithm):
         return new.div_(torch.sqrt(v, out=p).add_(self.eps))
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Attach as ``ServerAlgorithm`` does.
+        """Prepare for training as ``BlockAlgorithm`` does.
 
         Raises:
-            ValueError: If ``freeze_step`` is a fraction of a run of unknown length.
+            ValueError: If ``freeze_step`` is a fraction, and ``set_run_length`` was not called.
         """
         if self._num_warmup_steps is None:
             message = (

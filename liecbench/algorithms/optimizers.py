@@ -60,10 +60,10 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 def optimizer_options(
     optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]
 ) -> list[tuple[str, dict[str, object]]]:
-    """Return (name, options) of each parameter group with at least one of ``parameters``, without duplicates.
+    """Return (name, options) of each parameter group that has at least one of ``parameters``. Equal pairs appear once.
 
-    ``name`` is the optimizer's class in lower case, such as ``adamw``. A subclass of one of torch's optimizers has the
-    name of torch's class.
+    ``name`` is the name of the optimizer's class in lower case, such as ``adamw``. If this class is a user's subclass
+    of a torch optimizer, ``name`` is that of the torch optimizer.
     """
     own = set(parameters)
     found: list[tuple[str, dict[str, object]]] = []
@@ -103,10 +103,11 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the optimizer step that runs the calling hook is nested in another step of one of ``optimizers``.
+    """Return True if the calling hook belongs to an optimizer step that is called by another optimizer step.
 
-    Steps are nested if an optimizer wraps another one, or if ``step`` calls ``super().step``. Both steps then run
-    hooks, but only the hooks of the outer step should act.
+    The step of an optimizer that wraps another one calls the inner optimizer's step, and a ``step`` may call
+    ``super().step``. Both steps run hooks, but only the hooks of the outer step should act. Only steps of
+    ``optimizers`` count.
     """
     # Search the stack, because a count of hooks would be wrong after a step that raised an error.
     number = 0
@@ -142,7 +143,10 @@ def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield ``item`` if it is a torch optimizer whose step runs hooks, else the optimizers that ``item`` wraps."""
+    """Yield ``item`` if it is a torch optimizer that runs step hooks, else the optimizers inside ``item`` that do.
+
+    Raises TypeError if no optimizer runs step hooks, or if an optimizer is sharded over the ranks.
+    """
     _refuse_sharded(item)
     if _has_hooks(item):
         assert isinstance(item, Optimizer)

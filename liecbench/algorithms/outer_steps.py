@@ -170,9 +170,9 @@ class OuterSteps(OuterModel):
         self._fragments = [[block for block in self.blocks if block.parameters[0] in own] for own in members]
 
     def _plan(self, numels: list[int]) -> list[list[int]]:
-        """Return the indices of each block's tensors, from the numbers of elements of all tensors.
+        """Return for each block the indices of its tensors; ``numels`` has the number of elements of each tensor.
 
-        No block spans two fragments. The blocks of the last fragment come first.
+        No block has tensors of two fragments. The blocks of the last fragment come first.
         """
         cut = cut_fragments(numels, self.fragments)
         planned = [

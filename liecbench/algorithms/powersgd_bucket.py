@@ -37,9 +37,10 @@ class HookBucket:
         return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 
     def in_float32(self) -> "HookBucket":
-        """Return this bucket with ``flat`` in float32: a copy of DDP's buffer, unless the buffer is in float32 already.
+        """Return a bucket that differs from this bucket only in ``flat``, which is in float32.
 
-        Call this method on the communication thread.
+        If DDP's buffer is in float32, the returned ``flat`` is this buffer. Otherwise ``flat`` is a converted copy of
+        the buffer. Call this method on the communication thread.
         """
         return replace(self, flat=self.buffer_of_ddp.float())
 

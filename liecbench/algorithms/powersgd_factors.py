@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def matrix_shape(shape: torch.Size) -> tuple[int, int]:
-    """Return the numbers of rows and columns of the matrix to which PyTorch's hook reshapes a gradient."""
+    """Return (rows, columns) of the matrix to which PyTorch's PowerSGD hook reshapes a gradient of this shape."""
     rows = (shape[0] if shape else 1) or 1  # a matrix of no rows has no elements
     return rows, shape.numel() // rows
 

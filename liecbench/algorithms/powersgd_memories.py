@@ -78,7 +78,10 @@ class PowerSGDMemories:
         self._errors_before = dict(self._errors)
 
     def restore_errors(self, parameters: Sequence[Tensor]) -> None:
-        """Restore the error memories of ``parameters`` from before the step; those that the step created become 0."""
+        """Restore the error memories of ``parameters`` as they were when ``begin_step`` was last called.
+
+        Memories that did not exist then become 0.
+        """
         for parameter in parameters:
             if (error := self._errors.get(parameter)) is not None:
                 before = self._errors_before.get(parameter)

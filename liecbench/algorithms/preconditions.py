@@ -30,8 +30,9 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
     """Return ``model``, a DistributedDataParallel module; if ``torch.compile`` wrapped it, return the wrapped module.
 
     Raises:
-        TypeError: If ``model`` is another module, or if DDP's options, or an optimizer that steps in the backward pass,
-            rule out the communication hook of a method.
+        TypeError: If ``model`` is no DistributedDataParallel module, or if a method's communication hook would not
+            work. The hook does not work with some options of DDP, such as ``mixed_precision``, nor with an optimizer
+            that steps in the backward pass.
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:
@@ -66,10 +67,11 @@ def refuse_sparse_gradients(ddp: DistributedDataParallel, named: Iterable[tuple[
 
 
 def require_one_device(named: Sequence[tuple[str, Parameter]]) -> torch.device:
-    """Return the device of all ``named`` parameters.
+    """Return the device on which all ``named`` parameters are; the CPU if there are none.
 
     Raises:
-        ValueError: If a parameter is not float32, float16 or bfloat16, or not all are on the CPU or on one GPU.
+        ValueError: If the parameters are on several devices, or on a device that is neither the CPU nor a GPU. Also if
+            the dtype of a parameter is not float32, float16 or bfloat16.
     """
     device = next((parameter.device for _, parameter in named), torch.device("cpu"))
     for name, parameter in named:

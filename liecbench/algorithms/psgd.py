@@ -41,7 +41,11 @@ class PSGD(ServerAlgorithm):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes; ``whole``, which means a single bucket, if ``per_tensor``."""
+        """The best size of DDP's buckets in bytes.
+
+        The size is ``whole``, one bucket for the whole gradient, if ``per_tensor`` is True. If ``per_tensor`` is False,
+        the size depends on ``block_bytes``, as for other methods.
+        """
         return "whole" if self.per_tensor else super().bucket_bytes
 
     def push_compressor(self, step: int) -> Compressor:

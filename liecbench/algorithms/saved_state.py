@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return the place of an algorithm's state on this rank; ``group`` is the algorithm's process group."""
+        """Return the place of this rank's state of an algorithm that runs on the process group ``group``."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 

@@ -127,7 +127,14 @@ class TrainingEvents(ABC):
             self._raise_failure()
 
     def on_step_begin(self) -> None:
-        """Complete the update of the gradients; called at the start of each ``optimizer.step``."""
+        """Raise the error of an earlier exchange, if there was one. Otherwise call ``before_step``.
+
+        Called at the start of each ``optimizer.step``.
+
+        Raises:
+            NonFiniteError: If a gradient is not finite.
+            RuntimeError: If an enabled GradScaler calls ``optimizer.step``.
+        """
         began = time.thread_time()
         refuse_grad_scaler()
         self._raise_failure()

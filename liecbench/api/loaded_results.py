@@ -67,27 +67,38 @@ class Results:
 
     @functools.cached_property
     def verdict(self) -> list[dict[str, Any]]:
-        """One mapping per setting, such as a link, with the verdict on the methods.
+        """The verdict on the methods in each setting, such as one link: one mapping per setting.
 
-        The keys are ``setting``, ``fastest`` (the methods not shown slower than any other), ``recommended`` (a method
-        or None), ``why`` (the reason for the recommendation, or why there is none) and ``text`` (the verdict in
-        sentences).
+        The keys of a mapping are:
+
+        - ``setting``: The setting's name; empty if there is only one setting.
+        - ``fastest``: All timed methods except those that are shown to be slower than another method.
+        - ``recommended``: The recommended method, or None.
+        - ``why``: The reason why this method, or no method, is recommended. None if no method's speed could be compared
+          with the baseline's.
+        - ``text``: The verdict in sentences.
         """
         return verdict_objects(self._comparison)
 
     @functools.cached_property
     def break_even(self) -> list[dict[str, Any]]:
-        """Each method's break-even: the interval of link rates within which it stops being faster than the baseline.
+        """One mapping per break-even, the link rate at which a method is as fast as the baseline.
 
-        Rates are in bits per second.
+        The keys are ``method``, ``outcome`` (where the method is faster, such as ``below`` the break-even),
+        ``low_bits_per_second`` and ``high_bits_per_second`` (the nearest rates shown to lie below and above the
+        break-even), ``added_bits_per_second`` (the rates that runs added to narrow the break-even),
+        ``compute_seconds_per_step``, ``compute_source`` (``measured`` or ``replayed``) and ``text`` (the break-even as
+        a sentence). Unknown values are None.
         """
         return break_even_objects(self._comparison)
 
     @functools.cached_property
     def bandwidth_needed(self) -> list[dict[str, Any]]:
-        """The link rates that methods need to reach given compute utilizations: one JSON object per method and setting.
+        """The link rates that methods need so that computing takes at least 50, 75, 90, 95 and 99 % of a step.
 
-        All rates are up rates in bits per second.
+        There is one JSON object per method and setting. The list ``rates`` of an object has one item per percentage.
+        The lowest sufficient rate lies between the item's ``low_bits_per_second`` and ``high_bits_per_second``. An
+        unknown limit is None. Both limits are None if no rate suffices. All rates are up rates.
         """
         return bandwidth_objects(self._comparison.bandwidth_needed)
 

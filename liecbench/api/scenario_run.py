@@ -31,8 +31,9 @@ def run(
     Args:
         scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
         out: The results directory; None for ``results/NAME``, with the scenario's name.
-        only: The value, or a list of alternative values, that a cell must have in each named field to be run, such as
-            ``{"workers": 2, "algorithm": ["ddp", "liec"]}``. None to run all cells.
+        only: Selects the cells to run. Each key is a field of cells. Each value is the value that the field must have,
+            or a list of allowed values, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``. None to run all
+            cells.
         overrides: Values by the key that they replace, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
         seeds: The number n of seeds; seeds 0 to n − 1 are run. None for the scenario's own seeds.
         fresh: True to refuse a directory that has results, instead of continuing them.

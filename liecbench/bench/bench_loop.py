@@ -68,10 +68,10 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _series(plan: BenchmarkPlan) -> Iterator[list[list[_Turn]]]:
-    """Yield groups of measurements (turns). A group is a list of rounds, and a round is a list of turns.
+    """Yield the measurements in groups. A group is a list of rounds, and a round is a list of measurements (turns).
 
-    The cases of a link that train steps form one group; each round of the group measures every such case once. A case
-    that only transfers messages forms a group of its own, which has one round with one turn.
+    The cases that train steps form one group per link. Each round of the group measures each of the group's cases once.
+    A case that only transfers messages is a group of its own, of one round with one turn.
     """
     by_link: dict[str, list[_Turn]] = {}
     for number, step in enumerate(plan.steps):

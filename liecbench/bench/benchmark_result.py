@@ -10,20 +10,22 @@ class BenchmarkRow:
     Fields that do not apply are None.
 
     Attributes:
-        name: Name of the compressor, the algorithm, or the operation of torch.
-        operation: The operation of the compressor, the kind of the algorithm's step, or ``send`` or ``collective``.
+        name: Name of the compressor or the algorithm. In the link benchmark, name of the operation, such as
+            ``round_trip``.
+        operation: The timed operation of the compressor, such as ``compress``, or the timed step of the algorithm, such
+            as ``averaging_step``. In the link benchmark, ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
         seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over repeats. For
             ``after_idle``, the median over the shaped link minus the median over the unshaped link.
         limit_seconds: The least seconds that the operation can take: the median seconds of a copy of the vector, or
             the seconds that the bytes need over the link.
-        ratio_low: The lower end of the 95 % interval of ``ratio``, computed from the repeats.
-        ratio_high: The upper end of the 95 % interval of ``ratio``.
+        ratio_low: The lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``, computed from the repeats.
+        ratio_high: The upper end of this interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
         link: The link of every rank, as text such as ``100mbit``.
-        messages: Number of messages that are sent at once; None if one.
+        messages: Number of messages that ``after_idle`` sends back to back; None for all other operations.
         payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
         compress_seconds: Seconds of compression in a step, the mean over repeats.
         step_seconds: Seconds of the whole step, the mean over repeats.

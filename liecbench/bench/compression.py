@@ -1,6 +1,7 @@
 """The benchmark ``liecbench bench compressors``: time each operation of each compressor, and a copy of the vector.
 
-The CPU uses one thread. The copy is the physical limit.
+On the CPU, one thread is used. The time of the copy is shown as the physical limit of every operation's time, because a
+copy reads and writes each element once.
 """
 
 import statistics
@@ -59,7 +60,11 @@ class _Vectors:
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the source vector. A copy is the physical limit, because it reads and writes every element once."""
+        """Copy the source vector, and return the copy.
+
+        The seconds of this copy are the limit with which the seconds of compressors' operations are compared.
+        """
+        # The copy is the physical limit, because it reads and writes every element once.
         return self._copied.copy_(self.source)
 
 
@@ -137,9 +142,10 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of the operation that ``stopwatch`` times, and of the copy that ``limit`` times.
+    """Return (median seconds of an operation, median seconds of copying the vector).
 
-    The two are timed in turns, so that noise affects both alike.
+    ``stopwatch`` times the operation, and ``limit`` times the copying. Both are called in turns, so that noise affects
+    both alike.
     """
     seconds: list[float] = []
     limit_seconds: list[float] = []

@@ -56,9 +56,9 @@ class _Case:
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes of the busiest rank in its busier direction, sending or receiving.
+        """Return the least payload bytes that the busiest rank sends, or receives if it receives more.
 
-        ``workers`` is the number of ranks.
+        ``workers`` is the number of ranks. For a stream, only one message is counted.
         """
         return self.messages * int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 

@@ -76,7 +76,7 @@ class CheckResult:
         high: Upper confidence bound of ``change``; None if there is none.
         evidence: E-values of a paired comparison; None in a check against a stored baseline.
         smallest_detectable: Smallest change that this check could have found; None if unknown or infinite.
-        noisy: True if in over a fifth of the pairs the ranks' computation waited for a processor.
+        noisy: True if the ranks' computation had to wait for a processor in over a fifth of ``pairs``.
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
     """
 
@@ -97,9 +97,9 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if the result compares times: pairs of step times, or communication time ÷ wire time.
+        """True if the result's verdict is on times: pairs of step times, or communication time ÷ wire time.
 
-        A check without such a result says that no time was compared.
+        False if the verdict is that nothing was compared.
         """
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)

@@ -48,7 +48,7 @@ def bench_compressors(
     device: Annotated[Device, typer.Option(help="The device that holds the vectors.")] = Device.CPU,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure every compressor, on one CPU thread or a GPU, against the time to copy the vector."""
+    """Time each compressor's operations, on one CPU thread or a GPU, and compare with the time to copy the vector."""
     import torch
 
     from liecbench.bench.compression import measure
@@ -74,7 +74,7 @@ def bench_link(
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure shaped links, and torch's collectives over them; compare the times with the least possible ones."""
+    """Time messages and torch's collectives over shaped links. Show each time next to the least possible time."""
     from liecbench.bench.asked_links import parse_links
     from liecbench.bench.asked_sizes import parse_sizes
     from liecbench.bench.link_benchmark import benchmark_link

@@ -1,4 +1,4 @@
-"""The subcommands of ``liecbench check``, and ``liecbench baseline``."""
+"""The command ``liecbench baseline``, and the subcommands of ``liecbench check``."""
 
 import functools
 from collections.abc import Iterator
@@ -204,7 +204,7 @@ def self_test(
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":
-    """Yield the cells, and remove each from the list, so that its memory can be freed before the next is computed."""
+    """Yield and remove the cells of ``cells`` in order, so that the caller can free each cell before the next."""
     cells.reverse()
     while cells:
         yield cells.pop()

@@ -209,15 +209,16 @@ class Compressor(ABC):
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · C(v_i) over several payloads to ``out``, or add the sum to ``out`` if ``accumulate``.
+        """Write Σ ``weight`` · C(v_i) over several messages to ``out``, or add the sum to ``out`` if ``accumulate``.
 
-        This method calls ``decode`` for one payload after the other. A subclass may override it with something faster.
+        C(v_i) is the vector that message i decodes to. This method calls ``decode`` for one payload after the other. A
+        subclass may override this method with something faster.
 
         Args:
             payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.
-            out: Receives the sum, float32 of shape ``[numel]``. It is not initialised unless ``accumulate``.
+            out: Receives the sum, float32 of shape ``[numel]``. It may be uninitialised if ``accumulate`` is False.
             accumulate: Whether to add to ``out`` instead of overwriting ``out``.
-            weight: The factor that multiplies every message.
+            weight: The factor that multiplies every C(v_i).
         """
         for number, payload in enumerate(payloads):
             self.decode(payload, out, accumulate or number > 0, weight)

@@ -90,9 +90,10 @@ class ChunkedTopK(Compressor):
         )
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the number of bytes of the codebook, the positions and the codes.
+        """Return the size in bytes of a message for ``numel`` elements.
 
-        With ``bits`` 32, this is the number of bytes of the float32 values and the positions.
+        The message has a codebook, positions and codes if ``bits`` is 2, or float32 values and positions if ``bits`` is
+        32.
         """
         layout = self.layout(numel)
         return layout.value_bytes + layout.position_bytes + layout.code_bytes
@@ -120,8 +121,9 @@ class ChunkedTopK(Compressor):
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether all numbers in the message are finite.
 
-        These are the four means of the codebook if ``bits`` is 2, and the kept values if ``bits`` is 32. NaN and
-        infinity count as the largest magnitudes, so that they are kept. A kept one makes the whole codebook NaN.
+        The numbers are the four means of the codebook if ``bits`` is 2, and the kept values if ``bits`` is 32. If the
+        compressed vector has NaN or infinity, the result is False: both count as the largest magnitudes, so that at
+        least one is kept, and the means of a codebook are then all NaN.
         """
         values, _, _ = self.layout(numel).split(payload)
         return values.isfinite().all()
@@ -135,16 +137,18 @@ class ChunkedTopK(Compressor):
         pack: Callable[[Tensor, Tensor], None],
         quantize: Callable[[Tensor, Tensor, Tensor], Tensor],
     ) -> None:
-        """Write a message and a residual as ``encode`` does, on any device and without making the host wait.
+        """Write the message of C(v) and, unless ``residual`` is None, the residual v − C(v).
+
+        This method works on any device, without making the host wait.
 
         Args:
             vector: The vector v.
             positions: The positions of the kept entries, ascending, int64.
             payload: Receives the message.
             residual: Unless it is None, receives v − C(v). It may be ``vector``.
-            pack: ``pack(positions, packed)`` packs ``positions``, and fills the buffer ``packed`` with the bytes.
-            quantize: ``quantize(values, codebook, codes)`` quantizes ``values``, fills the buffers ``codebook`` and
-                ``codes``, and returns the values that a receiver decodes from them.
+            pack: ``pack(positions, packed)`` writes the packed ``positions`` to the buffer ``packed``.
+            quantize: ``quantize(values, codebook, codes)`` writes the codebook of ``values`` and their 2-bit codes to
+                the buffers ``codebook`` and ``codes``. It returns the values that a receiver decodes.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)

@@ -28,7 +28,10 @@ class Int4(Compressor):
     values_per_scale: group_scales.ValuesPerScale = 256
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the number of bytes: 4 per scale, and one per 2 elements, rounded up."""
+        """Return a message's number of bytes: half a byte per element, rounded up, plus 4 bytes per scale.
+
+        Each group of ``values_per_scale`` elements has one scale.
+        """
         return group_scales.scales_bytes(numel, self.values_per_scale) + (numel + 1) // 2
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

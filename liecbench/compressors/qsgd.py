@@ -47,7 +47,11 @@ class QSGD(Randomised):
         return (2 * self.levels).bit_length()
 
     def payload_bytes(self, numel: int) -> int:
-        """Return 4 bytes per bucket for its norm, plus ⌈``numel``/8⌉ · ``width`` bytes for the levels."""
+        """Return the size of a message for a vector of ``numel`` entries, in bytes.
+
+        A message has 4 bytes per bucket for the norm, and ``width`` bits per entry for the level. For the levels, the
+        number of entries is rounded up to a multiple of 8.
+        """
         return _NORM_BYTES * _num_buckets(numel) + (numel + 7) // 8 * self.width
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -20,23 +20,24 @@ _CPU = torch.device("cpu")
 class RandomK(Randomised):
     """C(v) keeps k = ⌈ratio · n⌉ of the n entries at random, by default at the same positions on all workers.
 
-    By default (``shared_mask: true``), all workers and the server keep the same positions in a step. Averaging over
-    workers then does not lower the variance. The server's message drops no further entries and, with ``unbiased``, is
-    not multiplied by n/k again.
+    If ``shared_mask`` is true (the default), all workers and the server keep the same positions in a step. The server's
+    message then drops no further entries. But more workers do not lower the variance of the workers' mean.
 
-    With ``shared_mask: false`` each sender draws its own positions. More workers then lower the variance of the
-    workers' mean, but the server's message drops further entries.
+    If ``shared_mask`` is false, each sender draws its own positions. More workers then lower the variance of the
+    workers' mean. But the server's message drops further entries.
 
-    Sender and receiver draw the positions from ``seed`` and from the message's step, block, shard and stage (see
-    ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the
-    entries are multiplied by n/k, up to float32's largest value, and C is no contraction.
+    No positions are sent: sender and receiver draw the same positions from ``seed`` and the message's ``RngKey``.
+
+    C is a δ-contraction with δ = k/n in expectation. If ``unbiased`` is true, C multiplies the entries by n/k, up to
+    float32's largest value, and is no contraction. If ``shared_mask`` is true too, only the workers multiply the
+    entries, and not the server.
 
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
 
     Attributes:
         ratio: The fraction of the entries that is kept.
         seed: The seed from which the positions are drawn.
-        unbiased: Whether the entries are multiplied by n/k.
+        unbiased: Whether the entries are multiplied by n/k, so that the mean of C(v) is v.
         shared_mask: Whether all workers keep the same positions in a step.
     """
 
@@ -55,7 +56,7 @@ class RandomK(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if decoding needs the sender's rank because the positions depend on it: if ``shared_mask`` is false."""
+        """True if ``shared_mask`` is false, because the kept positions then depend on the sender's rank."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
@@ -63,11 +64,13 @@ class RandomK(Randomised):
         return ENTRY_BYTES * num_kept(self.ratio, numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the elements of ``vector`` at the drawn positions, times ``scale``, to ``payload``.
+        """Write the elements of ``vector`` at the drawn positions to ``payload``, multiplied by a factor.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``. If any element of ``vector``
-        is not finite, even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is
-        False.
+        The factor is the result of ``scale``. Unless ``residual`` is None, also write ``vector`` minus the decoded
+        payload to ``residual``.
+
+        If any element of ``vector`` is not finite, even an element that is not sent, the first number in ``payload``
+        becomes NaN. The method ``all_finite`` then returns False for ``payload``.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)
@@ -86,9 +89,10 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor by which sent entries are multiplied: n/k if ``unbiased``, else 1. Here n is ``numel``.
+        """Return the factor by which the entries of the current message are multiplied.
 
-        With ``shared_mask``, the factor of the server's message is 1.
+        If ``unbiased`` is false, the factor is 1. Otherwise it is n/k, where n is ``numel`` and k the number of kept
+        entries. But if ``shared_mask`` is true too, the factor of the server's message is 1.
         """
         leaves_out = not (self.shared_mask and self.rng_key.from_server)
         return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0

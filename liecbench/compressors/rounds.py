@@ -40,7 +40,7 @@ class Rounds(Randomised):
         return self.compressor.decodes_by_sender
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of ``rounds`` messages of ``compressor``, each for ``numel`` elements."""
+        """Return the payload bytes for ``numel`` elements: ``rounds`` times the payload bytes of ``compressor``."""
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

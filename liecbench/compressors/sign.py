@@ -46,7 +46,10 @@ class Sign(Compressor):
         unpack(body_of(payload).numpy(), scale_of(payload).item() * weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale mean|v| is finite. If any element of v is NaN or infinite, so is the scale."""
+        """Return whether the scale in ``payload`` is finite, as a boolean tensor of shape [].
+
+        If any element of the compressed vector is NaN or infinite, the scale is NaN or infinite.
+        """
         return scale_is_finite(payload)
 
 

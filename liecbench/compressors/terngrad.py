@@ -55,5 +55,8 @@ class TernGrad(Randomised):
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. It is not if any element of the vector is NaN or infinite."""
+        """Return whether the payload's scale is finite, as a boolean tensor of shape [].
+
+        The scale is not finite if any element of the encoded vector is NaN or infinite.
+        """
         return scale_is_finite(payload)

@@ -33,16 +33,16 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return ``cell`` unchanged if its ranks compute, else a copy of it that replays a profile.
+    """Return ``cell`` unchanged if its ranks compute, else a copy of ``cell`` that replays a profile.
 
-    A cell that trains nothing always replays a profile. For other cells ``choice`` decides.
+    A cell that trains nothing always replays a profile. For all other cells, ``choice`` decides.
 
     Args:
         cell: The cell, with ``compute: measured``.
         choice: The scenario's ``compute``: ``measured``, ``replayed``, ``auto`` or a profile.
         dilation: The scenario's ``dilation``, for a replay.
-        begun: The value that replaces ``auto``, because earlier cells of the comparison were timed with it. None if no
-            cell has been timed: ``auto`` then depends on this machine.
+        begun: How earlier cells of the same comparison were timed: ``measured`` or ``replayed``. ``auto`` then means
+            this value. None if no such cell has been timed; ``auto`` then depends on this machine.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

@@ -1,4 +1,4 @@
-"""The pydantic type of a block's size: bytes as a number or with a unit, such as 25MiB, or ``whole``."""
+"""The pydantic type of a block's size: a number of bytes, a text such as ``25MiB``, or ``whole`` for a single block."""
 
 from typing import Annotated, Final, Literal
 

@@ -43,14 +43,19 @@ def scenario_path(given: str | Path) -> Path:
 
 
 def profile_path(given: str | Path, *, base: Path = Path()) -> Path:
-    """Return the path of a profile, given its path, or the name of a bundled profile; see ``scenario_path``.
+    """Return the path of a profile file or of a bundled profile.
 
     Args:
-        given: The path, or the name.
+        given: A path, or the name of a bundled profile, such as ``h100-resnet18``. It is a path if a file exists there,
+            or if it has a suffix, is absolute or begins with ``.``.
         base: The directory that relative paths are relative to.
 
+    Returns:
+        The path. A path that was given is returned even if no file exists there.
+
     Raises:
-        LiecbenchError: As ``scenario_path`` does.
+        LiecbenchError: If ``given`` is neither a path nor the name of a bundled profile. Also if ``base`` has a file
+            ``NAME.json`` whose contents differ from those of the bundled profile NAME.
     """
     return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError, base)
 

@@ -75,7 +75,10 @@ class Cell(Model):
 
     @property
     def contestant(self) -> str:
-        """A key that is equal for cells whose steps take equally long, such as cells that differ only in the seed."""
+        """A hash of those fields of the cell that affect step times: 12 hex digits.
+
+        Cells that differ only in other fields, such as the seed or the learning rate, have equal hashes.
+        """
         return contestant_key(self.spec())
 
     @property
@@ -85,9 +88,10 @@ class Cell(Model):
 
     @property
     def trajectory(self) -> "Cell":
-        """The cell whose training provides the losses of this one: the same cell without shaped links.
+        """The cell whose training provides this cell's losses.
 
-        On shaped links, steps are only timed. Raises ValueError if nothing is trained.
+        The returned cell has no shaped links, and its ranks compute instead of replaying a profile. All
+        else that influences losses is equal. Raises ValueError if this cell trains nothing.
         """
         if not self.is_trained:
             raise ValueError(f"{self.describe()}: nothing is trained")
@@ -117,7 +121,7 @@ class Cell(Model):
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """Return the cell that has these fields, given as ``Cell.spec`` returns them."""
+        """Return the cell with the fields in ``spec``, a dictionary as ``Cell.spec`` returns it."""
         return cls.model_validate(spec)
 
     def describe(self) -> str:

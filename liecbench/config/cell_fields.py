@@ -54,7 +54,10 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_of_profile(task: Mapping[str, Any]) -> bool:
-    """Return True if a cell with ``task`` (as in ``Cell.spec``) trains nothing, and only times steps of a profile."""
+    """Return True if a cell trains nothing, and only times the steps of a profile.
+
+    ``task`` is the value of ``"task"`` in the cell's spec (``Cell.spec``).
+    """
     return task.get("profile") is not None
 
 

@@ -62,10 +62,10 @@ def check_dilation(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
-    """Check that the profile that ``compute`` names, if it names one, fits the cell.
+    """Check that the scenario's profile fits the cell. Without a profile in ``compute``, do nothing.
 
     Raises:
-        ScenarioError: If the profile is of another task, or has no times of the cell's compressor.
+        ScenarioError: If the profile is for another task than the cell's, or lacks times of the cell's compressor.
     """
     file = scenario.compute
     if not isinstance(file, ProfileFile):
@@ -129,9 +129,9 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:
-    """Return a text that names a compressor of the cell's method without times in ``profile``.
+    """Return the first compressor of the cell's method whose times ``profile`` lacks; None if it lacks none.
 
-    Return None if the profile has the times of all compressors of the method.
+    The compressor is returned as text with its options, such as ``top_k (ratio: 0.01)``.
     """
     used = map(json.loads, _used(cell))
     return next((_text(one) for one in used if profile.compressor_times(one) is None), None)

@@ -51,7 +51,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return ``value`` as ``scenario.yaml`` stores it: of a profile, the path of the copy in the results directory."""
+    """Return what ``scenario.yaml`` stores for ``value``: the path of its copy if it is a profile, else ``value``."""
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

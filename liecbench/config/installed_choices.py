@@ -32,10 +32,9 @@ class Installed:
         return {"anyOf": forms}
 
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a mapping with this ``name``.
+        """Return the JSON Schema of a mapping that names the installed class ``name`` and may set its options.
 
-        The mapping's keys are ``name``, the options of the class with this name, and the keys of ``shared``, which are
-        the same for all names.
+        ``shared`` has the schemas of further keys that the mapping may have, by key.
         """
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})

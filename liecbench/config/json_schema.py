@@ -41,9 +41,10 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _without_titles(node: Any, *, of_names: bool = False) -> Any:
-    """Return a schema without pydantic's titles, which only repeat the names of fields and classes.
+    """Return the schema ``node`` without pydantic's titles, which only repeat the names of fields and classes.
 
-    ``of_names`` is True if the keys of ``node`` are names of fields or definitions instead of keywords of JSON Schema.
+    ``of_names`` is True if ``node`` maps names of fields or definitions to schemas. A key ``title`` of ``node`` is then
+    a name, and is kept.
     """
     if isinstance(node, list):
         return [_without_titles(item) for item in node]
@@ -57,15 +58,15 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 
 
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield (JSON, name) for every part of the schema ``node`` with at least ``_FEWEST_CHARACTERS`` characters of JSON.
+    """Yield (JSON text, name) for each schema in ``node`` whose text has at least ``_FEWEST_CHARACTERS`` characters.
 
-    The JSON omits the part's description and default. If the part describes a named thing and its options, for
-    example a compressor, the name is that of the thing, such as ``top_k``. Otherwise the name is that of the field that
-    has the part.
+    The schemas are ``node`` itself and those nested in it. The text omits the schema's description and default. If the
+    schema describes, for example, the compressor ``top_k`` with its options, the name is ``top_k``. Otherwise the name
+    is that of the field or definition to which the schema belongs.
 
     Args:
-        node: The schema, or a part of one.
-        name: The name of the field that has ``node``.
+        node: A JSON Schema, or a part of one.
+        name: The name of the field or definition to which ``node`` belongs.
         of_names: True if the keys of ``node`` are names of fields or definitions instead of keywords of JSON Schema.
     """
     if isinstance(node, list):

@@ -28,9 +28,12 @@ class KnownSpec(dict[str, Any]):
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return a spec with the fields of ``others`` and the seed ``seed``.
+        """Return a spec with a cached ``alike_key``.
 
-        ``alike`` is the result of ``alike_key`` for such a spec. The spec stores it, so that it is not computed again.
+        Args:
+            others: The spec's fields other than the seed. If ``others`` has a seed, ``seed`` replaces it.
+            alike: The ``alike_key`` of the spec, which does not depend on the seed.
+            seed: The spec's seed.
         """
         found = cls(others, seed=seed)
         found.alike = alike
@@ -47,12 +50,13 @@ class KnownSpec(dict[str, Any]):
 
 
 def spec_from_json(text: bytes) -> KnownSpec | None:
-    """Return a cell's spec from its JSON text in a ledger. Specs that differ only in the seed are parsed once.
+    """Return a cell's spec from its JSON text in a ledger; None if the caller must parse the text instead.
 
-    Return None if the seed cannot be found reliably without parsing the text. The caller must then parse the text.
+    The seed is cut out of the text before parsing, so that texts that differ only in the seed are parsed once. The
+    result is None if the seed cannot be cut out reliably.
 
     Raises:
-        ValueError: If the seed was found, but the text is not JSON.
+        ValueError: If the seed was cut out, but the text is not JSON.
     """
     # The matched text can only be a key, because JSON escapes quotes within texts. A seed that is nested, above
     # 10^18 - 1, or the first key is refused, and so is a text with two seeds.
@@ -84,7 +88,10 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
-    """Raise ValidationError if ``spec`` is not the spec of a cell; ``alike`` is ``alike_key(spec)``."""
+    """Raise ValidationError if ``spec`` is not the spec of a cell.
+
+    ``alike`` is the result of ``alike_key(spec)``. Specs with equal results share one validation.
+    """
     if _has_usual_seed(spec):
         _check(alike)
     else:
@@ -92,7 +99,10 @@ def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
 
 
 def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
-    """Return ``digest(spec)``, the id of the cell with ``spec``, but faster; ``alike`` is ``alike_key(spec)``."""
+    """Return the id of the cell with ``spec``, which is ``digest(spec)``, but compute the id faster.
+
+    ``alike`` is the result of ``alike_key(spec)``. Specs that differ only in the seed have equal results.
+    """
     if not _has_usual_seed(spec):
         return digest(spec)
     known = _AROUND_SEED.get(alike)

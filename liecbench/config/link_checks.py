@@ -8,10 +8,11 @@ from liecbench.config.yaml_source import Document
 
 
 def check_links(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a link names a worker that does not exist, or if processes cannot pace the link.
+    """Raise ScenarioError if a link names a worker that does not exist, or if ``enforcement: process`` cannot work.
 
-    The second check is only for ``enforcement: process``. With ``enforcement: kernel``, a run tests later whether the
-    kernel can shape the links.
+    With ``enforcement: process``, ranks pace their own messages. A link can then have rates, but no delay, jitter or
+    loss, and the method must support pacing. With ``enforcement: kernel``, a run tests later whether the kernel can
+    shape the links.
     """
     for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:

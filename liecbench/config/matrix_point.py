@@ -73,9 +73,10 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return the fields of ``model`` that the user wrote, by name, with the path of each in the scenario file.
+    """Return the fields of ``model`` that the user wrote in the scenario file, by name.
 
-    ``path`` is the path of ``model`` in this file.
+    A field comes with its value and its path in the scenario file, such as ``("task", "epochs")``. ``path`` is the path
+    of ``model`` in the scenario file, such as ``("task",)``.
     """
     return {name: Placed(value=value, path=(*path, name)) for name, value in given(model).items()}
 

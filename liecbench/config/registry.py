@@ -152,10 +152,18 @@ def needs_compressor(algorithm: type) -> bool:
 
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
-    """Return a pydantic model of the options of the class registered as ``name``, or of a function ``module:function``.
+    """Return a pydantic model of the options of a registered class or of a user's function.
 
-    The model has no fields compressor, server, block_bytes and block_order, because a scenario does not give these as
-    options. Raises OptionError if there is no such class or function.
+    The model of a class has no fields compressor, server, block_bytes and block_order, because a scenario does not give
+    these as options.
+
+    Args:
+        kind: The kind of the class. The function of a user makes a dataset or a model.
+        name: The registered name, such as ``top_k``, or the user's function as ``module:function``.
+
+    Raises:
+        OptionError: No class of this kind has the name, or the function is missing or cannot be used.
+        LiecbenchError: The class cannot be loaded.
     """
     if user_functions.is_reference(name):
         return _reference_options(kind, name)
@@ -185,7 +193,12 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of all options of a class or a user's function: ``options``, and the defaults of all others.
+    """Return ``options``, completed with the defaults of the options that are missing.
+
+    Args:
+        kind: The kind of the class, such as ``compressor``. The function of a user makes a dataset or a model.
+        name: The registered name, such as ``top_k``, or the user's function as ``module:function``.
+        options: The options that are given, by name.
 
     Raises:
         OptionError: The name or an option is wrong; ``OptionError.option`` says which.

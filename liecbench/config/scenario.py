@@ -135,8 +135,9 @@ class Scenario(Model):
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
         """Return a copy of the scenario with which to continue a run, perhaps on another machine.
 
-        In the copy, a cell with ``compute: auto`` is ``measured`` or ``replayed``, whichever the timed cells of its
-        setting are.
+        With ``compute: auto``, the copy's cells compute in settings in which the timed cells computed, and replay a
+        profile in settings in which the timed cells replayed one. In all other settings, ``auto`` depends on this
+        machine.
 
         Args:
             specs: The specs of the cells that have been timed.
@@ -166,7 +167,7 @@ class Scenario(Model):
 
     @property
     def baseline_choice(self) -> BaselineChoice:
-        """The choice of the baseline: an algorithm and, if given, values of other fields."""
+        """The baseline: an algorithm's name and, if given, values of other fields, such as ``workers: 2``."""
         return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property
@@ -206,8 +207,8 @@ class Scenario(Model):
     def as_written(self) -> dict[str, Cell]:
         """Return the scenario's cells by id, with only the options that the scenario gives.
 
-        Other options are missing in the cells, because their defaults may differ between versions of liecbench. Each id
-        is nevertheless that of the cell with all options.
+        Other options are missing, because their defaults may differ between versions of liecbench. An id is that of the
+        complete cell, in which the options that the scenario does not give have their defaults.
         """
         return {cell.id: self.cell(point, unresolved) for point, cell in self.kept}
 

@@ -17,9 +17,10 @@ from liecbench.network.nearest_link import key_remedy
 
 
 def structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return an exception for the first unknown key in ``error`` or, if no key is unknown, for the first error.
+    """Return the exception to raise for ``error``.
 
-    The message starts with the place of the mistake in the file.
+    The exception reports the first unknown key, or the first error if no key is unknown. The message starts
+    with the place of the mistake in the file.
     """
     first, path = first_error(document, error)
     if first["type"] == "extra_forbidden":

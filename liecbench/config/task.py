@@ -81,7 +81,11 @@ class Task(Model):
 
     @classmethod
     def of_profile(cls, sha256: str) -> Self:
-        """Return the task of cells that time the steps of a profile, and train nothing."""
+        """Return the task of timing a profile's steps without training.
+
+        Args:
+            sha256: The SHA-256 of the profile's file.
+        """
         return cls.model_validate({"profile": sha256})
 
     @model_validator(mode="before")

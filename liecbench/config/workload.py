@@ -147,9 +147,10 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Create the dataset or network that ``choice`` names, or call the user's function that it names.
+    """Return the dataset or network that ``choice`` names.
 
-    ``given`` has the arguments that liecbench passes, such as the input shape of a model.
+    If ``choice`` names a user's function, call the function and return the result. ``given`` has, by name, the values
+    that liecbench provides to networks and functions, such as ``input_shape``.
     """
     try:
         if user_functions.is_reference(choice.name):

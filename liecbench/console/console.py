@@ -17,9 +17,9 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """Add the file name ``written`` to a disk error of the ``with`` body that names no file, such as a full disk.
+    """Name the file ``written`` in disk errors of the ``with`` body that have no file name, and raise them again.
 
-    The error is raised again.
+    A disk error comes, for example, from a full disk. ``written`` is a path, or a name such as ``standard output``.
     """
     try:
         yield

@@ -62,8 +62,8 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
     Args:
         job: The job.
-        link_changes: True if the job is the launch's first or the previous one had another link, so that the ranks must
-            measure the link first.
+        link_changes: True if the ranks must measure the job's link first. They must for the first job of a launch, and
+            for a job whose link differs from the previous job's link.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done

@@ -15,10 +15,13 @@ from liecbench.profiles.profile_store import known_profile
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The time of an epoch is estimated as the time that its bytes need on the links, plus an excess. The excess is a mean
-    over the finished epochs of similar cells or, if there are none, of all cells: their time minus the time that their
-    bytes need. The time of a timing session is estimated from a limit at first, and from the session's finished rounds
-    later.
+    The time of an epoch is estimated as the time that its bytes need on the links, plus an excess. The excess of a
+    finished epoch is its time minus the time that its bytes need. An unfinished epoch gets the mean excess of the
+    finished epochs of cells with the same method, number of workers and task. If no such epoch has finished, it
+    gets the mean excess of all finished epochs.
+
+    At first, the estimate of a timing session is the session's time limit or, if longer, the expected time of its
+    replay. After the first round, the estimate follows from the finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -47,12 +50,12 @@ class TimeLeft:
         self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
     def begin_turn(self, cell_id: str, number: int, num_rounds: int, now: float) -> None:
-        """Note that the steps of a cell are timed from now on, as its turn in a round of a timing session.
+        """Note that a cell's turn in a timing session begins: the cell's steps are timed now.
 
         Args:
             cell_id: The cell's id.
-            number: The number of the round, from 1.
-            num_rounds: The number of rounds that are planned so far.
+            number: The number of the round, from 1. In a round, every method has one turn.
+            num_rounds: The total number of rounds that the session plans now; the number may grow.
             now: The present time, in seconds of ``time.monotonic``.
         """
         setting = self._settings.get(cell_id)

@@ -19,9 +19,10 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 
 
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
-    """Raise LiecbenchError if a timing session replays a profile slowed down, and would take more than 20 minutes.
+    """Raise LiecbenchError if a timing session in dilated time is expected to take more than 20 minutes.
 
-    Sessions of scenarios that set ``dilation`` to a number have no limit.
+    A session has no limit if its scenario sets ``dilation`` to a number, or if the scenario is for GPUs and names no
+    profile.
 
     Args:
         sessions: The sessions that are still to run.

@@ -51,9 +51,10 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Return the real seconds of a replayed step: its dilated seconds, or its CPU seconds ÷ ``num_cpus`` if more.
+        """Return the real seconds of a replayed step: the larger of its dilated seconds and CPU seconds ÷ ``num_cpus``.
 
-        The CPU seconds are those of all ranks and links together.
+        The dilated seconds are ``slowdown.dilation`` × ``seconds``. The CPU seconds are those that the replay itself
+        takes, for all ranks and links together. They count as 0 if the links are not shaped.
         """
         from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 

@@ -56,14 +56,15 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
 
 
 def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = True) -> Profile:
-    """Return ``profile`` with times of the methods of ``cells`` added, if it lacks them.
+    """Return a copy of ``profile`` with times for the methods, compressors and optimizers of all ``cells``.
 
-    Compressors are measured now. All other added times are assumed.
+    The times in ``profile`` are kept. Missing times of compressors are measured now. All other missing times are
+    assumed.
 
     Args:
-        profile: The profile, of the model of ``cells``.
+        profile: The profile of the model that all ``cells`` train.
         cells: The cells.
-        takes_time: False to set all added times of methods and compressors to 0, so that nothing needs to be measured.
+        takes_time: False to measure nothing, and to set the missing times of methods and compressors to 0.
     """
     from liecbench.compressors.by_name import description
 

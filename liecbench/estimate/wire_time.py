@@ -11,10 +11,14 @@ _HEADERS: Final = 1.05
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return a lower bound on the seconds that the links need for one step of this kind; 0 if the links are unshaped.
+    """Return a lower bound on the seconds that the links need for one step; 0 if the links are unshaped.
 
-    This is the time to transfer payload and headers on the rank that takes longest, plus the time in which links are
-    idle because a message waits for an earlier one.
+    The bound is the sum of two times: the longest transfer of any rank, with headers, and the time in which messages
+    wait for the delays of the links.
+
+    Args:
+        cell: The cell that the step belongs to.
+        kind: The step's payload bytes, successive messages and all-reduces.
     """
     if not cell.link.shaped:
         return 0.0
@@ -36,9 +40,10 @@ def _rank_seconds(cell: Cell, rank: int, sent: int, received: int) -> float:
 
 
 def _rates(cell: Cell, rank: int) -> tuple[float, float]:
-    """Return the bits per second (up, down) that the rank's link carries: its rates or, if losses slow TCP down, less.
+    """Return the bits per second (up, down) that the rank's link can carry.
 
-    Losses limit each TCP stream. A rank that is a server has one stream per other rank, and any other rank has one.
+    Without losses, the result is the link's two rates. Losses limit the rate of each TCP stream, so that the link may
+    carry less. A rank that is a server has one stream per other rank. A rank that is no server has one stream.
     """
     link = cell.link.of(rank)
     if not any(one.loss for one in cell.link.links()):

@@ -81,5 +81,5 @@ def _text(value: str) -> str:
 
 
 def _key(name: str) -> str:
-    """Return a name with only those characters that all trackers accept."""
+    """Return ``name`` with ``_`` in place of each character that a tracker may refuse, cut to 250 characters."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:_LONGEST_TEXT]

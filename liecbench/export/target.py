@@ -27,10 +27,14 @@ class Target(NamedModule):
     CSV = "csv", "liecbench.export.csv_files"
 
     def write(self, comparison: "Comparison", directory: Path) -> str:
-        """Write the results to a directory that does not exist or is empty; return the command that shows them.
+        """Write the results for this tool, and return a shell command that shows or uploads the files.
+
+        Args:
+            comparison: The results.
+            directory: The directory for the files. It must be empty, or not exist yet.
 
         Raises:
-            LiecbenchError: If the directory is not empty, or the tool's package is not installed.
+            LiecbenchError: If ``directory`` is a file or is not empty, or if a package that the tool needs is missing.
             OSError: If the directory cannot be written.
         """
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):

@@ -49,7 +49,11 @@ def available_memory_bytes(proc: Path = _PROC) -> int:
 
 
 def _groups(proc: Path, controller: str) -> Iterator[tuple[Path, int]]:
-    """Yield (directory, cgroup version 1 or 2) of this process's control group and of each group that contains it."""
+    """Yield (directory, cgroup version 1 or 2) of this process's control groups and of all groups that contain them.
+
+    Of version 1, only groups of ``controller`` are yielded, such as ``cpu`` or ``memory``. ``proc`` is the directory
+    where /proc is mounted.
+    """
     mounts = _mounts(proc)
     for line in _lines(proc / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)

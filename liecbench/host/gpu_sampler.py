@@ -4,7 +4,7 @@ The UUIDs name the GPUs to sample. Each line that the process prints is JSON. Th
 ready. Otherwise it is NVML's error message, and the process exits. The line ``begin`` on standard input starts a
 window. The line ``end`` ends the window, and the process prints one object with the window's figures. End of file on
 standard input ends the process. Joules, watts and bytes are sums over the GPUs, but peak memory is the maximum. Shares
-and clocks are means:
+and clocks are means. The figures are:
 
 - ``utilisation``: mean share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
@@ -14,9 +14,9 @@ and clocks are means:
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which something other than idleness, or a clock that an application set,
-  lowered the clocks
-- ``throttled_<reason>_share``: share of samples in which this reason lowered the clocks
+- ``throttled_share``: share of samples in which NVML names a reason for lowered clocks. Two reasons do not count: the
+  GPU is idle, or an application set the clocks
+- ``throttled_<reason>_share``, such as ``throttled_power_cap_share``: share of samples in which NVML names this reason
 
 A figure that one of the GPUs does not support is left out.
 """
@@ -72,8 +72,9 @@ def serve(handles: Sequence[Any]) -> None:
     """Sample GPUs in windows of time, until standard input ends.
 
     The line ``begin`` on standard input starts a window, and the line ``end`` ends the window. In a window, all GPUs
-    are sampled every ``SAMPLE_SECONDS``. At its end, one line of JSON is printed: the metrics of all GPUs together, by
-    name, or ``null`` if they are unknown. ``handles`` are NVML's handles of the GPUs.
+    are sampled every ``SAMPLE_SECONDS``. At the end of a window, one line of JSON is printed: an object with each
+    metric's sum, mean or maximum over all GPUs, such as ``{"energy_joules": 410.5}``. If no window was started, the
+    line is ``null``. ``handles`` are NVML's handles of the GPUs.
     """
     windows: list[Window] = []
     due = math.inf

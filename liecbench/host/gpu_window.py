@@ -47,7 +47,9 @@ class Count(NamedTuple):
 
 
 class Window:
-    """The figures of one GPU in a window of time, which begins when this object is created.
+    """A measurement of one GPU's energy, memory, throttling and so on over a window of time.
+
+    The window begins when this object is created.
 
     Args:
         handle: NVML's handle of the GPU.
@@ -111,9 +113,9 @@ class Window:
         self._last = now
 
     def _pcie_rate(self, number: int) -> float | None:
-        """Return the rate of NVML's PCIe counter ``number``, sent or received, in bytes per second.
+        """Return the bytes per second that the GPU sends over PCIe if ``number`` is 0, or receives if it is 1.
 
-        None if the GPU does not report it. The call blocks for 20 ms.
+        Return None if the GPU does not report the rate. The call blocks for 20 ms.
         """
         import pynvml
 
@@ -157,10 +159,10 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """Yield the name and the value of each throttling metric: the share of samples in which the GPU was throttled.
+    """Yield the name and the value of each throttling metric: a share of the samples, from 0 to 1.
 
-    ``throttled_share`` is for any reason. Each reason that occurs has a share of its own. A sample has one bit per
-    reason.
+    ``throttled_share`` is the share in which the GPU was throttled for any of the ``REASONS``. For each reason that
+    occurs, a metric such as ``throttled_power_cap_share`` follows. A sample is a bit mask of reasons.
     """
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():

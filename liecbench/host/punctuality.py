@@ -18,10 +18,13 @@ _REAL_TIME_PRIORITY: Final = 1
 
 @contextmanager
 def punctual() -> Iterator[None]:
-    """Let threads of this process run as soon as they wake up in the ``with`` body, even if other processes compute.
+    """Give this process's threads a real-time priority in the ``with`` body, so that they wake up on time.
 
-    The threads get a real-time priority, if this process may set one (as root may), and a short timer slack, so that
-    sleeps end on time.
+    A thread with this priority runs as soon as it wakes up, even if other processes compute. Threads that start in the
+    body get the priority too. If this process may not set the priority (root may), the priorities stay as they are.
+
+    The timer slack of the calling thread becomes 1 µs, so that its sleeps end on time. The timer slack stays at 1 µs
+    after the body.
     """
     set_timer_slack(_TIMER_SLACK_NANOSECONDS)
     _schedule_threads(os.SCHED_FIFO, _REAL_TIME_PRIORITY)

@@ -7,9 +7,9 @@ from liecbench.errors import LiecbenchError
 
 
 def user_cache() -> Path:
-    """Return ``$XDG_CACHE_HOME/liecbench``, or ``~/.cache/liecbench`` if that variable is not set or empty.
+    """Return ``$XDG_CACHE_HOME/liecbench``, or ``~/.cache/liecbench`` if ``XDG_CACHE_HOME`` is unset or empty.
 
-    The directory need not exist. Raises LiecbenchError if there is no such home directory.
+    The directory need not exist. Raises LiecbenchError if the path starts with ``~`` and the home directory is unknown.
     """
     return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "liecbench"
 

@@ -66,7 +66,10 @@ class AcceleratedTraining(FrameworkTraining):
             accelerator.clip_grad_norm_ = self._clip_grad_norm
 
     def detach(self) -> None:
-        """Restore plain DDP and the accelerator. If ranks have local models, replace them by their mean. Collective."""
+        """Detach the algorithm, and restore plain DDP and the accelerator's own methods. Collective.
+
+        If ranks have local models, replace them by their mean.
+        """
         super().detach()
         self._restore_accelerator()
 

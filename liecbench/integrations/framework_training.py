@@ -110,8 +110,11 @@ class FrameworkTraining:
     def state_dict(self) -> dict[str, dict[str, Any]]:
         """Return this rank's state, for ``load_state_dict``.
 
-        The inner mappings have at most one key, which names the rank, so that the states of all ranks can be merged. A
-        call after ``hold_mean`` and before ``hold_local`` is collective; other calls are not.
+        The key ``algorithm`` holds the algorithm's state. The key ``local`` holds the local model and its optimizers.
+        Under both keys is a dict with a single key, which names the rank, such as ``rank_0_of_4``. So the states of all
+        ranks can be merged. Without local models, the dict under ``local`` is empty.
+
+        A call between ``hold_mean`` and ``hold_local`` is collective. Other calls are not.
         """
         held_mean = self._holds_mean
         self.hold_local()
@@ -127,10 +130,13 @@ class FrameworkTraining:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Restore this rank's state from the result of ``state_dict``, which may be merged with those of other ranks.
+        """Restore this rank's state from ``state``, which ``state_dict`` returned.
+
+        ``state`` may be merged with the results of ``state_dict`` on other ranks.
 
         Raises:
-            ValueError: If the state is that of another rank, number of ranks, method or model.
+            ValueError: If ``state`` lacks this rank, or is that of another number of ranks, process group, method or
+                model.
         """
         self.algorithm.load_state_dict(state["algorithm"])
         if self.algorithm.local_models:

@@ -61,7 +61,7 @@ class LightningCompression(Callback):
             self._training.hold_local()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Detach the algorithm, and leave the mean of local models in the module."""
+        """Detach the algorithm. If the ranks have local models, leave the mean of these in the module."""
         if self._training is not None:
             self._training.detach()
             vars(self._precision).pop("clip_grad_by_norm", None)

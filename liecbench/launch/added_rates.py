@@ -21,12 +21,13 @@ SEARCH_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedRate:
-    """A link rate at which a method and the baseline are to be timed.
+    """An additional link rate, at which a method and the baseline are to be timed.
 
     Attributes:
-        cells: The cells to time: those of the method and of the baseline, with every seed.
-        measured: Maps the id of each of these cells to the id of a completed cell that differs only in the link rate.
-            The completed cell has the slowest of the scenario's rates at which the method was compared.
+        cells: The cells to time at this rate. Each is a copy of a completed cell of the method or of the baseline, with
+            only the link rate changed. The completed cells are those at the slowest link rate of the scenario at which
+            the method was compared with the baseline.
+        measured: Maps the id of each of ``cells`` to the id of the completed cell.
     """
 
     cells: tuple[Cell, ...]
@@ -63,9 +64,10 @@ def rates_to_add(
 
 
 def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
-    """Return the results of ``cells``, and of related cells at link rates that a run added to narrow break-evens.
+    """Return the results of ``cells``, and of their copies at link rates that a run added to narrow break-evens.
 
-    A cell at an added rate is related if it differs from one of ``cells`` only by one factor on all link rates.
+    A copy differs from one of ``cells`` only in the link rates, all of which are multiplied by one factor. Cells and
+    copies without a result are left out.
 
     Args:
         cells: All cells of a run.

@@ -125,7 +125,8 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
     """Yield each complete line of the pipe. Ignore an incomplete last line, which a killed process may leave.
 
-    The arguments are those of ``receive_events``. Raises StalledError if nothing comes in time.
+    ``stall_timeout`` is called before each wait, and returns how many seconds to wait for more bytes. If
+    ``stall_timeout`` is None, wait forever. Raises StalledError if no bytes come in time.
     """
     rest = b""
     while True:

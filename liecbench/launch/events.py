@@ -29,7 +29,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of a timing session, which times methods in turns: the turn of one method has begun.
+    """Progress of a timing session: a method's turn has begun.
 
     Attributes:
         cell: The id of the cell whose steps are timed.

@@ -47,7 +47,7 @@ class Launch:
 
     @property
     def work(self) -> str:
-        """The number of cells to train or to time, as text for messages."""
+        """The launch's work in words, such as ``3 cells to train`` or ``1 cell to time``."""
         num_timed = sum(len(session.jobs) for session in self.sessions)
         number, verb = (num_timed, "time") if self.sessions else (len(self.jobs), "train")
         return f"{number} cell{'' if number == 1 else 's'} to {verb}"
@@ -223,7 +223,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 def _say_event(say: Callable[[str], None], event: Event) -> None:
     """Print ``event`` if it is a failure or a warning.
 
-    Other events do not occur on this machine, because only rank 0 sends them, on the first machine.
+    All other events come only from rank 0, which runs on the first machine, not on this one.
     """
     if isinstance(event, Lost):
         say(event.reason)

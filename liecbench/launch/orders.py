@@ -1,4 +1,7 @@
-"""Orders: messages, of one line each, to ranks, machines and templates that wait for them."""
+"""Orders: the messages that tell ranks, other machines and template processes what to do.
+
+A template process has imported torch, and forks the supervisors of launches.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

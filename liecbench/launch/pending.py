@@ -1,9 +1,9 @@
-"""The work that is left for cells (configurations with one seed): first trainings, then timing sessions.
+"""The trainings and timing sessions that a run's cells still need. A cell is one configuration with one seed.
 
-A cell with ``timing: interleaved`` is not trained itself. Another cell, its trajectory, is trained without shaped links
-for the losses, and a timing session times the steps on the cell's own link. A cell that only times the steps of a
-profile has no trajectory. The methods that take turns in a session, such as all methods on one link, are its
-contestants.
+A cell with ``timing: interleaved`` is not trained itself. First another cell, called its trajectory, is trained without
+shaped links to get the losses. Then a timing session times the steps on the cell's own link. A cell that only
+times the steps of a profile has no trajectory. A session times several methods in turns, for example all methods on
+one link. These methods are the session's contestants.
 """
 
 import random

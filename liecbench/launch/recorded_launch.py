@@ -45,7 +45,12 @@ class RunSettings:
     trace: bool = False
 
     def pending(self, cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Pending:
-        """Return the work that is left for ``cells``, given the state of the cells in the results directory."""
+        """Return the trainings and timing sessions that are left of a run.
+
+        Args:
+            cells: All cells of the run.
+            done: The results in the results directory, by cell id.
+        """
         return jobs_left(cells, done, baseline=self.baseline, precision=self.precision)
 
 

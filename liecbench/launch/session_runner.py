@@ -50,9 +50,12 @@ def _session_launches(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> list[Launch]:
-    """Record the final status of cells that need no timing session, and return launches of sessions for the others.
+    """Record the final status of cells that need no timing session, and return the launches that time the other cells.
 
-    A timing session times several cells in turns. Cells that have failed in this run are left out.
+    A cell needs no timing session if its training failed or diverged, or if a cell with equal step times was timed
+    precisely enough before. Cells that failed in this run are not timed again.
+
+    The arguments are those of ``run_sessions``. Missing cells are added to ``first_attempts``.
     """
     for end in settled(cells, directory.snapshot.refresh(), precision=settings.precision):
         first_attempts.setdefault(end.job.cell.id, end.job.attempt)
@@ -147,8 +150,9 @@ def _run_sessions(
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died.
 
-    These are the jobs of the method that was timed last or, if that method has none, all jobs of the method's session.
-    If no method was timed yet, return all jobs of the launch.
+    These are the jobs of the method that was timed last. If that method has no jobs, because an earlier session has
+    timed the method, return all jobs of the method's session in this launch. If no method was timed yet, return all
+    jobs of the launch.
 
     Args:
         launch: The launch.

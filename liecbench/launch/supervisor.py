@@ -54,7 +54,11 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders(Isolation):
-    """Settings of a supervisor that is a separate process; ``command`` is the command that it runs."""
+    """Settings of a supervisor that runs as a process of its own.
+
+    Attributes:
+        command: The command that the supervisor starts for the launch: a program and its arguments.
+    """
 
     command: list[str]
 
@@ -129,9 +133,10 @@ def exit_code(status: int) -> int:
 
 
 def _enter_namespaces() -> str | None:
-    """Enter new namespaces, and a new user namespace as well if the process is unprivileged.
+    """Enter new network and mount namespaces, and create a PID namespace that later child processes enter.
 
-    Return None, or the reason if the kernel refuses.
+    An unprivileged process also enters a new user namespace. Return None on success, and the error message if the
+    kernel refuses.
     """
     try:
         linux.unshare(_NAMESPACES)

@@ -194,9 +194,10 @@ def _fork_agent(agent: Agent) -> int:
 
 
 def _exit_after(action: Callable[[], object]) -> NoReturn:
-    """Run ``action`` in the calling process, a fork, and exit: the fork must not return into the template's own code.
+    """Run ``action`` and end the calling process, which is a fork of the template.
 
-    The exit status is 0, or the one that ``action`` exits with, or 1 if it raises another exception.
+    The exit status is 0 if ``action`` returns. If ``action`` raises SystemExit with an integer, the status is this
+    integer. Otherwise the status is 1.
     """
     status = 1
     try:
@@ -213,7 +214,7 @@ def _exit_after(action: Callable[[], object]) -> NoReturn:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(status)
+        os._exit(status)  # the fork must not return into the template's own code
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Template:
 
     @property
     def pid(self) -> int:
-        """PID of the process."""
+        """PID of the template process."""
         return self._process.pid
 
     @property
@@ -189,7 +189,7 @@ class ForkedLaunch:
         self._status = 128 + 9
 
     def close(self, seconds: float) -> None:
-        """End the launch as ``stop(seconds)`` does, and close the socket on which its end is reported."""
+        """End the launch if it still runs, as ``stop(seconds)`` does, and close the launch's socket."""
         self.stop(seconds)
         self._answer.close()
         self._template.num_launches -= 1

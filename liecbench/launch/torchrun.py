@@ -62,7 +62,10 @@ class Torchrun:
     kernels: tuple[str, ...] = ()
 
     def agent(self, plan: Path) -> Agent:
-        """Return the settings of torchrun's agent, the process that starts the ranks of this machine."""
+        """Return the settings of torchrun's agent, the process that starts the ranks of this machine.
+
+        ``plan`` is the path of the plan's file, which every rank gets as its argument.
+        """
         num_nodes, node_rank = (self.nodes.count, self.nodes.rank) if self.nodes else (1, 0)
         address, port = self._meeting_point()
         return Agent(
@@ -183,10 +186,10 @@ def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -
 
 
 class Ranks:
-    """The running processes of one torchrun, as a context manager that ends them when it is left.
+    """The processes of one torchrun. The constructor starts the processes, and leaving the ``with`` block ends them.
 
-    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses to create
-    namespaces or links, and StalledError if no event arrives for ``stall_timeout()`` seconds.
+    ``events`` yields the events of the ranks as they arrive. The iteration raises RefusedError if the kernel refuses to
+    create namespaces or links, and StalledError if no event arrives for ``stall_timeout()`` seconds.
     """
 
     def __init__(

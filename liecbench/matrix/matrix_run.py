@@ -79,10 +79,12 @@ class MatrixRun:
         require_cuda(left, num_nodes=self._request.num_nodes, share_gpus=self._request.share_gpus)
 
     def follow(self) -> bool:
-        """Launch this machine's ranks whenever machine 0 orders it, and return True if all launches succeeded.
+        """Launch this machine's ranks at each order of machine 0, until machine 0 closes the connection.
+
+        Return True if all launches succeeded.
 
         Raises:
-            MachineError: If a cell that is left needs GPUs that this machine does not have.
+            MachineError: If a cell that is still to be run needs GPUs that this machine does not have.
         """
         self._check_gpus()
         assert self.nodes is not None, "only other machines than machine 0 follow"

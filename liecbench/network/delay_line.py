@@ -39,8 +39,9 @@ class DelayLine:
 
     Args:
         listener: The socket on which ranks connect to the process.
-        bridge: The interface index of the bridge that joins all workers. The bridge has its own namespace, the hub.
-        ports: Names of interfaces in the hub: one per worker, in the order of ranks, and last the hub's own.
+        bridge: The interface index of the bridge that joins all workers and the hub. The hub is the namespace that has
+            the bridge.
+        ports: The names of the bridge's ports: first the port of each worker, by rank, and last the port of the hub.
     """
 
     def __init__(self, listener: socket.socket, bridge: int, ports: Sequence[str]) -> None:

@@ -42,9 +42,10 @@ class DelayLineControl:
         self._ask({"link": asdict(link)})
 
     def lift(self) -> None:
-        """Remove the limits of this rank's link.
+        """Remove the rate limit, delay, jitter and loss of this rank's link.
 
-        Frames that are on the link still arrive when due. But once no rank's link is limited, they arrive immediately.
+        Frames that are already on the link still arrive when they are due. If no link of another rank is limited, all
+        frames arrive immediately instead.
         """
         self._ask({"link": None})
 

@@ -92,10 +92,10 @@ class LinkDirection:
         return [(piece, num_bytes, gone) for piece, _, num_bytes, gone in counted]
 
     def parts(self, num_bytes: int) -> Iterator[int]:
-        """Yield the sizes, in bytes, of the parts in which a frame of ``num_bytes`` passes this direction.
+        """Yield the sizes, in bytes, of the parts into which this direction splits a frame of ``num_bytes``.
 
-        Parts of other frames may pass in between. Each part but the last has the bytes that pass in half a millisecond
-        or, if this is more, those of a segment. Without a rate limit, the frame is one part.
+        Parts of other frames may pass between two parts. Every part but the last has as many bytes as pass in half a
+        millisecond, but at least those of a full Ethernet frame. Without a rate limit, the frame is one part.
         """
         most = num_bytes
         if self._seconds_per_byte:
@@ -111,9 +111,16 @@ class LinkDirection:
 
 
 class _Part(NamedTuple):
-    """A part of a frame: its first byte reaches the down link of ``destination`` at time ``at``, its last at ``last``.
+    """A part of a frame on its way to the down link of ``destination``.
 
-    ``frame`` is the frame if this is its last part and it is not lost, and None otherwise.
+    Attributes:
+        at: The time at which the part's first byte reaches the down link, in seconds.
+        number: The number of the event. Events at the same time happen in the order of their numbers.
+        last: The time at which the part's last byte reaches the down link, in seconds.
+        source: The rank of the sender, or the number of links for the hub.
+        destination: The rank of the receiver, or the number of links for the hub.
+        frame: The whole frame if the part is the last part of a frame that arrives, else None.
+        num_bytes: The wire bytes of the part.
     """
 
     at: float
@@ -189,7 +196,11 @@ class FrameSchedule:
             yield arrival.at, arrival.destination, arrival.frame
 
     def flush(self) -> Iterator[tuple[float, int, bytes]]:
-        """Yield (time, destination, frame) for all frames on links, in order, without waiting for their time."""
+        """Yield (arrival time, destination, frame) for each frame that is still to arrive, in order of arrival.
+
+        The arrival times, in seconds, may lie in the future. After the last frame, the links are empty: the frames that
+        were on them delay no later frame.
+        """
         yield from self.due(_NEVER)
         self._latest.clear()
         self._reached.clear()
@@ -197,7 +208,11 @@ class FrameSchedule:
             direction.forget()
 
     def _approach(self, first: float, last: float, source: int, destination: int, frame: bytes) -> None:
-        """Schedule a frame's parts to reach the down link of ``destination``, evenly from ``first`` to ``last``."""
+        """Schedule when the parts of a frame reach the down link of ``destination``.
+
+        The frame's first byte gets there at time ``first``, and its last byte at time ``last``, both in seconds. Either
+        time may be later, because a frame does not overtake the sender's previous frame.
+        """
         down = self.down[destination]
         pieces = down.pieces(frame)
         total = sum(num_bytes for _, num_bytes, _ in pieces)

@@ -37,9 +37,10 @@ def count_segments(frame: bytes) -> tuple[int, int]:
 
 
 def _transport(frame: bytes, kind: int) -> int:
-    """Return the offset of the TCP or UDP header, without the ``VNET_BYTES`` before the Ethernet frame.
+    """Return the offset of the TCP or UDP header, in bytes from the start of the Ethernet frame.
 
-    ``kind`` is the frame's ``gso_type``.
+    The offset does not count the ``VNET_BYTES`` before the Ethernet frame. ``kind`` is the ``gso_type`` in the header
+    of ``frame``, without the bit ``_ECN``.
     """
     ip_bytes = _IPV6_HEADER_BYTES if kind == _TCP_IPV6 else 4 * (frame[VNET_BYTES + _IP_HEADER] & 0xF)
     return _IP_HEADER + ip_bytes

@@ -14,11 +14,12 @@ _OWN_SECONDS: Final = 2e-4
 
 
 def stream_bits_per_second(sender: Link, receiver: Link) -> float:
-    """Return the estimated rate of one TCP stream over the up link of ``sender`` and the down link of ``receiver``.
+    """Return the estimated bits per second of one TCP stream from ``sender`` to ``receiver``.
 
-    The rate counts Ethernet frames with their headers. The result is the smallest of the two links' rates and the rate
-    by the formula of Mathis, Semke, Mahdavi and Ott ("The Macroscopic Behavior of the TCP Congestion Avoidance
-    Algorithm", 1997): 1.22 × segment ÷ (round trip × √loss).
+    The bits are those of Ethernet frames with their headers. The result is the lower of the sender's up rate and the
+    receiver's down rate. If a link has loss, the result is also at most 1.22 × segment ÷ (round trip × √loss), by the
+    formula of Mathis, Semke, Mahdavi and Ott ("The Macroscopic Behavior of the TCP Congestion Avoidance Algorithm",
+    1997).
     """
     rate = float(min(sender.up_bits_per_second, receiver.down_bits_per_second))
     loss = 1 - (1 - sender.loss) * (1 - receiver.loss)

@@ -28,12 +28,14 @@ LARGEST_PACKET_BYTES: Final = 32_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """The network of a launch: the namespaces of the workers and, in the hub, the bridge that joins them.
+    """The network of a launch: one namespace per worker, and a bridge that joins the namespaces.
+
+    The bridge lies in one more namespace, called the hub. The hub is itself a host on the bridge.
 
     Attributes:
         namespaces: A file descriptor of each worker's namespace, by rank. An open descriptor keeps a namespace alive.
         bridge: The index of the bridge's interface.
-        ports: The names of the bridge's ports: first the port of each worker, by rank, and last that of the hub.
+        ports: The names of the bridge's ports: first each worker's port, by rank, and last the hub's port.
     """
 
     namespaces: tuple[int, ...]
@@ -79,9 +81,9 @@ def _apply_settings() -> None:
 
 
 def _hardware_address(number: int) -> str:
-    """Return the hardware address of a rank or, if ``number`` is the number of ranks, of the hub.
+    """Return the hardware (MAC) address of a worker or of the hub; the address ends with ``number``.
 
-    The address ends with ``number``.
+    The number of a worker is its rank. The number of the hub is the number of workers.
     """
     return f"02:00:00:00:{number >> 8:02x}:{number & 0xFF:02x}"
 

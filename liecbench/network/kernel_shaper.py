@@ -32,7 +32,10 @@ class KernelShaper:
             self.count()
 
     def count(self) -> None:
-        """Count the bytes of this direction, and remove any rate limit, delay, jitter and loss."""
+        """Make sure that the bytes of this direction are counted, and remove any rate limit, delay, jitter and loss.
+
+        ``passed_bytes`` returns the count.
+        """
         self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         self._clear_netem()
 

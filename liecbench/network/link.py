@@ -54,7 +54,10 @@ class Link:
         return Link(up_bits_per_second=self.up_bits_per_second, down_bits_per_second=self.down_bits_per_second)
 
     def spec(self) -> str | dict[str, Any]:
-        """Return the link in the form of a scenario file: the rate alone, such as ``20mbit``, or a mapping."""
+        """Return the link as a scenario file gives it, such as ``20mbit``, or ``{"rate": "20mbit", "delay": "5ms"}``.
+
+        The result is a mapping if the rates up and down differ, or if the link has delay, jitter or loss.
+        """
         up, down = format_rate(self.up_bits_per_second), format_rate(self.down_bits_per_second)
         rates = {"rate": up} if up == down else {"up": up, "down": down}
         delays = (("delay", self.delay_seconds), ("jitter", self.jitter_seconds))

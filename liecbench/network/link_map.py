@@ -31,7 +31,7 @@ class LinkMap:
 
     @property
     def shaped(self) -> bool:
-        """True if the links have rate limits. Such links are called shaped."""
+        """True if all links have rate limits, False if none has. Links with rate limits are called shaped."""
         return self.default is not None
 
     @property
@@ -45,7 +45,11 @@ class LinkMap:
 
     @property
     def speed(self) -> tuple[float, ...]:
-        """A key that sorts shaped links from slow to fast: by lowest rate, then highest delay, then highest loss."""
+        """A key that sorts shaped link maps from slow to fast.
+
+        The lowest rate of a link map decides first. If two link maps agree in the lowest rate, the link map with the
+        higher delay counts as slower. If they also agree in the highest delay, the link map with the higher loss does.
+        """
         links = self.links()
         lowest = min(link.lower_bits_per_second for link in links)
         return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
@@ -66,7 +70,10 @@ class LinkMap:
         return replace(self, default=self.default.times(factor), workers=workers)
 
     def slowed(self, by: Slowdown) -> "LinkMap":
-        """Return these links slowed down by ``by``, to use in a replay. Unshaped links stay unchanged."""
+        """Return these links with lower rates, and longer delay and jitter, for a replay that is slowed down by ``by``.
+
+        Unshaped links stay unchanged.
+        """
         if self.default is None or by == Slowdown():
             return self
         workers = tuple((rank, link.slowed(by)) for rank, link in self.workers)

@@ -65,10 +65,11 @@ UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshape
 
 @with_config(ConfigDict(extra="forbid", strict=True))
 class LinkKeys(TypedDict, total=False):
-    """One link as a mapping.
+    """The keys of one link in a scenario, such as ``{rate: 100mbit, delay: 5ms}``.
 
-    A missing key has the value of the link ``preset``. Without ``preset``, a missing key in the link of a single worker
-    has the value of the default link.
+    If the key ``preset`` is given, missing keys have the values of the preset. Otherwise, missing keys of a single
+    worker's link have the values of the default link, which all other workers have. In the default link, missing delay,
+    jitter and loss are 0, and rates must be given.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]
@@ -131,11 +132,14 @@ LinkText = Annotated[
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
     """Return the link that ``written`` describes.
 
+    Values that ``written`` does not give are those of its preset or, without a preset, those of ``base``. If there is
+    neither, delay, jitter and loss are 0.
+
     Args:
-        written: A preset as a link, a rate in bits per second for both directions, or a mapping with keys such as
+        written: The link of a preset, a rate in bits per second for both directions, or a mapping with keys such as
             ``delay``.
-        base: The link that provides what ``written`` lacks: delay, jitter and loss if ``written`` is a rate, and the
-            missing keys if it is a mapping without a preset. None if ``written`` describes the default link.
+        base: The default link if ``written`` describes a single worker's link. None if ``written`` describes the
+            default link itself.
 
     Raises:
         ValueError: If rates are missing or contradict each other, or if the jitter exceeds the delay.

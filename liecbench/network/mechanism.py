@@ -16,28 +16,31 @@ _MOST_BITS_PER_SECOND: Final = 2 * 10**9
 
 
 def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, has_delay_line: bool) -> Mechanism:
-    """Return the mechanism that limits the links of a cell.
-
-    ``auto`` chooses the delay line, a process that delays frames, if links have delay, jitter or loss, or if their
-    rates sum to at most 2 Gbit/s in each direction. Unlike the kernel's token bucket, the delay line limits even small
-    messages to the rate. All other links are limited by the kernel.
+    """Return the mechanism that limits a cell's links: ``delay_line`` (a process that delays frames) or ``kernel``.
 
     Args:
         links: The cell's shaped links.
         num_workers: Number of workers.
-        emulator: The emulator that the scenario asks for.
-        has_delay_line: Whether the kernel can run the delay line. If it cannot, ``auto`` chooses the kernel's shapers.
+        emulator: The emulator that the scenario asks for. ``delay_line`` gives ``delay_line``, and ``netem`` gives
+            ``kernel``. ``auto`` gives ``delay_line`` if links have delay, jitter or loss, or if their rates sum to at
+            most 2 Gbit/s in each direction. Otherwise ``auto`` gives ``kernel``.
+        has_delay_line: Whether the kernel can run the delay line. If it cannot, ``auto`` always gives ``kernel``.
     """
     if emulator != "auto":
         return "delay_line" if emulator == "delay_line" else "kernel"
     each = [links.of(rank) for rank in range(num_workers)]
     total = max(sum(link.up_bits_per_second for link in each), sum(link.down_bits_per_second for link in each))
+    # Unlike the kernel's token bucket, the delay line limits even small messages to the rate.
     is_for_delay_line = links.needs_latency or total <= _MOST_BITS_PER_SECOND
     return "delay_line" if has_delay_line and is_for_delay_line else "kernel"
 
 
 def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
-    """Return the emulator's name in records: ``delay_line``, ``netem``, or ``tbf`` for a token bucket without netem."""
+    """Return the name that records give to the emulator of the links: ``delay_line``, ``netem`` or ``tbf``.
+
+    For the mechanism ``kernel``, the name is ``netem`` if any link has delay, jitter or loss. If none has, the name is
+    ``tbf`` (a token bucket without netem).
+    """
     if mechanism == "delay_line":
         return "delay_line"
     return "netem" if links.needs_latency else "tbf"

@@ -11,15 +11,16 @@ from liecbench.results.whose_compute import ComputeSource, StepCompute
 def bandwidth_of(
     label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
 ) -> BandwidthNeeded:
-    """Return the link rates that a method needs to reach several compute utilizations.
+    """Return the predicted link rate that a method needs to reach each compute utilization in ``UTILIZATIONS``.
 
     Args:
         label: The method's short name.
         method: The method.
         workers: The number of workers.
-        links: The links; to vary the rate, all their rates are multiplied by one factor.
-        ones: The method's predictors, as ``Predictor.all_of`` returns them.
-        source: Where the seconds that a step computes come from.
+        links: The links. The search for a rate multiplies the rates of all links by one factor.
+        ones: The predictors that ``Predictor.all_of`` returns for the method. The first one predicts the rates. All of
+            them together give the intervals of the rates.
+        source: The origin of the compute seconds: ``predicted``, for example, if they are those of a profile.
     """
     rates = []
     for utilization in UTILIZATIONS:

@@ -44,7 +44,10 @@ class PredictedBreakEven:
 
     @property
     def text(self) -> str:
-        """The break-even in words, such as ``faster below 210mbit (190mbit to 230mbit)``."""
+        """The break-even in words, such as ``faster below 210mbit (190mbit to 230mbit)``.
+
+        The rates in parentheses are the ends of the 95 % interval.
+        """
         if self.is_equal:
             return "as fast at every rate"
         if self.bits_per_second is None:
@@ -102,13 +105,14 @@ def break_evens_of(
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
-    """Return the outcome, and the break-even in bits per second with its interval.
+    """Return (outcome, break-even). The break-even is in bits per second, with a 95 % interval.
 
     The break-even is None unless the outcome is ``below`` or ``above``.
 
     Args:
-        found: Results of ``Predictor.crossings``. The first is for the unchanged inputs of the prediction. In each of
-            the others, one input is changed by the input's standard error.
+        found: Results of ``Predictor.crossings``: (break-evens, whether the method is faster at low rates). The first
+            result is for unchanged inputs of the prediction. For each further result, one input was changed by its
+            standard error.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -1,4 +1,4 @@
-"""The predicted step of each method on a number of workers and a link."""
+"""Predict the step time and the speed-up of each method, for one number of workers and one set of links."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class PredictedRow:
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds per minibatch of the baseline ÷ those of this row; None without a baseline.
         speedup_over_dense: Seconds per minibatch of the fastest method without compression ÷ those of this row. None if
-            no method is without compression, or if the fastest such method is the baseline or this row's method.
-        flags: Warnings on the row, as names such as ``without_method_times``. Every row has ``predicted``.
+            every method compresses, or if the fastest method without compression is the baseline or ``method``.
+        flags: Names of warnings, such as ``without_method_times``. The flags of every row include ``predicted``.
     """
 
     method: Method
@@ -46,7 +46,10 @@ class PredictedRow:
 
     @property
     def bottleneck(self) -> Bottleneck | Literal["method"]:
-        """The part that takes most of the step; ``method`` instead of ``compress`` if the method has no compressor."""
+        """The part of the step that takes longest: ``compute``, ``wire``, ``compress``, ``method`` or ``latency``.
+
+        ``method`` is the method's own arithmetic. It replaces ``compress`` if the method has no compressor.
+        """
         found = self.time.bottleneck
         return "method" if found == "compress" and self.method.compressor is None else found
 

@@ -22,7 +22,17 @@ _MOST_TIMES_LARGEST: Final = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """All predictions of a request."""
+    """The predictions for all methods, numbers of workers and links of a request.
+
+    Attributes:
+        request: The request.
+        baseline: The method that others are compared with; None if the request does not contain the baseline.
+        rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
+        break_evens: The break-even of each method except the baseline, for each number of workers. Empty if
+            ``baseline`` is None, or if ``predict`` was called with ``with_bandwidths=False``.
+        bandwidths: The bandwidth that each method needs, for each number of workers. Empty if ``predict`` was called
+            with ``with_bandwidths=False``.
+    """
 
     request: Request
     baseline: Method | None

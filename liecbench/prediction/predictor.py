@@ -70,7 +70,10 @@ class Predictor:
         return self._known[links]
 
     def minibatch_seconds(self, links: LinkMap) -> float:
-        """Return the mean seconds of a step ÷ the minibatches of a step; methods are compared by it."""
+        """Return the mean seconds per minibatch, which is the number by which methods are compared.
+
+        The number is the mean seconds of a step ÷ ``batches_per_step``.
+        """
         return self.time(links).seconds / self.batches_per_step
 
     def _time(self, links: LinkMap) -> StepTime:
@@ -85,7 +88,10 @@ class Predictor:
 
     @property
     def compute_seconds(self) -> float:
-        """The compute seconds of a step."""
+        """Seconds of computing per step, the mean over all steps.
+
+        Computing means the forward and backward passes, clipping and the optimizer.
+        """
         return sum(kind.share * kind.work.compute_seconds for kind in self.kinds)
 
     @property
@@ -120,10 +126,15 @@ class Predictor:
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
     def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
-        """Return the link rates at which this method and ``baseline`` are equally fast, and a bool.
+        """Return the link rates at which this method and ``baseline`` are equally fast, as (rates, is_faster_at_first).
 
-        The rates are in bits per second. The bool is True if this method is faster at low rates, False if ``baseline``
-        is, and None if both are equally fast at every rate.
+        ``rates`` are up rates of the default link in bits per second, lowest first. ``is_faster_at_first`` is True if
+        this method is faster below the first rate, False if ``baseline`` is faster there, and None if both are equally
+        fast at every rate. If ``rates`` is empty, the faster method is faster at every rate.
+
+        Args:
+            baseline: The predictor of the method to compare with.
+            links: The links; to vary the rate, all their rates are multiplied by one factor.
         """
 
         def slower(rate: float) -> float:

@@ -21,7 +21,10 @@ class Messages:
     num_bytes: int
 
     def framed_bytes(self, header_bytes: int) -> float:
-        """Return the total bytes of the frames that carry the messages. Every message has ``header_bytes`` in front."""
+        """Return the total bytes of the Ethernet frames that carry the messages, with all headers.
+
+        ``header_bytes`` is the size of Gloo's header in front of each message; 0 if messages have none.
+        """
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:
@@ -45,10 +48,10 @@ class RankLinks:
     """The links of ``world_size`` ranks.
 
     Attributes:
-        special: (rank, rates, delay in seconds) of each rank whose link differs from the default one.
-        default: (rates, delay in seconds) of the default link, which all other ranks have.
-        efficiency: The rate that frames reach ÷ the link's nominal rate. The rates in ``special`` and ``default`` are
-            already multiplied by it.
+        default: (link rates, link delay in seconds) of all ranks that are not in ``special``.
+        special: (rank, link rates, link delay in seconds) of each rank with a link of its own.
+        efficiency: The rate that frames reach ÷ the link's nominal rate. The link rates in ``default`` and ``special``
+            are the nominal rates, already multiplied by ``efficiency``.
     """
 
     world_size: int
@@ -100,7 +103,10 @@ class RankLinks:
 
     @functools.cached_property
     def root_trip_seconds(self) -> float:
-        """The longest time that a byte is under way between rank 0 and another rank."""
+        """The longest time in seconds that a byte takes one way between rank 0 and another rank.
+
+        It is the delay of rank 0's link plus the largest delay of another rank's link.
+        """
         root = next((delay for rank, _, delay in self.special if rank == 0), self.default[1])
         others = [delay for rank, _, delay in self.special if rank != 0]
         if len(others) < self.world_size - 1:

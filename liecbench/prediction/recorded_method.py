@@ -37,13 +37,13 @@ class KindWork:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedMethod:
-    """A method's kinds of steps on ``world_size`` ranks, recorded for a model's parameters.
+    """The step kinds of a method, with the messages that ``world_size`` ranks exchange for the parameters of one model.
 
     Attributes:
         method: The method.
         world_size: The number of ranks that exchange messages.
-        kinds: The kinds of steps that a long training has.
-        bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
+        kinds: The step kinds, except those that occur only at the start of training.
+        bucket_bytes: The size up to which DDP fills its buckets; None for DDP's defaults, ``whole`` for one bucket.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
 

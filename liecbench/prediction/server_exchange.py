@@ -83,7 +83,7 @@ class CallSizes:
 
     @property
     def total_bytes(self) -> int:
-        """The bytes of all shards' messages together, with one message per shard."""
+        """The bytes of one message per shard, summed over the shards."""
         return (self.num_shards - 1) * self.num_bytes + self.last_bytes
 
     def own(self, rank: int) -> tuple[int, int]:
@@ -101,7 +101,10 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a call (push, pull or gather), from its start on all ranks until the last rank is done."""
+    """Return the time from the start of a push, a pull or a gather on all ranks until the last rank is done.
+
+    The result also has the parts of the time that the last rank spends on transfer and on compression.
+    """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
     # All other ranks are like one of these: they serve as large a shard over an equal link.
@@ -200,9 +203,10 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a push or a pull on a rank that is not the root server.
+    """Return the time that a rank other than 0 takes for a push or a pull. Rank 0 is the root server.
 
-    The rank sends one message in a push, and receives one message in a pull. ``rates`` are those of the rank's link.
+    The rank sends one message in a push, and receives one message in a pull. ``rates`` are the rates of the rank's
+    link. ``links`` has the delays.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

@@ -15,7 +15,7 @@ from liecbench.profiles.profile_store import DIRECTORY
 
 
 def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
-    """Return the profiles that a run has stored in its results directory, with the names of their files."""
+    """Return (path, profile) of each profile that a run has stored in its results directory, sorted by path."""
     return [(str(path), read_profile(path)) for path in sorted((directory / DIRECTORY).glob("*.json"))]
 
 
@@ -50,11 +50,11 @@ def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
 
 
 class StepPredictor:
-    """Predicts the steps of cells. The messages of a method are recorded once per number of workers.
+    """Predicts the seconds per step of cells, from profiles of devices.
 
     Args:
-        profiles: Profiles, with the names of their files.
-        costs: The transport's constants.
+        profiles: Pairs of a file's path and the profile in this file.
+        costs: The constants of the transport, such as the seconds per message.
     """
 
     def __init__(self, profiles: Sequence[tuple[str, Profile]], costs: TransportCosts) -> None:

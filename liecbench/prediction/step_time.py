@@ -54,13 +54,14 @@ class StepTime:
 
 
 def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None = None) -> StepTime:
-    """Return the time of a step.
+    """Return the seconds of a step, split into parts.
 
     Args:
-        work: The computing and the messages of the step; with ``nodes``, only the messages between nodes.
-        links: The links of the ranks. If ``nodes`` is given, these are the links between nodes.
+        work: The computing and the messages of the step.
+        links: The links on which the messages of ``work`` travel.
         costs: The transport's constants.
-        nodes: The links inside each node; None if every rank has a link of its own.
+        nodes: The links inside each node; None if every rank has a link of its own. If ``nodes`` is given, ``work`` has
+            only the messages between nodes, and ``links`` are the links between nodes.
     """
     network = _Network(links, costs, nodes)
     backward = work.backward_seconds * costs.slowdown
@@ -85,7 +86,7 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
 
 
 class _Network:
-    """Computes the times of calls and all-reduces on given links, and caches them."""
+    """A cache of the times that pushes, pulls, gathers and all-reduces take on given links."""
 
     def __init__(self, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> None:
         self.costs, self.nodes, self._links = costs, nodes, links
@@ -107,10 +108,10 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return when the communication of all blocks ends, and how long it takes.
+    """Return (end, span): when the communication of all blocks ends, and how long the communication lasts.
 
-    The end is in seconds from the start of the backward pass. The duration is split into parts; it excludes the time in
-    which communication waits for blocks to become ready.
+    ``end`` is in seconds from the start of the backward pass. ``span`` includes compression, but not the time in which
+    communication waits for a block to become ready.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)

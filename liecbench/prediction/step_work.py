@@ -1,4 +1,4 @@
-"""The work of one kind of step on each rank: its blocks of gradient, with their ready times and messages."""
+"""The work of one kind of step: the seconds of computing, the blocks of the gradient, and the messages."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -20,14 +20,15 @@ class TransportCosts:
     """Constants of a transport, measured or assumed.
 
     Attributes:
-        backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
-        message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
-        segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
+        backend: torch's backend.
+        message_seconds: Seconds per message besides the transfer, such as processor time. An all-reduce takes these
+            seconds once, besides those of its segments.
+        segment_seconds: Seconds per segment of an all-reduce besides the transfer. Over NCCL, a segment is a message.
         step_seconds: Seconds per step that do not depend on the number of messages; None if they are not measured (see
             ``overhead_seconds``).
-        efficiency: Rate at which frames with headers pass ÷ the link's rate.
+        efficiency: The rate that frames reach, headers included, ÷ the link's nominal rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
-        message_spread: Relative standard error of the seconds per message, per segment and per step.
+        message_spread: Relative standard error of ``message_seconds``, ``segment_seconds`` and ``step_seconds``.
         rate_spread: Relative standard error of ``efficiency``.
         largest_bytes: Size of the largest message in the measurements from which the constants were computed.
         workers: The numbers of workers in these measurements; empty if the constants are assumed.
@@ -62,12 +63,14 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the fixed seconds that communication adds to a step, apart from the seconds per message.
+        """Return the seconds that communication adds to a step, however many messages the step has.
 
-        These are ``step_seconds``. If ``step_seconds`` is None, return 0 if ``has_own_times``, else an assumed value.
+        If ``step_seconds`` is not None, return ``step_seconds``. Otherwise return 0 if ``has_own_times``, else a number
+        that is assumed for the backend.
 
         Args:
-            has_own_times: Whether the profile has the method's own times, which include the fixed seconds.
+            has_own_times: Whether the profile has the seconds of the method's own work. The assumed number is then
+                already included in the seconds of the profile.
         """
         if self.step_seconds is not None:
             return self.step_seconds

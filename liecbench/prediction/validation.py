@@ -26,7 +26,7 @@ class ValidatedStep:
 
     @property
     def error(self) -> float:
-        """Predicted ÷ measured − 1."""
+        """The relative error of the predicted step time: predicted seconds ÷ measured seconds − 1."""
         return self.predicted_seconds / self.measured.seconds - 1
 
     @property
@@ -37,9 +37,15 @@ class ValidatedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatedBreakEven:
-    """A break-even that lies between two measured rates, and its prediction, in bits per second.
+    """A measured break-even, known only to lie between the rates ``low`` and ``high``, and the predicted one.
 
-    ``predicted`` is None if no break-even is predicted.
+    Attributes:
+        name: The method's name.
+        workers: The number of workers.
+        low: The lower of two measured rates, in bits per second.
+        high: The higher of two measured rates, in bits per second.
+        predicted: The predicted break-even in bits per second. If several are predicted, the one closest to
+            √(``low`` · ``high``); None if none is predicted.
     """
 
     name: str
@@ -82,7 +88,7 @@ class Validation:
 
     @property
     def high_error(self) -> float:
-        """The 95th percentile of the absolute errors."""
+        """The 95th percentile of the absolute relative errors of all predicted step times."""
         errors = sorted(abs(step.error) for step in self.steps)
         return errors[min(len(errors) - 1, math.ceil(_PERCENTILE * len(errors)) - 1)]
 

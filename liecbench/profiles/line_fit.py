@@ -10,14 +10,15 @@ _Point = tuple[int, float]
 
 
 def fit_line(points: Sequence[_Point]) -> Line:
-    """Fit a line to points (number of elements, seconds) by the least relative deviations, and return it.
+    """Return the line seconds = constant + slope · elements that fits the points best.
 
-    The line has the least sum of |ln(line ÷ point)|, so that small sizes count as much as large ones, and one disturbed
-    point counts little. Only three kinds of lines are tried: those through two points, and through each point a
-    constant line and a line proportional to the size. Neither the constant nor the slope is negative.
+    The best line has the least sum of |ln(line's seconds ÷ point's seconds)| over the points. Small sizes then count as
+    much as large sizes, and one disturbed point counts little. The constant and the slope are at least 0.
+
+    Only lines through one or two points are compared. A line through one point has the slope 0 or the constant 0.
 
     Args:
-        points: At least one point; numbers of elements and seconds are positive.
+        points: At least one pair (number of elements, seconds), both positive.
     """
     return min(_candidates(points), key=lambda line: _deviation(line, points))
 

@@ -47,7 +47,7 @@ class Line(_Frozen):
     per_element: Seconds
 
     def seconds(self, numel: int) -> float:
-        """Return the seconds for ``numel`` elements; 0 if ``numel`` is 0."""
+        """Return the seconds of one operation on ``numel`` elements; 0 if ``numel`` is 0."""
         return self.constant + self.per_element * numel if numel else 0.0
 
 
@@ -91,7 +91,7 @@ class UpdateTimes(_Frozen):
 
 
 class Profile(_Frozen):
-    """The seconds that one device by itself takes to compute a training step of one model, and to compress."""
+    """The seconds that one device takes to compute the parts of one model's training step, and to compress vectors."""
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
     origin: Literal["measured", "assumed", "written"] = Field(
@@ -153,13 +153,14 @@ class Profile(_Frozen):
         return next((times for times in self.compressors if times.compressor == compressor), None)
 
     def local_seconds(self, algorithm: dict[str, Any], compressor: dict[str, Any] | None, kind: str) -> float | None:
-        """Return the seconds of one step on one rank, apart from computing and the compressor's operations.
+        """Return the seconds per step that the method's own work takes on one rank.
 
-        Return None if the profile has no times of this method, compressor and step kind.
+        Own work includes neither the computing of the model nor the compressor's operations. Return None if the
+        profile has no times of this method, compressor and step kind.
 
         Args:
             algorithm: The method's name and options.
-            compressor: The compressor's name and options; None without a compressor.
+            compressor: The compressor's name and options; None if the method has no compressor.
             kind: The step kind, such as ``averaging``.
         """
         wanted = (algorithm, compressor, kind)

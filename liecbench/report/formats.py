@@ -18,7 +18,11 @@ class Renderer(Protocol):
 
 
 class NamedModule(StrEnum):
-    """Values of an option. Each value stands for a module, which is imported only when the value is used."""
+    """A base class of an option's values. Each value, such as ``csv``, has the name of the module that implements it.
+
+    Attributes:
+        module: The module's full name. A subclass imports the module only when the value is used.
+    """
 
     module: str
 

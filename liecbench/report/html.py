@@ -96,7 +96,11 @@ def _printable(value: object) -> object:
 
 
 def _fields(comparison: Comparison) -> list[str]:
-    """Return the fields that are columns of the table: the algorithm, and those in which rows of one setting differ."""
+    """Return the names of the fields that are columns of the table.
+
+    If there are several settings, the columns are ``algorithm`` and each field that differs between rows of a setting.
+    Otherwise they are all of ``comparison.fields``.
+    """
     if len(comparison.settings) < 2:
         return list(comparison.fields)
     groups = comparison.settings.values()

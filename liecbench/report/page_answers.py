@@ -1,4 +1,4 @@
-"""The charts at the top of the HTML page: the speed-ups of one setting as bars, or those of several as a map."""
+"""Charts of the HTML page: the methods' speed-ups in one setting as bars, and in several settings as a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,21 +23,23 @@ _SPEED_UP: Final = "speed-up: {baseline}'s training time per epoch ÷ the method
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedUp:
-    """The speed-up of one method in one setting, as a bar or as a cell of a map.
+    """The speed-up of one method in one setting, drawn as a bar of a chart or as a cell of the map.
 
     Attributes:
         method: The method's name.
         colour: The method's colour in all figures.
-        text: The speed-up with its interval.
-        short: The speed-up alone.
+        text: The mean speed-up and its interval as text, such as ``5.50× (5.42 to 5.58)``.
+        short: The mean speed-up as text, such as ``5.50×``.
         accuracy: The outcome of the verdict on the accuracy or, for a language model, on the test loss; None without a
             verdict.
-        quality: The verdict in words, such as ``accuracy kept`` or ``accuracy not known yet``; empty without a verdict.
-        mark: The verdict as a mark on the map: ``?`` if it is not known yet, ``lost``, ``raised``, ``likely lost`` or
-            ``likely raised``; empty if the accuracy is kept, or without a verdict.
-        outcome: The verdict on the speed; None for the baseline and rows without times.
+        quality: The verdict on the accuracy or test loss in words, such as ``accuracy kept`` or
+            ``accuracy not known yet``; empty without a verdict.
+        mark: The verdict on the accuracy or test loss, as a mark on the map: ``?`` if it is not known yet, ``lost``,
+            ``raised``, ``likely lost`` or ``likely raised``; empty if the accuracy is kept, or without a verdict.
+        outcome: The verdict on the speed: ``faster``, ``slower`` or ``not_shown``; None without a verdict, as for the
+            baseline.
         is_baseline: True for the baseline's row.
-        is_recommended: True if the verdict recommends the method for the setting.
+        is_recommended: True if the verdict on the setting recommends the method.
         mean: The mean speed-up.
         low: The lower end of the speed-up's interval; equal to ``mean`` without an interval.
         high: The upper end of the speed-up's interval; equal to ``mean`` without an interval.

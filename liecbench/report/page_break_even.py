@@ -102,7 +102,7 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
 
 def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
-    """Return the worst verdict on a method's accuracy at the scenario's link rates; None if there is none."""
+    """Return the worst accuracy verdict on ``one``'s method at a link rate of the scenario; None if there is none."""
     rows = [row for row in one.rows if not row.is_added]
     judged = [found for row in rows if (found := comparison.verdict_of(row).accuracy_of(row)) is not None]
     return min(judged, key=lambda found: (_WORST_FIRST.index(found.outcome), not found.is_below), default=None)

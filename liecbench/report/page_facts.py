@@ -55,7 +55,7 @@ def machine_facts(comparison: Comparison) -> list[str]:
 
 
 def link_facts(comparison: Comparison) -> list[LinkFacts]:
-    """Return facts on every requested link, over all cells that ran on it."""
+    """Return, for each requested link, the measured rates and the emulators, over all cells that ran on the link."""
     groups: dict[str, list[CellResult]] = {}
     for cell in _cells(comparison):
         groups.setdefault(_link(cell), []).append(cell)

@@ -1,4 +1,4 @@
-"""The sections of the HTML page, each with the figures that it shows and the figures that it folds."""
+"""The sections of the HTML page: each section's visible figures, and the figures that the reader has to unfold."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

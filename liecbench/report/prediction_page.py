@@ -37,7 +37,10 @@ _HEADINGS: Final = (
 
 
 def terminal(found: Predictions) -> RenderableType:
-    """Return the answers, the tables and the notes on predictions, as an object for Rich to print."""
+    """Return the output of ``liecbench predict`` as an object for Rich to print.
+
+    The output is made of sentences on the fastest methods, tables of predictions, and notes.
+    """
     main = _table(_HEADINGS)
     for row in found.rows:
         main.add_row(*_texts(found, row))

@@ -8,7 +8,11 @@ from liecbench.results.statistics import Estimate
 
 
 def method_name(found: Predictions, method: Method) -> str:
-    """Return the name of a method, with the options in which it differs from other predicted methods."""
+    """Return a method's name, such as ``liec(sign) average period 32 sharded``.
+
+    The name includes an option if predicted methods with equal algorithm and compressor differ in the option. It
+    includes the server if the predicted methods use both servers.
+    """
     servers = {one.server for one in found.request.methods if one.server is not None}
     name = method.label(found.request.methods)
     return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
@@ -23,7 +27,7 @@ def unit(found: Predictions) -> Literal["step", "minibatch"]:
 
 
 def ratio_text(value: Estimate | None) -> str:
-    """Return a ratio with its interval, such as ``1.92× (1.9 to 1.94)``, or ``–``."""
+    """Return a ratio with its interval, such as ``1.92× (1.9 to 1.94)``, or ``–`` if ``value`` is None."""
     return "–" if value is None else f"{value.mean:.3g}× ({value.low:.3g} to {value.high:.3g})"
 
 

@@ -43,12 +43,15 @@ class _Layout:
 
 
 def summary_lines(comparison: Comparison, console: Console, options: ConsoleOptions) -> Iterator[Segment | Text]:
-    """Yield the lines of the table: groups of rows, each below a title. The first group also has the column headings.
+    """Yield the lines of the table: groups of rows, each group below a title.
 
-    A group has the rows of one setting, and the title is the answer for this setting, such as
-    ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. If the comparison groups rows by another field than
-    the algorithm, the title is this field with its value, such as ``workers 4``. A row takes several lines if the
-    method's name is long, or if some of the row's cells did not complete.
+    If ``comparison.by`` is ``algorithm``, each group has the rows of one setting. The title is then the answer for the
+    setting, such as ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. If ``comparison.by`` names another
+    field, each group has the rows with one value of this field, and the title is the field and the value, such as
+    ``workers 4``.
+
+    Only the first group has column headings. A row takes several lines if the method's name is long, or if any of the
+    row's cells (one per seed) failed or is unfinished.
     """
     groups = _groups(comparison)
     layout = _layout(comparison, [row for rows in groups.values() for row in rows], options.max_width)

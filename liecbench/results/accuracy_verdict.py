@@ -124,10 +124,13 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
 
 
 def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
-    """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance.
+    """Return the one-sided p-value of the hypothesis that a method keeps the baseline's accuracy.
 
-    ``differences`` has one value per seed; with a single one, the p-value is 1. The standard deviation is taken as at
-    least ``resolution``, the smallest possible change of accuracy.
+    Args:
+        differences: The method's accuracy minus the baseline's, one value per seed. For language models, the baseline's
+            test loss minus the method's. If there are fewer than two values, the p-value is 1.
+        tolerance: The hypothesis is that the mean difference, over all possible seeds, is at least −``tolerance``.
+        resolution: The smallest possible change of accuracy or test loss. A smaller standard deviation is raised to it.
     """
     count = len(differences)
     if count < 2:

@@ -10,7 +10,14 @@ from liecbench.results.verdict_words import Words
 
 
 def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
-    """Yield the remarks on the answers for all settings; a remark that holds for several settings appears once."""
+    """Yield lines on equally good methods, faster methods that are not recommended, and what to run next.
+
+    A line on equally good methods is about one setting. Any other line may be about several settings.
+
+    Args:
+        answers: The answers, one per setting.
+        words: The names and directories of the comparison.
+    """
     for answer in answers:
         if answer.equal:
             yield answer.equal if len(answers) == 1 else f"{answer.place}: {answer.equal}"

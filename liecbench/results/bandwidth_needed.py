@@ -52,12 +52,12 @@ class BandwidthNeeded:
         provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
         workers: The number of workers.
         link: The links at one link rate. ``link.at_rate`` returns the links at a needed rate.
-        compute: The compute seconds of a step on which all rates are based.
+        compute: The compute seconds per step, from which ``rates`` were computed.
         rates: The needed rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: The largest part of a step besides computing, on links without rate limit: compression, the work of
-            a method without compressor, latency and waiting for other ranks, or waiting for a processor. None if it is
-            unknown or there is none.
+        limited_by: The largest part of a step besides computing, on links without rate limit: ``compression``,
+            ``method`` (the work of a method without compressor), ``latency`` (which includes waiting for other ranks)
+            or ``processor`` (waiting for a processor). None if no such part is known.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 
@@ -93,9 +93,10 @@ class BandwidthNeeded:
         return f"{FRACTION.format(self.highest_utilization)}{reason}"
 
     def _text(self, bits_per_second: float) -> str:
-        """Return the default link at this rate as text, such as ``84mbit`` or, with two rates, ``10mbit↑ 50mbit↓``.
+        """Return the rates of the default link, scaled to the up rate ``bits_per_second``, as text such as ``84mbit``.
 
-        The rate is rounded to two significant digits.
+        The up rate is rounded to two significant digits. If the down rate differs, the text has both rates, such as
+        ``10mbit↑ 50mbit↓``.
         """
         link = self.link.at_rate(int(float(f"{bits_per_second:.2g}"))).default
         assert link is not None, "links with a needed rate are shaped"

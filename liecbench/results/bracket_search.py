@@ -24,9 +24,10 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
     The search is over in each of these cases:
 
-    - The measured rates do not enclose a break-even.
-    - They enclose the break-even within ±10 %.
-    - They enclose the break-even so closely that ``precision`` cannot tell speed-ups between these rates from 1.
+    - The measured rates are not shown to lie on both sides of one break-even.
+    - The ends of the bracket are within 10 % of its middle.
+    - No rate in the bracket is far enough from the measured rates and from the expected break-even. The larger
+      ``precision`` is, the larger is the distance that is far enough.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of

@@ -41,8 +41,8 @@ class CellGroup:
 
         Args:
             cells: Cells that differ only in the seed.
-            baseline: The choice of the baseline's cells.
-            derived: The metrics of each completed cell. The keys are ``id(cell)``.
+            baseline: The baseline of the comparison. ``is_baseline`` is True if the first cell is a baseline cell.
+            derived: For each completed cell, the metrics by name. The keys of the outer mapping are ``id(cell)``.
         """
         completed = [cell for cell in cells if cell.status == "completed"]
         per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}

@@ -64,7 +64,10 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a timing session times this cell's steps. Losses, if any, then come from training another cell."""
+        """True if the cell's steps are only timed, in a timing session.
+
+        The losses of an interleaved cell, if there are any, are those of the cell with the id ``trajectory``.
+        """
         return bool(self.spec["timing"] == "interleaved")
 
     @property
@@ -119,9 +122,11 @@ class Replay:
     def apply(self, records: Iterable[Record]) -> None:
         """Update the states of the cells with ``records``, which must be in the order of the ledger.
 
-        Epoch and End records of a cell are ignored before the cell's Start record. A cell whose steps were only timed,
-        in a session, gets epochs with times and wire bytes from the session. The losses, accuracies and payload bytes
-        of these epochs come from the cell that was trained in place of the timed one.
+        Epoch and End records that come before the Start record of their cell are ignored.
+
+        The epochs of an interleaved cell get their times and wire bytes from the cell's timing session. Unless the task
+        is a profile, the losses, accuracies and payload bytes of these epochs come from the trained cell, whose id is
+        ``CellResult.trajectory``.
         """
         for record in records:
             if isinstance(record, Timing):

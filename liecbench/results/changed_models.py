@@ -31,7 +31,10 @@ def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[st
 
 
 def version_warnings(cells: Iterable[CellResult]) -> list[str]:
-    """Return a warning if a row's cells were trained with different versions of a user's model, else an empty list."""
+    """Return one warning if the cells were trained with different versions of a user's model, else an empty list.
+
+    ``cells`` are the cells of one row, which have the same model.
+    """
     versions = {_recorded(cell) for cell in cells} - {None}
     return ["its cells were trained with different versions of the model's file"] if len(versions) > 1 else []
 

@@ -30,15 +30,15 @@ class Comparison:
         rows: The rows in the order in which they are shown. Unless ``by`` is ``algorithm``, rows with the same value
             of that field are adjacent.
         added_rows: The rows at link rates that no scenario asked for. Runs add them to narrow break-evens.
-        baseline_choice: The algorithm, and values of fields, of the cells that the others are compared with.
+        baseline_choice: The choice of the baseline: an algorithm and, optionally, values that other fields must have.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
             targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
         by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
-        shared_fields: The values of all other fields by name; each is the same in every row that has the field.
-        settings: The rows of each setting (such as a link), fastest first, by the setting's name.
+        shared_fields: The values, by name, of the other fields that are equal in all rows that have them.
+        settings: For each setting (such as a link), by name: the setting's rows, fastest first.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
         wide: True to show more metrics as columns, and the bandwidth needed even if it is only estimated.
         break_evens: The break-even of each method compared with the baseline at two or more link rates.
@@ -93,12 +93,15 @@ class Comparison:
 
     @functools.cached_property
     def lines_beside_answers(self) -> tuple[str, ...]:
-        """Lines that supplement ``answers``: notes, break-even rates, and facts about the times."""
+        """Lines to show after ``answers``: ``notes``, break-even rates, and facts about the times and rows."""
         return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
 
     @functools.cached_property
     def speed_notes(self) -> tuple[str, ...]:
-        """Sentences that explain verdicts on speed such as ``not known`` beside an interval that excludes 1×."""
+        """Sentences that explain the verdicts ``not known`` and ``not ranked`` on speed; empty if none is needed.
+
+        ``not known`` is explained only if a row with this verdict has a speed-up whose interval excludes 1×.
+        """
         return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:

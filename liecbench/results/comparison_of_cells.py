@@ -35,9 +35,11 @@ def compare(
     directories: Sequence[Path] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
-    """Return the comparison of ``cells``; the other arguments, except ``tuned_field``, are those of ``compare_rows``.
+    """Return the comparison of ``cells``, which are first grouped into rows.
 
-    If ``tuned_field`` is not None, only the cells with each method's best value of this field are compared.
+    If ``tuned_field`` is the name of a field, such as ``learning_rate``, only the cells that ``at_best`` returns are
+    compared: those with each method's best value of the field. If ``tuned_field`` is None, all cells are compared. The
+    other arguments are those of ``compare_rows``.
     """
     if tuned_field is not None:
         notes = [tuning_note(cells, tuned_field), *notes]

@@ -32,11 +32,12 @@ class CompletedCell:
     _seconds: Mapping[str, float | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compute the mean seconds of all timed fields in one pass, which is faster than one pass per field."""
+        """Set ``costly_epochs``, and compute the values that ``seconds_per_epoch`` returns."""
         epochs = self.epochs if self.long_run is None else [self.long_run]
         object.__setattr__(self, "costly_epochs", epochs)
         # An epoch of 22 steps of which 11 are timed counts as half.
         num_timed = sum([epoch.timed_steps for epoch in epochs]) / epochs[-1].steps if epochs else 0.0
+        # One pass over the epochs for all fields is faster than one pass per field.
         columns = zip(*map(_SECONDS_OF, epochs), strict=True) if num_timed else [(None,)] * len(_SECONDS)
         seconds = [None if None in values else sum(values) / num_timed for values in columns]
         object.__setattr__(self, "_seconds", dict(zip(_SECONDS, seconds, strict=True)))
@@ -51,14 +52,17 @@ class CompletedCell:
         long_run: Epoch | None = None,
         is_language_model: bool = False,
     ) -> "CompletedCell":
-        """Return a completed cell with these epochs.
+        """Return a completed cell, with the number of epochs until the target accuracy or target loss is reached.
+
+        If both targets are given, ``target_loss`` counts for language models, and ``target_accuracy`` for all other
+        models.
 
         Args:
             epochs: The epochs in order.
-            target_accuracy: The target as an accuracy from 0 to 1; None for no such target.
-            target_loss: The target as a test loss, in nats; None for no such target. If both targets are given,
-                this one applies to language models, and ``target_accuracy`` to all others.
-            long_run: The mean epoch of a long training; None if the cell was timed while it trained.
+            target_accuracy: The test accuracy to reach, from 0 to 1; None for no target accuracy.
+            target_loss: The test loss to reach, in nats; None for no target loss.
+            long_run: A mean epoch in which rare steps, such as averaging steps, are as frequent as in a long training;
+                None if the cell was timed while it trained.
             is_language_model: True if the cell trains a language model.
         """
         reached = None
@@ -79,13 +83,13 @@ class CompletedCell:
         return self._seconds[name]
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
-        """Return the total cost, such as seconds, of the epochs until the target is reached; None if it is not reached.
+        """Return the total cost, such as seconds, of the epochs until the target is reached.
 
-        If the target is reached within an epoch, only a share of the epoch's cost counts. Return None also if the cost
-        of an epoch is unknown.
+        For example, if ``epochs_to_target`` is 7.4, the total is the cost of the first 7 epochs plus 0.4 times the cost
+        of the eighth. Return None if the target is not reached, or if the cost of one of these epochs is unknown.
 
         Args:
-            cost: Returns the cost of an epoch, or None if it is unknown.
+            cost: Returns the cost of an epoch, or None if the cost is unknown.
         """
         if self.epochs_to_target is None:
             return None

@@ -1,4 +1,4 @@
-"""The environment of a recorded cell: the machine, the software, its GPUs and its links."""
+"""The environment of a recorded cell: the machine, its GPUs, the software and the links."""
 
 import dataclasses
 import functools
@@ -41,7 +41,13 @@ class GpuRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NcclRecord:
-    """NCCL's version and settings; ``shared_gpus`` is True if several ranks could share one GPU."""
+    """NCCL's version and settings.
+
+    Attributes:
+        version: The version, such as ``2.27.3``; None if it was not recorded.
+        shared_gpus: True if ranks were allowed to share a GPU.
+        transport: ``socket`` if NCCL had to use sockets, ``any`` if NCCL had the choice; None if it was not recorded.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     version: str | None = None
@@ -86,7 +92,7 @@ class Environment:
         link: The links of all ranks.
         data_sha256: The hash of the data.
         model_sha256: The hash of the file of the user's own model; None for built-in models.
-        test_set: The number of labels in the test set, and how often they occur.
+        test_set: Facts about the labels of the test set, such as the number of labels.
         profile_sha256: The hash of the profile that the ranks replayed; None if they computed.
         timing_precision: The half-width of a speed-up's 95 % interval that the timing session aimed at, as a fraction.
     """

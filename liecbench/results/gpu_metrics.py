@@ -67,7 +67,7 @@ def max_ranks_per_gpu(cells: Iterable[CellResult]) -> int:
 
 
 def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return a warning if ranks shared a GPU over NCCL, else an empty list."""
+    """Return a list of one warning if ranks that use NCCL shared a GPU, else an empty list."""
     over_nccl = [cell for cell in cells if cell.environment.nccl and cell.environment.nccl.shared_gpus]
     if (most := max_ranks_per_gpu(over_nccl)) < 2:
         return []
@@ -93,7 +93,11 @@ def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _reasons(shares: dict[str, float]) -> str:
-    """Return the reasons for throttling and their shares, in parentheses, the most frequent first; empty if none."""
+    """Return the reasons for throttling, with shares of the samples, such as `` (sw thermal 12%, power cap 3%)``.
+
+    The most frequent reason comes first. Return an empty text if no reason has a share above 0. ``shares`` is the
+    result of ``throttling_shares``.
+    """
     names = sorted((name for name in shares if name != _THROTTLED and shares[name]), key=lambda name: -shares[name])
     texts = [f"{reason_text(name)} {shares[name]:.0%}" for name in names]
     return f" ({', '.join(texts)})" if texts else ""

@@ -1,4 +1,4 @@
-"""Read a ledger: its records, or its lines with the kind of damage of each damaged line."""
+"""Read a ledger, either as records or line by line. A damaged line comes with the reason why it counts as damaged."""
 
 import itertools
 import shlex
@@ -89,9 +89,10 @@ class LedgerReader:
                 yield line if isinstance(line, Line) else Line(number=number, text=text, record=line)
 
     def _blocks(self) -> Iterator[tuple[list[bytes], list[Record | Line]]]:
-        """Yield the lines that were not read yet, in blocks (texts, parsed lines).
+        """Yield a pair (texts, parsed) for each block of lines that were not read yet.
 
-        A parsed line is a record, or a ``Line`` if the line is damaged.
+        ``texts`` are the lines without their line ends. ``parsed`` has the record of each line, or a ``Line`` in place
+        of the record if the line is damaged.
         """
         try:
             require_regular(self.path)
@@ -133,7 +134,10 @@ class LedgerReader:
         return parsed
 
     def _accepted_records(self, texts: list[bytes]) -> list[Record]:
-        """Return the records of ``texts`` up to the first line with a wrong number, checksum or record."""
+        """Return the records of the lines ``texts`` that precede the first line that fails a check.
+
+        A line fails if its line number or its checksum is missing or wrong, or if its record cannot be read.
+        """
         records = []
         try:
             for text in texts[: self._numbers.accept(texts)]:

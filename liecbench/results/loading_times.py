@@ -22,9 +22,10 @@ def with_loading(cell: CellResult) -> CellResult:
 
 
 def loading_notes(cells: Sequence[CellResult]) -> list[str]:
-    """Return the notes to show with a comparison whose times include loading.
+    """Return the notes to show with a comparison whose times include the loading of batches.
 
-    There is one note and, if any cell is replayed, a second one.
+    The first note says that the times include loading. If any cell is replayed, a second note says that the times of
+    replayed cells do not.
     """
     return [NOTE, *[NOT_LOADED] * any(cell.is_replayed for cell in cells)]
 

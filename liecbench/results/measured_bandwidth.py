@@ -1,12 +1,13 @@
 """The bandwidth that methods need, computed from rows that were measured at one or more link rates.
 
-The wait of a step is (seconds − compute seconds) ÷ compute seconds. With a wait of 1, the compute utilization is 50 %.
-A step computes equally long at all link rates, so its compute seconds are the median over the rows.
+The needed rate is the lowest link rate at which a method reaches a given compute utilization. The wait of a step is its
+seconds beyond computing ÷ its compute seconds. For example, the compute utilization is 50 % if the wait is 1. A step
+computes equally long at all link rates, so its compute seconds are the median over the rows.
 
 The wait is a rising, convex function of 1 ÷ rate, because computing hides a smaller share of the transfer on a slower
-link. Between two measured rates, the wait lies below the straight line through both points. So this line gives an upper
-bound of the needed rate. The wait lies above the extensions of the neighbouring lines. So these extensions give a lower
-bound.
+link. Take the straight line through the waits at two measured rates. Between the two rates, the function lies below the
+line. The rate at which the line reaches the wanted wait is therefore an upper bound of the needed rate. Outside the two
+rates, the function lies above the line. There, the rate at which the line reaches the wanted wait is a lower bound.
 """
 
 import itertools
@@ -48,9 +49,9 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return the part of the wait ``bound`` that no faster link shortens.
+        """Return the wait that would remain on an infinitely fast link, if the wait at ``rate`` is ``bound``.
 
-        This is ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0. ``bound`` is ``low`` or ``high``.
+        The result is ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0. ``bound`` is ``low`` or ``high``.
         """
         return self.rest * bound / self.mean if self.mean else 0.0
 
@@ -65,9 +66,10 @@ class Wait:
 
     @property
     def slope(self) -> float:
-        """The largest possible slope of the wait over 1 ÷ rate.
+        """The largest possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        It is ``communication`` × ``rate``, the slope if computing hid no communication, but at least ``least_slope``.
+        If computing hid no communication, the slope would be ``communication`` × ``rate``. The property is the larger
+        of this product and ``least_slope``.
         """
         return max(self.communication * self.rate, self.least_slope)
 
@@ -75,9 +77,9 @@ class Wait:
 def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNeeded]:
     """Return the bandwidth that each method needs in each setting, in the order of the rows.
 
-    Rows that differ only in the rate of their links give one result. If two rows have the same rate, one from the
-    scenario and one that a run added to narrow a break-even, the scenario's row is used. Rows without link rates,
-    or whose records do not divide the time into parts, are left out.
+    Rows that differ only in their link rate give one result together. A row that a run added to find a break-even is
+    ignored if the scenario has a row with an equal rate. A row is left out if its link has no rate limit, or if its
+    records do not say how much of the time is computing.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
@@ -184,8 +186,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     Args:
         rows_by_rate: The method's rows by link rate, slowest link first.
         labels: The names of rows.
-        shared: The suffix on the source of times that all methods share, such as `` (replayed)``; empty if all times
-            are measured, or if the methods' times have different sources.
+        shared: The suffix of the result's name that tells how all methods' times were obtained, such as
+            `` (replayed)``. If it is empty, the suffix is the one of this method's rows.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)
@@ -208,7 +210,7 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return the time of a step beyond computing, as a multiple of its compute seconds.
+    """Return a row's wait: the seconds of a step beyond computing, divided by the step's compute seconds.
 
     Args:
         row: A row with a measured time per epoch.
@@ -232,10 +234,10 @@ def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
 
 
 def _falling(waits: Sequence[Wait]) -> list[Wait]:
-    """Return ``waits`` with narrower intervals: a faster link never waits longer, so the intervals limit each other.
+    """Return ``waits`` with intervals narrowed by the rule that a faster link never waits longer.
 
-    A low end is raised to the largest low end of this and all faster links. A high end is lowered to the smallest high
-    end of this and all slower links.
+    Each low end becomes the largest low end at an equal or higher rate. Each high end becomes the smallest high end at
+    an equal or lower rate.
 
     Args:
         waits: The waits at several link rates, slowest link first.

@@ -1,4 +1,4 @@
-"""Families of metrics: each function returns the metrics that differ only in what is averaged, summed or counted."""
+"""Create metrics: mean seconds per epoch, totals until the target, means of GPU readings, and throttling shares."""
 
 import operator
 from collections.abc import Callable

@@ -36,8 +36,7 @@ class Metric:
             value.
         exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
             metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if a cell with the value 0 counts as a cell without a value, where ``exported_with`` names
-            this metric.
+        zero_is_missing: True if the value 0 of this metric does not count as a value in the rule of ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if a value without an interval is printed with ``±?``.
     """

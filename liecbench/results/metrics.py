@@ -255,9 +255,10 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 
 
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the names of the metrics that JSON and CSV include for ``cells``.
+    """Return the names of the metrics that JSON and CSV include for ``cells``, in the order of ``METRICS``.
 
-    A metric with ``Metric.exported_with`` is included only if some cell has a value of the metric named there.
+    A metric without ``exported_with`` is always included. If ``exported_with`` names a metric, some cell must have a
+    value of the named metric. A 0 does not count as a value if ``zero_is_missing`` of the named metric is True.
 
     Args:
         cells: Each cell's metrics, by name.

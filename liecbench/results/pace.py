@@ -1,8 +1,8 @@
 """The pace of a row: its seconds per epoch. The ratio of two paces is a speed-up.
 
-There is one value per round of a timing session, or else one per seed. In a round, every method is timed once. After a
-few rounds, the session creates all methods' models and buffers again, because step times also depend on where they lie
-in memory. A placement is such a group of rounds.
+A pace has one value per timed seed. If timing sessions timed the row's cells, the pace also has one value per round. In
+a round, every method is timed once. A placement is a group of a few rounds. After each placement, the session creates
+all methods' models and buffers again, because the addresses of models and buffers in memory affect step times.
 """
 
 import math
@@ -85,9 +85,9 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if the ranks slept in place of computing, and woke late by at most 1 % of the measured seconds.
+        """True if the ranks slept in place of computing, and ``late_share`` is at most 1 %.
 
-        Other processes then hardly slowed the ranks.
+        If True, other processes hardly slowed the ranks.
         """
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
@@ -98,7 +98,11 @@ class Pace:
 
     @property
     def log_utilization(self) -> LogRatio | None:
-        """The mean over rounds of ln(compute utilization); None without rounds, or if a round's utilization is 0."""
+        """The mean of ln(compute utilization) over all rounds, with its standard error.
+
+        The compute utilization of a round is its compute seconds ÷ all its seconds. None if there are no rounds, or if
+        the compute utilization of any round is 0.
+        """
         return _log_mean(self.utilization_by_round) if all(self.utilization_by_round.values()) else None
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
@@ -121,16 +125,17 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if sessions timed both paces in the same setting, such as one link, but no round timed both."""
+        """Return True if timing sessions timed both paces in the same ``setting``, but never in the same round."""
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
     def _shared_rounds(self, other: "Pace") -> list[_Position]:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if other processes used too different shares of the CPU to rank the two paces.
+        """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
 
-        Return False if one of the shares is unknown, or if ``kept_times`` is True for both paces.
+        The two shares may differ by at most ``MAX_CPU_SHARE_DIFFERENCE``. Return False if a share is unknown, or if
+        ``kept_times`` is True for both paces.
         """
         if self.kept_times and other.kept_times:
             return False

@@ -83,9 +83,10 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
-    """Return a method's name and, in parentheses, its range of speed-ups.
+    """Return a method's name and range of speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
 
-    The parentheses also have the difference of accuracy or test loss if it is equal in all settings.
+    ``found`` has one entry for each setting in which the method was passed over. If all entries have an equal, known
+    ``difference``, such as ``-0.8 points``, the difference follows the speed-ups.
     """
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
@@ -111,10 +112,11 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return the main reason why an answer does not name the method of ``row``, as text.
+    """Return why an answer does not recommend the method of ``row``, such as ``not shown to be faster than ddp``.
 
-    A shown loss of accuracy comes first, then a doubt about the speed, then an accuracy that is not shown to be kept.
-    ``found`` is the verdict on the row's accuracy, or test loss; None if neither was compared.
+    If there are several reasons, return the first in this order: the method is shown to lose accuracy, its speed is in
+    doubt, its accuracy is in doubt. ``found`` is the verdict on the row's accuracy or, for language models, on the test
+    loss. ``found`` is None if there is no verdict.
     """
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":

@@ -40,7 +40,7 @@ class LogRatio:
 
     @classmethod
     def of_pairs(cls, log_ratios: Sequence[float]) -> "LogRatio":
-        """Return the mean of independent log ratios, for example one per seed."""
+        """Return the mean of independent values of ln(ratio), for example one per seed, with its standard error."""
         count = len(log_ratios)
         error = sample_deviation(log_ratios) / math.sqrt(count) if count > 1 else None
         return cls(mean=statistics.fmean(log_ratios), standard_error=error, degrees_of_freedom=count - 1)
@@ -68,7 +68,11 @@ class LogRatio:
         return cls(mean=statistics.fmean(means), standard_error=error, degrees_of_freedom=degrees)
 
     def plus(self, other: "LogRatio") -> "LogRatio":
-        """Return the sum of this mean and an independent mean, with Satterthwaite's degrees of freedom."""
+        """Return the mean of ln(product), for the product of this ratio and the ratio of ``other``.
+
+        The two ratios must be measured independently. Satterthwaite's formula gives the degrees of freedom. If either
+        ratio has no standard error, the product has none.
+        """
         mean = self.mean + other.mean
         if self.standard_error is None or other.standard_error is None:
             return LogRatio(mean=mean, standard_error=None, degrees_of_freedom=0)
@@ -162,10 +166,14 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the variance of the mean of a placement, a group of rounds. Of two estimates, return the larger one.
+    """Return the measured variance of a placement's mean: the larger of two estimates.
 
-    The first estimate is the sample variance of the placements' means. The second one is the variance of the mean of
-    all rounds, taken as one autocorrelated series, × the number of placements.
+    A placement is a group of rounds. The first estimate is the sample variance of the placements' means. The second
+    estimate is the number of placements × the variance of the mean of all rounds. In the
+    second estimate, successive rounds count as correlated, across placements too.
+
+    Args:
+        placements: One list per placement, with the ln(ratio) of each round, in order.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0

@@ -91,9 +91,9 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return those of ``faster`` that cannot be ranked by speed, and that are not shown to lose accuracy.
+    """Return the rows of ``faster`` that other processes disturbed too differently from the baseline to rank them.
 
-    ``faster`` and the result are positions in ``rows``.
+    Rows that are shown to lose accuracy are left out. ``faster`` and the result are positions in ``rows``.
     """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 

@@ -16,13 +16,14 @@ _FIRST_PRECISION: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreSeeds:
-    """The number of seeds that are likely to show whether any of several methods keeps the baseline's quality.
+    """An estimate of the seeds needed to know, for at least one of several methods, whether the quality is kept.
 
     Attributes:
-        methods: The names of the methods.
-        quality: ``accuracy`` or ``test loss``.
-        seeds: The number of seeds, past ones included, that probably suffices for the method that needs the fewest.
-        ran: The number of past seeds of that method.
+        methods: The names of the methods. It is not known yet of any of them whether it keeps the baseline's quality.
+        quality: The quality in question: ``accuracy`` or ``test loss``.
+        seeds: The smallest number of seeds, past seeds included, that probably suffices for one of the methods. If
+            estimates for several settings are merged, this is the largest number among the settings.
+        ran: The number of past seeds of the method from which ``seeds`` is estimated.
     """
 
     methods: tuple[str, ...]
@@ -31,7 +32,11 @@ class MoreSeeds:
     ran: int
 
     def text(self, words: Words) -> str:
-        """Return a sentence on how many seeds would settle the question and, if at most 100, how to run them."""
+        """Return a sentence on how many seeds are needed to know whether any of ``methods`` keeps the quality.
+
+        If at most 100 seeds are needed, the sentence ends with the command to run them. Otherwise the sentence advises
+        to train longer.
+        """
         names = listed(self.methods)
         any_of = names if len(self.methods) == 1 else f"any of {names}"
         if self.seeds > MAX_USEFUL_SEEDS:

@@ -87,9 +87,14 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if a line claims the first schema, but has values that no version with that schema wrote.
+    """Raise ValueError if a line says that it is of the first schema, but is of a later one.
 
-    Such a line is of a later schema, and somebody removed its number and checksum.
+    Somebody then changed the schema in the line, and removed the line's number and checksum. A later schema is
+    recognised by the fields of the record.
+
+    Args:
+        line: The line.
+        record: The record that was read from ``line``.
     """
     fields = record.environment if isinstance(record, Start) else record
     later = [name for name in _NOT_IN_FIRST_SCHEMA.get(record.type, ()) if getattr(fields, name) is not None]

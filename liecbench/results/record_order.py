@@ -33,7 +33,10 @@ class _CellState:
 
 
 class RecordOrder:
-    """A check that each of a ledger's records may follow the earlier ones. Pass all records to ``next``, in order."""
+    """A checker of a ledger: it finds records that contradict earlier records, such as epoch 3 right after epoch 1.
+
+    Pass all records to ``next``, in the order of the ledger.
+    """
 
     def __init__(self) -> None:
         self._cells: dict[str, _CellState] = {}

@@ -77,13 +77,13 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of an epoch that an earlier version composed from two cells: a trained one, and a timed one.
+    """The sources of an epoch that an earlier version of liecbench composed from a trained cell and a timed cell.
 
     Attributes:
-        trajectory: The id of the trained cell, which has the same losses, accuracies, payload bytes, messages and norms
-            as this epoch.
-        kinds: The step times of the timed cell, by step kind. The epoch's times, CPU seconds and wire bytes are sums
-            over step kinds: the number of the epoch's steps × the timed cell's mean per step.
+        trajectory: The id of the trained cell. The epoch has the losses, accuracies, payload bytes, messages and norms
+            of this cell.
+        kinds: The step times of the timed cell, by the name of the step kind. The epoch's times, CPU seconds and wire
+            bytes are sums over step kinds. Each kind adds its steps in the epoch × the timed cell's mean per step.
     """
 
     trajectory: str
@@ -109,17 +109,20 @@ class FirstSteps:
 class Epoch:
     """The record of one epoch that has been trained, evaluated and checkpointed.
 
-    Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists have one number per rank. Times cover
-    only the ``timed_steps`` steps after warm-up; in a ledger, times are null if no step was timed. ``cpu_seconds`` and
-    all numbers other than times cover all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
-    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+    Durations are in seconds, and sizes in bytes. Accuracy is from 0 to 1. Lists have one number per rank.
 
-    The ledger has no epochs of a cell that is only timed in a session. They are computed when results are loaded.
+    ``cpu_seconds``, and all numbers that are not times, cover all ``steps`` steps. All other times cover only the
+    ``timed_steps`` steps after warm-up. In a ledger, times can be null if no step was timed. ``train_seconds`` is
+    the sum of ``compute_seconds``, ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+
+    If a cell is only timed in a session, the ledger has no epochs of the cell. The cell's epochs are computed when
+    results are loaded.
 
     Attributes:
         compute_seconds: The time of the model and the optimizer, without waiting for a processor, mean over ranks. If
-            the steps were timed in a session, it is the time of steps without communication.
-        exposed_wire_seconds: The time of the transfer that computing does not hide, at most bytes ÷ measured rate.
+            the steps were timed in a session, the time that the model and the optimizer take without communication.
+        exposed_wire_seconds: The time of the transfer that computing does not hide. If the link rate is known, at most
+            bytes ÷ rate.
         exposed_compress_seconds: The time of the compression that computing does not hide.
         other_seconds: Latency, and waiting for other ranks or for a processor.
         data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
@@ -257,5 +260,5 @@ def untrained_epoch(cell: str, workers: int) -> Epoch:
 
 
 def utc_now() -> str:
-    """Return the current UTC time in the format of ``Start.at``."""
+    """Return the current UTC time as ISO 8601 text, such as ``2026-01-31T12:00:00+00:00``."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -27,12 +27,11 @@ _MAX_OTHER_SHARE: Final = 0.15
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    - ``cpu_bound``: the row's ranks, and the emulation of their links, need more processors than there are. In
-      addition, the ranks keep over half of the processors busy, or computing and exposed compression take over 5 % of
-      the time. If the ranks replayed a profile, the only further condition is that they keep over a third of the
-      processors busy.
-    - ``disturbed``: other processes used over 15 % of the CPU, unless the row's ranks replayed a profile and woke in
-      time from their sleeps.
+    - ``cpu_bound``: the machine has too few processors for the row's threads and the emulation of links, and the ranks
+      are busy. Ranks that replayed a profile are busy if they use over a third of the processors. Other ranks are busy
+      if they use over half of the processors, or if computing and exposed compression take over 5 % of the time.
+    - ``disturbed``: other processes used over 15 % of the machine's CPU time. The flag is not set if the ranks replayed
+      a profile and woke in time from their sleeps (``Pace.kept_times``).
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
       the machine may look like a difference.
     - ``replayed``: the row's ranks slept as long as a profile says, instead of computing.
@@ -51,9 +50,10 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 
 def is_busy(row: Row) -> bool:
-    """Return True if a row's ranks need more processors than there are, and keep over half of all processors busy.
+    """Return True if a machine has too few processors for a row, and the row's ranks keep over half of them busy.
 
-    If the ranks replayed a profile, over a third of all processors is enough.
+    If the ranks replayed a profile, the limit is a third instead of half. A row needs one processor for each thread of
+    each rank, and one more if links are emulated.
     """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]

@@ -101,9 +101,9 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the names of all options in ``rows`` that are part of a method's name, such as ``per_tensor`` of ``psgd``.
+    """Return the names of the options in ``rows`` that a method's name must contain, such as ``per_tensor``.
 
-    Such an option was added by a later version of liecbench. Rows have the option only if its value is not the default.
+    A row has such an option only if the option's value is not the default.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -137,10 +137,10 @@ def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the words of ``provenance`` that apply to at least one row, such as ``("replayed", " in part")``.
+    """Return the words of ``provenance`` for ``rows``, such as ``("replayed", " in part")``; () if no word applies.
 
-    The last item is ``" in part"`` if no word applies to some of the rows, and ``""`` otherwise. If no word applies to
-    any row, return ().
+    Each item but the last is a word that applies to at least one row. The last item is ``""`` if every row has at least
+    one such word, and ``" in part"`` if a row has none.
     """
     by_row = [
         {
@@ -185,7 +185,11 @@ def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
 
 
 def _task_fields(row: Row) -> set[str]:
-    """Return the names of the row's fields that say how it is trained, such as the learning rate."""
+    """Return the names of the fields of the row's task, such as ``learning_rate``, and of the optimizer's options.
+
+    An option of the optimizer, such as ``eps``, is returned under both names that rows may use: ``eps`` and
+    ``optimizer_eps``.
+    """
     task = row.cells[0].spec["task"]
     options = task.get("optimizer", {})
     return {*task, *LATER_FIELDS, *options, *(f"optimizer_{option}" for option in options)} - {"name"}

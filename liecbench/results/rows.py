@@ -69,7 +69,7 @@ class Row:
 
     @property
     def mean_log_speed(self) -> float:
-        """The mean of ln(speed-up over the baseline); 0 if ``speed`` is None."""
+        """The mean over timing rounds, or over seeds, of ln(speed-up over the baseline); 0 if ``speed`` is None."""
         return 0.0 if self.speed is None else self.speed.mean
 
     @property
@@ -99,7 +99,10 @@ class Row:
 
     @functools.cached_property
     def dilation(self) -> float:
-        """The factor by which everything ran slower while the row was timed; the largest if bursts differ."""
+        """The factor by which the row's replay ran slower than what it emulates, such as 16; 1 if nothing was replayed.
+
+        If the factor differs between timings of the row, this is the largest.
+        """
         if not self.is_replayed:
             return 1.0
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)

@@ -174,16 +174,16 @@ def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> 
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
-    """Return the mean of a metric over the cells of a row that have a value; None if no completed cell has one.
+    """Return the mean of a metric over the completed cells of a row that have a value; None if too few have one.
 
-    Return None also in these cases:
+    At least one cell must have a value. Some metrics need more:
 
-    - ``metric.every_seed`` is True, and any cell of the row, completed or not, has no value.
-    - ``metric.every_seed`` is False, ``metric.compare`` is None, and a completed cell has no value.
+    - If ``metric.every_seed`` is True, every cell of the row must have completed and have a value.
+    - If ``metric.every_seed`` is False and ``metric.compare`` is None, every completed cell must have a value.
 
     Args:
         metric: The metric.
-        completed: The metrics of each completed cell by name.
+        completed: For each completed cell, the known values by the metric's name.
         num_cells: The number of the row's cells, completed or not.
     """
     known = [metrics[metric.name] for metrics in completed if metric.name in metrics]

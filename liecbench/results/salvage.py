@@ -27,11 +27,11 @@ class _CellLines:
 
     Attributes:
         spec: The cell's spec.
-        start: The number of the line with the cell's first Start record.
-        first: The number of the cell's first line: ``start``, or an earlier burst.
+        start: The number of the line with the cell's first valid Start record.
+        first: The number of the cell's first line, which is the line ``start`` or a burst before this line.
         last: The number of the cell's last line.
         status: The status of the latest attempt to train the cell.
-        fits: True if every record of the cell may follow the records before it.
+        fits: False if a record of the cell is out of place, such as epoch 3 directly after epoch 1.
     """
 
     spec: dict[str, Any]
@@ -173,9 +173,16 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells of which no record is missing or out of place.
 
-    A completed cell whose epochs were trained, not timed in a session, needs a start, an end and every epoch. Any other
-    cell must have no missing line between its first and its last one. If cells share timed steps, the later cells are
-    left out if the first one is left out.
+    A cell is left out in each of these cases:
+
+    - A record of the cell is out of place.
+    - A line of the ledger between the cell's first and last line is missing or unreadable. This does not matter for a
+      completed cell that no session timed, because a missing record of the cell would put another one out of place.
+    - The cell shares timed steps with other cells, and the first of these cells is left out.
+
+    Args:
+        cells: Each cell's lines, by cell id.
+        gaps: The numbers of the lines that are unreadable or directly follow missing lines.
     """
     whole = set()
     firsts: dict[str, str] = {}  # by contestant

@@ -67,7 +67,11 @@ class SettingVerdict:
         return self.speed.against_baseline.get(self._position(row))
 
     def dense_speed_of(self, row: Row) -> SpeedOutcome | None:
-        """Return the verdict on a row's speed against the fastest row without compression; None if not compared."""
+        """Return the verdict on a row's speed against the fastest row without compression.
+
+        Return None for the baseline, for the fastest row without compression, and for rows without times. Return None
+        for all rows if the baseline is the fastest row without compression, or if no row is without compression.
+        """
         return self.speed.against_dense.get(self._position(row))
 
     def _position(self, row: Row) -> int:

@@ -29,12 +29,15 @@ _FLAG_SENTENCES: Final = {
 
 
 def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
-    """Return the lines of the verdict.
+    """Return the verdict of a comparison as lines of text for the user.
+
+    The lines are about, in this order: each setting, settings without a baseline, how the times were taken, break-even
+    rates, and rows that did not complete.
 
     Args:
         verdicts: The verdicts on the settings.
         found: The break-evens of methods.
-        words: The names, tolerances and targets that the sentences use.
+        words: The names, tolerances and targets that the lines use.
     """
     lines = []
     for verdict in verdicts:
@@ -47,9 +50,16 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 
 
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
-    """Return the lines that supplement the answers for the settings.
+    """Return the lines of the verdict that outputs show after the answers (one sentence per setting).
 
-    These are break-even rates, rows that did not complete, and facts about the machine and the times, each only once.
+    The lines say, in this order: how the times were taken, the break-even rates, which rows did not complete, and why
+    times may mislead, for example because other processes used the CPU. A line that holds in several settings appears
+    once.
+
+    Args:
+        verdicts: The verdicts on the settings.
+        found: The break-evens of methods.
+        words: The names that the lines use.
     """
     rows = [row for verdict in verdicts for row in verdict.rows]
     flags = [
@@ -71,7 +81,7 @@ def _merged(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
-    """Yield a sentence for each setting without a cell of the baseline; none if all settings lack such a cell."""
+    """Yield a sentence for each setting with results but no baseline. Yield nothing if no setting has a baseline."""
     lacking = [one for one in verdicts if not any(row.is_baseline or row.baseline_per_seed for row in one.rows)]
     for verdict in lacking if len(lacking) < len(verdicts) else ():
         if any(row.num_completed for row in verdict.rows):
@@ -80,7 +90,10 @@ def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Itera
 
 
 def setting_text(verdict: SettingVerdict, words: Words) -> str:
-    """Return the verdict on one setting as one text, without the setting's name."""
+    """Return the sentences of the verdict on one setting as one text, without the setting's name.
+
+    ``words`` has the names, tolerances and targets that the sentences use.
+    """
     return ". ".join(_lines(verdict, words))
 
 

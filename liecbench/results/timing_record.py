@@ -38,9 +38,9 @@ class Timing:
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
-        compute_seconds: The part of ``seconds`` for the model and the optimizer. It is measured before each round,
-            without communication, compression and pauses, as the mean over ranks, and equal for all contestants that
-            compute the same. In records of earlier versions it is measured in these steps.
+        compute_seconds: The part of ``seconds`` for the model and the optimizer, mean over ranks. It is measured before
+            each round on a plain copy of the model, without communication and compression. If ranks replay a profile,
+            it comes from the profile. In records of earlier versions it is measured in the timed steps.
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and the time by

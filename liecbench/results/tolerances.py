@@ -6,7 +6,12 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerances:
-    """The largest tolerated drop of the accuracy, as a fraction, and rise of the test loss, in nats."""
+    """The largest drop of accuracy and rise of loss that still count as equal to the baseline.
+
+    Attributes:
+        accuracy: The tolerated drop of the accuracy, which lies between 0 and 1: 0.005 tolerates 90.0 % against 90.5 %.
+        loss: The tolerated rise of the test loss, in nats.
+    """
 
     accuracy: float = 0.005
     loss: float = 0.02

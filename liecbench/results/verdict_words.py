@@ -126,17 +126,18 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def quality_clause(row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return a clause such as ``it keeps the accuracy within 0.5 points``, for a row not shown to lose accuracy.
+    """Return a clause on the accuracy of a row, such as ``it keeps the accuracy within 0.5 points``.
 
-    If the verdict is open, the clause begins with ``it is not known yet whether``.
+    If the verdict is ``not_shown``, the clause begins with ``it is not known yet whether``.
 
     Args:
         row: The row.
-        found: The verdict on the row's accuracy or, for a language model, test loss; None without a verdict.
+        found: The verdict on the accuracy or, for a language model, the test loss; None if there is no verdict. The
+            verdict must not be ``lost``.
         words: The names and tolerances that the clause uses.
 
     Returns:
-        The clause; empty without a verdict.
+        The clause; empty if ``found`` is None.
     """
     if found is None:
         return ""
@@ -162,7 +163,11 @@ def seeds_text(number: int) -> str:
 
 
 def difference_text(verdict: AccuracyVerdict) -> str:
-    """Return as text the difference in a verdict and its interval, in points of accuracy or nats of loss."""
+    """Return a verdict's difference and 95 % interval as text, such as ``-0.8 points (-1.1 to -0.5)``.
+
+    The difference is the method's accuracy minus the baseline's, in points. If test losses are compared, it is the
+    method's test loss minus the baseline's, in nats. The interval is left out if there is a single seed.
+    """
     difference, *interval = difference_texts(verdict)
     return f"{difference} ({interval[0]})" if interval else difference
 

@@ -101,7 +101,7 @@ def _duration(seconds: float) -> str:
 
 
 def _seconds(row: Row) -> float | None:
-    """Return the compute seconds of one of the row's steps; None if they are unknown."""
+    """Return the row's mean compute seconds per step; None if they are unknown."""
     per_epoch = row.metrics["compute_seconds_per_epoch"]
     steps = [cell.epochs[-1].steps for cell in row.cells if cell.status == "completed"]
     return None if per_epoch is None or not steps else per_epoch.mean / statistics.fmean(steps)

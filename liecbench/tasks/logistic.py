@@ -50,7 +50,7 @@ class Logistic(Problem):
         return float(squares.mean() - mean.square().sum()) / self.batch_size
 
     def minimum(self) -> Tensor:
-        """Return the model at which f is smallest, as L-BFGS finds it in float64."""
+        """Return the model W at which f(W) is smallest, as a float32 vector. L-BFGS computes W in float64."""
         return self._minimum.clone()
 
     def gradient(self, model: Tensor) -> Tensor:

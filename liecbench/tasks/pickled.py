@@ -44,7 +44,11 @@ class _Named:
 
 
 class _Called:
-    """A function call in a pickle, which is recorded instead of executed, and the state that the pickle then sets."""
+    """A function call in a pickle, recorded instead of executed.
+
+    ``name`` is a value of ``_KNOWN``, such as ``array``. ``state`` is what the pickle sets as the state of the call's
+    result, such as the shape, dtype and bytes of an array; None if it sets no state.
+    """
 
     __slots__ = ("arguments", "name", "state")
 

@@ -20,7 +20,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Synthetic(Dataset):
-    """Smooth random images of any shape: class means and Gaussian noise; no classifier beats best_accuracy by much.
+    """Smooth random images of any shape, drawn so that the best possible classifier has the accuracy best_accuracy.
 
     An image is a sum of low-frequency cosines. For class c, the cosines' coefficients are drawn from N(s·m_c, I), with
     orthonormal vectors m_c and a number s. The best classifier picks the class with the nearest mean. It is right with
@@ -31,7 +31,8 @@ class Synthetic(Dataset):
         classes: The number of classes.
         train_samples: The number of training images.
         test_samples: The number of test images.
-        best_accuracy: The accuracy of the best classifier, from 0 to 1.
+        best_accuracy: The accuracy, from 0 to 1, of the best possible classifier on infinitely many images. On
+            ``test_samples`` images, a classifier can be a little better.
         seed: The seed from which the images are drawn.
     """
 

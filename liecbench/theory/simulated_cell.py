@@ -45,9 +45,10 @@ class SimulatedCell:
         return algorithm
 
     def contraction(self, problem: Problem) -> float | None:
-        """Return δ, the contraction of the compressor C that workers use in the first step; None if there is no C.
+        """Return δ, the contraction of the compressor C that workers use in the first step.
 
-        v is a stochastic gradient at the minimum. δ = 1 − E‖v − C(v)‖² / E‖v‖², with means over 256 such gradients.
+        δ = 1 − E‖v − C(v)‖² / E‖v‖², where E is the mean over 256 stochastic gradients v at the minimum of the problem.
+        Return None if there is no compressor, or if all these gradients are 0.
         """
         algorithm = self.make_algorithm()
         compressor = algorithm.push_compressor(0)

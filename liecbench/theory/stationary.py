@@ -10,10 +10,11 @@ from liecbench.theory.simulated_cell import SimulatedCell
 
 
 def stationary_gradient(cell: SimulatedCell, problem: Problem, *, learning_rate: float, steps: int) -> float:
-    """Simulate a run that starts at the minimum, and return the mean of ‖∇f(x̄)‖² over its second half.
+    """Simulate a run that starts at the minimum, and return the mean of ‖∇f(x̄)‖² in the run's second half.
 
-    x̄ is the mean of the workers' models, and every fifth step counts. The mean is infinity if the run diverges. A
-    direction of curvature λ is stationary after about 1/(λ · ``learning_rate``) steps.
+    x̄ is the mean of the workers' models. ‖∇f(x̄)‖² is computed after every fifth step. The result is infinity if the run
+    diverges. Along an eigenvector of the Hessian with eigenvalue λ, the models are stationary after about
+    1/(λ · ``learning_rate``) steps.
     """
     squares = list(cell.train(problem, learning_rate=learning_rate, steps=steps))
     late = squares[len(squares) // 2 :]

@@ -95,7 +95,13 @@ class Study(Model):
 
 
 class TheoryFile(Model):
-    """The contents of a theory file."""
+    """The contents of a theory file, which describes simulated optimizations of test functions.
+
+    Attributes:
+        name: The name in the JSON output.
+        server: The place of the server in all studies: ``root`` or ``sharded``.
+        studies: The studies, each with a function to minimise and a matrix of methods.
+    """
 
     name: ScenarioName
     server: Server = "root"

@@ -24,7 +24,8 @@ class MethodResult:
             undefined.
         bound: The learning rate δ/(10 L) with the first seed, where L is the smoothness. None if δ is undefined or not
             above 0.
-        measured: For each number of workers, the mean over seeds and its 95 % interval; None if a run diverged.
+        measured: For each number of workers, the value that ``Study.measure`` names: its mean over seeds, with the
+            mean's 95 % interval. None if a run diverged.
         speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None if
             the study measures no stationary gradients, or has only one number of workers.
     """
@@ -39,7 +40,14 @@ class MethodResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyResult:
-    """The result of a study, with the smoothness L and the noise σ² of its function."""
+    """The result of a study, in which methods minimise a function with stochastic gradients.
+
+    Attributes:
+        study: The study.
+        smoothness: The smoothness L of the function.
+        noise_variance: The variance σ² of a stochastic gradient at the function's minimum.
+        methods: One result per pair of method and compressor, in the order of ``study.methods()``.
+    """
 
     study: Study
     smoothness: float

@@ -31,10 +31,10 @@ def shared_buffers(
 
     Args:
         model: The model.
-        parameters: Parameters that the model's own code changes in a pass. Those that require no gradient, and so are
-            not changed by the optimizer, are treated as buffers.
-        average: If True, set floating-point buffers to their mean over ranks and integer buffers to those of rank 0,
-            and restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
+        average: If True, set floating-point buffers to their mean over ranks and other buffers to those of rank 0, and
+            restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
+        parameters: Parameters that the model's own code changes in a pass. If a parameter among them requires no
+            gradient, the optimizer does not change the parameter, so it is treated as a buffer.
     """
     frozen = (p for p in model.parameters() if p in parameters and not p.requires_grad)
     buffers = [tensor.detach() for tensor in (*model.buffers(), *frozen)]

@@ -121,7 +121,10 @@ def untimed(epoch: Epoch) -> Epoch:
 
 
 def mean_over_ranks(value: float | None) -> float | None:
-    """Return the mean of ``value`` over ranks; None if ``value`` is None or not finite on any rank. Collective."""
+    """Return the mean of ``value`` over ranks. Collective.
+
+    Return None if at least one rank's ``value`` is None, NaN or infinite.
+    """
     total = torch.tensor(math.nan if value is None else value, dtype=torch.float64)
     dist.all_reduce(total)
     return float(total) / dist.get_world_size() if total.isfinite() else None

@@ -50,9 +50,14 @@ def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: tor
 
 
 def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line]:
-    """Measure how long copies of float32 elements between a GPU and the host take.
+    """Measure the seconds of copies between a GPU and the host, and fit a line for each direction.
 
-    Return two lines of seconds against number of elements: ``copy_to_host`` and ``copy_to_device``.
+    Args:
+        sizes: The numbers of float32 elements to copy.
+        device: The GPU.
+
+    Returns:
+        The lines ``copy_to_host`` and ``copy_to_device``, by name. A line gives the seconds for a number of elements.
     """
     on_host, on_gpu = torch.zeros(max(sizes), pin_memory=True), torch.zeros(max(sizes), device=device)
     operations: dict[tuple[str, int], Operation] = {}

@@ -44,11 +44,12 @@ def work_key(replica: Replica) -> WorkKey:
 
 @dataclass(slots=True, kw_only=True)
 class ComputeAlone:
-    """A plain copy of the model that a method trains, with an optimizer and one step's minibatches.
+    """A plain model that is trained only to measure the seconds that a step computes.
 
-    The object measures the seconds that a step computes. The copy is trained without DistributedDataParallel and
-    without the method, and does not affect the method's own training. All ranks train the same number of steps,
-    because a model may communicate in its forward pass, as SyncBatchNorm does.
+    The plain model is a new copy of the model that a method trains, with its own optimizer and one step's minibatches.
+    The plain model is trained without DistributedDataParallel and without the method, and does not affect the method's
+    own training. All ranks train the same number of steps, because a model may communicate in its forward pass, as
+    SyncBatchNorm does.
     """
 
     replica: Replica
@@ -60,7 +61,11 @@ class ComputeAlone:
 
     @classmethod
     def create(cls, replica: Replica) -> Self:
-        """Build a plain copy of the replica's model, and choose how many steps to measure. Collective."""
+        """Build the plain copy for the method of ``replica``, and set ``num_steps``. Collective.
+
+        ``num_steps`` is the number of steps that ``step_seconds`` measures. They take about ``COMPUTE_SECONDS`` on the
+        slowest rank, or longer if a single step does.
+        """
         task, device, batches = replica.cell.task, replica.device, replica.batches
         with _restored_random_states(device):
             workload.seed(replica.cell.seed)
@@ -124,9 +129,9 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Return one ``ComputeAlone`` for each different ``work_key`` of the replicas, by this key. Collective.
+    """Return a dict with one ``ComputeAlone`` per different ``work_key`` among the replicas. Collective.
 
-    The keys are in the order in which they first occur among the replicas.
+    The keys of the dict are the work keys, in the order in which they first occur among the replicas.
     """
     firsts: dict[WorkKey, Replica] = {}
     for replica in replicas:

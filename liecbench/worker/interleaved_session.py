@@ -138,7 +138,8 @@ class _Group:
         """Create the contestants (methods to time) in memory, time them in turns for a few rounds, and close them.
 
         Args:
-            placement: The number of earlier creations of the contestants, in this and in earlier sessions.
+            placement: The number of this call, from 0. The first call of a session continues the numbers of earlier
+                sessions.
             order: RNG for the order in which contestants are created and take turns.
             traces: The directory for timelines of the contestants' steps; None for no timelines.
         """
@@ -213,7 +214,14 @@ class _Group:
 
 
 def _stage(session: Session, directory: Path, link: CellLink, heartbeat: Callable[[], None]) -> Stage:
-    """Return the object that creates the contestants of ``session``. Collective."""
+    """Return the factory that creates the methods to time (contestants) on this rank. Collective.
+
+    Args:
+        session: The timing session.
+        directory: The results directory. A profile to replay may be read from there, or written there.
+        link: This rank's link.
+        heartbeat: Called to signal that this rank makes progress.
+    """
     if session.cell.compute == "measured":
         return TrainedStage(session, link, heartbeat)
     from liecbench.worker.replay.replayed_stage import ReplayedStage

@@ -1,4 +1,4 @@
-"""Measure the seconds of a method's own work in a step on one rank: neither computing nor compressor operations."""
+"""Measure a method's own work on one rank: the seconds of a step besides computing and compressor operations."""
 
 import statistics
 import time
@@ -54,7 +54,7 @@ class _NoLink:
 
 
 def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
-    """Return the messages of the first step of each step kind of a cell's method.
+    """Return the messages of one step of each step kind that a cell's method has.
 
     Args:
         cell: The cell.
@@ -62,7 +62,8 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
         world_size: The number of ranks.
 
     Returns:
-        By step kind, the number of the kind's first step, and the schedule of all ranks' messages in this step.
+        By the step kind's name, such as ``averaging``: (number, schedule). ``number`` is that of the first step of this
+        kind, and ``schedule`` has the messages of all ranks in that step.
     """
     algorithm = make_algorithm(cell, len(steps.task.train))
     algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
@@ -106,11 +107,12 @@ def measure_method(
     group: dist.ProcessGroup,
     heartbeat: Callable[[], None],
 ) -> list[MethodTimes]:
-    """Measure the seconds of a method's own work in steps of each kind, on this rank alone.
+    """Measure the seconds of a method's own work in one step of each step kind, on this rank alone.
 
-    These are the seconds of a step with the method, minus those of a plain step, minus those that ``compressors``
-    has for the step's messages. All measured steps train a hollow model, which has the model's parameters but computes
-    almost nothing.
+    Own work is neither computing nor a compressor's operations. Its seconds are the measured seconds of a step with the
+    method, minus two parts: the measured seconds of computing, and the seconds of the compressor's operations according
+    to ``compressors``. All measured steps train a hollow model, which has the parameters of the cell's model but
+    computes almost nothing.
 
     Args:
         cell: The cell.
@@ -161,7 +163,7 @@ def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
 
 
 def _step_seconds(replica: Replica, number: int) -> float:
-    """Return the seconds of a step that is trained, after a pause, as step number ``number`` of the training."""
+    """Pause, train step number ``number`` of the training, and return the seconds of the step without the pause."""
     replica.algorithm.synchronize()
     if replica.algorithm.step != number:
         replica.algorithm.set_step(number)
@@ -180,7 +182,12 @@ def _step_seconds(replica: Replica, number: int) -> float:
 
 
 def _call_seconds(schedule: Schedule, compressors: Sequence[CompressorTimes]) -> float:
-    """Return the seconds that one rank spends on compressing and decompressing in all calls of a step."""
+    """Return the seconds in which one rank compresses and decompresses in a step.
+
+    Args:
+        schedule: The messages of the step in a training with one rank.
+        compressors: The times of all compressors that the step uses.
+    """
     total = 0.0
     for call in schedule.calls:
         wanted = description(call.compressor)

@@ -1,4 +1,4 @@
-"""The mode of each module of a model: training or evaluation."""
+"""Put a model into evaluation mode in a ``with`` block, and restore the mode of each module after the block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

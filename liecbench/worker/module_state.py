@@ -47,7 +47,10 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Restore ``state``, which ``unsaved_state`` returned for a model with the same modules, on the model's device."""
+    """Restore in ``model`` the state that ``unsaved_state`` returned for a model with the same modules.
+
+    Buffers and torch generators that ``model`` lacks are created on the device of the model's parameters.
+    """
     for name, module in model.named_modules():
         saved = state.get(name)
         if saved is None:
@@ -68,10 +71,10 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 
 
 def _restored(found: Any, value: Any) -> Any:
-    """Restore a saved ``value``, if possible by copying it into the present object ``found``; return the result.
+    """Return the object to assign to an attribute whose present value is ``found`` and whose saved value is ``value``.
 
-    ``value`` is copied if both objects are lists, dicts, sets, or tensors with the same shape and dtype. Otherwise the
-    result is ``value`` itself or, if both objects are tensors, ``value`` on the device of ``found``.
+    For two lists, two dicts, two sets, or two tensors of the same shape and dtype, copy ``value`` into ``found``, and
+    return ``found``. For two other tensors, return ``value`` on the device of ``found``. Otherwise return ``value``.
     """
     # Objects that refer to ``found``, such as a view of a parameter, stay valid if the value is copied.
     match found, value:

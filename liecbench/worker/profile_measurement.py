@@ -41,8 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of steps to measure first; five more follow after each compressor and method. If all steps
-            together have taken 20 s, no further steps are measured, but at least 5 are measured in all.
+        min_steps: The number of steps to measure first. Five more follow after each compressor and each method. No more
+            steps are measured once at least 5 steps were measured and all took more than 20 s together.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

@@ -131,7 +131,7 @@ class Replica:
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of ``model`` on ``batch``, computed in the cell's precision.
 
-        ``model`` is either ``ddp`` or the same model without DistributedDataParallel.
+        ``model`` is the cell's model, with or without DistributedDataParallel, or a copy of the cell's model.
         """
         inputs, labels = batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):

@@ -33,7 +33,7 @@ class Resident:
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).
         replica: The contestant's model, optimizer, algorithm and data on this rank.
-        shares: By step kind, the number of the kind's first step, and the kind's fraction of all steps.
+        shares: By step kind, the index of the kind's first step, from 0, and the kind's fraction of all steps.
         num_steps: By step kind, the number of timed steps in the next burst (a series of consecutive steps).
     """
 
@@ -97,10 +97,10 @@ class Resident:
         self.replica.close()
 
     def _whole_periods(self, place: Turn) -> Iterator[Timing]:
-        """Time one burst of whole averaging periods, and yield its record once per step kind.
+        """Time one burst of whole averaging periods, and yield one record per step kind.
 
-        No step kind can be timed alone, because messages of some steps are still in flight while later steps compute.
-        So the record of every step kind has the times of all steps together.
+        Every record has the times of the whole burst. Step kinds cannot be timed separately, because the messages of
+        some steps are still in flight while later steps compute.
         """
         period = getattr(self.replica.algorithm, "average_period", 1)
         first, kinds = period - 1, list(self.shares)

@@ -1,4 +1,4 @@
-"""The records of the start and the end of each cell that a timing session is to complete."""
+"""Record the start and the end of each cell that needs the timings of a session."""
 
 from liecbench.config.jobs import Contestant, Session
 from liecbench.results.environment_record import Environment

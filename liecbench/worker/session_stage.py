@@ -13,7 +13,7 @@ from liecbench.worker.resident import Resident
 
 
 class Timed(Protocol):
-    """A contestant that was created on this rank."""
+    """A contestant (method to time) that exists on this rank, ready to be timed."""
 
     @property
     def contestant(self) -> Contestant:
@@ -40,7 +40,11 @@ class Stage(Protocol):
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """Fields for the records of a session's cells, such as the hash of a profile."""
+        """Fields to add to the environment in the start records of the session's cells.
+
+        If contestants train, the mapping is empty. If contestants replay a profile, the only field is
+        ``profile_sha256``, the hash of the profile.
+        """
 
     def capacity(self) -> int:
         """Return the number of contestants that fit into memory together, or 2 if fewer fit. Collective."""

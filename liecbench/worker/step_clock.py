@@ -81,10 +81,10 @@ class StepClock:
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
-        """Record that the backward pass has returned, and that the gradients hold the result of the communication.
+        """Record that the backward pass has returned. Call this when the gradients hold the result of communication.
 
-        Compression and communication since DDP passed on its last gradient bucket are exposed, because computing no
-        longer hides them.
+        The time since DDP handed over the step's last gradient bucket is exposed: training waits for compression and
+        communication, and computing no longer hides them.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)

@@ -29,23 +29,23 @@ class StepParts:
 
     @classmethod
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
-        """Return the parts of the steps' seconds, given the measurement of each rank.
+        """Return the seconds of the timed steps, divided into the four parts.
 
-        Transfer and compression are those of one rank, which probably waits least for the other ranks. This is the rank
-        with the largest sum of exposed transfer and compression if the link rates of all ranks are known. Otherwise it
-        is the rank with the least communication time, exposed or hidden, because waiting for other ranks counts as
-        communication.
+        Transfer and compression are taken from the rank that probably waits least for other ranks. If the link rates of
+        all ranks are known, this rank has the largest sum of exposed transfer and exposed compression. If not, this
+        rank has the least communication time.
 
         Args:
             ranks: The measurement of each rank.
-            compute_seconds: The seconds that the model and the optimizer would compute in these steps if there were no
-                communication. None to use the mean over ranks of the computing that was measured in these steps.
+            compute_seconds: The seconds that computing takes in these steps if no rank communicates. If None, the mean
+                of ``compute_seconds`` over ``ranks`` is used.
         """
         total = max(rank.train_seconds for rank in ranks)
         if compute_seconds is None:
             compute_seconds = statistics.fmean(rank.compute_seconds for rank in ranks)
         compute = min(compute_seconds, total)
         if any(rank.link_seconds is None for rank in ranks):
+            # Communication time, exposed or hidden, includes waiting for other ranks.
             busiest = min(ranks, key=lambda rank: rank.counters.communicate_seconds)
         else:
             busiest = max(ranks, key=lambda rank: rank.wire_seconds + rank.exposed_compress_seconds)

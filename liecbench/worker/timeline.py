@@ -62,12 +62,12 @@ class Timeline:
             self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
-        """Write the spans of all ranks to the file when every step to trace has ended. Collective.
+        """Write the spans of all ranks to the file if every step to trace has ended. Collective.
 
-        Call it after every epoch. When the file is written, later calls do nothing.
+        Call this method after every epoch. Only the first call after the last traced step writes the file.
 
         Args:
-            last_step: Number of the epoch's last step.
+            last_step: Number of the epoch's last step, counted from 0 over all epochs.
 
         Returns:
             An error message on rank 0 if the file cannot be written, otherwise None.

@@ -42,9 +42,9 @@ def thread_clock(device: torch.device) -> Clock:
 
 
 def process_clock(device: torch.device) -> Clock:
-    """Return the clock for work that several threads of this process share.
+    """Return the clock for work that is spread over several threads of this process.
 
-    The clock is the CPU time of the whole process if ``device`` is the CPU and torch has one thread. Otherwise it is
-    wall time or, on a GPU, the GPU's time.
+    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of all threads together if
+    ``torch.get_num_threads()`` is 1, else wall time.
     """
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)

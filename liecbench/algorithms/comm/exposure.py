@@ -84,9 +84,10 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add to ``totals`` the seconds of compression and of communication between ``begin`` and ``end``.
+        """Add to ``totals`` the seconds of work that fell between ``begin`` and ``end``, when training waited.
 
-        The training thread waited from ``begin`` to ``end``. Add such windows in the order of time.
+        ``add_span`` records the work. The times are in seconds of ``time.perf_counter``. Windows must be added in the
+        order of time.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):
@@ -104,9 +105,13 @@ class ExposureMeter:
             self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
-        """Add to ``totals`` the least seconds that the link needs for these messages. If ``rates`` is None, do nothing.
+        """Add to ``totals`` the least seconds in which the link carries some messages; do nothing without ``rates``.
 
-        The messages are under way at the same time. Both arguments are payload bytes of all messages together.
+        The link carries the sent and the received messages at the same time.
+
+        Args:
+            sent_bytes: The payload bytes of all messages that this rank sends.
+            received_bytes: The payload bytes of all messages that this rank receives.
         """
         if self.rates is not None:
             self.totals.link_seconds += self.rates.seconds(sent_bytes, received_bytes)

@@ -27,11 +27,11 @@ class FiniteCheck:
         self._last_step: list[_Pending] = []
 
     def submit(self, flag: Tensor, message: str) -> None:
-        """Add a flag to those of this step.
+        """Add the flag of one check to the flags of the current step, without waiting for a GPU.
 
         Args:
-            flag: A boolean tensor of shape ``[]``, True if the values are finite.
-            message: The error message to report if the flag is False.
+            flag: A boolean tensor of shape ``[]``, True if the checked values are finite.
+            message: The error message that ``end_step`` or ``finish`` returns if the flag is False.
         """
         on_host = torch.empty((), dtype=torch.bool, pin_memory=flag.is_cuda)
         on_host.copy_(flag, non_blocking=True)

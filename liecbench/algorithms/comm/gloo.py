@@ -29,8 +29,9 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to rank r + 1, then to r + 2, and so on.
 
-    A rank sends and receives only as many messages at a time as keep ``path`` busy, but a root server sends its updates
-    without waiting. ``path`` is the slowest path between two ranks, or None for a path without delay.
+    At any time, a rank has only as many messages in flight in each direction as keep ``path`` busy. The updates that a
+    root server sends are not limited. ``path`` is the slowest path between two ranks; None if it is unknown, which
+    counts as a path without delay.
     """
 
     # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,
@@ -54,10 +55,10 @@ class GlooTransport(Transport):
         return compressor.empty_message(numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Send to one peer after the other, and yield each received message with the rank of its sender.
+        """Send to one peer after the other, and yield (sender's rank, message) for each received message.
 
-        Together, the buffers in use take at most one buffer more than ``limit_bytes``. A buffer is in use until its
-        message has been yielded and the caller requests the next one.
+        A message is valid until the caller requests the next message. Until then, the message's receive buffer is in
+        use. All receive buffers in use take at most ``limit_bytes`` plus the size of one buffer.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         distances = range(1, self._world_size)
@@ -155,15 +156,16 @@ class GlooTransport(Transport):
 class _Receives:
     """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
 
-    A receive starts if fewer are in flight than ``max_in_flight`` allows, and if the buffers in use take less than
-    ``limit_bytes`` together.
+    A receive starts if fewer receives are in flight than ``max_in_flight`` allows, and if the buffers in use take less
+    than ``limit_bytes`` together.
 
     Args:
-        incoming: For each message, the sender's rank and a function that makes the buffer, in the order of receives.
-        limit_bytes: The bound for the buffers in use.
-        receive: Starts to receive a message from a rank.
-        wait: Waits for a message and returns it.
-        max_in_flight: Returns how many messages like the given one may be in flight.
+        incoming: For each message, (the sender's rank, a function that makes the buffer), in the order of receives.
+        limit_bytes: The bound for the bytes of all buffers in use, which the last of the buffers may exceed.
+        receive: ``receive(buffer, rank)`` starts to receive a message from ``rank``, and returns the transfer.
+        wait: ``wait(transfer)`` waits for the transfer's message, and returns the message.
+        max_in_flight: ``max_in_flight(message)`` returns how many receives may be in flight, if all their messages are
+            as large as ``message``. ``message`` is the one whose receive started last.
     """
 
     def __init__(
@@ -180,7 +182,10 @@ class _Receives:
         self._start()
 
     def next(self) -> Message:
-        """Wait for the message of the oldest receive, start further receives within limits, and return the message."""
+        """Wait for the message of the oldest receive, and return the message.
+
+        Before returning, start the receives that the bounds of this class now allow.
+        """
         message = self._wait(self._started[0])
         self._started.popleft()
         self._start()

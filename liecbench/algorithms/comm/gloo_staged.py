@@ -15,9 +15,9 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class StagedGlooTransport(GlooTransport):
-    """Copies each message from the sender's GPU to its host, sends it, and copies it to the receiver's GPU.
+    """Copies each message from the sender's GPU to host memory, sends it, and copies it to the receiver's GPU.
 
-    The stopwatch ``watch`` times the copies on the GPU's clock, and sends and waits on the host's clock.
+    The stopwatch ``watch`` times the copies, on the GPU's clock. Sending and waiting are timed on the host's clock.
     """
 
     receives_in_place = False

@@ -201,15 +201,16 @@ class GroupExchange(Exchange):
         return out
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), shard by shard."""
+        """Replace each shard s of ``vector`` by s − C(s), where C is ``compressor``. Nothing is sent."""
         for shard, shard_compressor in self._compressors(compressor, vector.numel()).items():
             piece = vector[shard.start : shard.stop]
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
+        """Return for each shard of a vector of ``numel`` elements the compressor of this rank's message.
 
-        Each is ``compressor`` with the random numbers of the message in the current push or pull.
+        The compressors are copies of ``compressor``, and draw the random numbers of the current push or pull for their
+        shards. If ``compressor`` uses no random numbers, it is returned for all shards.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 
@@ -247,9 +248,10 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a list with one message, in scratch memory, into which a vector of ``numel`` elements can be received.
+        """Return a list with one message to receive into, whose payload is a part of the scratch memory.
 
-        The list is empty if the message is empty or does not fit into the scratch memory.
+        The payload has as many bytes as ``compressor`` needs for ``numel`` elements. Return an empty list if this
+        number is 0, or if the scratch memory has fewer bytes.
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []

@@ -9,10 +9,17 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class MessageSum:
-    """Computes in ``total`` the sum of decompressed messages, each times ``weight``; ``total`` may be uninitialised.
+    """Decompresses messages, multiplies them by ``weight``, and sums them up in ``total``.
 
-    Messages are added in batches of at least ``batch_bytes``, because a GPU adds a batch in one pass over ``total``. If
-    ``batch_bytes`` is 0, each message is added when it arrives, while it is in the CPU's cache.
+    Call ``add`` for each message, and ``flush`` after the last one.
+
+    Args:
+        total: Receives the sum, which overwrites the old content.
+        weight: The factor of every message.
+        batch_bytes: Messages are queued until they have this many payload bytes together, because a GPU adds several
+            messages in one pass over ``total``. If it is 0, each message is added at once, while it is in the CPU's
+            cache.
+        watch: Times the decompression.
     """
 
     def __init__(self, total: Tensor, *, weight: float, batch_bytes: int, watch: Stopwatch) -> None:
@@ -21,13 +28,16 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message, compressor: Compressor) -> None:
-        """Queue a message of ``compressor``. If the queue then has at least ``batch_bytes``, add it to ``total``."""
+        """Queue a message that ``compressor`` made.
+
+        If the queued messages then have at least ``batch_bytes`` together, add all of them to ``total``.
+        """
         self._batch.append((compressor, message))
         if sum(waiting.payload_bytes for _, waiting in self._batch) >= self._batch_bytes:
             self.flush()
 
     def flush(self) -> None:
-        """Add the messages of an unfinished batch to ``total``."""
+        """Add the messages that are still queued to ``total``. Call ``flush`` after the last ``add``."""
         if self._batch:
             with self._watch.timed("compress_seconds", "decompress"):
                 for _, group in itertools.groupby(self._batch, key=lambda waiting: id(waiting[0])):

@@ -12,11 +12,11 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class NcclTransport(Transport):
-    """Sends and receives in one call, which the GPU carries out while the host goes on.
+    """A transport that moves all messages of an exchange in one call of NCCL, while the host goes on.
 
-    Uncompressed messages with a root server are an exception. They move in one call per rank offset (from each rank to
-    rank + offset), so that the root never holds the vectors of all workers at once. All ranks group their sends and
-    receives in the same way, because NCCL would deadlock otherwise.
+    Uncompressed messages with a root server are an exception, so that the root never holds the vectors of all workers
+    at once. They move in several calls: the first sends from each rank to rank + 1, the second to rank + 2, and so on.
+    All ranks group their sends and receives in the same way, because NCCL would deadlock otherwise.
     """
 
     owns_recv_buffers = True
@@ -34,8 +34,8 @@ class NcclTransport(Transport):
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
         """Send and receive all messages, and yield (sender's rank, message) for each received message.
 
-        All messages move at once, except uncompressed messages with a root server. Those move in turns: from each rank
-        first to rank + 1, then to rank + 2, and so on.
+        Uncompressed messages with a root server move in turns: from each rank first to rank + 1, then to rank + 2, and
+        so on. In all other cases, all messages move at once. ``limit_bytes`` is ignored.
         """
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances
@@ -49,11 +49,11 @@ class NcclTransport(Transport):
     def _batch(
         self, traffic: Traffic, distances: list[int], overlap: Callable[[], None] | None
     ) -> list[tuple[int, Message]]:
-        """Send a message to rank + d and receive one from rank − d, for each d in ``distances``.
+        """Send to rank + d and receive from rank − d, for each d in ``distances``, in one call of NCCL.
 
-        ``overlap``, unless None, is called while the messages are under way. The host does not wait for the messages:
-        only work that is issued later on the current stream does. Return (sender's rank, message) for each received
-        message.
+        The messages are those of ``traffic``, at most one per peer and direction. Unless ``overlap`` is None, call
+        ``overlap`` while the messages are under way. Return (sender's rank, message) for each received message. The
+        host does not wait for the transfers. Work that is issued later on the current stream waits for the transfers.
         """
         targets = [(self._rank + distance) % self._world_size for distance in distances]
         sources = [(self._rank - distance) % self._world_size for distance in distances]

@@ -16,13 +16,14 @@ _destroyed: Final[deque[dist.ProcessGroup]] = deque(maxlen=1)
 
 
 def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.ProcessGroup:
-    """Return a process group like ``group`` for an algorithm's own messages. Collective over ``group``.
+    """Return a process group for an algorithm's own messages, with the ranks and backend of ``group``.
 
-    Only the ranks of ``group`` take part. Other ranks need not call anything.
+    Every rank of ``group`` must call this function, and no other rank. The returned group may be one that
+    ``release_group`` kept.
 
     Args:
         group: The process group of the model.
-        device: The model's device. The new group has the timeout of the backend for this device.
+        device: The model's device. The timeout that ``group`` has for this device is also the returned group's.
     """
     ranks = dist.get_process_group_ranks(group)
     timeout, backend = _timeout(group, device), _backend(group)

@@ -57,10 +57,12 @@ class RecordingExchange(Exchange):
 
     @contextmanager
     def recording(self, method: str) -> Iterator[None]:
-        """Make torch skip in-place operations and operations with ``out`` while the ``with`` body runs.
+        """Make torch skip in-place operations, and operations with an argument ``out``, in the ``with`` body.
+
+        The body runs a training method on tensors that have a shape but no values.
 
         Args:
-            method: The name of the method that the body runs, for the error message.
+            method: The name of the method for the error message, such as ``MemSGD``.
 
         Raises:
             ScheduleError: If the body reads a tensor's values.

@@ -39,11 +39,11 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledAllReduce:
-    """A collective of torch over all ranks.
+    """One all-reduce over all ranks, for a gradient bucket of DDP.
 
     Attributes:
         num_bytes: Bytes of the tensor that is reduced.
-        bucket: The index of DDP's gradient bucket.
+        bucket: The index of the bucket.
         depends_on: Indices, in ``Schedule.all_reduces``, of the all-reduces that must be complete before this one.
     """
 

@@ -26,9 +26,10 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard [0, n), which joins the shards of all servers; n is the length of one worker's vector.
+        """Return the shard ``[0, n)``, because this process simulates all servers.
 
-        ``numel`` is n · ``world_size``, the length of all workers' vectors together.
+        n is the length of one worker's vector. ``numel`` is n · ``world_size``, the length of all workers' vectors
+        together.
         """
         return Shard(self.rank, 0, numel // self.world_size)
 
@@ -39,9 +40,10 @@ class SimulatedExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Return the mean of all workers' C(v), of shape ``[numel]``, where v is a worker's part of ``vector``.
+        """Return the mean of C(v) over all workers, of shape ``[numel]``, where v is a worker's part of ``vector``.
 
-        The arguments are those of ``Exchange.push``; ``out`` receives the mean in its first elements.
+        The arguments are those of ``Exchange.push``. ``vector``, ``residual`` and ``out`` have the shape
+        ``[world_size · numel]``. If ``out`` is given, its first ``numel`` elements receive the mean and are returned.
         """
         self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)

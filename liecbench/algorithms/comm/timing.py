@@ -218,9 +218,10 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Add to ``exposure`` the least link seconds of all messages that are sent or received in the ``with`` body.
+        """Add to ``exposure`` the fewest seconds in which the link can carry the messages of the ``with`` body.
 
-        The messages are assumed to be in flight at the same time.
+        The messages are those that this rank sends or receives in the body. The link is assumed to carry both
+        directions at the same time. Nothing is added if ``exposure.rates`` is None.
         """
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield

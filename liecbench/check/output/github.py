@@ -58,7 +58,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
 
 
 def annotations(outcome: Outcome) -> list[str]:
-    """Return workflow commands: one for the headline, and one for each of the worst problems, at most nine."""
+    """Return GitHub workflow commands: one for the headline, and at most nine for the worst problems, one each."""
     level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
     return [
         _command(level, "liecbench check", headline(outcome)),

@@ -31,7 +31,10 @@ class Case:
 
     @property
     def launch_key(self) -> tuple[object, ...]:
-        """Key that is equal for cases that one launch of both sides' ranks can measure, one case after the other."""
+        """Key by which cases are grouped for launches.
+
+        If cases have equal keys, the ranks of both sides need to start only once to measure these cases in turn.
+        """
         return (launch_key(self.a), launch_key(self.b))
 
 

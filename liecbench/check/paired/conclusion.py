@@ -1,4 +1,4 @@
-"""The verdicts of all paired tests of a check, once no more pairs are measured."""
+"""Conclude a paired check: give each test its result after the last pair has been measured."""
 
 import math
 import statistics
@@ -30,14 +30,14 @@ class PairedTest:
 
 
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
-    """Return the result of each test, given all tests of a check.
+    """Return the result of each test. ``tests`` are all tests of a check.
 
-    A test has the verdict that its own pairs show. If they show none, the verdict is FAIL if three conditions hold, and
-    INCONCLUSIVE otherwise:
+    The verdict on a test is what ``decided`` returns for the test's pairs. If ``decided`` returns None, the verdict is
+    FAIL if all of the following hold, and INCONCLUSIVE otherwise:
 
     - Holm's procedure over all tests shows that side B is slower than the tolerance allows.
-    - The two sides were launched often enough.
-    - In each launch, the median slowdown is above the tolerance.
+    - ``rule.can_decide`` is True, and the two sides were launched often enough, each time with enough pairs.
+    - In each launch, the median slowdown of B is above the tolerance.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
@@ -75,14 +75,16 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 
 
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return confidence bounds (lower, upper) of B's seconds ÷ A's seconds − 1; (None, None) if pairs are too few.
+    """Return a confidence interval of the median of B's seconds ÷ A's seconds − 1, as (lower, upper).
 
-    The probability that a bound is wrong is at most 1/``threshold``. The interval is widened to contain the median of
-    each launch of the two sides, because launches differ more than the pairs of one launch do.
+    Return (None, None) if there are too few pairs. The probability that the lower end is too high is at most
+    1/``threshold``. So is the probability that the upper end is too low. The interval also contains the median of each
+    launch's pairs.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:
         return None, None
+    # Launches differ more than the pairs of one launch do, so the interval is widened to the medians of all launches.
     medians = [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
     return min(bounds[0], *medians), max(bounds[1], *medians)
 

@@ -56,10 +56,14 @@ def fewest_pairs(threshold: float) -> int:
 
 
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
-    """Return the largest E-value that a test can reach with up to ``num_left`` further pairs.
+    """Return the largest E-value that a test can reach in the best case.
 
-    So far there are ``num_pairs`` pairs, and ``num_beyond`` of them have a log-ratio beyond the tested limit. All
-    further pairs are assumed to have such a log-ratio.
+    The best case is that the log-ratio of every further pair is beyond the tested limit.
+
+    Args:
+        num_pairs: The number of pairs so far.
+        num_beyond: The number of pairs so far whose log-ratio is beyond the limit.
+        num_left: The largest number of further pairs.
     """
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 
@@ -69,8 +73,9 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: The probability that a bound is ever wrong is at most 1/``threshold``, even if the interval is
-            computed after every pair.
+        threshold: Sets the confidence. If the interval is computed again after every pair, the probability that any of
+            the lower ends is too high is at most 1/``threshold``.
+            So is the probability that any of the upper ends is too low.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)
@@ -105,11 +110,11 @@ def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold
 
 
 def holm(e_values: Sequence[float], alpha: float) -> list[bool]:
-    """Return for each test True if Holm's step-down procedure rejects its null hypothesis.
+    """Return, for each test, True if Holm's step-down procedure rejects the test's null hypothesis.
 
     Args:
-        e_values: The largest E-value of each test; the test's p-value is 1 ÷ this.
-        alpha: The largest probability that any true null hypothesis is rejected.
+        e_values: The largest E-value of each test. The test's p-value is 1 ÷ E-value.
+        alpha: The largest allowed probability that one or more true null hypotheses are rejected.
     """
     order = sorted(range(len(e_values)), key=lambda i: -e_values[i])
     rejected = [False] * len(e_values)

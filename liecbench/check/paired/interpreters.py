@@ -82,14 +82,14 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Return the absolute path of ``python``, which is the path or the command of an interpreter.
+    """Return the absolute path of an interpreter.
 
-    Symbolic links are not resolved, because the interpreter of a virtual environment is one. ``name`` stands for the
-    interpreter in the error message.
+    ``python`` is the interpreter's path, or the name of a command in PATH. ``name`` is what error messages call it.
     """
     found = shutil.which(python)
     if found is None:
         raise LiecbenchError(f"{name}: there is no such executable", _REMEDY)
+    # Do not resolve symbolic links: the interpreter of a virtual environment is often a link to one outside.
     return Path(found).absolute()
 
 

@@ -27,7 +27,9 @@ _LONGEST_PERIOD = 10_000
 
 @dataclass(slots=True, kw_only=True)
 class MeasuredCase:
-    """The measurements so far of one case: of a cell of A and the cell of B that it is compared with.
+    """The measurements so far of one case.
+
+    A case is a cell of side A and the cell of side B that it is compared with.
 
     Attributes:
         case: The case.
@@ -54,7 +56,10 @@ class MeasuredCase:
         return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
 
     def tests(self) -> list[PairedTest]:
-        """Return, for each metric that is tested for a slowdown, its pairs of step times measured so far."""
+        """Return one test per metric, such as ``step_seconds``, with the pairs measured so far.
+
+        A pair is a mean step time on side A and one on side B. There are no tests before the first pair.
+        """
         return [
             PairedTest(cell=self.case.label, metric=metric, pairs=tuple(pairs)) for metric, pairs in self.pairs.items()
         ]

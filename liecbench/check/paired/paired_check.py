@@ -29,25 +29,26 @@ from liecbench.worker.paired_worker import PROTOCOL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ChosenCells:
-    """The cells of a scenario that are to be compared, and the scenario's ``step_timeout`` in seconds.
+    """The cells of a scenario that a paired check measures, and the scenario's ``step_timeout`` in seconds."""
 
-    The cells have only the options that the scenario sets, so that each side adds the defaults of its own liecbench.
-    """
-
+    # The cells have only the options that the scenario sets. Sides A and B may run different versions of liecbench, and
+    # each adds the defaults of its own version.
     cells: list[Cell]
     step_timeout: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedCheck:
-    """Settings of a paired check, and one method per kind of paired check.
+    """The settings of a paired check, which compares two sides, A and B.
+
+    Each kind of paired check is a method, such as ``scenarios`` or ``revisions``.
 
     Attributes:
         rule: The rule that decides on each metric of each cell.
-        order_seed: Random seed of the order in which A and B are measured, which differs from pair to pair.
+        order_seed: Seed of the RNG that draws, for each pair of measurements, whether A or B is measured first.
         only: Conditions ``KEY=VALUE`` that choose cells.
         assignments: Overrides ``PATH=VALUE`` of the scenario.
-        variables: Environment variables to set for A's processes, and those to set for B's.
+        variables: The environment variables to set for A's processes, then those to set for B's processes.
         share_gpus: True if several NCCL ranks may share a GPU.
         say: Called with each line of progress.
     """

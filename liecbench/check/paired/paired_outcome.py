@@ -13,9 +13,9 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 
 
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
-    """Return the outcome of a finished comparison.
+    """Return the outcome of a finished comparison of two sides, A and B.
 
-    A difference in bytes or messages can fail the check only if the cells on A and B are equal.
+    A difference in bytes or messages can fail the check only if A and B ran equal cells.
 
     Args:
         comparison: The finished comparison.

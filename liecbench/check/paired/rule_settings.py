@@ -15,7 +15,7 @@ FEWEST_PAIRS_PER_RELAUNCH: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRule:
-    """The rule by which a paired comparison decides on a test: one metric of one cell.
+    """The rule by which a paired comparison of sides A and B decides on a test, that is, on one metric of one cell.
 
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
@@ -24,8 +24,8 @@ class StoppingRule:
             than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: The number of launches of both sides that a verdict needs. Step times differ from launch to
-            launch, so a single launch is not enough: below ``FEWEST_RELAUNCHES``, every test is inconclusive.
+        fewest_relaunches: The number of launches of both sides that a verdict needs. If it is below
+            ``FEWEST_RELAUNCHES``, every test is inconclusive, because step times differ from launch to launch.
     """
 
     tolerance: float = 0.02
@@ -45,7 +45,7 @@ class StoppingRule:
 
     @property
     def pass_threshold(self) -> float:
-        """The E-value that the claim "B is slower than A by less than ``bound``" must reach, so that a test passes."""
+        """The least E-value with which a test shows that B is slower than A by less than ``bound``."""
         return 1 / self.beta
 
     @property

@@ -31,9 +31,10 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 
 
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
-    """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself, and add ``notes``.
+    """Return ``outcome`` with verdicts on the gate itself in place of the gate's verdicts on the self-test's cases.
 
-    The gate should fail the case with the injected slowdown: there FAIL becomes PASS, and PASS becomes FAIL.
+    The gate should fail the case with the injected slowdown. If pairs of this case were measured, FAIL becomes PASS,
+    and PASS becomes FAIL. All other verdicts stay. ``notes`` follow the notes of ``outcome``.
     """
     return replace(
         outcome,

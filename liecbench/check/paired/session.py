@@ -24,10 +24,11 @@ class PairedComparison:
         cases: Pairs of cells to compare.
         sides: Side A and side B.
         rule: The rule that decides on each metric of each case.
-        order_seed: Random seed of the order in which A and B are measured, which differs from pair to pair.
+        order_seed: Random seed that decides, for each pair of timings, whether A or B is measured first.
         stall_timeout_seconds: Seconds without an answer after which a side's ranks count as lost.
         say: Called with each line of progress.
-        burst_seconds: A burst (series of steps) has enough steps to take at least this many seconds on the faster side.
+        burst_seconds: The least time, in seconds, that a burst (series of steps) should take on the faster side. The
+            number of steps of a burst is chosen accordingly.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from liecbench.check.verdict import Evidence, Pair, Verdict
 
 
 def log_ratio(pair: Pair) -> float:
-    """Return the log-ratio d = ln(B's seconds ÷ A's seconds)."""
+    """Return ln(``pair.b_seconds`` ÷ ``pair.a_seconds``), which is above 0 if side B is slower than side A."""
     return math.log(pair.b_seconds / pair.a_seconds)
 
 
@@ -66,7 +66,10 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
 
 
 def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the two sides were launched as often as a verdict needs, each time with enough pairs."""
+    """Return True if the pairs come from enough launches for a verdict, and each launch has enough pairs.
+
+    Enough are ``rule.fewest_relaunches`` launches of both sides, and ``FEWEST_PAIRS_PER_RELAUNCH`` pairs in each.
+    """
     found = by_relaunch(pairs)
     return len(found) >= rule.fewest_relaunches and min(map(len, found)) >= FEWEST_PAIRS_PER_RELAUNCH
 
@@ -74,13 +77,15 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    A verdict is out of reach if the median of a finished launch contradicts it, or if the verdict's E-value would stay
-    too small even if all remaining pairs supported it. Return False before the first pair, and if the rule cannot
-    decide.
+    FAIL is out of reach if B's median slowdown in a finished launch is not above ``rule.tolerance``. PASS is out of
+    reach if B's median slowdown in a finished launch is not below ``rule.bound``. Each verdict is also out of reach if
+    its E-value would stay too small even if all remaining pairs supported the verdict.
+
+    Return False if there are no pairs, or if ``rule.can_decide`` is False.
 
     Args:
         pairs: The pairs of the test so far.
-        rule: The rule.
+        rule: The rule with thresholds, tolerance, bound and number of pairs.
         running: The number of the launch that still measures pairs; None between launches.
     """
     if not pairs or not rule.can_decide:
@@ -142,12 +147,16 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    Let n be ``rule.fewest_relaunches``, the number of launches that a verdict needs, and m the smallest number of pairs
-    with which any verdict is possible. Each of the first n − 1 launches measures m/n pairs, but at most
-    ``rule.most_pairs`` / n. Each later launch measures ``rule.most_pairs`` / ``rule.usual_relaunches`` pairs. Every
-    launch measures at least ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
+    A verdict needs ``rule.fewest_relaunches`` launches. The number of pairs is at least ``FEWEST_PAIRS_PER_RELAUNCH``:
 
-    ``num_tests`` is the number of tests of the whole check, on which m depends.
+    - In each launch before the last that a verdict needs: the fewest pairs with which both FAIL and PASS are possible,
+      but at most ``rule.most_pairs``, divided by ``rule.fewest_relaunches``.
+    - In each later launch: ``rule.most_pairs`` / ``rule.usual_relaunches``.
+
+    Args:
+        rule: The rule.
+        num_tests: The number of tests of the whole check. A FAIL needs more pairs if there are more tests.
+        relaunch: The number of the launch.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -167,5 +176,5 @@ def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 
 
 def by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
-    """Return one list per launch of the two sides: the log-ratios of the pairs measured in the launch."""
+    """Return the log-ratio ln(B's seconds ÷ A's seconds) of each pair, in one list per launch of sides A and B."""
     return [[log_ratio(p) for p in pairs if p.relaunch == number] for number in sorted({p.relaunch for p in pairs})]

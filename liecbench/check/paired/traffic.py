@@ -1,6 +1,6 @@
-"""Comparison of the bytes and messages that A and B move in the same steps.
+"""Comparison of sides A and B by the payload bytes and the messages of the same steps.
 
-These are counts without noise, so any difference between them comes from the code.
+These counts have no noise. If A and B train equal cells, a difference comes from the code.
 """
 
 from collections.abc import Iterator

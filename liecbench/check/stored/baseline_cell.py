@@ -134,7 +134,7 @@ class BaselineCell(Model):
     @field_validator("spec")
     @classmethod
     def _fill_in(cls, spec: dict[str, Any]) -> dict[str, Any]:
-        """Return the spec with the defaults of fields that a later version added to cells."""
+        """Return the spec, completed with the defaults of missing fields, which earlier versions did not write."""
         try:
             return complete_spec(spec)
         except ValidationError as error:
@@ -163,7 +163,10 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
-        """The fields of the environment, and the settings that do not change the bytes sent, by name."""
+        """The cell's conditions by name, such as ``torch`` and ``link``, which decide what metrics can be compared.
+
+        Conditions are facts of the environment, and the settings that do not change the bytes that the method sends.
+        """
         return conditions(self.keys, self.environment)
 
     @functools.cached_property

@@ -69,9 +69,14 @@ def over_wire(
 
 
 def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[UngatedMetric]:
-    """Yield metrics that are only printed: training and exposed communication seconds per epoch, on both sides.
+    """Yield the times of a cell that are printed but cannot fail the check, each for the baseline and the results.
 
-    On an unshaped link, also yield communication seconds per epoch. The metrics are means over seeds and epochs.
+    These are the training seconds and the exposed communication seconds per epoch. On an unshaped link, the
+    communication seconds per epoch follow. Each time is the mean over all epochs and seeds.
+
+    Args:
+        label: The cell's name.
+        matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
     """
     names = ["train_seconds", "exposed_seconds"]
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
@@ -128,7 +133,7 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return False if an epoch lacks ``least_communicate_seconds`` although it has timed steps and sent bytes."""
+    """Return True if an epoch has its communication time, or if the epoch timed no steps or sent no bytes."""
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 

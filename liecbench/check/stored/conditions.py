@@ -75,9 +75,9 @@ class SpecKeys:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
-        """Return the texts and values by which a cell with this spec is matched with others.
+        """Return the keys of a cell, computed from its spec.
 
-        Specs that differ only in the seed share one object.
+        Cells that differ only in the seed share one ``SpecKeys``.
         """
         return _spec_keys(alike_key(spec))
 

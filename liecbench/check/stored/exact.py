@@ -49,14 +49,18 @@ def messages(label: str, matches: Sequence[CellMatch]) -> CheckResult:
 
 
 def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[CheckResult]:
-    """Compare each seed's total wire bytes over ranks and epochs; FAIL if they grow by more than ``margin``.
+    """Compare each seed's wire bytes, summed over ranks and epochs, with the baseline's.
 
-    ``margin`` is a share of the baseline's wire bytes.
+    Args:
+        label: The name of the cells, without the seed.
+        matches: For each seed, the cell of the results and that of the baseline.
+        margin: The allowed growth, as a share of the baseline's wire bytes.
 
     Returns:
-        Up to two results. One is that of the worst seed, among seeds whose wire bytes are known on both sides. The
-        other is NOT_COMPARED, and is returned if the wire bytes of any seed are unknown on a side. The list is empty if
-        the cell sends nothing.
+        At most two results. The first is that of the worst seed: FAIL if wire bytes grow by more than ``margin``, else
+        PASS. The first is absent if no seed has known wire bytes in both the results and the baseline. The second is
+        NOT_COMPARED, and is present if a seed lacks wire bytes in the results or in the baseline. Seeds that send
+        nothing in the baseline are left out.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]
@@ -115,7 +119,7 @@ def _signed(old: float, new: float) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return the result of the worst seed (see ``badness``) as the result of the cell ``label``."""
+    """Return the result of ``metric`` for the cell ``label``: that of the seed with the largest ``badness``."""
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

@@ -206,12 +206,12 @@ def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each distinct reason once, as a text that begins with the seeds to which the reason applies.
+    """Return one text per distinct reason: the seeds that have the reason, then the reason, as in ``seeds 1, 2: …``.
 
     Args:
         reasons: The reason of each seed.
-        all_of: The number of all seeds. The text of a reason that applies to all of them names no seeds. With 0, every
-            text names its seeds.
+        all_of: The number of all seeds. If all seeds have the same reason, the text names no seeds. If ``all_of`` is 0,
+            every text names its seeds.
     """
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():

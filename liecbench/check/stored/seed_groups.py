@@ -1,4 +1,4 @@
-"""Groups of cells of results that differ only in the seed, and the baseline's cells to compare them with."""
+"""Group the cells that differ only in the seed, and list the baseline's cells that each group matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,9 +46,15 @@ class SeedGroup:
 
 
 def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
-    """Return groups of cells that differ only in the seed, in the order of the results.
+    """Return groups of cells that differ only in the seed, each with the baseline's cells that the cells match.
 
-    If any cell of the results matches the baseline, the groups also list the baseline's cells that the results lack.
+    The groups are in the order of the results. If any cell matches, the groups also list the baseline's cells that the
+    results lack. Groups that have no cell of the results come last.
+
+    Args:
+        cells: The cells of the results.
+        entries: For each of ``cells``, in order, the cell in the form in which a baseline stores it.
+        baseline: The baseline.
     """
     indices = matching.match_cells(entries, baseline.cells)
     candidates = matching.nearest_candidates(baseline.cells)

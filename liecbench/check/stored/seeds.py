@@ -38,10 +38,10 @@ class BoundVerdict:
         verdict: The verdict.
         bounds: The mean amount by which the results are worse, with confidence bounds; None if there is one seed, and
             its results differ from the baseline.
-        smallest_detectable: The amount above which the mean would have failed, with the same spread. Set only if the
-            bounds are inconclusive.
-        seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, with the same mean and spread.
-            Set only if the bounds are inconclusive, and if the number is at most ``MOST_SEEDS``.
+        smallest_detectable: The mean amount above which the verdict would be FAIL, if the spread over seeds stayed the
+            same. None unless the verdict is INCONCLUSIVE and there are ``bounds``.
+        seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, if mean and spread stayed the
+            same. None if ``smallest_detectable`` is None, or if the number is above ``MOST_SEEDS``.
     """
 
     verdict: Verdict

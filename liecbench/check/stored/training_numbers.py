@@ -21,7 +21,10 @@ _NAMES: Final = {"compression_error": "a compression error", "residual_norm": "a
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of a cell's metrics that are compared by a confidence interval; 0 with a single seed."""
+    """Return how many of ``METRICS`` are compared by a confidence interval: those that the baseline has for every seed.
+
+    Return 0 if there are fewer than two seeds, because one seed gives no interval. ``matches`` has one entry per seed.
+    """
     if len(matches) < 2:
         return 0
     return sum(all(_mean(match.baseline, metric) is not None for match in matches) for metric in METRICS)

@@ -17,10 +17,12 @@ def packed_bytes(count: int) -> int:
 
 
 def pack(positions: Tensor, chunk: int, packed: Tensor) -> None:
-    """Pack positions, on any device.
+    """Write each entry's position within its chunk to ``packed``, in 12 bits. The tensors may be on any device.
+
+    The chunk's number is not written: ``unpack`` derives it from the order of the entries.
 
     Args:
-        positions: The positions in the vector, int64 of shape ``[count]``.
+        positions: The positions of the entries in the vector, int64 of shape ``[count]``.
         chunk: The number of elements of a chunk, at most 4096.
         packed: Receives the bytes, uint8 of shape ``[packed_bytes(count)]``.
     """

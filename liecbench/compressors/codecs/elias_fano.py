@@ -51,10 +51,10 @@ class PositionCode:
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
-        """Encode the part p_first, p_first+1, … of the list of positions; separate calls may encode the other parts.
+        """Encode one part of the list of positions; separate calls may encode the other parts.
 
         Args:
-            positions: The positions in this part, int64.
+            positions: Consecutive positions of the list, int64.
             first: The index of the part's first position in the whole list, from 0.
             packed: Receives the encoded positions. It has ``nbytes`` bytes, which must be 0 before the first part is
                 encoded.

@@ -26,9 +26,9 @@ class Operations(Protocol):
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the sum of ``weight`` · C(v_i) over all payloads to ``out``, or add it to ``out`` if ``accumulate``.
+        """Decode all payloads, and write ``weight`` times the sum of the decoded vectors to ``out``.
 
-        See ``Compressor.sum_payloads``.
+        If ``accumulate``, add this product to ``out`` instead. See ``Compressor.sum_payloads``.
         """
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

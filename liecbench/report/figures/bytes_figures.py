@@ -16,8 +16,7 @@ _WHOLE_PAYLOAD: Final = "payload bytes of the whole training, sent and received 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure with one point per row: final test accuracy (y) against payload bytes of the whole training (x).
 
-    A line shows the Pareto front of the points with the same setting, such as the same link. Language models are left
-    out.
+    Each setting, such as a link, has a line: the Pareto front of the setting's points. Language models are left out.
     """
     return Figure(
         key="pareto",
@@ -34,7 +33,11 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return the figure of ``accuracy_against_bytes`` for language models, with the final test loss as y."""
+    """Return a figure with one point per row: final test loss (y) against payload bytes of the whole training (x).
+
+    A line shows the Pareto front of the points with the same setting, such as the same link. Only language models are
+    shown.
+    """
     return Figure(
         key="pareto-loss",
         title="Test loss against bytes",

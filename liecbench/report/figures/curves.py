@@ -1,4 +1,4 @@
-"""Figures with one point per epoch: accuracy or loss against epochs or tokens, time, bytes and energy."""
+"""Figures of accuracy, loss or perplexity against the epochs, tokens, seconds, bytes or joules of training so far."""
 
 import itertools
 import math
@@ -150,10 +150,10 @@ def _drawn_epochs(num_epochs: int) -> Iterator[int]:
 
 
 def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
-    """Return the curve of ``value`` against the accumulated ``cost``, as means over the row's completed cells.
+    """Return the curve of ``value`` against the total ``cost`` so far, each as a mean over cells of ``row``.
 
-    If no cell completed, the means are over all cells that have epochs. The curve ends at the last epoch that all of
-    these cells have finished.
+    The means are over the completed cells. If no cell completed, the means are over all cells that have epochs. The
+    curve ends at the last epoch that every averaged cell has finished.
     """
     name, setting = labels.curve(row)
     begun = [cell for cell in row.cells if cell.epochs]

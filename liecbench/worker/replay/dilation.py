@@ -1,4 +1,4 @@
-"""The choice of the slowdown of replayed ranks and their messages, so that this machine keeps up."""
+"""Choose by which factors a replay dilates time and shrinks messages, so that this machine keeps up."""
 
 import dataclasses
 import math
@@ -34,10 +34,10 @@ _MAX_ADDED_SHARE: Final = 0.05
 def estimated_slowdown(
     methods: Sequence[tuple[Cell, Collection[StepKind]]], profile: Profile, num_cpus: int
 ) -> Slowdown:
-    """Return the slowdown at which this machine is expected to keep up with all methods of a session.
+    """Return the dilation and the message divisor with which this machine should keep up with all methods of a session.
 
-    Message sizes are divided by a power of two: the smallest, from 1, with which a dilation of at most 16 suffices. If
-    none suffices, it is the power of two with the least dilation. The division makes no message smaller than 4 kB.
+    The divisors 1, 2, 4 and so on are tried, as long as no message becomes smaller than 4 kB. The first divisor that
+    needs a dilation of at most 16 is chosen. If no divisor does, the divisor that needs the least dilation is chosen.
 
     Args:
         methods: For each method, a cell with it and the method's step kinds. The cell's links must be shaped.
@@ -102,16 +102,17 @@ def _added_seconds(schedule: Schedule) -> float:
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
-    """Return the least dilation from ``at_least`` at which the processors keep up with the replay of a step.
+    """Return the least dilation, not below ``at_least``, at which the processors keep up with the replay of a step.
 
-    They keep up if the step takes at most dilation × ``cpu_seconds`` of CPU on all processors.
+    They keep up if the step is estimated to take at most dilation × ``cpu_seconds`` of CPU, summed over all processors.
+    If no dilation below ``MOST_DILATION`` suffices, the result is ``MOST_DILATION`` or larger.
 
     Args:
-        schedule: The messages of the step.
-        links: The links that are emulated.
-        cpu_seconds: CPU seconds per step that are available without dilation.
-        divisor: The factor by which real messages are smaller than those of ``schedule``.
-        at_least: The smallest dilation to return.
+        schedule: The messages of the step in the emulated training.
+        links: The links of the emulated training.
+        cpu_seconds: The CPU seconds that a step may use if the dilation is 1, summed over all processors.
+        divisor: The factor by which the messages of the replay are smaller than those of ``schedule``.
+        at_least: The lower limit of the result.
     """
     dilation = at_least
     while dilation < MOST_DILATION:
@@ -166,9 +167,10 @@ def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
 
 
 def raised(slowdown: Slowdown, share: float) -> Slowdown:
-    """Return ``slowdown`` with a dilation at which about 30 % of the processors' time should be used.
+    """Return ``slowdown`` with a dilation at which a replay uses about 30 % of the processors' time.
 
-    ``share`` is the share of the processors' time that was used with ``slowdown``.
+    The dilation is at most ``MOST_DILATION``. ``share`` is the share of the processors' time, above 0.3 and at most 1,
+    that a replay with ``slowdown`` used.
     """
     dilation = min(MOST_DILATION, math.ceil(slowdown.dilation * share / MAX_CPU_SHARE))
     return dataclasses.replace(slowdown, dilation=dilation)

@@ -107,7 +107,10 @@ class OtherLoad:
         self._load, self._own = CpuLoad.now(), _own_seconds()
 
     def share(self) -> float:
-        """Return the share of the processors, from 0 to 1, that other processes and other virtual machines used."""
+        """Return the share of processor time, from 0 to 1, that others have used since this object was created.
+
+        Others are other processes and other virtual machines.
+        """
         used, total = CpuLoad.now().cpu_seconds(self._load)
         return max(0.0, used - (_own_seconds() - self._own)) / total if total > 0 else 0.0
 
@@ -126,7 +129,7 @@ def _package_sha256() -> str:
 
 
 def _others_sha256(cell: Cell) -> list[str]:
-    """Return the SHA-256 of each file outside liecbench with the cell's model, dataset, method or compressor."""
+    """Return the SHA-256 of each file outside liecbench that defines a cell's model, dataset, method or compressor."""
     files = [file_sha256(cell.task.model.name), file_sha256(cell.task.dataset.name)]
     classes = [registry.load("algorithm", cell.algorithm.name)]
     if cell.compressor is not None:

@@ -49,7 +49,10 @@ class ReplayedAllReduces:
         ]
 
     def start_bucket(self, bucket: int) -> None:
-        """Start the all-reduces of bucket number ``bucket``, each after the previous one has ended."""
+        """Run the all-reduces of bucket number ``bucket`` one after the other, but do not wait for the last one.
+
+        ``finish`` waits for the last one.
+        """
         mine = [i for i, reduce in enumerate(self.schedule.all_reduces) if reduce.bucket == bucket]
         for index in mine:
             began = time.perf_counter()

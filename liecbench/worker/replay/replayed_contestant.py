@@ -106,7 +106,7 @@ class ReplayedContestant:
             yield _with_slowdown(record, self.stage.slowdown)
 
     def probe(self) -> list[Burst]:
-        """Replay a few steps of every kind, and return their measurements."""
+        """Replay two steps of each step kind, and return one ``Burst`` per kind: the measurements of all ranks."""
         return [self._burst(name, _PROBE_STEPS) for name in self.kinds]
 
     def trace(self, path: Path) -> str | None:

@@ -95,10 +95,8 @@ class ReplayedExchange:
         return traffic
 
     def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return this rank's messages in a gather, in which every rank sends to every other rank.
-
-        No message is decompressed before all have arrived.
-        """
+        """Return this rank's messages in a gather, in which every rank sends one message to every other rank."""
+        # A gather decompresses only when all messages have arrived: ``make`` does so.
         traffic = self._pull(call, times, shards, own)
         traffic.overlap = lambda: None
         return traffic

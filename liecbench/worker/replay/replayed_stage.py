@@ -24,11 +24,14 @@ from liecbench.worker.session_stage import Timed
 
 
 class ReplayedStage:
-    """A factory of contestants that replay a profile.
+    """A factory of a timing session's contestants (methods to time), which replay a profile instead of computing.
+
+    The constructor prepares the links, and chooses how much slower than the profile the contestants run. The
+    constructor is collective.
 
     Args:
-        session: The session.
-        found: The profile of the session's model, equal on all ranks.
+        session: The timing session.
+        found: The profile to replay and its hash, equal on all ranks.
         link: This rank's link.
         heartbeat: Called to signal that this rank makes progress.
     """
@@ -56,9 +59,10 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return the function that ``session_stage.Stage.compute_timer`` describes.
+        """Return a function that takes no arguments, and returns a second function. Nothing is measured.
 
-        The function measures nothing: the seconds that a contestant's step computes come from the profile.
+        The second function maps a contestant to the compute seconds of one of its steps, which come from the profile.
+        ``session_stage.Stage.compute_timer`` says how to use the two functions.
         """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]
@@ -100,7 +104,10 @@ class ReplayedStage:
         )
 
     def _measured_share(self, stage: Stage) -> float:
-        """Return the share of the processors that the busiest contestant uses, equal on all ranks. Collective."""
+        """Return the largest share of this machine's CPU time, from 0 to 1, that any contestant uses.
+
+        To measure it, replay a few steps of each contestant on ``stage``. Collective: all ranks return rank 0's number.
+        """
         self._link.shape()
         shares = []
         for contestant in self._session.contestants:

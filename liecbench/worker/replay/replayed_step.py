@@ -26,11 +26,11 @@ class ReplayedStep:
     """A step of one kind, ready to be replayed any number of times.
 
     Attributes:
-        schedule: The messages of all ranks in the step.
+        schedule: The step's calls and all-reduces. A call is a push, pull or gather of one compressed vector.
         work: This rank's seconds of computing in the step.
-        times: The times of each call's compressor, in the order of the schedule's calls.
-        exchange: Makes the calls.
-        all_reduces: Makes the all-reduces.
+        times: For each call of ``schedule``, in order, the seconds of each operation of the call's compressor.
+        exchange: Sends and receives the messages of a call.
+        all_reduces: Runs the step's all-reduces.
         pauses: Lets this rank sleep instead of computing.
         watch: Counts the step's bytes and messages, and times its work.
     """
@@ -44,12 +44,12 @@ class ReplayedStep:
     watch: Stopwatch
 
     def run(self) -> StepTimes:
-        """Replay the step. Collective.
+        """Replay the step, and return its times. Collective.
 
-        Each block is exchanged when its gradients are ready and the exchange before it is done. Then the rank sleeps
-        for the optimizer's step, and sends the messages that the method sends after a step. If these messages are
-        hidden behind later steps, the rank also sleeps for the computing of those steps, but the returned times do not
-        include it.
+        Each block is exchanged as soon as its gradients are ready and the previous exchange is done. After all blocks,
+        the rank sleeps for the optimizer's step. Then it sends the messages that the method sends after a step. Some
+        methods hide these messages behind the computing of later steps. In that case, the rank sleeps for that
+        computing at the same time, and the returned times exclude the seconds of the computing.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0
@@ -83,8 +83,8 @@ class ReplayedStep:
     def _make_last_calls(self, until: float) -> None:
         """Make the exchanges that follow the optimizer's step.
 
-        If later steps compute meanwhile, also sleep until that computing ends. It ends at the time ``until``, which is
-        in seconds of ``time.perf_counter``.
+        If the method hides these exchanges behind the computing of later steps, also sleep until the time ``until``, at
+        which this computing ends. ``until`` is in seconds of ``time.perf_counter``.
         """
         if not self.schedule.overlapped_steps:
             self._make_calls(None)

@@ -36,15 +36,16 @@ class WorkSeconds:
     def of(
         cls, profile: Profile, schedule: Schedule, *, batches: int, local: float, update: dict[str, Any] | None = None
     ) -> Self:
-        """Return the seconds of the work in a step, from a profile.
+        """Return the seconds that one rank computes in a step, according to a profile.
 
         Args:
             profile: The profile of the model.
-            schedule: The messages of the step; its blocks name the parameters that each block waits for.
+            schedule: The schedule of the step, which lists the parameters of each gradient block.
             batches: The number of minibatches whose gradients the step accumulates.
             local: Seconds of the method's own work in the step on one rank, without compression. They are divided among
                 the blocks in proportion to the number of parameters.
-            update: The optimizer's settings, as ``update_of`` returns them; None for those of the profile's task.
+            update: The optimizer's settings, as ``update_of`` returns them. If the profile has no times for these
+                settings, or if ``update`` is None, the times of the profile's own task are used.
         """
         one_pass = profile.forward.median + profile.backward.median
         last_begins = (batches - 1) * one_pass + profile.forward.median

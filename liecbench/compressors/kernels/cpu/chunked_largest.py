@@ -75,10 +75,11 @@ def _nonzero_words(words, found):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _collect(bits, bound, flags, found, places, magnitudes):  # type: ignore[no-untyped-def]
-    """Write the indices of the elements whose magnitude is at least ``bound`` to ``places``; return their number.
+    """Find the elements whose magnitude is at least ``bound``, and return their number.
 
-    The magnitudes go to ``magnitudes``. Both arrays are in the order of the indices. ``flags`` and ``found`` are
-    scratch memory.
+    The indices of these elements are written to ``places``, ascending, and their magnitudes to ``magnitudes``. ``bits``
+    has the elements, as float32 bits with sign. Magnitudes and ``bound`` are bits without sign. ``flags`` and ``found``
+    are scratch memory.
     """
     for i in range(bits.size):
         flags[i] = np.uint8(np.int32(bits[i] & _MAGNITUDE) >= bound)

@@ -11,11 +11,16 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
 def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
-    """Encode one part of a sorted list of positions p_0 < p_1 < …; ``positions`` is the part that starts with p_first.
+    """Encode one part of an ascending list of positions p_0 < p_1 < ….
 
-    The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` is set to
-    1. This is Elias–Fano code if ``spacing`` is 1, and a plain bitmap if ``spacing`` and ``width`` are 0. ``low`` and
-    ``bitmap`` must be 0 before the first part is encoded.
+    Args:
+        positions: The positions of the part.
+        first: The index j of the part's first position p_j in the whole list, from 0.
+        width: The number of lowest bits of each position that are written to ``low``.
+        spacing: 1 for Elias–Fano code; 0 for a plain bitmap, for which ``width`` must be 0, too.
+        low: Receives the lowest bits of p_j from bit ``width`` · j on. It must be 0 before the first part is encoded.
+        bitmap: Receives a 1 for p_j at bit (p_j >> ``width``) + ``spacing`` · j. It must be 0 before the first part is
+            encoded.
     """
     for i in range(positions.size):
         j = first + i

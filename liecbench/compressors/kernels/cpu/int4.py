@@ -59,7 +59,11 @@ def _unpack_add(packed, scale, low, high):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], u1[::1], i8, f8, f4[::1], b1)")
 def decode(scales, packed, group, weight, out, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
+    """Decode a message: write ``weight`` · scale · level of each element to ``out``.
+
+    If ``accumulate``, add the products to ``out`` instead. ``packed`` holds two levels per byte. Each run of ``group``
+    adjacent elements shares one of the ``scales``.
+    """
     for number in range(scales.size):
         start, end = number * group, min((number + 1) * group, out.size)
         middle = start + (end - start + 1) // 2

@@ -54,9 +54,10 @@ def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
 
 
 def _candidates(bits: Bits, num_kept: int) -> Positions | None:
-    """Return the positions of all magnitudes that reach a threshold, which is estimated from a sample.
+    """Return the positions, in ascending order, of at least the ``num_kept`` largest magnitudes.
 
-    Return None if there are fewer of them than ``num_kept``, or more than the buffer holds.
+    A magnitude is included if it reaches a threshold, which is estimated from a sample. Return None if the estimate is
+    bad: fewer than ``num_kept`` magnitudes reach the threshold, or many more than expected.
     """
     sample = bits[:: -(-bits.size // _SAMPLE)] & _MAGNITUDE
     expected = num_kept / bits.size * sample.size
@@ -139,10 +140,10 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Add to ``counts[b]`` the number of magnitudes of which one half of the bits has the value b.
+    """Count the magnitudes by the value b of one half of their bits: add each count to ``counts[b]``.
 
-    If ``upper`` is negative, the upper halves (15 bits) of all magnitudes are counted. Otherwise the lower halves (16
-    bits) are counted, but only of magnitudes whose upper half is ``upper``.
+    If ``upper`` is negative, count all magnitudes by their upper half (15 bits). Otherwise count by the lower half (16
+    bits), and only the magnitudes whose upper half is ``upper``. ``bits`` is the vector, float32 viewed as int32.
     """
     if upper < 0:
         for i in range(bits.size):

@@ -1,9 +1,10 @@
 """CPU kernels of QSGD. A vector is cut into buckets of 512 entries, each with its own norm and packed levels.
 
-The level of an entry is an integer from −s to s. It is stored as level + s, in ``width`` bits. A bucket of m entries is
-split into 8 columns of w = ⌈m/8⌉ adjacent entries. Word j joins the j-th entries of all 8 columns, with column 0 in the
-lowest bits. The payload holds byte 0 of all words of the bucket, then byte 1 of all words, and so on. In this layout
-every loop runs over adjacent elements and vectorises.
+The level of an entry is an integer from −s to s, where s is the argument ``largest_level`` of the kernels. The level is
+stored as level + s, in ``width`` bits. A bucket of m entries is split into 8 columns of ⌈m/8⌉ adjacent entries. The
+j-th levels of the 8 columns form word j, which has ``width`` bytes, with column 0 in the lowest bits. The packed bucket
+is byte 0 of all words, then byte 1 of all words, and so on. In this layout every loop runs over adjacent elements and
+vectorises.
 """
 
 import math
@@ -33,9 +34,10 @@ def _float64_square(value):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
-    """Return ‖v‖₂ of a bucket v of 512 entries as float32, clipped to the largest float32 if v is finite.
+    """Return the norm ‖v‖₂ of the 512 ``values`` v of a bucket, as float32.
 
-    ``eighths`` (64 float32 values) and ``buffer`` (8) are scratch memory.
+    If all values are finite but the norm exceeds the largest float32, return the largest float32. The call overwrites
+    ``eighths`` (64 float32 values) and ``buffer`` (8 float32 values), which are scratch memory.
     """
     halve_three_times(values, BUCKET // 8, _square, eighths)
     squares = np.float64(sum_of_64(eighths, buffer))

@@ -76,9 +76,9 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
 
-    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write the residual, that
-    is, ``values`` minus ``entries`` at ``positions``. The residual overwrites ``values`` if ``in_place``, else
-    ``residual``.
+    Entries beyond float32's range are clipped to that range. If ``has_residual``, also write the residual to
+    ``residual``, or to ``values`` if ``in_place``. The residual equals ``values``, except that ``entries`` are
+    subtracted at ``positions``.
     """
     finite, j = True, 0
     # Block by block: a block is checked and its entries are copied while it is in the cache.

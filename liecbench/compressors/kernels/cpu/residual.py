@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def residual_arguments(vector: Tensor, residual: Tensor | None) -> tuple[np.ndarray[tuple[int], Any], bool, bool]:
-    """Return the last three arguments of an encoding kernel: ``residual``, ``has_residual`` and ``in_place``.
+    """Return (``residual``, ``has_residual``, ``in_place``), the last three arguments of an encoding kernel.
 
-    ``in_place`` is True if the residual overwrites the vector. If ``residual`` is None, ``has_residual`` is False, and
-    ``vector`` is returned as the first argument, which the kernel then ignores.
+    If ``residual`` is None, ``has_residual`` is False, and the kernel ignores the other two values. Otherwise
+    ``in_place`` is True if ``residual`` and ``vector`` share their memory, so that the residual overwrites the vector.
     """
     # Kernels have a separate loop for in_place, because LLVM vectorises an in-place loop only if it uses one array.
     target = vector if residual is None else residual

@@ -46,10 +46,10 @@ def pack(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
 def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
-    """Pack the signs of ``values``, and write each value minus ``scale`` · sign, where the sign of ±0 is +1.
+    """Pack the signs of ``values`` into ``bits``, and write each value minus ``scale`` · sign to ``residual``.
 
-    The differences go to ``values`` itself if ``in_place``, else to ``residual``. Bit b of ``bits[j]`` is 1 if
-    ``values[8j + b]`` ≥ 0, else 0.
+    The sign is +1 if the value is ≥ 0, else −1. Bit b of ``bits[j]`` is 1 if the sign of ``values[8j + b]`` is +1, else
+    0. If ``in_place``, write the differences to ``values`` instead of ``residual``.
     """
     _pack_last_byte(values, bits)
     # The loop is called in two ways, because LLVM vectorises an in-place loop only if it uses a single array.

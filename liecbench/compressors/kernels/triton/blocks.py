@@ -75,11 +75,12 @@ def launch_sum(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` with ``arguments``, and the start and length of this program's block. Kernels call this function.
+    """Call ``body(*arguments, start, length)`` for the block of a vector that this program of a kernel handles.
 
-    The last block may be shorter. The length of all other blocks is a compile-time constant, so that Triton needs no
-    mask for their loads.
+    ``start`` is the index of the block's first element, and ``length`` the block's number of elements. The vector has
+    ``numel`` elements. ``length`` is ``block_size``, or less in the last block.
     """
+    # In all blocks but the last, the length is a compile-time constant, so that Triton needs no mask for the loads.
     start = tl.program_id(0).to(tl.int64) * block_size
     if start + block_size <= numel:
         body(*arguments, start, block_size)

@@ -98,11 +98,11 @@ def _add_at(  # type: ignore[no-untyped-def]
     spacing: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Add ``weight`` times each entry of this program's block to the element of ``out`` at the entry's position.
+    """Decode positions, and add ``weight`` times each entry to the element of ``out`` at the entry's position.
 
-    A block is a run of ``block_size`` bytes of the bitmap. Entry j belongs to the block that holds the j-th 1 bit,
-    counted from 0. ``ones_up_to[b]`` is the number of 1 bits from the start of the bitmap to the end of block b, so
-    ``ones_up_to[b − 1]`` is the index of the first entry of block b; for block 0 the index is 0.
+    ``PositionCode`` describes the code. ``low`` begins with the lowest ``width`` bits of every position. ``bitmap`` has
+    a 1 bit for each position. The j-th 1 bit, counted from 0, belongs to ``entries[j]``. Each program decodes a block
+    of ``block_size`` bytes of the bitmap. ``ones_up_to[b]`` is the number of 1 bits in blocks 0 to b.
     """
     block = tl.program_id(0).to(tl.int64)
     bit = block * (8 * block_size) + tl.arange(0, 8 * block_size)

@@ -21,11 +21,17 @@ def block_size_for(group: int) -> int:
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` for this program's block; called by kernels.
+    """Call ``body`` for the block of elements that this program handles.
 
-    ``body`` gets ``arguments``, ``block_size``, ``group``, the bytes of all scales, the index of the block's first
-    element, the number of the block's elements, and a constant: True if the block has ``block_size`` elements, as all
-    blocks but the last do. Such a block needs no mask.
+    The arguments of ``body`` are, in this order:
+
+    - the values in ``arguments``
+    - ``block_size``, the number of elements of a full block
+    - ``group``, the number of elements of a group
+    - the number of bytes of all scales
+    - the index of the block's first element
+    - the number of elements of the block
+    - a constant: True if the block is full. A full block needs no mask. Only the last block may be smaller.
     """
     start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
     if start + block_size <= numel:
@@ -56,7 +62,14 @@ def largest_bits(values):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def scale_for(largest, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the scale max|v| / ``largest_level`` of each row; ``largest`` has the bits of max|v| per row."""
+    """Return the float32 scale of each row: the row's largest magnitude ÷ ``largest_level``.
+
+    A scale between 0 and ``SMALLEST_SCALE`` is raised to ``SMALLEST_SCALE``.
+
+    Args:
+        largest: The largest magnitude of each row, as the int32 bits that ``largest_bits`` returns.
+        largest_level: The largest integer level, such as 127.
+    """
     exact = largest.to(tl.float32, bitcast=True).to(tl.float64) / largest_level
     return tl.where((exact > 0) & (exact < _SMALLEST_SCALE), _SMALLEST_SCALE, exact).to(tl.float32)
 

@@ -142,7 +142,11 @@ def _count_chosen(bits, numel, threshold, num_above, num_equal, block_size: tl.c
 def _count_chosen_in_block(  # type: ignore[no-untyped-def]
     bits, threshold, num_above, num_equal, block_size: tl.constexpr, start, length
 ):
-    """Write how many magnitudes of this program's block are above the threshold, and how many are equal to it."""
+    """Count the magnitudes in this program's block that are above ``threshold``, and those equal to ``threshold``.
+
+    Write the two counts of block b to ``num_above[b]`` and ``num_equal[b]``. ``bits`` holds float32 numbers as int32. A
+    magnitude is a number without its sign bit.
+    """
     index, block = tl.arange(0, block_size), tl.program_id(0)
     magnitude = tl.load(bits + start + index, mask=index < length, other=0) & 0x7FFFFFFF
     smallest = tl.load(threshold)

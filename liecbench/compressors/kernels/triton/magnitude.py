@@ -41,7 +41,7 @@ def root_mean_square(vector: Tensor, root: Tensor) -> None:
 
 
 def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = None) -> None:
-    """Compute max|v| and, unless ``copy`` is None, copy v in the same pass.
+    """Compute the largest magnitude max|v| of a vector v. Unless ``copy`` is None, copy v in the same pass.
 
     Args:
         vector: The vector v, float32 of shape ``[numel]``.

@@ -31,9 +31,9 @@ class QSGDOnGpu(Operations):
     compressor: QSGD
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the norm of each bucket and the randomly rounded levels to ``payload``.
+        """Write the norm of each bucket, and the randomly rounded level of each entry, to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``, where C is the compressor.
         """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())

@@ -104,9 +104,9 @@ def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.c
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each entry to ``out`` at the entry's position. No two positions may be equal.
+    """Add ``weight`` · ``entries[i]`` to ``out[positions[i]]``, for ``start`` ≤ i < ``start`` + ``length``.
 
-    ``length`` entries are added, from the index ``start``.
+    No two positions may be equal. ``length`` is at most ``block_size``.
     """
     number = tl.arange(0, block_size)
     position = tl.load(positions + start + number, mask=number < length, other=0)

@@ -37,9 +37,12 @@ def column_length(length):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def store_bytes(payload, length, byte):  # type: ignore[no-untyped-def]
-    """Write ``byte``, the packed signs of this program's group of ``length`` signs, to ``payload``.
+    """Write the packed signs of this program's group to ``payload``. Kernels call this function.
 
-    Kernels call this function.
+    Args:
+        payload: The bytes of the whole message.
+        length: The number of signs in the group.
+        byte: A vector of 256 packed bytes. The first ⌈``length``/5⌉ of them are written.
     """
     row = tl.arange(0, WIDTH)
     tl.store(_group_of(payload) + row, byte.to(tl.uint8), mask=row < column_length(length))
@@ -67,7 +70,13 @@ def load_columns(values, length):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def store_columns(values, length, columns):  # type: ignore[no-untyped-def]
-    """Undo ``load_columns``: write the ``length`` values in ``columns`` to ``values``; called by kernels."""
+    """Write ``length`` values to the memory at ``values``. Kernels call this function.
+
+    Args:
+        values: The address to write to.
+        length: The number of values.
+        columns: The values, as a tuple of 5 columns that is laid out as ``load_columns`` returns it.
+    """
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
         index = column * width + row
