@@ -64,7 +64,7 @@ class TrainingEvents(ABC):
         """
 
     def before_step(self) -> None:
-        """Complete the update of the gradients. Called before ``optimizer.step`` reads the gradients."""
+        """Do what must be done before ``optimizer.step`` reads the gradients; by default nothing."""
         return
 
     def restore_memories(self, parameters: list[Parameter]) -> None:

@@ -26,7 +26,7 @@ _LEAST_SPREAD: Final = 0.01
 
 
 def fit_costs(steps: Sequence[MeasuredStep], predictor: StepPredictor, start: TransportCosts) -> TransportCosts:
-    """Return the transport's constants with which predictions have the least mean absolute relative error.
+    """Return the transport's constants with the least mean of |log(predicted ÷ measured)| over ``steps``.
 
     The search is a coordinate descent: each sweep optimises one constant after the other.
 

@@ -88,7 +88,7 @@ def step_work(
         schedule: The messages of all ranks, recorded for the parameters of ``profile``.
         profile: The model's times.
         times_of: The times of each compressor of ``schedule``. The key is ``repr(compressor)``.
-        bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
+        bucket_bytes: The size up to which DDP fills its buckets; None for DDP's defaults, ``whole`` for one bucket.
         local_seconds: Seconds per step of the method's own work on one rank (see ``MethodTimes``); None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
         update: The task's fields that choose the optimizer; None for the optimizer of the profile's task.

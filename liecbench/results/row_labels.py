@@ -118,7 +118,7 @@ def provenance(rows: Sequence[Row]) -> str:
     - ``not trained``: Only steps of a profile were timed.
     - ``estimated``: The ranks' processes, and not the kernel, limited the rate of messages.
     - ``composed``: An earlier version of liecbench computed the times from a sample of timed steps.
-    - ``in part``: The other words hold only for some of the rows.
+    - ``in part``: None of the other words holds for some of the rows.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))

@@ -75,7 +75,8 @@ class _Context:
         link: This rank's link.
         writer: Writer of records and events on rank 0; None on other ranks.
         trace: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs. It is None on all ranks but one of a machine, and without GPUs.
+        sampler: Sampler of this machine's GPUs. One rank per machine has a sampler; None on the machine's other ranks,
+            and if the ranks train on CPUs.
     """
 
     directory: Path

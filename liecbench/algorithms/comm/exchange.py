@@ -116,7 +116,8 @@ class Exchange(ABC):
             ``out``.
 
         Raises:
-            NonFiniteMessageError: If a message is not finite, under the same conditions as in ``pull``.
+            NonFiniteMessageError: On every rank, if a message is not finite. Over NCCL, ``gather`` raises nothing: the
+                algorithm raises an error one step later.
         """
 
     @abstractmethod
