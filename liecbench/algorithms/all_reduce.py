@@ -155,10 +155,10 @@ class BucketedAllReduce(Algorithm):
             self._step_bytes = 0
 
     def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
-        """Make the step fail if an all-reduced bucket is not finite.
+        """Check that an all-reduced bucket is finite. If it is not, ``optimizer.step`` raises NonFiniteError.
 
-        Every rank fails alike, because all hold the same values. The error message names ``dtype``, the type of the
-        all-reduced values.
+        All ranks raise the error in the same step, because all hold the same values. ``step`` and ``dtype``, the type
+        of the all-reduced values, are for the error message.
         """
         message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
         if reduced.is_cuda:

@@ -129,7 +129,10 @@ class BlockAlgorithm(Algorithm):
         return block.gradient
 
     def before_reduce(self, block: Block) -> None:
-        """Prepare the memories of a block. Called before ``reduce``; it must not send anything."""
+        """Change a block's memories just before ``reduce`` is called for the block. By default, do nothing.
+
+        An override must not send messages.
+        """
         return
 
     def scratch(self, numel: int) -> Tensor:

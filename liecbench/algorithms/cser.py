@@ -57,7 +57,14 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     error = WorkerMemory()
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why CSER cannot use the optimizer; None for SGD, whose steps are linear in the updates."""
+        """Return None for SGD. For any other optimizer, return the reason why CSER cannot use the optimizer.
+
+        CSER needs an optimizer whose steps are linear in the update.
+
+        Args:
+            name: The lower-case name of the optimizer's class in torch, such as ``sgd``.
+            options: Not used.
+        """
         if name == "sgd":
             return None
         return (

@@ -78,10 +78,10 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab.transpose(1, 2).contiguous(), left.T, right))
 
     def _views(self, values: Tensor, coefficients: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return views of the matrix ``values`` and of ``coefficients``, each cut into slabs of whole rows of chunks.
+        """Return the slabs of the matrix ``values`` and, in the same order, the slabs of ``coefficients``, as views.
 
-        For a slab of R rows of C chunks, the view of ``values`` has the shape [R, height, C, width], and that of
-        ``coefficients`` the shape [R, C, height, width].
+        The chunks form a grid with C chunks per row. A slab has the chunks of R adjacent rows of the grid. Its view of
+        ``values`` has the shape [R, height, C, width], and its view of ``coefficients`` [R, C, height, width].
         """
         across = self.columns // self.width
         most = _SLAB_NUMEL_ON_GPU if values.is_cuda else _SLAB_NUMEL_ON_CPU
@@ -90,9 +90,12 @@ class ChunkedDct:
         return matrices, coefficients.view(-1, across, self.height, self.width).split(rows)
 
     def _multiplied(self, slab: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """Return ``left`` · chunk · ``right`` for each chunk of ``slab``, in the shape of ``slab``.
+        """Return the matrix product ``left`` · chunk · ``right`` for each chunk of ``slab``, in the shape of ``slab``.
 
-        ``slab`` is contiguous. Its R rows of C chunks have the shape [R, height, C, width].
+        Args:
+            slab: R rows of C chunks, contiguous, of shape [R, height, C, width].
+            left: A matrix of shape [height, height].
+            right: A matrix of shape [width, width].
         """
         if self.height > 1:
             slab = torch.matmul(left, slab.view(len(slab), self.height, -1)).view_as(slab)

@@ -23,9 +23,9 @@ from liecbench.compressors.identity import Identity
 class LIEC(ErrorFeedback, PeriodicAveraging):
     """Local immediate error compensation (arXiv 2402.11857, algorithm 1): u_i = C(mean(C(g_i)) + e) + g_i − C(g_i).
 
-    C is the compressor, g_i worker i's gradient, u_i its update, and e the server's error memory. Every
-    ``average_period`` steps gradients and models are averaged in full precision. The update of such a step contains all
-    of e, and e becomes 0.
+    C is the compressor, g_i worker i's gradient, u_i worker i's update, and e the server's error memory. After a step,
+    e is the error that C made on mean(C(g_i)) + e. Every ``average_period`` steps, an averaging step sends everything
+    in full precision: u_i = mean(g_i) + e, e becomes 0, and the models are averaged after the optimizer's step.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

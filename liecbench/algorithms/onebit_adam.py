@@ -65,9 +65,9 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of uncompressed steps at the start.
+        """The number of uncompressed steps at the start of training: ``freeze_step``.
 
-        It is 1 while ``freeze_step`` is a fraction of a run of unknown length.
+        If ``freeze_step`` is a fraction of the run's steps, the number is 1 until ``set_run_length`` is called.
         """
         return self._num_warmup_steps or 1
 
@@ -103,7 +103,10 @@ class OneBitAdam(ServerAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the next step. ``compression_error`` uses that step's compressor; the first steps have none."""
+        """The number of the next step, counted from 0. ``compression_error`` measures the compressor of this step.
+
+        If the step does not compress, ``compression_error`` returns None.
+        """
         return self.step
 
     def push_compressor(self, step: int) -> SignL2 | None:

@@ -22,19 +22,20 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 
 
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
-    """Return the torch optimizers in ``given`` that run hooks before and after each step.
+    """Return the torch optimizers in ``given`` that run step hooks, and the optimizers inside these optimizers.
 
     Args:
         given: An optimizer, an object that wraps an optimizer in an attribute, or a list of either.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        For each optimizer, wrapped optimizers included: the innermost optimizers that it wraps, as those in SAM, or the
-        optimizer itself if it wraps none.
+        A dict from each optimizer to the set of the innermost optimizers inside it, such as the base optimizer of SAM.
+        If an optimizer wraps no other one, its set has only the optimizer itself.
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS or has no parameter of the model.
+        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer in ``given`` has none of
+            ``parameters``.
     """
     items = _items(given)
     if not items:

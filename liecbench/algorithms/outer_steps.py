@@ -59,7 +59,7 @@ class OuterSteps(OuterModel):
 
     @property
     def average_period(self) -> int:
-        """The number of steps after which step kinds repeat."""
+        """The number of steps after which the cycle of step kinds starts again: ``sync_every``."""
         return self.sync_every
 
     @property

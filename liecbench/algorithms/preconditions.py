@@ -58,7 +58,13 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
 
 
 def refuse_sparse_gradients(ddp: DistributedDataParallel, named: Iterable[tuple[str, Parameter]], method: str) -> None:
-    """Raise ValueError if a ``named`` parameter has sparse gradients; ``method`` is a name for the message."""
+    """Raise ValueError if a parameter in ``named`` has sparse gradients.
+
+    Args:
+        ddp: The module whose embeddings with ``sparse=True`` are searched for the parameters.
+        named: The parameters, each as (name, parameter).
+        method: The name of the method for the message.
+    """
     for name in sparse_parameters(ddp, named):
         raise ValueError(
             f"parameter {name} has sparse gradients (an embedding with sparse=True), and {method} exchanges dense "

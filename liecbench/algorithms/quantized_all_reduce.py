@@ -1,4 +1,7 @@
-"""Quantized all-reduces in two hops, ``int8_allreduce`` and ``int4_allreduce``: CSGD with sharded servers."""
+"""The methods ``int8_allreduce`` and ``int4_allreduce``: all-reduces in two hops, each of which sends quantized values.
+
+Both methods are ``csgd`` with sharded servers and a fixed compressor.
+"""
 
 from typing import ClassVar
 

@@ -16,12 +16,17 @@ from liecbench.compressors.chunked_top_k import ChunkedTopK
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class SparseLoCo(OuterSteps):
-    """SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706): every worker sends its message to all others.
+    """SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706): every worker sends its message to all others, without a server.
 
-    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i. The worker compresses p_i = Δ_i +
-    ``error_decay`` · e_i, each parameter tensor by itself, and e_i ← p_i − C(p_i). The outer step is θ̄ ← θ̄ − η ·
-    mean(C(p_i)); θ_i ← θ̄, where η is ``outer_lr``. There is no server. C is the compressor ``chunked_top_k``: 112
-    bytes per 4096 entries, and 16 per tensor.
+    θ̄ is the outer model, common to all workers. Worker i has a local model θ_i and an error memory e_i. After
+    ``sync_every`` local steps:
+
+    - Worker i computes its pseudo-gradient Δ_i = θ̄ − θ_i.
+    - Worker i compresses p_i = Δ_i + ``error_decay`` · e_i, each parameter tensor by itself, and sends C(p_i).
+    - Worker i keeps the error: e_i ← p_i − C(p_i).
+    - Outer step: θ̄ ← θ̄ − ``outer_lr`` · mean(C(p_i)), then θ_i ← θ̄. ``outer_momentum`` adds momentum.
+
+    C is the compressor ``chunked_top_k``. With its defaults, a tensor of n entries takes about 112 · n/4096 + 16 bytes.
 
     If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
 

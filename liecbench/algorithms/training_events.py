@@ -91,7 +91,10 @@ class TrainingEvents(ABC):
         self.clock.synchronize()
 
     def complete_spans(self) -> None:
-        """Complete the trace spans of all past steps, without waiting for messages in the background."""
+        """Wait until ``tracer`` has the spans (timed pieces of work) of all past steps.
+
+        The spans of messages that are still under way in the background are left out.
+        """
         self.synchronize()
 
     def on_forward(self) -> None:

@@ -28,8 +28,8 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same for a single message over an unshaped link: the machine's own time, which is
-        also part of ``"seconds"``.
+        ``"unshaped_seconds"``: for each repeat, the seconds from sending a single message over an unshaped link to its
+        arrival. This is the time of the machine itself, which is also part of ``"seconds"``.
         ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]

@@ -1,4 +1,4 @@
-"""The result of a microbenchmark: a row of measured times and their physical limit for each operation."""
+"""The result of a microbenchmark: one row per operation, with the measured and the least possible time."""
 
 from dataclasses import dataclass
 

@@ -44,14 +44,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Evidence of a paired comparison for two claims.
+    """Evidence of a paired comparison for two claims on how much slower side B is than side A.
 
-    An E-value is computed after each pair, and the largest one so far is kept. An E-value of 1 is no evidence for the
-    claim, and a larger one is stronger evidence.
+    An E-value is computed for each claim after each pair, and the largest one so far is kept. An E-value of 1 is no
+    evidence for the claim, and a larger one is stronger evidence.
 
     Attributes:
-        slower: The largest E-value for the claim that B is slower than A by more than the tolerance.
-        within: The largest E-value for the claim that B is slower than A by less than the bound.
+        slower: The largest E-value for the claim that B is slower by more than ``StoppingRule.tolerance``.
+        within: The largest E-value for the claim that B is slower by less than ``StoppingRule.bound``.
     """
 
     slower: float

@@ -37,7 +37,11 @@ def theory(
     output: Annotated[TheoryFormat, typer.Option("--format", help="How to print it.")] = TheoryFormat.TABLE,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate methods in one process on functions whose gradient is known: linear speed-up, and stable rates."""
+    """Simulate methods in one process on functions whose gradient is known.
+
+    For each number of workers, a study measures either the square norm of the gradient that noise causes near the
+    minimum, or the largest stable learning rate.
+    """
     import torch
 
     from liecbench.report import theory_page

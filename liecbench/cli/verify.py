@@ -1,4 +1,7 @@
-"""The command ``liecbench verify``: check that a results directory is not damaged, or copy its whole cells."""
+"""The command ``liecbench verify``: check a results directory for damage and, with an option, copy its whole cells.
+
+A cell is whole if none of its records is missing, damaged or out of place.
+"""
 
 import json
 import shlex
@@ -64,7 +67,7 @@ def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
 
 
 def _report(found: "Verification") -> list[str]:
-    """Return the lines to print: the ledger's damaged lines and cells, and then the numbers of lines and cells."""
+    """Return the lines to print: damaged lines, cells that are not whole, notes, and the numbers of lines and cells."""
     damage = found.damage
     lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
     lines += [f"more damaged lines: {len(damage) - _MOST_SHOWN}"] if len(damage) > _MOST_SHOWN else []

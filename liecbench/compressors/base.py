@@ -199,12 +199,12 @@ class Compressor(ABC):
 
     @abstractmethod
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · C(v) to ``out``, or add it to ``out`` if ``accumulate``.
+        """Decode a message to C(v), the vector that the message stands for, and write ``weight`` · C(v) to ``out``.
 
         Args:
-            payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
-            out: Receives the result, float32 of shape ``[numel]``. It is not initialised unless ``accumulate``.
-            accumulate: Whether to add to ``out`` instead of overwriting ``out``.
+            payload: The message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
+            out: Receives the result, float32 of shape ``[numel]``. It may be uninitialised if ``accumulate`` is False.
+            accumulate: Whether to add the result to ``out`` instead of overwriting ``out``.
             weight: The factor that multiplies C(v).
         """
 

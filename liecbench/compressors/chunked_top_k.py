@@ -35,7 +35,12 @@ class Layout:
     code_bytes: int
 
     def split(self, payload: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return views of the parts of a payload: values or codebook (float32), positions (uint8) and codes (uint8)."""
+        """Return (values, positions, codes): views of the three parts of a payload.
+
+        - ``values`` (float32): the codebook if values are sent in 2 bits, else the kept values.
+        - ``positions`` (uint8): the packed positions of the kept entries.
+        - ``codes`` (uint8): the packed 2-bit codes; empty if there is no codebook.
+        """
         values, positions, codes = payload.split([self.value_bytes, self.position_bytes, self.code_bytes])
         return values.view(torch.float32), positions, codes
 

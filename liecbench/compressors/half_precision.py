@@ -16,8 +16,8 @@ class _HalfPrecision(Compressor):
 
     Attributes:
         is_float16: True for float16, False for bfloat16.
-        infinity_code: The 16 bits that encode infinity, as an integer. The codes of NaN are larger if the sign bit is
-            ignored.
+        infinity_code: The 16 bits that encode +infinity, as an integer. Without their sign bits, the codes of finite
+            values are smaller, and the codes of NaN are larger.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("half_precision", "residual")

@@ -46,7 +46,10 @@ class BaselineChoice:
 
     @property
     def text(self) -> str:
-        """The baseline in words: ``ddp``, or with ``fixed``, say, ``liec with workers 2`` or ``psgd per_tensor``."""
+        """The baseline in words: the algorithm's name, such as ``ddp``, and then all values of ``fixed``.
+
+        Examples are ``liec with workers 2`` and, for ``per_tensor: true``, ``psgd per_tensor``.
+        """
         switched_on = [name for name, value in self.fixed.items() if value is True]
         others = [option_label(name, value) for name, value in self.fixed.items() if value is not True]
         name = " ".join([self.algorithm, *switched_on])

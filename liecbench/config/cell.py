@@ -103,9 +103,10 @@ class Cell(Model):
         return self.task.profile is None
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return a copy with scaled link rates, marked as added to narrow a break-even.
+        """Return a copy of the cell with scaled link rates, for a cell that a run adds to narrow a break-even.
 
-        All rates are multiplied by one factor, so that the up rate of the default link becomes ``bits_per_second``.
+        All rates are multiplied by one factor, so that the up rate of the default link becomes ``bits_per_second``. The
+        copy's ``added_rate`` is True.
         """
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 

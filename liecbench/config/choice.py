@@ -17,14 +17,12 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 
 
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
-    """Return the options in ``choice`` that later versions of liecbench added, such as ``per_tensor`` of ``psgd``.
-
-    A choice has such an option only if the option's value is not the default. The option is then part of the method's
-    name.
+    """Return the names of the options in ``choice`` that a method's name must contain, such as ``per_tensor``.
 
     Args:
-        choice: An algorithm or compressor in a cell's spec.
+        choice: An algorithm or compressor as a cell's spec has it, such as ``{"name": "psgd", "per_tensor": True}``.
     """
+    # Later versions of liecbench added these options. A spec has one only if its value is not the default.
     return {option for option in choice if (choice["name"], option) in _LATER_OPTIONS}
 
 

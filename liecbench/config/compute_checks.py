@@ -115,7 +115,17 @@ def check_timing_only(document: Document, scenario: Scenario) -> None:
 
 
 def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Raise ScenarioError if a cell's profile has no times of its compressor, or its steps have several minibatches."""
+    """Check that a cell whose task is a profile can be replayed from the profile.
+
+    Args:
+        document: The scenario file, for the error.
+        point: The cell's point of the matrix.
+        cell: The cell.
+
+    Raises:
+        ScenarioError: If the cell's method takes several minibatches per step, or if the profile lacks times of a
+            compressor that the method uses.
+    """
     if (batches := make_algorithm(cell).batches_per_step) > 1:
         message = (
             f"{cell.algorithm.name} takes {batches} minibatches per step, and a task with a profile compares steps"

@@ -7,17 +7,18 @@ from liecbench.config.cell import Cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One cell that is still to be trained or timed. Training goes on after the last recorded epoch.
+    """One cell that is still to be trained or timed.
 
-    If the job only times the cell, both hashes are those of the cell whose training provides the losses.
+    If only the cell's steps are timed, another cell is trained for the losses. The two hashes are then those of the
+    other cell.
 
     Attributes:
-        cell: The cell to run.
+        cell: The cell to train or time.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The recorded hash of the data of the training so far; None if no hash is recorded.
-        model_sha256: The recorded hash of the file with the user's model of the training so far; None if no hash is
-            recorded, as for a built-in model.
+        data_sha256: The hash of the data of the training so far; None if no hash is recorded.
+        model_sha256: The hash of the user's model file in the training so far; None if no hash is recorded, as for a
+            built-in model.
     """
 
     cell: Cell

@@ -18,9 +18,12 @@ _FEW_PARAMETERS = 20_000_000
 
 
 def try_forward(task: Task) -> "base.Task":
-    """Build a task, run a forward pass of the task's model, and return the task.
+    """Build the task that ``task`` describes, run a forward pass of the model on one batch, and return the built task.
 
     A large model runs on meta tensors, which use no memory. A small model runs on the CPU, which is faster.
+
+    Raises:
+        WorkloadError: If the task cannot be built, or if the model does not fit the data.
     """
     import torch
 
@@ -106,7 +109,7 @@ def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
 def _try_evaluation(task: Task, made: "base.Task") -> None:
     """Raise WorkloadError if the model cannot take a batch in eval mode.
 
-    As in an evaluation, gradients are off, unless the test inputs have ``requires_grad`` set.
+    Autograd records the forward pass only if the test inputs have ``requires_grad`` set.
     """
     import torch
 

@@ -1,4 +1,7 @@
-"""Suggest, for an error message, how to write a value that has the wrong type: 1000 for 1_000, true for yes."""
+"""Guess the value that a user meant, to suggest it in an error message.
+
+The guess is a number, such as 1000 for ``1_000``, or a boolean, such as true for ``yes``.
+"""
 
 import re
 from typing import Final

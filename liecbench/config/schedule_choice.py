@@ -65,8 +65,9 @@ class Milestones(WarmUp):
 class Cosine(WarmUp):
     """A schedule that lowers the learning rate to 0 as a cosine does.
 
-    With ``every: step`` the cosine begins after the warm-up. With ``every: epoch`` it begins in the first epoch, and
-    the rate changes once per epoch, as with ``schedule: cosine``.
+    If ``every`` is ``step``, the cosine begins after the warm-up, and falls at each step. If ``every`` is ``epoch``,
+    the cosine begins in the first epoch, falls once per epoch, and is multiplied by the factor of the warm-up. The text
+    ``schedule: cosine`` is short for ``every: epoch`` without a warm-up.
     """
 
     name: Literal["cosine"] = Field(description="the learning rate falls to 0 as a cosine does")

@@ -52,7 +52,10 @@ def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetail
 
 
 def _key_remedy(path: Key, key: str) -> str:
-    """Return advice on ``key``, unknown in the section at ``path``: the section where it belongs, or a similar key."""
+    """Return advice on ``key``, which is no valid key of the section at ``path``.
+
+    The advice is the section where the key belongs, a key that is probably meant, or the list of valid keys.
+    """
     in_task = path[-1:] == ("task",)
     if (not path or in_task) and key in AXES:
         return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"

@@ -33,7 +33,7 @@ CoreLoader.yaml_implicit_resolvers = {None: list(_FORMS.items()), "<": [(_MERGE,
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which quotes a string if readers of YAML 1.1 or of YAML 1.2 would not read it as text."""
+    """PyYAML's safe dumper, which quotes strings that YAML 1.1 or 1.2 would read as another type, such as ``yes``."""
 
 
 _Dumper.yaml_implicit_resolvers = {**yaml.SafeDumper.yaml_implicit_resolvers, None: list(_FORMS.items())}

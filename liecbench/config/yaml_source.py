@@ -168,10 +168,16 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """Return the document with one ``--set PATH=VALUE`` applied, given ``PATH=VALUE`` as ``assignment``.
+    """Return the document after the option ``--set PATH=VALUE`` has set the value at PATH.
 
-    Later errors about VALUE start with ``--set PATH=VALUE`` instead of a line and column. Raises ScenarioError if the
-    assignment cannot be applied.
+    Errors about the new value start with ``--set PATH=VALUE`` instead of a file, line and column.
+
+    Args:
+        document: The document, which stays unchanged.
+        assignment: The text ``PATH=VALUE``, such as ``task.epochs=2``.
+
+    Raises:
+        ScenarioError: If the assignment cannot be applied.
     """
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"

@@ -38,9 +38,9 @@ def main() -> None:
 
 
 def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
-    """Return ``asked_seconds`` and ``measured_seconds``: the round trips requested of the delay line and measured.
+    """Return the requested and the measured round trip of the delay line: ``asked_seconds`` and ``measured_seconds``.
 
-    If the delay line cannot run, return only ``reason``, a text.
+    If the delay line cannot run, return a dict with only ``reason``, a text.
     """
     if reason := link.delay_line_refusal():
         return {"reason": reason}
@@ -55,14 +55,16 @@ def _has_netem() -> bool:
 
 
 def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool:
-    """Return True if the kernel has a queueing discipline, such as netem. To find out, add it to an interface.
+    """Return True if the kernel has a queueing discipline, which this function adds to an interface as a test.
+
+    The discipline is added below the interface's token bucket, and is not removed.
 
     Args:
         route: A netlink socket in the namespace of the interface.
         interface: Index of an interface whose root is a token bucket with the handle ``1:``, as after
-            ``WorkerLink.measure``. The discipline is added below the token bucket, and is not removed.
-        kind: Name of the discipline.
-        options: Options of the discipline.
+            ``WorkerLink.measure``.
+        kind: Name of the discipline, such as ``netem``.
+        options: Options of the discipline, such as ``delay=1000`` (microseconds).
 
     Raises:
         NetlinkError: If the kernel has the discipline, but refuses to add it.

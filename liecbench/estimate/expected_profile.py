@@ -20,7 +20,7 @@ class ExpectedProfile:
         source: The profile's origin, in words.
         unmeasured: The cells whose methods have only stand-in times in ``profile``. The session measures these methods
             first.
-        is_new: True if the session also measures the model's steps.
+        is_new: True if all times in ``profile`` are stand-ins. The session then first measures the model's steps, too.
     """
 
     profile: Profile
@@ -45,8 +45,9 @@ class ExpectedProfiles:
     def of(self, session: Session) -> ExpectedProfile:
         """Return the profile that a session will replay.
 
-        If the times of a method, or the whole profile, are not measured yet, stand-in times take their place. They are
-        assumed or, in the case of steps and compressors, measured briefly on this machine's CPU.
+        A profile that the scenario names is returned unchanged. In all other profiles, stand-in times take the place of
+        times that no session has measured. The stand-ins for the model's passes and for compressors are measured
+        briefly on this machine's CPU, and all others are assumed. On a GPU without any profile, all times are 0.
 
         Raises:
             LiecbenchError: If a profile cannot be read, or if the model has more parameters than a profile may have.

@@ -27,7 +27,10 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the mean number of other processes that computed in the last minute; 0 if this number is small."""
+    """Return the number of other processes that compute: the load average of the last minute.
+
+    Return 0 if the load average is below ½ or unknown.
+    """
     try:
         load = os.getloadavg()[0]
     except OSError:

@@ -28,7 +28,11 @@ _LOOPBACK: Final = LinkMap(default=Link(up_bits_per_second=20 * 10**9, down_bits
 
 
 def replayed_kinds(cell: Cell, profile: Profile) -> "Mapping[str, StepKind]":
-    """Return the kinds of steps that a session replays for a cell's method, by name."""
+    """Return the step kinds of a cell's method by name, such as ``averaging``.
+
+    A step kind has the messages of all ranks, the kind's share of all steps, and the seconds that one rank works
+    according to ``profile``.
+    """
     from liecbench.worker.replay.step_kinds import step_kinds
 
     algorithm = make_algorithm(cell)

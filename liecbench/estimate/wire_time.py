@@ -62,10 +62,10 @@ def _waiting_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def _trip_seconds(cell: Cell) -> float:
-    """Return the seconds of a message besides its transfer: the delay of the sender's link plus the receiver's.
+    """Return the delay of one message, in seconds: the delay of the sender's link plus that of the receiver's link.
 
-    With servers, return the longest such sum, because a server waits for all workers. In a ring, return the mean,
-    because the messages visit every worker.
+    If there are servers, return the longest delay between a server and another worker, because a server waits for all
+    workers. In a ring, return the mean delay, because messages visit every worker. Return 0 if there is one worker.
     """
     delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
     if cell.workers < 2:

@@ -70,7 +70,7 @@ def _groups(proc: Path, controller: str) -> Iterator[tuple[Path, int]]:
 
 
 def _mounts(proc: Path) -> dict[str, Path]:
-    """Return the mount point of each controller of cgroup version 1, by name, and of version 2 under the key ""."""
+    """Return the mount points of cgroups. The key is "" for version 2, and a controller, such as cpu, for version 1."""
     found: dict[str, Path] = {}
     for line in _lines(proc / "self" / "mounts"):
         _, place, kind, options, *_ = line.split()

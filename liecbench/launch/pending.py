@@ -77,13 +77,16 @@ def jobs_left(
 def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision: float = 0.02) -> Iterator[Settled]:
     """Yield the final status of each cell with ``timing: interleaved`` that needs no timing session.
 
-    Call this when all trainings have ended. If the training that gives a cell's losses failed or diverged, the cell has
-    the status of that training. A cell is completed if a cell with equal step times, such as one that differs only in
-    the seed, was timed precisely enough before.
+    Cells that are done (see ``jobs_left``) are left out. Call this function when all trainings have ended. There are
+    two reasons why a cell needs no session:
+
+    - The training that gives the cell's losses failed or diverged. The cell gets the status of the training.
+    - A cell with equal step times, such as the same cell with another seed, was timed before, in a session that aimed
+      at ``precision`` or a narrower interval. The status is then ``completed``.
 
     Args:
         cells: All cells of a run.
-        done: The state of the cells in the results directory.
+        done: The results in the results directory, by cell id.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     timed = _timed(done, precision)
@@ -172,7 +175,10 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
 
 
 def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
-    """Return the training that provides the losses of ``cell``; None if it has no record, or if nothing is trained."""
+    """Return the result of the training that provides the losses of ``cell``.
+
+    Return None if ``done`` lacks this training, or if ``cell`` only times the steps of a profile.
+    """
     return done.get(cell.trajectory.id) if cell.is_trained else None
 
 

@@ -113,9 +113,7 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If the launch dies, record cells as failed.
-
-    These are the cells of the method that was being timed or, if none was timed yet, all cells of the launch.
+    """Run the timing sessions of a launch. If the launch dies, record a failure for each unfinished job in ``_lost``.
 
     Args:
         launch: The launch.

@@ -40,7 +40,7 @@ class Isolation:
     """Settings of the namespaces and the network that a supervisor creates for a launch.
 
     Attributes:
-        parent: PID of the supervisor's parent. When this process dies, the supervisor dies, too.
+        parent: PID of the supervisor's parent. When the parent dies, the kernel kills the supervisor.
         events: file descriptor of the write end of the pipe for events.
         num_links: the number of virtual Ethernet links, one per rank; if 0, the ranks use the loopback.
         isolate: if false, the supervisor creates nothing, and the launch stays in the machine's own namespaces.

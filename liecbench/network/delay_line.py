@@ -58,7 +58,7 @@ class DelayLine:
         self._ready.register(listener, select.EPOLLIN)
 
     def run(self) -> NoReturn:
-        """Delay frames and answer ranks until this process is killed."""
+        """Emulate the links until this process is killed: delay frames, and carry out the requests of ranks."""
         while True:
             is_busy = self._move_frames() if self._limited else False
             self._wait(is_busy=is_busy)

@@ -106,7 +106,10 @@ class WorkerLink:
         self._delay_line.lift()
 
     def tally(self) -> LinkTally:
-        """Return the counts that the process that emulates links has for all ranks so far, such as lost segments."""
+        """Return the counts of the delay line, such as lost segments, for all ranks since the delay line started.
+
+        The delay line is the process that emulates links.
+        """
         return self._delay_line.tally()
 
     def wire_bytes(self) -> tuple[int, int]:

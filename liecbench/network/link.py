@@ -67,7 +67,11 @@ class Link:
         return up if up == down and not more else {**rates, **more}
 
     def delay_texts(self) -> tuple[str, str]:
-        """Return the delay as text, and the round trip between two workers with this link, which is four delays."""
+        """Return two texts: the delay, such as ``delay 10ms±2ms``, and the round trip, such as ``round trip 40ms``.
+
+        The round trip is between two workers that each have such a link. It takes four delays, because a message passes
+        both links on each way.
+        """
         jitter = f"±{DELAY.format(self.jitter_seconds)}" if self.jitter_seconds else ""
         return f"delay {DELAY.format(self.delay_seconds)}{jitter}", f"round trip {DELAY.format(4 * self.delay_seconds)}"
 

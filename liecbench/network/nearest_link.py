@@ -75,7 +75,7 @@ def _as_mapping(text: str) -> str | None:
     """Convert a link as tables show it to a mapping: for example, ``100mbit 20ms`` to ``{rate: 100mbit, delay: 20ms}``.
 
     Return None if the text is no link. If the text has a round trip, but no delay, the delay is a quarter of the round
-    trip, and the returned text ends with a reason for this.
+    trip. In this case, an explanation of the quarter follows the mapping in the returned text.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
     if round_trip is not None:

@@ -21,9 +21,10 @@ _MEMORY_PER_BYTE, _WITH_QUEUE = 2, 2
 
 
 class SendWindow:
-    """The kernel's limit for the send windows of TCP connections in the current network namespace.
+    """The kernel's limit for the send windows of TCP connections in one network namespace.
 
-    ``fit`` may be called later from any thread, even from a thread in another namespace.
+    The namespace is that of the thread that creates the object. ``fit`` sets the limit of this namespace, even if a
+    thread in another namespace calls ``fit``.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The measured seconds per step of the rows of results, which predictions are compared with or fitted to."""
+"""The seconds per step that were measured in results, to be compared with predicted seconds."""
 
 import statistics
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from liecbench.results.stored_cells import load
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredStep:
-    """The measured mean seconds of a step of one row of results.
+    """The measured mean seconds per step of one row of results.
 
     Attributes:
         row: The row.
         name: The method's name.
-        cell: One of the row's cells.
+        cell: The configuration and seed of the row's first completed cell.
         seconds: Mean seconds per step in the long run.
-        steps_per_epoch: The number of steps per epoch, the mean over cells.
+        steps_per_epoch: The number of steps per epoch, averaged over the row's completed cells.
     """
 
     row: Row

@@ -25,7 +25,7 @@ def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
 
 
 def method_of(cell: Cell) -> Method:
-    """Return the method of a cell."""
+    """Return a cell's algorithm, compressor and their options as a ``Method``, the form that predictions take."""
     return Method(
         algorithm=cell.algorithm,
         compressor=cell.compressor,
@@ -54,15 +54,15 @@ def parse_workers(text: str) -> tuple[int, ...]:
 
 
 def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap, ...]:
-    """Return the links in ``text``, such as ``100mbit,1gbit``. A rate may be too high to be emulated.
+    """Return the links in ``text``, without duplicates. A rate may be too high to be emulated.
 
     Args:
-        text: Rates or presets, separated by commas.
-        delay_seconds: The delay of every link in one direction. None for the presets' own delays, and no delay for
-            rates.
+        text: Rates and names of presets, separated by commas, such as ``100mbit,1gbit``.
+        delay_seconds: The one-way delay of every link. If None, a preset keeps its own delay, and a link that is given
+            by a rate has no delay.
 
     Raises:
-        LiecbenchError: If a part of ``text`` is no link, or a rate that is not from 1kbit to 1000tbit.
+        LiecbenchError: If a part of ``text`` is no link, or if a rate is below 1kbit or above 1000tbit.
     """
     return tuple(dict.fromkeys(with_delay(_link(part), delay_seconds) for part in _parts(text)))
 

@@ -75,10 +75,10 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of a few ranks that together have all different links.
+        """Return (rank, link rates, link delay in seconds) of a few ranks.
 
-        These ranks are every rank whose link is not the default, one rank above 0 with the default link (if there is
-        one), and all of ``ranks``.
+        These are every rank with a link of its own, all of ``ranks``, and, as an example of the ranks with the default
+        link, the first one above 0. If rank 0 has the default link, the result has rank 0 only if ``ranks`` has it.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}

@@ -1,8 +1,10 @@
 """The seconds of a training step on a network, computed from the work of the step.
 
-A rank computes and communicates at the same time. It communicates one gradient block after the other, in the order in
-which they become ready: it compresses, sends, receives and decompresses. There is one exception: over Gloo, up to two
-of DDP's all-reduces run at the same time. They share the link, but wait for messages at the same time.
+Each rank communicates gradient blocks while it computes. Blocks are communicated one after the other, in the order in
+which they become ready. To communicate a block means to compress, send, receive and decompress the block.
+
+There is one exception: over Gloo, up to two of DDP's all-reduces run at the same time. The transfers of two all-reduces
+take turns on the link, but their waiting times overlap.
 """
 
 import dataclasses
@@ -94,7 +96,7 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the time of the push, pull or gather that ``sizes`` describes."""
+        """Return the seconds of the push, pull or gather in ``sizes``, split into transfer, compression and waiting."""
         # Calls of equal sizes share one object, so its id is a key.
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
@@ -142,9 +144,9 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the end and the duration of communication (see ``_backward_lane``), if two threads run the all-reduces.
+    """Return (end, span) as ``_backward_lane`` does, for all-reduces that two threads run.
 
-    All-reduces that run at the same time share the link, but their waiting times overlap.
+    Two all-reduces that run at the same time share the link, but their waiting times overlap.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0
@@ -168,9 +170,10 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the exposed time of all work after the optimizer's step: the method's own work and communication.
+    """Return the exposed time of the communication and of the method's own work after the optimizer's step.
 
-    ``hidden_seconds`` is how long later steps compute during the communication, which is hidden for that time.
+    Communication is exposed only for the seconds by which it exceeds ``hidden_seconds``, the seconds that later steps
+    compute meanwhile. In the result, the method's own work counts as compression.
     """
     sent = Span()
     for call in work.after_step:

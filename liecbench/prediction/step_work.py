@@ -143,9 +143,10 @@ def step_work(
 
 
 def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[float]:
-    """Return the seconds from the start of the backward pass until DDP hands over each parameter's bucket.
+    """Return when each parameter's DDP bucket can be sent, in seconds since the start of the backward pass.
 
-    After the first step, DDP fills its buckets in the order in which gradients are ready.
+    A bucket can be sent when its last gradient is ready. The buckets are those of all steps after the first one: DDP
+    then fills them in the order in which gradients are ready.
     """
     import torch
 

@@ -25,7 +25,16 @@ _MOST_EFFICIENT: Final = 1.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """A row of a benchmark: seconds excluding compression, wire seconds, and the number of consecutive messages."""
+    """The figures of a benchmark's row that the fit uses.
+
+    Attributes:
+        seconds: The measured seconds of the operation, without those of compression.
+        wire_seconds: The seconds that the payload, with headers and acknowledgements, takes at ``rate``.
+        messages: The number of messages that are sent one after the other.
+        num_bytes: The payload bytes of one message.
+        workers: The number of workers.
+        rate: The requested rate of the links, in bits per second.
+    """
 
     seconds: float
     wire_seconds: float

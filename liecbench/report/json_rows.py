@@ -12,7 +12,11 @@ from liecbench.results.rows import Row
 
 
 def render(comparison: Comparison) -> str:
-    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "bandwidth_needed": [...], ...}`` as JSON."""
+    """Return the comparison as the text of a JSON object, with each row on a line.
+
+    The keys are ``"rows"`` (see ``row_objects``), ``"verdict"`` (see ``verdict_objects``), ``"break_even"``,
+    ``"bandwidth_needed"``, ``"baseline"``, ``"target_accuracy"`` and ``"target_loss"``.
+    """
     lines = ",\n".join(json.dumps(row, allow_nan=False) for row in row_objects(comparison))
     rest = {
         "verdict": verdict_objects(comparison),

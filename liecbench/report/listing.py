@@ -21,9 +21,10 @@ def lines(kind: registry.Kind) -> Iterator[str]:
 
 
 def objects(kind: registry.Kind) -> list[dict[str, Any]]:
-    """Return one object per registered name of ``kind``: the name, a summary, and the default of each option.
+    """Return one dict per registered name of ``kind``, with the keys ``name``, ``summary``, ``options``, ``required``.
 
-    An option that has no default, and must be given, is under ``required``.
+    ``options`` maps the name of each option that has a default to the default. ``required`` lists the names of the
+    options without a default.
     """
     return [
         {

@@ -23,16 +23,18 @@ _WORST_FIRST: Final = ("lost", "not_shown", "kept")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """The break-even of one method.
+    """The break-even of one method, drawn as one bar along an axis of link rates.
 
     Attributes:
         method: The method's name with its setting, but without the link rate.
         colour: The method's colour in all figures.
-        text: A phrase on the break-even, to follow the method's name.
-        accuracy: The outcome of the worst verdict on the method's accuracy, or test loss, at the scenario's rates; None
-            without a verdict.
-        quality: This verdict in words, such as ``accuracy lost``; empty without a verdict.
-        zones: Zones of link rates, each with its start and width in percent of the axis.
+        text: A phrase that follows the method's name, such as ``faster than psgd below a rate between 20mbit and
+            24mbit``.
+        accuracy: The outcome of the worst verdict on the method's accuracy, or test loss, among the verdicts at the
+            scenario's link rates; None if there is no verdict.
+        quality: The worst verdict in words, such as ``accuracy lost``; empty if there is no verdict.
+        zones: The parts of the bar, lowest rates first, each as (zone, start, width). The start and the width are in
+            percent of the axis.
     """
 
     method: str
@@ -65,7 +67,7 @@ class Brackets:
 
     @property
     def legend(self) -> list[str]:
-        """The meaning of each kind of zone that is drawn."""
+        """A text for each kind of zone that is drawn, such as ``grey: shown to be slower``."""
         drawn = {zone for line in self.lines for zone, _, _ in line.zones if zone != "faster" or not line.is_losing}
         losing = [line for line in self.lines if line.is_losing and "faster" in [zone for zone, _, _ in line.zones]]
         dotted = dict.fromkeys(f"dotted: shown to be faster, but {line.quality}" for line in losing)

@@ -22,7 +22,7 @@ def plain(results: Sequence[StudyResult]) -> str:
 
 
 def markdown(results: Sequence[StudyResult]) -> str:
-    """Return the tables as Markdown."""
+    """Return the tables of all studies as Markdown."""
     return "\n".join(_markdown_study(result) for result in results)
 
 

@@ -20,7 +20,7 @@ def markdown(found: Validation, costs: TransportCosts) -> str:
 
 
 def plain(found: Validation, costs: TransportCosts) -> str:
-    """Return the error table as text in aligned columns, with the summary below."""
+    """Return the table of measured and predicted step times, in aligned columns, and then the lines of ``summary``."""
     lines = [_HEADINGS, *map(_texts, found.steps)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -33,7 +33,11 @@ def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
 
 
 def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str, Any]:
-    """Return the verdict on one setting as a JSON object, with the names of methods in place of rows."""
+    """Return the verdict on one setting as a JSON object.
+
+    The keys are ``setting``, ``fastest``, ``recommended``, ``why`` and ``text``. The value of ``fastest`` is a list of
+    methods' names. The value of ``recommended`` is a method's name, or None if no method is recommended.
+    """
     labels, found = comparison.labels, verdict.recommendation
     recommended = verdict.recommended
     return {

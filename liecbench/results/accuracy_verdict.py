@@ -27,6 +27,9 @@ LOSS_RESOLUTION: Final = 0.001
 class AccuracyVerdict:
     """The verdict on the accuracy of one method, from its runs with several seeds.
 
+    The tolerance is the largest drop of accuracy that counts as equal; for language models, the largest rise of the
+    test loss.
+
     Attributes:
         outcome: ``kept`` if the 95 % interval of ``difference`` lies above −tolerance. ``lost`` if a test,
             Holm-adjusted over the methods of the setting, shows that the difference is below −tolerance. Else
@@ -40,8 +43,8 @@ class AccuracyVerdict:
         num_seeds: The number of seeds with which both the method and the baseline completed.
         seeds_needed: The estimated number of seeds with which the outcome is ``kept`` or ``lost`` with 80 %
             probability. None if the outcome is not ``not_shown``, or if there is only one seed.
-        one_seed_error: The largest standard error of one seed's difference that the limited number of test examples
-            can cause. None for language models, or if the number of test examples is unknown.
+        one_seed_error: The largest standard error, as a fraction, that the finite test set can cause in the difference
+            of one seed. None for language models, or if the number of test labels is unknown.
     """
 
     outcome: AccuracyOutcome

@@ -29,9 +29,9 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Merge questions about several settings into one question about all methods that the questions name.
+    """Merge estimates of needed seeds, one per setting, into one estimate for the methods of all settings.
 
-    The number of seeds is the largest among the questions.
+    The merged number of seeds is the largest among ``questions``, which are all about one quality, such as accuracy.
     """
     methods = tuple(dict.fromkeys(name for one in questions for name in one.methods))
     return replace(max(questions, key=lambda one: (one.seeds, -one.ran)), methods=methods)

@@ -155,10 +155,13 @@ def _place(row: Row, words: Words) -> str:
 
 
 def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
-    """Return a sentence that says why there is no answer.
+    """Return a sentence that says why a setting has no answer, or an empty text.
 
-    If the baseline learned nothing, the sentence says so. Otherwise, return an empty text if no method but the baseline
-    has completed a cell.
+    The first case that applies decides:
+
+    - The baseline learned nothing: return a sentence that says so.
+    - No other method has completed a cell: return an empty text.
+    - Otherwise: return a sentence that says why no method can be compared with the baseline.
     """
     if verdict.untrained:
         return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"

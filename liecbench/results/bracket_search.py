@@ -53,7 +53,13 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
 
 def measured_precision(points: Sequence[tuple[int, LogRatio]]) -> float:
-    """Return the median half-width of the speed-ups' 95 % intervals, as a fraction; 0 if none has an interval."""
+    """Return the median half-width of the 95 % intervals of speed-ups; 0 if no speed-up has an interval.
+
+    A half-width is a fraction of its speed-up.
+
+    Args:
+        points: The measured rates in bits per second, each with ln(speed-up).
+    """
     widths = []
     for _, ratio in points:
         found = ratio.estimate()

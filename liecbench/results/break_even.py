@@ -64,16 +64,18 @@ class BreakEven:
         """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The expected half-width of the speed-up's interval at the next rate, as a fraction of the
-                speed-up. If the median half-width at the measured rates is larger, the median is used instead.
+            precision: The half-width of the 95 % interval with which the speed-up at the next rate will be known, as a
+                fraction of the speed-up. If the half-widths at the measured rates have a larger median, the median is
+                used instead.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 
 
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
-    """Return the break-even of every method that was compared with the baseline at two or more link rates.
+    """Return the break-even of every method whose speed-up was measured at two or more link rates.
 
-    The rate of a link is its up rate. Rates belong to one break-even if the links differ only by a factor on all rates.
+    Links have the same shape if they differ only in that all rates are multiplied by one factor. If a method was
+    measured on links of different shapes, each shape has a break-even of its own. The rate of a link is its up rate.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}

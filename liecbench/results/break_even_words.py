@@ -14,12 +14,19 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield lines of text on the break-even rates in ``found``.
+    """Yield lines of text on the break-even rates in ``found``, in this order.
 
-    The first lines name the methods that are faster than the baseline at all rates, and those that are slower at all
-    rates. Then comes one line for each other method, and last one line for each method with added rates that gave no
-    speed-up. A heading precedes these lines if the compute seconds per step are known, or if all methods share a suffix
-    that says how their times were obtained, such as ``(estimated)``. Other such suffixes follow the methods' names.
+    - A heading, if the compute seconds per step are known, or if one remark on how times were obtained, such as
+      ``(estimated)``, holds for all methods. If the remarks differ, each method's name is followed by its remark.
+    - The methods that are always faster than the baseline, as far as the tests show (see ``Bracket``).
+    - The methods that are always slower than the baseline, as far as the tests show.
+    - One line for each other method.
+    - One line for each method with added rates that gave no speed-up.
+
+    Args:
+        found: The break-evens.
+        labels: The names of the methods.
+        baseline: The baseline's name.
     """
     shared = shared_provenance([one.rows for one in found])
     compute = whose_compute((row for one in found for row in one.rows), labels)

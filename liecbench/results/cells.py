@@ -102,7 +102,7 @@ class CellResult:
     def trajectory(self) -> str:
         """The id of the cell whose training, on links without rate limits, gives this cell's losses and accuracies.
 
-        Use it only if ``is_interleaved``, because only then this cell is timed without being trained.
+        Use this property only if ``is_interleaved``. Any other cell trains itself, and is timed in its own training.
         """
         return digest(trajectory_spec(self.spec))
 

@@ -115,8 +115,8 @@ class Comparison:
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
         """Return the table of the bandwidth that each method needs; None if there is nothing to show.
 
-        By default, there is a table only if some method was predicted, or measured at two or more link rates. With
-        ``self.wide`` or ``page``, one measured rate is enough.
+        There is a table if at least one method was measured at two or more link rates, or was predicted instead of
+        measured. If ``self.wide`` or ``page`` is True, a method that was measured at one rate is enough.
 
         Args:
             page: True for the HTML page.
@@ -129,10 +129,10 @@ class Comparison:
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
         """Return the metrics to show as columns: the requested ones or, if none are requested, the default ones.
 
-        Metrics without a value in any row are left out.
+        A metric is left out if no row has a value for the metric.
 
         Args:
-            page: True for the HTML page, which shows as many metrics as if ``wide`` were True.
+            page: True for the HTML page, which by default shows as many metrics as if ``self.wide`` were True.
         """
         shown: set[Literal["table", "wide", "on request"]] = {"table", "wide"} if page or self.wide else {"table"}
         kinds = {"any", *("loss" if row.is_language_model else "accuracy" for row in self.rows)}

@@ -74,9 +74,9 @@ def compare_rows(
     """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
 
     Args:
-        rows: The rows. Those at link rates that runs added to find break-evens more precisely are used only for the
-            break-evens.
-        baseline: The cells that the others are compared with.
+        rows: The rows. Runs add rows at further link rates to find break-evens more precisely. These rows are used
+            only for the break-evens and the bandwidth needed.
+        baseline: The name of the algorithm whose rows are the baseline, or a choice that also fixes other fields.
         target_accuracy: An accuracy from 0 to 1, or None for no target.
         target_loss: A test loss, or None for no target.
         tolerances: The largest differences of accuracy and test loss that count as equal.

@@ -10,16 +10,16 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs in three cases:
+    A field differs if at least one of these conditions holds:
 
-    - Two rows have different values, and neither value is None. ``block_order`` differs only if two rows of the same
-      algorithm have different values.
-    - Of two rows of the same algorithm, one has None and the other has a value.
-    - One row has a value other than None, and another row lacks the field. The two rows agree in the algorithm and in
-      all fields that differ in the first two cases.
+    1. Two rows have different values, and neither value is None. For the field ``block_order``, the two rows must also
+       have the same algorithm.
+    2. One row has None, another row has a value, and the two rows have the same algorithm.
+    3. One row lacks the field, another row has a value other than None, and the two rows have the same algorithm and
+       the same values of all fields that differ by condition 1 or 2.
 
     Args:
-        rows: The fields of each row, by name.
+        rows: The value of each field by the field's name, for each row.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     found = {name for name in names if _varies([row for row in rows if name in row], name)}

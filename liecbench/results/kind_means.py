@@ -93,14 +93,15 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 
 
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return the mean epoch that a cell would have in a long training.
+    """Return an epoch with the mean times and bytes that a timed cell's epochs would have in a long training.
 
     Each step kind, such as averaging steps, has the share ``KindMeans.share`` of the steps. In a short training, a rare
     kind can be missing or be too frequent.
 
     Args:
-        trained: An epoch of the cell that was trained in place of the timed cell. Its losses and accuracies are kept.
-        kinds: The means of each step kind. Times, wire bytes and payload bytes are computed from them.
+        trained: An epoch of the cell that provides the losses of the timed cell; ``untrained_epoch`` if nothing was
+            trained. The losses, the accuracies and the number of steps of ``trained`` are kept.
+        kinds: The means of each step kind, from which times, wire bytes and payload bytes are computed.
         timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
         cell: The id of the timed cell.
     """

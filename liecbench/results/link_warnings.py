@@ -16,9 +16,9 @@ def link_deviations(cells: Sequence[CellResult]) -> tuple[Deviation, ...]:
 
 
 def deviation_warning(deviations: Sequence[Deviation]) -> str:
-    """Return a warning that links deviate from the requested ones, with the first three of ``deviations``.
+    """Return a warning that a row's links have other rates or round trips than requested.
 
-    ``deviations`` must not be empty.
+    The warning describes the first three of ``deviations``, which must not be empty.
     """
     return f"its link is off by more than {WARNING}: {deviations_text(deviations)}"
 

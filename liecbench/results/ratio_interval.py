@@ -84,7 +84,7 @@ class LogRatio:
 
     @property
     def inverse(self) -> "LogRatio":
-        """The mean of ln(1 ÷ ratio)."""
+        """The ``LogRatio`` of 1 ÷ ratio, such as a slowdown if the ratio is a speed-up."""
         return LogRatio(mean=-self.mean, standard_error=self.standard_error, degrees_of_freedom=self.degrees_of_freedom)
 
     def estimate(self, tail: float = 0.025) -> Estimate:
@@ -152,11 +152,12 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
     """Return an estimate of the variance of a placement's mean, and the degrees of freedom of this estimate.
 
-    A placement is a group of rounds. The estimate is the mean of two others, weighted by their degrees of freedom: the
-    measured variance ``between``, and an assumed variance, which is ``expected`` plus a constant.
+    A placement is a group of rounds. The estimate is a weighted mean of two variances. The measured variance,
+    ``between``, has the weight ``num_placements`` − 1. The assumed variance, ``_PLACEMENT_DEVIATION``² + ``expected``,
+    has the weight ``_PLACEMENT_DEGREES``. The degrees of freedom are the sum of both weights.
 
     Args:
-        between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.
+        between: The measured variance of placements' means.
         expected: The part of the variance of a placement's mean that comes from the spread of its rounds.
         num_placements: The number of placements, measured or planned.
     """

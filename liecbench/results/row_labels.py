@@ -23,8 +23,8 @@ SHOWN_DIGITS: Final = 8
 class Labels:
     """Names of methods and settings, made of only the fields that differ between the given rows.
 
-    ``colour_keys`` has the order in which figures assign colours: all algorithms first, then the colour key of each
-    row.
+    ``colour_keys`` lists the texts that figures assign colours to, in this order: the algorithm of each row, then the
+    ``colour_key`` of each row.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:

@@ -22,27 +22,29 @@ from liecbench.results.statistics import Estimate
 class Row:
     """Cells that differ only in the seed, and their metrics.
 
+    Rows are compared within a setting, such as one link. The rows of a setting differ only in the method.
+
     Args:
         fields: The fields that the cells share, by name; nested fields are flattened.
         cells: The cells, completed or not.
         per_seed: For each seed whose cell completed, the cell's metrics by name.
         baseline_per_seed: For each seed whose baseline cell completed, that cell's metrics by name; empty without a
             baseline.
-        is_baseline: True if the other rows of its setting are compared with this row.
-        is_dense: True if the row is the fastest one without compression in its setting.
+        is_baseline: True if the other rows of the setting are compared with this row.
+        is_dense: True if this row is the fastest row without compression in the setting.
         pace: The seconds per epoch of the cells.
         speed: ln(seconds of the baseline ÷ seconds of the row); None for the baseline, or if they cannot be compared.
         dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row); None if the fastest row is
             the baseline or this row.
-        cpu_share_differs: True if the row and the baseline cannot be ranked, because other processes disturbed them too
-            differently.
+        cpu_share_differs: True if the row and the baseline cannot be ranked, because the shares of the CPU that other
+            processes used differ too much between the two.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.
         metrics: By name, the mean of each metric over the seeds; None if the mean is unknown.
         errors: The errors of failed and diverged cells.
         link_deviations: The measured rates and round trips that deviate from those that the scenario asks for.
-        other_warnings: The warnings about the row, except that about ``link_deviations``.
-        task_differences: By name, the fields in which the tasks of the row and the baseline differ: the row's value,
-            and the baseline's.
+        other_warnings: All warnings about the row that are not about ``link_deviations``.
+        task_differences: Per name of a field in which the tasks of the row and the baseline differ, the pair (the row's
+            value, the baseline's value).
     """
 
     fields: dict[str, Any]

@@ -147,13 +147,15 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 
 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
-    """Return ``mean`` with an interval over the rounds of a timing session, in place of its interval over seeds.
+    """Return a metric's mean over seeds, with an interval over the rounds of timing sessions.
 
-    Return ``mean`` unchanged if ``of_rounds`` is None.
+    Each bound ÷ ``mean.mean`` is as large as the bound over rounds ÷ the mean over rounds. If an argument is None,
+    return ``mean`` unchanged.
 
     Args:
-        mean: A metric's mean over seeds, with its interval; None if it is unknown.
-        of_rounds: The mean over rounds of the metric's logarithm; None if no session timed the row.
+        mean: The metric's mean over seeds, with its interval; None if the metric is unknown.
+        of_rounds: The mean over rounds of ln(metric), to which any constant may be added, with its standard error. None
+            if no timing session measured the metric.
     """
     if mean is None or of_rounds is None:
         return mean
@@ -164,9 +166,13 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
 
 def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    """Return the mean ``accuracy_difference`` and ``loss_difference`` from the baseline, with confidence intervals.
+    """Return the means over seeds of ``accuracy_difference`` and ``loss_difference``, with confidence intervals.
 
-    A difference that no completed cell has is left out.
+    Both metrics are differences from the baseline. A metric that is unknown for all completed cells is left out.
+
+    Args:
+        group: The cells of a row.
+        completed: For each completed cell, the known values by the metric's name.
     """
     resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
     values = {name: [found[name] for found in completed if name in found] for name in resolutions}

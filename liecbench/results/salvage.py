@@ -101,7 +101,7 @@ class Verification:
 
     @property
     def damage(self) -> list[Line]:
-        """The lines that are damaged or do not follow the lines before them."""
+        """The lines that fail a check: of the checksum, the line number, the record, or the order of records."""
         return [line for line in self.lines if line.damage is not None]
 
     def salvage(self) -> Path:

@@ -23,10 +23,10 @@ class SpeedVerdicts:
 
     Attributes:
         against_baseline: For each compared row, the outcome of its comparison with the baseline.
-        against_dense: For each compared row, the outcome of its comparison with the fastest row without compression;
-            empty if this is the baseline.
+        against_dense: For each compared row, the outcome of its comparison with the fastest row without compression.
+            Empty if the baseline is the fastest row without compression, or if all rows compress.
         beaten: The pairs of rows (slower, faster) whose difference in speed is shown.
-        fastest: The rows that are not shown to be slower than any other row.
+        fastest: The rows that have times and are not the slower row of any pair in ``beaten``.
     """
 
     against_baseline: dict[int, SpeedOutcome]

@@ -12,9 +12,9 @@ from liecbench.results.ledger_reader import read
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    If a cell completed in several directories, all its completed results are returned, and ``CellResult.directory`` of
-    every returned cell is the short name of the cell's directory. If a cell completed in any directory, its incomplete
-    results are left out. Cells that were trained only for the losses of other cells are left out, too.
+    If a cell completed in any directory, only its completed results are returned, one per directory. If any cell
+    completed in several directories, ``CellResult.directory`` of all returned cells is the short name of the cell's
+    directory; otherwise it is None. Cells that were trained only for the losses of other cells are left out.
 
     Args:
         directories: The results directories.

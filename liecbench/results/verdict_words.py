@@ -103,10 +103,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def places_text(places: Sequence[str]) -> str:
-    """Return settings as text within a sentence, such as ``on 10mbit and 100mbit and without a rate limit``.
+    """Join the texts of settings to one text, such as ``on 10mbit and 100mbit and without a rate limit``.
 
     Args:
-        places: The settings as at the start of a sentence, such as ``On 10mbit``.
+        places: The texts, with a capital first letter, such as ``On 10mbit`` and ``Without a rate limit``.
     """
     rates = [place.removeprefix("On ") for place in places if place.startswith("On ")]
     others = [place[0].lower() + place[1:] for place in places if not place.startswith("On ")]

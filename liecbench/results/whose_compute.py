@@ -66,10 +66,12 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase has one part per source of the seconds, such as measured or replayed steps. A part has:
+    The phrase has one part per source of the seconds, such as measured or replayed steps. A part is made from the
+    median of each setting's steps with this source:
 
-    - one number, if there is only one source, and the medians of all settings differ by at most 10 %,
-    - otherwise the median of each setting, or the range of the medians if there are more than four settings.
+    - If there is only one source, and the medians differ by at most 10 %, the part has one number.
+    - Otherwise, if there are more than four medians, the part has the lowest and the highest median.
+    - Otherwise, the part has all medians, with the names of their settings.
 
     Return an empty text if there are no steps.
 

@@ -178,7 +178,10 @@ class _Group:
             return None
 
     def _take_turn(self, resident: Timed, turn: Turn) -> bool:
-        """Time a contestant's bursts in one turn, and record them. If it fails, remove it, and return False."""
+        """Time and record a contestant's bursts of one turn. Return True unless the contestant fails.
+
+        A contestant that fails is removed from ``live``, and closed.
+        """
         self._tell(resident.contestant)
         try:
             bursts = list(resident.turn(turn))

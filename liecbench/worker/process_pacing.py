@@ -84,7 +84,7 @@ class Unshaped:
         """Return None, because no rate was requested."""
 
     def tally(self) -> None:
-        """Return None, because no delay line emulates the links."""
+        """Return None. Only a delay line counts events such as lost segments, and no delay line is used."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return the bytes (sent, received) of the interface so far; None if ranks share the interface."""

@@ -26,10 +26,10 @@ _USABLE: Final = 0.7
 
 
 def capacity(cell: Cell) -> int:
-    """Return how many contestants (methods to time) fit together into the free memory of every rank, at least 2.
+    """Return the number of contestants (methods to time) that fit together into the free memory of every rank.
 
-    ``cell`` is the cell of any contestant, because all contestants have the same model, device and number of workers.
-    Collective.
+    Return 2 if fewer fit. ``cell`` is the cell of any contestant, because all contestants have the same model, device
+    and number of workers. Collective.
     """
     states = max(1, make_optimizer(cell.task).num_states)
     numel = sum(shape.numel() for shape in sizes(cell.task).parameters)

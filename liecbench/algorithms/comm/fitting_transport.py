@@ -21,7 +21,10 @@ def fitting_transport(
     pacer: Pacer | None,
     path: Path | None,
 ) -> Transport:
-    """Return the transport for vectors on ``device``, between the ranks of ``group``.
+    """Return the transport that sends vectors on ``device`` between the ranks of ``group``.
+
+    On the CPU, the transport uses Gloo. On a GPU, the transport uses NCCL if ``group`` does, and otherwise copies
+    vectors to the host and sends the copies over Gloo.
 
     Args:
         device: The device of the vectors.

@@ -72,7 +72,14 @@ class Pacer:
         self.is_active = False
 
     def record_send(self, peer: int, payload_bytes: int) -> None:
-        """Record when the first and last byte of a message reach the down link of ``peer``. Call it before sending."""
+        """Tell ``peer`` when the first and the last byte of a message will reach the down link of ``peer``.
+
+        Call this method before the message is sent.
+
+        Args:
+            peer: The rank that receives the message.
+            payload_bytes: The bytes of the message.
+        """
         now = time.monotonic()
         slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
         slot[:] = now, self._up.take(payload_bytes, now)

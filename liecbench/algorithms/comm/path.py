@@ -1,4 +1,7 @@
-"""The slowest network path between two ranks: how many messages keep it busy, and whether a barrier costs little."""
+"""The slowest network path between any two ranks.
+
+The number of messages in flight follows from the path, and so does whether a barrier precedes an exchange.
+"""
 
 import math
 import sys
@@ -40,8 +43,8 @@ class Path:
 
         Args:
             num_bytes: The bytes of a message.
-            one_by_one: True if the messages are uncompressed, or if a barrier aligned the ranks. Then one message at a
-                time suffices on a path without delay. Otherwise the result is at least 2.
+            one_by_one: True if one message at a time suffices on a path without delay. It suffices for uncompressed
+                messages, and if a barrier has aligned the ranks. If False, the result is at least 2.
         """
         return max(1 if one_by_one else _COMPRESSED_IN_FLIGHT, self.messages_in_flight(num_bytes))
 

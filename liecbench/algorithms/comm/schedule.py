@@ -24,7 +24,7 @@ class Transfer:
         sender: The rank that sends it.
         receiver: The rank that receives it.
         num_bytes: Payload bytes.
-        call: The number of the call that sends the message, from 0; all ranks make the same calls in order.
+        call: The index, in ``Schedule.calls``, of the call that sends the message.
         block: The index of the gradient block, or None if the message is sent after the optimizer's step.
         depends_on: Indices, in ``Schedule.transfers``, of the transfers that the sender must receive before it sends.
     """

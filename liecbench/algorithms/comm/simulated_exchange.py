@@ -70,10 +70,11 @@ class SimulatedExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Compute q = C(``mean`` + ``error``), where C is ``compressor``.
+        """Compute q = C(``mean`` + ``error``), where C is ``compressor``, and write q to each worker's part of ``out``.
 
-        Write q to every worker's part of ``out``, or add ``weight`` · q to every worker's part of ``add_to``. The
-        arguments are those of ``Exchange.pull``.
+        If ``add_to`` is given, add ``weight`` · q to each worker's part of ``add_to`` instead. ``error`` becomes
+        ``mean`` + ``error`` − q. The arguments are those of ``Exchange.pull``, but ``mean`` and ``error`` hold the
+        shards of all servers, and have the shape ``[numel]``. Return ``out`` or ``add_to``.
         """
         self._rng.begin_pull()
         is_exact = isinstance(compressor, Identity)

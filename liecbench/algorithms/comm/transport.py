@@ -20,15 +20,15 @@ def uses_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
 
 @dataclass(slots=True)
 class Traffic:
-    """The messages that a rank exchanges with its peers in one push or pull.
+    """The messages that a rank exchanges with its peers in one push, pull or gather.
 
     Attributes:
         outgoing: For each rank that this rank sends to, a function that makes the message.
         incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
         overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
-        total_bytes: The sum of the payload bytes of one message per shard or, in a gather, of one message per rank. It
-            must be equal on all ranks.
+        total_bytes: A sum of payload bytes, which must be equal on all ranks. In a push or pull, one message per shard
+            counts. In a gather, one message per rank counts.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)

@@ -86,7 +86,7 @@ def stream_for(device: torch.device) -> HostStream:
 
 
 class CallingThread:
-    """Runs jobs at once, on the thread that submits them."""
+    """Runs each job immediately, on the thread that submits the job."""
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run a job at once."""

@@ -1,6 +1,7 @@
-"""Cases of a paired comparison: each cell of A with the cell of B at the same position in the matrix.
+"""Cases of a paired comparison of two sides, A and B: pairs of one cell of A and one cell of B.
 
-A cell is one configuration of a scenario's matrix with one seed.
+The first cell of A is compared with the first cell of B, the second with the second, and so on. A cell is one
+configuration of a side's matrix with one seed. Only the first seed of each configuration is compared.
 """
 
 import json

@@ -22,7 +22,13 @@ _NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTest:
-    """One metric of one cell, with the pairs measured so far."""
+    """A test whether side B is slower than side A, for one metric of one cell.
+
+    Attributes:
+        cell: The cell's name.
+        metric: The metric's name, such as ``step_seconds``.
+        pairs: The pairs measured so far. Each pair has one measurement of A and one of B.
+    """
 
     cell: str
     metric: str

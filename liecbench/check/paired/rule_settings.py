@@ -50,7 +50,7 @@ class StoppingRule:
 
     @property
     def can_decide(self) -> bool:
-        """True if ``fewest_relaunches`` launches suffice for a verdict. If not, a check only estimates the change."""
+        """True if tests can pass or fail; False if ``fewest_relaunches`` is so low that every test is inconclusive."""
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property

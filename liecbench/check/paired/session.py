@@ -68,10 +68,13 @@ class PairedComparison:
         return measured.is_given_up or is_complete(tests, self._rule, self.num_tests)
 
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
-        """Launch both sides, and measure pairs of each case in ``group``.
+        """Launch sides A and B, and measure pairs of timings of each case in ``group``.
 
-        If a launch fails, launch again for the cases that have not been measured. ``relaunch`` is the number of this
-        launch, from 0.
+        If a side fails, launch both again for the cases that are neither measured nor given up.
+
+        Args:
+            group: Cases that one launch can measure.
+            relaunch: The number of earlier calls with these cases.
         """
         remaining = list(group)
         while remaining:

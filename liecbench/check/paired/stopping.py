@@ -1,6 +1,7 @@
-"""The decision to stop measuring pairs of a test: the test has a verdict, or further pairs cannot bring one.
+"""The rule for when to stop measuring: when every test has a verdict, or when further pairs cannot lead to a verdict.
 
-A test is one metric of one cell. A relaunch is one launch of the ranks of both sides, in which pairs are measured.
+A pair is two mean step times, one on side A and one on side B. A test is one metric of one cell. A relaunch is one
+launch of the ranks of both sides, in which pairs are measured.
 """
 
 import math
@@ -108,13 +109,14 @@ def is_complete(
 ) -> bool:
     """Return True if a cell needs no more pairs.
 
-    Such a cell has ``rule.most_pairs`` pairs, or each of its tests has a verdict or can no longer get one.
+    A cell needs no more pairs if ``rule.most_pairs`` pairs are measured, or if all its tests are settled. A test is
+    settled once it has a verdict, or once further pairs cannot bring a verdict.
 
     Args:
-        tests: The pairs of each test of the cell; a test is one metric.
+        tests: The pairs of each test of the cell, in the order in which they were measured. A test is one metric.
         rule: The rule.
         num_tests: The number of tests of the whole check.
-        running: The index of the launch in which pairs are being measured; None between launches.
+        running: The number, from 0, of the launch that still measures pairs; None between launches.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs

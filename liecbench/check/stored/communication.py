@@ -115,8 +115,8 @@ def _result(
 def _added_share(matches: Sequence[CellMatch]) -> float:
     """Return how much more of the CPU other processes used in the results than in the baseline.
 
-    This is the median over seeds of the share in the results − the share in the baseline, each from 0 to 1. It is 0 if
-    no seed has a share in both.
+    For each seed, the share of the CPU that other processes used, from 0 to 1, is taken from both sides. The return
+    value is the median over seeds of the results' share − the baseline's share; 0 if no seed has both shares.
     """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]

@@ -136,9 +136,10 @@ def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
 
 
 def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
-    """Compare first steps, compression error and residual norm.
+    """Compare the numbers of the first steps, and the compression error and residual norm of whole trainings.
 
-    On GPUs these numbers vary from run to run. There, a result fails only if one side lacks a number.
+    On a GPU, the numbers vary from run to run. A number that both sides have is then not compared, and a number that
+    only one side has fails.
 
     Args:
         label: The name of the group's cells.

@@ -64,10 +64,11 @@ class CellMatch:
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return for each cell of ``current`` the index in ``baseline`` of the cell to compare with; None if there is none.
+    """Return, for each cell of ``current``, the index of its match in ``baseline``; None if no cell matches.
 
-    Both cells have the same seed, and agree in all settings that can change the number of bytes sent. If several cells
-    of the baseline qualify, the one that agrees in the most other settings and environment fields is chosen.
+    A baseline cell matches if its seed and all its settings that can change the number of sent bytes are equal to those
+    of the current cell. If several baseline cells match, the one that agrees with the current cell in the most other
+    settings and environment fields is chosen.
     """
     candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):

@@ -123,9 +123,10 @@ def decide(losses: Sequence[float], margin: float, level: float, *, resolution: 
 
 
 def _seeds_needed(losses: Sequence[float], margin: float, level: float, resolution: float) -> int | None:
-    """Return the smallest number of seeds with which ``decide`` would pass or fail, if mean and spread stay the same.
+    """Return the least number of seeds for which the verdict of ``decide`` would be PASS or FAIL.
 
-    Return None if this number is above ``MOST_SEEDS``. The arguments are those of ``decide``.
+    The mean and the spread of ``losses`` are assumed to stay the same. The number is above the present number of seeds,
+    and at least ``ENOUGH_SEEDS``. Return None if the number is above ``MOST_SEEDS``. ``decide`` explains the arguments.
     """
     distance, deviation = abs(margin - statistics.fmean(losses)), spread(losses, resolution)
     numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)

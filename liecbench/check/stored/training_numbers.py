@@ -33,20 +33,26 @@ def num_tests(matches: Sequence[CellMatch]) -> int:
 def number_results(
     label: str, matches: Sequence[CellMatch], metric: Metric, *, margin: float, equal: float, level: float
 ) -> list[CheckResult]:
-    """Compare the mean of a metric over epochs, seed by seed.
+    """Return the verdict on the change of a metric from the baseline to the results, as a mean over seeds.
+
+    A seed's change is (the metric's mean over the results' epochs ÷ its mean over the baseline's epochs) − 1.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         metric: The metric.
-        margin: Allowed mean relative change, in either direction.
-        equal: The verdict is PASS if no seed changes by more than this share, whatever the interval is.
+        margin: The allowed mean change, up or down, such as 0.1 for 10 %.
+        equal: The change that counts as none. If no seed's change is larger, the verdict is PASS without an interval.
         level: Probability that a confidence bound is wrong.
 
     Returns:
-        One result, or an empty list if neither side has the metric. FAIL: only one side has the metric, or the
-        confidence interval of the mean change is wholly beyond ±``margin``. PASS: no seed changes by more than
-        ``equal``, or the interval is within ±``margin``. INCONCLUSIVE: all other cases.
+        One result, or an empty list if neither side has the metric. The verdict is the first that applies:
+
+        - FAIL: In some epoch, only one side has the metric.
+        - PASS: No seed changes by more than ``equal``.
+        - FAIL: The confidence interval of the mean change is wholly above ``margin`` or wholly below −``margin``.
+        - PASS: The interval is within ±``margin``.
+        - INCONCLUSIVE: All other cases, such as a single seed.
     """
     for match in matches:
         for epoch, now in zip(match.baseline.epochs, match.current.epochs, strict=False):

@@ -17,6 +17,9 @@ def scales_bytes(numel: int, values_per_scale: int) -> int:
 
 
 def split(payload: Tensor, numel: int, values_per_scale: int) -> tuple[Tensor, Tensor]:
-    """Return views of a payload's scales, float32, and of the bytes that follow them."""
+    """Return two views of a payload: the scales, as float32, and the bytes after the scales.
+
+    The payload has ``numel`` values, and one scale for each group of ``values_per_scale`` values.
+    """
     size = scales_bytes(numel, values_per_scale)
     return payload[:size].view(torch.float32), payload[size:]

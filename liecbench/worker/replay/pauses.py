@@ -14,10 +14,10 @@ _ORDINARY_SECONDS: Final = 0.5e-3
 
 
 class Pauses:
-    """Pauses of one rank's thread that replays computing. Their seconds are those of the emulated device.
+    """Pauses in which one rank's thread sleeps instead of computing.
 
-    In reality a pause takes ``dilation`` times as long. A pause usually ends a little late. The lateness is deducted
-    from the pauses that follow.
+    Callers of ``pause`` give the seconds that the emulated device computes. The thread sleeps ``dilation`` times as
+    long. A sleep usually ends a little late. ``pause`` deducts the lateness from the next pause.
 
     Args:
         dilation: The factor by which the replay is slower than the emulated device.

@@ -37,7 +37,8 @@ class Stage:
 
     Attributes:
         profile: The profile of the model.
-        slowdown: The factors by which the replay is slower, and its messages are smaller, than what it emulates.
+        slowdown: Two factors: how many times slower the replay runs than the emulated training, and how many times
+            smaller the messages are.
         link: This rank's link, slowed down.
         heartbeat: Called to signal that this rank makes progress.
         num_steps: The number of steps to time in the next burst, by the id of a contestant's cell and by step kind.

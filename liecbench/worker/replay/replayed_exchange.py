@@ -30,9 +30,10 @@ class ReplayedExchange:
         transport: Moves the messages.
         pauses: This rank's pauses.
         watch: Counts the exchange's bytes and messages, and times its work.
-        extra_seconds: The length of a pause for each message that is sent or received, in seconds of the emulated
-            device. The pause makes up for the message's processor time, which the dilation does not lengthen.
-        slowdown: The factors by which the replay is slower, and real messages are smaller than emulated ones.
+        extra_seconds: The length of the pause for each message that is sent or received, in seconds before dilation.
+            The pause makes up for the processor time of messages, which dilation does not lengthen.
+        slowdown: The factors of the replay. The sizes in the schedule ÷ ``slowdown.message_divisor`` are the sizes of
+            the messages that are really sent.
     """
 
     rank: int
@@ -44,11 +45,11 @@ class ReplayedExchange:
     slowdown: Slowdown = field(default_factory=Slowdown)
 
     def make(self, call: Call, times: CompressorTimes) -> None:
-        """Send and receive the messages of ``call``, and return when this rank's part is done. Collective.
+        """Send and receive this rank's messages of ``call``, with pauses in place of compression. Collective.
 
         Args:
             call: The push, pull or gather.
-            times: The times of the call's compressor.
+            times: The times of the call's compressor, which set the lengths of the pauses.
         """
         shards = self.schedule.shards(call)
         own = local_shard_of(shards, self.rank)

@@ -68,9 +68,11 @@ class ReplayedStage:
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the slowdown, prepare the links, and return what all contestants have in common.
+        """Choose the slowdown and prepare the links.
 
-        With ``dilation: auto``, increase the slowdown once if the processors are too busy.
+        Return the stage: the profile, the slowdown and the link that all contestants share.
+
+        If the scenario sets ``dilation: auto``, increase the slowdown once if the processors are too busy.
         """
         cell = self._session.cell
         if not cell.link.shaped:

@@ -26,15 +26,14 @@ class StepKind:
 
 
 def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
-    """Return the step kinds of a cell's method, by name.
+    """Return, for each kind of step of a cell's method, the messages, the share of all steps, and the work of a rank.
+
+    The keys are the kinds' names, such as ``averaging``.
 
     Args:
         cell: The cell.
         profile: The profile of the model that the cell trains.
         num_steps: The number of steps of the training; 0 if nothing is trained.
-
-    Raises:
-        ProfileError: If the profile has no times for a compressor that the method uses.
     """
     algorithm = make_algorithm(cell)
     algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]

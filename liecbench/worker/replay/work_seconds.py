@@ -60,7 +60,7 @@ class WorkSeconds:
 
 
 def compressor_times(profile: Profile, compressor: Compressor) -> CompressorTimes:
-    """Return the times of a compressor.
+    """Return the seconds of each operation of a compressor, such as decompression, from a profile.
 
     Raises:
         ProfileError: If the profile has no times for this compressor.

@@ -38,7 +38,17 @@ def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-un
 
 @compiled("void(u1[::1], u1[::1], i8, i8, f4[::1], f4, f4[::1])")
 def add_at(low, bitmap, width, spacing, entries, weight, out):  # type: ignore[no-untyped-def]
-    """Decode each position p_j from ``low`` and ``bitmap``, and add ``weight`` · ``entries[j]`` to ``out[p_j]``."""
+    """Add ``weight`` · ``entries[j]`` to ``out[p_j]`` for each encoded position p_j.
+
+    Args:
+        low: The lowest bits of all positions, as ``encode`` writes them.
+        bitmap: The bitmap of all positions, as ``encode`` writes it.
+        width: The number of lowest bits of each position that are in ``low``.
+        spacing: 1 for Elias–Fano code; 0 for a plain bitmap.
+        entries: One value per position.
+        weight: The factor that multiplies every value.
+        out: The vector to which the values are added.
+    """
     j = 0
     for i in range(bitmap.size):
         byte = np.uint64(bitmap[i])

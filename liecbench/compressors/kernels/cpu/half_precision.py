@@ -115,7 +115,10 @@ def _add(codes, weight, out, decode_one):  # type: ignore[no-untyped-def]
 
 @compiled("void(u2[::1], f4, f4[::1], b1, b1)")
 def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyped-def]
-    """Convert ``codes`` to float32, and write ``weight`` times the values to ``out``, or add them if ``accumulate``."""
+    """Write ``weight`` × the decoded ``codes`` to ``out``. If ``accumulate``, add the products to ``out`` instead.
+
+    The codes are float16 if ``is_float16``, else bfloat16.
+    """
     if is_float16 and accumulate:
         _add(codes, weight, out, _from_float16)
     elif is_float16:

@@ -39,10 +39,10 @@ class QSGDOnGpu(Operations):
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` times the sum of the decoded payloads to ``out``, or add it to ``out`` if ``accumulate``.
+        """Write ``weight`` × the sum of the decoded payloads to ``out``, or add this product if ``accumulate``.
 
-        An entry of a decoded payload is norm · level / s, with the norm of the entry's bucket, the entry's level, and
-        the option ``levels`` as s.
+        An entry is decoded as norm · level / ``levels``. The norm is that of the entry's bucket, the level is the
+        entry's, and ``levels`` is the compressor's option.
         """
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 

@@ -60,9 +60,10 @@ class SignL2OnGpu(SignOnGpu):
 
 
 def pack(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-    """Write the signs of ``vector`` to ``payload`` after the scale, which ``payload`` must already hold.
+    """Write the signs of ``vector``, one bit per element, to ``payload``, behind the scale.
 
-    Unless ``residual`` is None, also write v − scale · sign(v) to ``residual``.
+    The caller must have written the scale to ``payload``. Unless ``residual`` is None, also write ``vector`` −
+    scale · sign(``vector``) to ``residual``. The sign of 0 is 1.
     """
     launch_encode(_pack, _BLOCK, vector, payload, residual)
 

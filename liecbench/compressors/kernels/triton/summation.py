@@ -1,4 +1,4 @@
-"""Functions that kernels call: a sum in the order of ``kernels/cpu/summation.py``, and a weighted scale."""
+"""Functions that kernels call to add up terms, in the order of ``kernels/cpu/summation.py``, or to weight a scale."""
 
 import triton
 import triton.language as tl

@@ -55,11 +55,12 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return ``length`` values as a tuple of 5 columns.
+    """Load ``length`` values, at most 1280, from the pointer ``values``. Return them as a tuple of 5 columns.
 
-    Each column has ⌈``length``/5⌉ adjacent values, and is padded with zeros to 256 values. Kernels call this function
-    before they write anything, so that the loads need not wait for a write.
+    The first ⌈``length``/5⌉ values are in the first column, the next in the second column, and so on. Every column is
+    padded with zeros to 256 values.
     """
+    # Kernels call this function before they write anything, so that the loads need not wait for a write.
     columns = ()
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
