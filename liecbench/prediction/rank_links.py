@@ -1,6 +1,7 @@
 """The links of the ranks whose step may take longest, and the seconds that a link needs for messages."""
 
 import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -75,15 +76,15 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of a few ranks.
+        """Return (rank, link rates, link delay in seconds) of a few ranks that have all different links.
 
         These are every rank with a link of its own, all of ``ranks``, and, as an example of the ranks with the default
-        link, the first one above 0. If rank 0 has the default link, the result has rank 0 only if ``ranks`` has it.
+        link, the first one above 0, or rank 0 if there is no other.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}
         # Rank 0 may be the server, so that no other rank is like it.
-        first = next((rank for rank in range(1, self.world_size) if rank not in own), None)
+        first = next((rank for rank in itertools.chain(range(1, self.world_size), (0,)) if rank not in own), None)
         if first is not None:
             plain.add(first)
         return [*self.special, *((rank, *self.default) for rank in sorted(plain))]

@@ -205,6 +205,14 @@ def test_the_slowest_link_decides() -> None:
     assert mixed.seconds == pytest.approx(slow.seconds, rel=0.01)
 
 
+@pytest.mark.parametrize("chosen", [method("ddp"), method("psgd", None, "sharded"), method("psgd", None, "root")])
+def test_the_default_link_decides_if_only_rank_0_has_it(chosen: Any) -> None:
+    (mixed,) = times(chosen, 2, {"rate": "10mbit", "workers": {1: "100mbit"}}).values()
+    (slow,) = times(chosen, 2, "10mbit").values()
+
+    assert mixed.seconds == pytest.approx(slow.seconds, rel=0.01)
+
+
 def test_a_message_waits_for_its_announcement_and_its_delay() -> None:
     # The delay passes two links. In a push and in a pull, the announcement goes first, then the message.
     chosen = method("doublesqueeze", "sign", "sharded")
