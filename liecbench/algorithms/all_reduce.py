@@ -84,7 +84,8 @@ class BucketedAllReduce(Algorithm):
     def before_step(self) -> None:
         """Increase ``step`` by the number of backward passes since the last call.
 
-        Add the seconds of steps whose all-reduces are complete to ``counters.communicate_seconds``.
+        Also add the all-reduce seconds of every finished step to ``counters.communicate_seconds``. A step is finished
+        when all its buckets are all-reduced.
         """
         self.step += self._num_backwards
         self._num_backwards = 0
@@ -135,12 +136,12 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Count a bucket's messages in ``counters``. At a backward pass's last bucket, count the bytes of all buckets.
+        """Add a bucket's messages to ``counters``. If ``is_last``, also add the bytes of the whole backward pass.
 
-        Call it from one thread only, in the order of the buckets.
+        Call ``_count`` once per bucket, in the order of the buckets, and always from the same thread.
 
         Args:
-            reduced_bytes: The size of the tensors that are all-reduced for the bucket.
+            reduced_bytes: The total size in bytes of the tensors that are all-reduced for the bucket.
             num_messages: The number of messages to count, one per all-reduce.
             is_last: Whether this is the last bucket of the backward pass.
         """

@@ -30,7 +30,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
     """The part of ``Algorithm`` that attaches a method to a training loop and detaches it again.
 
     Attributes:
-        local_models: Whether the workers' models differ between steps.
+        local_models: True if each worker has a model of its own, which can differ from the other workers' models.
         supports_sparse: Whether the method exchanges sparse gradients.
         supports_join: Whether the method works with ``ddp.join()``.
     """

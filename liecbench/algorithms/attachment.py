@@ -68,7 +68,10 @@ class Attachment:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
-        """End the current step if at least one optimizer, but not all, has made it. Return True if so."""
+        """Return True if some optimizers, but not all, have stepped in the current step.
+
+        Afterwards, a new step begins, in which no optimizer has stepped.
+        """
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
         return is_partial
@@ -106,7 +109,8 @@ class Attachment:
             tensor.copy_(mean.div_(self._group.size()))
 
     def remove(self) -> None:
-        """Remove all hooks, so that the model trains on as plain DDP."""
+        """Detach the algorithm from the model and the optimizers. The model then trains as plain DDP does."""
+        # DDP cannot unregister a communication hook. Without a listener, the hook averages gradients as plain DDP does.
         self._hook.listener = None
         self._ddp.__dict__.pop("join_hook", None)
         for handle in self._handles:

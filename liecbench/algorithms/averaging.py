@@ -42,7 +42,10 @@ class PeriodicAveraging(ServerAlgorithm):
         return "averaging" if self.averages(step) else "compressed"
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories, and the number of averaging steps counted by ``averaging_is_due``."""
+        """Return the step count, the memories, and ``periods_seen``.
+
+        ``periods_seen`` is the number of averaging steps up to the last call of ``averaging_is_due``.
+        """
         # The step count alone is not enough: between the backward pass of an averaging step and the end of
         # optimizer.step, it includes that step, but the number of averaging steps does not.
         return {**super().own_state(), "periods_seen": self._periods_seen}

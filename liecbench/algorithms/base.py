@@ -100,9 +100,9 @@ class Algorithm(Attachable):
         """
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the tensors that the method keeps from step to step: for each memory its name and a list of tensors.
+        """Return the memories by name. A memory is a list of tensors that the method keeps from step to step.
 
-        The name of a memory that keeps compression errors ends in ``error``.
+        A list may have one tensor per block or parameter. The name of a memory of compression errors ends in ``error``.
         """
         return {}
 
@@ -127,7 +127,10 @@ class Algorithm(Attachable):
 
     @property
     def batches_per_step(self) -> int:
-        """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates.
+
+        The backward passes of all minibatches but the last run under DDP's ``no_sync``.
+        """
         return 1
 
     @property

@@ -102,7 +102,10 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """The largest size of a block in bytes: ``block_bytes``, unless a subclass overrides it."""
+        """The largest size of a block in bytes, or ``whole`` if the whole gradient is one block.
+
+        The size is ``block_bytes``, unless a subclass overrides this property.
+        """
         return self.block_bytes
 
     def push_compressor(self, step: int) -> Compressor | None:
@@ -122,9 +125,10 @@ class BlockAlgorithm(Algorithm):
         return 0
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return the vector of shape ``[block.numel]`` that a worker compresses for a block.
+        """Return the vector of shape ``[block.numel]`` that this worker compresses for a block.
 
-        The vector may be ``block.gradient`` or lie in scratch memory; the caller may overwrite it.
+        By default, return ``block.gradient``. An override may return a vector in scratch memory. The caller may
+        overwrite the vector.
         """
         return block.gradient
 

@@ -72,10 +72,11 @@ class ErrorFeedback(CompressedAlgorithm):
         self._learning_rates = [self._rates_of(block) for block in self.blocks]
 
     def before_reduce(self, block: Block) -> None:
-        """If ``rescale_memory``, multiply each parameter's part of the block's memories by old ÷ new learning rate.
+        """Rescale the block's memories to changed learning rates, if ``rescale_memory`` is True.
 
-        New is the parameter's rate in the coming optimizer step, and old the last rate before it that was not 0. If the
-        new rate is 0, the memories do not change.
+        Each parameter's part of a memory is multiplied by the parameter's old learning rate ÷ its new learning rate.
+        The new rate is the rate in the coming optimizer step. The old rate is the last earlier rate that was not 0. If
+        the new rate is 0, the parameter's part does not change.
         """
         before, now = self._learning_rates[block.index], self._rates_of(block)
         self._learning_rates[block.index] = [new or old for new, old in zip(now, before, strict=True)]

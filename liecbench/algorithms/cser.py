@@ -80,10 +80,11 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return "reset" if self.averages(step) else "compressed"
 
     def reduce(self, block: Block) -> Tensor:
-        """Return the update u_i = mean(c_i) + r_i of this worker, with c_i = C(g_i) and r_i = g_i − c_i.
+        """Return this worker's update of a block, and subtract the compression error from the error memory.
 
-        C is the compressor, and g_i and e_i are worker i's gradient and error memory. Set e_i to e_i − r_i. In a reset
-        step, also apply ``_reset`` to u_i and e_i.
+        For worker i, g_i is the gradient, e_i the error memory, and r_i = g_i − C(g_i) the error of the compressor C.
+        The update is u_i = mean(C(g_i)) + r_i, with the mean over workers. The error memory becomes e_i − r_i. In a
+        reset step, ``_reset`` is then applied to u_i and e_i.
         """
         residual, error = self.scratch(block.numel), self.error[block]
         mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)

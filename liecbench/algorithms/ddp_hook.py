@@ -93,12 +93,14 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
-    """Return DDP's own join hook, or raise an error if ``join`` is enabled while an algorithm is attached to ``ddp``.
+    """Return DDP's own join hook. Attaching an algorithm replaces ``ddp.join_hook`` by this function.
 
-    This function replaces ``ddp.join_hook``, which ``ddp.join()`` calls first.
+    Args:
+        ddp: The DDP module.
+        options: The keyword arguments that ``ddp.join()`` passes to the join hook.
 
     Raises:
-        RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.
+        RuntimeError: If an algorithm is attached to ``ddp``, unless ``enable=False`` disables ``join``.
     """
     # A copy of a module keeps this function, but no algorithm is attached to the copy.
     if attached_listener(ddp) is not None and _join_is_enabled():
@@ -110,8 +112,8 @@ def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
 
 
 def _join_is_enabled() -> bool:
-    """Return the option ``enable`` of the ``Join`` context that is being created; True if none is being created."""
-    # Read it from the call stack, because ``Join`` does not pass it to ``join_hook``.
+    """Return False if a ``Join`` context with ``enable=False`` is being created, else True."""
+    # Read ``enable`` from the call stack, because ``Join`` does not pass it to ``join_hook``.
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is Join.__init__.__code__:
@@ -134,7 +136,10 @@ def _queue_callback(function: Any) -> None:
 
 
 def _averaged(bucket: GradBucket, group: dist.ProcessGroup) -> Future[Tensor]:
-    """Start to average a bucket over the ranks, with the arithmetic of DDP without a hook; return a future."""
+    """Start to average a bucket over the ranks, with the arithmetic of DDP without a hook.
+
+    Return a future of the mean gradient.
+    """
     gradient = divide_as_ddp(bucket.buffer(), group.size())
     work = dist.all_reduce(gradient, group=group, async_op=True)
     assert work is not None, "this rank belongs to the group"

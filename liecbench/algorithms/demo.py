@@ -84,9 +84,9 @@ class DeMo(BlockAlgorithm):
         return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor of chunks with ``chunk`` × ``chunk`` coefficients, the largest possible size.
+        """Return the compressor of chunks of the largest possible size, ``chunk`` × ``chunk`` coefficients.
 
-        Every smaller size of chunks has its own compressor.
+        ``reduce`` uses a separate compressor for each smaller size of chunks. ``step`` is ignored.
         """
         return _compressor(self.chunk**2, self.kept)
 

@@ -28,22 +28,22 @@ _TINY: Final = 1e-6
 class DGC(BlockAlgorithm):
     """Deep gradient compression (Lin et al. 2018, arXiv 1712.01887): send the largest entries of accumulated momentum.
 
-    g_i is worker i's gradient, u_i its momentum, v_i the sum of what it has not sent yet, and C keeps the entries of
-    largest magnitude of each block. In a step, u_i ← m·u_i + g_i and v_i ← v_i + u_i; the update is mean(C(v_i)). Where
-    worker i sent an entry, v_i becomes 0 and, with ``momentum_masking``, u_i as well. Every worker sends to every
-    other, without a server. The optimizer must be SGD without momentum. Its weight decay is added to the update,
-    without momentum.
+    For worker i, g_i is the gradient, u_i the momentum, and v_i the accumulated momentum that the worker has not sent
+    yet. C keeps the entries of largest magnitude of each block. In a step, u_i ← m·u_i + g_i and v_i ← v_i + u_i; the
+    update is mean(C(v_i)), the mean over workers. Then the entries that worker i sent become 0 in v_i and, if
+    ``momentum_masking`` is true, in u_i. Every worker sends to every other worker, without a server. The optimizer
+    must be SGD without momentum. Weight decay is added to the update, and not to u_i.
 
     Attributes:
         ratio: The fraction of the entries that is sent.
         momentum: The factor m.
         momentum_masking: Whether u_i becomes 0 at the entries that were sent (momentum factor masking).
-        clip_norm: The limit for the norm of the mean gradient; None for no limit. To keep it, each of W workers clips
-            its whole gradient to the norm ``clip_norm`` / √W. The whole gradient is then one block.
-        warmup_epochs: The number of epochs at the start that send more. Epochs 1 to 4 send 0.25, 0.0625, 0.015625 and
-            0.004 of the entries, but no less than ``ratio``.
-        steps_per_epoch: The number of steps per epoch, which a warm-up needs. In a scenario, None takes the number from
-            the scenario's task.
+        clip_norm: The limit for the norm of the mean gradient; None for no limit. If set, each of W workers clips its
+            gradient to the norm ``clip_norm`` / √W, and the whole gradient is one block.
+        warmup_epochs: The number of epochs of the warm-up, from 0 to 4. Epoch 1 sends 0.25 of the entries, epoch 2
+            0.0625, epoch 3 0.015625 and epoch 4 0.004. If ``ratio`` is larger, the epoch sends ``ratio``.
+        steps_per_epoch: The number of steps per epoch, which a warm-up needs. If None in a scenario, the number comes
+            from the scenario's task.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(
@@ -123,11 +123,12 @@ class DGC(BlockAlgorithm):
         return torch.add(self.error[block], grown, out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Add this worker's gradient to the memories, and return mean(C(v_i)), the mean of what the workers send.
+        """Return the mean of the vectors that the workers send for a block, and update this worker's memories.
 
-        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude. The memories become
-        u_i ← m·u_i + g_i and v_i ← v_i + u_i. Then the entries that worker i sent become 0 in v_i and, with
-        ``momentum_masking``, in u_i.
+        For worker i, g_i is the gradient, clipped if ``clip_norm`` is set. u_i is the momentum, and v_i the sum of what
+        the worker has not sent yet. m is the factor ``momentum``. First, u_i ← m·u_i + g_i and v_i ← v_i + u_i. The
+        worker sends the entries of v_i with the largest magnitudes. Then these entries become 0 in v_i. If
+        ``momentum_masking`` is set, the entries become 0 in u_i, too.
         """
         u, v = self.velocity[block], self.error[block]
         grown = self._accumulated(block)
@@ -158,9 +159,9 @@ class DGC(BlockAlgorithm):
         return step // (self._steps_per_epoch or 1)
 
     def _accumulated(self, block: Block) -> Tensor:
-        """Return ``momentum`` · velocity + gradient for a block. The result overwrites the block's gradient.
+        """Return ``momentum`` · velocity + gradient for a block. The sum overwrites the block's gradient.
 
-        Before that, the gradient is clipped unless ``clip_norm`` is None.
+        If ``clip_norm`` is set, the gradient is clipped before the sum is computed.
         """
         gradient = block.gradient
         if self.clip_norm is not None:

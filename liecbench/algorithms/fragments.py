@@ -1,4 +1,8 @@
-"""Fragments of a model, groups of tensors that are exchanged together, and the steps after which each is exchanged."""
+"""The fragments of a model, and their schedule.
+
+A fragment is a group of tensors that are exchanged together. The schedule says after which steps each fragment is sent,
+and after which steps the fragment's outer step is made.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -7,9 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FragmentTimes:
-    """The steps after which each fragment is sent, and those after which its outer step is made.
+    """The schedule of the fragments: when each fragment is sent, and when the fragment's outer step is made.
 
-    The fragments take turns: one is sent every ``sync_every`` / ``num_fragments`` steps.
+    The fragments take turns: one fragment is sent every ``sync_every`` / ``num_fragments`` steps. The outer step of
+    this fragment follows ``delay`` steps later.
 
     Attributes:
         sync_every: The number of steps between two outer steps of a fragment, a multiple of ``num_fragments``.

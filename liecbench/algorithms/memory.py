@@ -76,10 +76,7 @@ class WorkerMemory:
         return memory
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the elements of a block that the block's tensor on this rank holds: all of them.
-
-        ``numel`` is the number of the block's elements. ``ServerMemory`` returns this rank's shard instead.
-        """
+        """Return the part of a block that this memory covers on this rank: all ``numel`` elements of the block."""
         return Shard(exchange.rank, 0, numel)
 
     def allocate(self, exchange: Exchange, blocks: Sequence[Block], device: torch.device) -> Memory:

@@ -48,5 +48,8 @@ class Neolithic(DoubleSqueeze):
         return self.rounds if self.accumulate else 1
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return a compressor that applies ``compressor`` in ``rounds`` rounds."""
+        """Return a compressor that applies ``compressor`` ``rounds`` times, each time to the error left so far.
+
+        All steps have equal compressors.
+        """
         return Rounds(self.compressor, self.rounds)

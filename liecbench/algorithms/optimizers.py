@@ -22,15 +22,18 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 
 
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
-    """Return the torch optimizers in ``given`` that run step hooks, and the optimizers inside these optimizers.
+    """Return the torch optimizers of a training loop that run step hooks, each with its innermost optimizers.
 
     Args:
-        given: An optimizer, an object that wraps an optimizer in an attribute, or a list of either.
+        given: An optimizer, a wrapper (an object that has an optimizer in an attribute), or a list of optimizers and
+            wrappers.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        A dict from each optimizer to the set of the innermost optimizers inside it, such as the base optimizer of SAM.
-        If an optimizer wraps no other one, its set has only the optimizer itself.
+        A dict whose keys are the optimizers in ``given`` and all optimizers that a key wraps, as SAM wraps its base
+        optimizer. A wrapper is itself a key only if it runs step hooks. The value of a key is the set of its innermost
+        optimizers, which wrap no other optimizer. If the key wraps no optimizer, the set has only the key. An optimizer
+        that a key wraps is ignored if it has none of ``parameters``.
 
     Raises:
         TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
@@ -104,11 +107,13 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the calling hook belongs to an optimizer step that is called by another optimizer step.
+    """Return True if the step hook that calls this function runs inside two or more nested optimizer steps.
 
-    The step of an optimizer that wraps another one calls the inner optimizer's step, and a ``step`` may call
-    ``super().step``. Both steps run hooks, but only the hooks of the outer step should act. Only steps of
-    ``optimizers`` count.
+    Optimizer steps are nested if an optimizer wraps another optimizer, or if a ``step`` calls ``super().step``. Each
+    nested step runs its hooks, but only the hooks of the outermost step should act.
+
+    Args:
+        optimizers: The optimizers whose steps count. Steps of other optimizers are ignored.
     """
     # Search the stack, because a count of hooks would be wrong after a step that raised an error.
     number = 0

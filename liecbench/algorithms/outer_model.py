@@ -123,7 +123,11 @@ class OuterModel(BlockAlgorithm):
         self._has_outer_model = state["has_outer_model"]
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        """Set up as ``BlockAlgorithm`` does, but allocate only the memories that the options need."""
+        """Plan the blocks and allocate the memories that the options need.
+
+        If ``outer_momentum`` is 0, there is no memory ``momentum``. If ``keeps_error`` is False, there is no memory
+        ``error``.
+        """
         super().set_up(named, exchange)
         self._has_outer_model = False  # also when it is attached a second time
         if not self.outer_momentum:

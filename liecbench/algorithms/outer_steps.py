@@ -64,13 +64,13 @@ class OuterSteps(OuterModel):
 
     @property
     def overlapped_steps(self) -> int:
-        """The number of steps that the ranks compute while a fragment is under way."""
+        """The number of steps that the ranks compute while a fragment is being exchanged: ``delay``."""
         return self.delay
 
     def step_kind(self, step: int) -> str:
-        """Return ``local`` if nothing is sent after the step, else ``outer_p`` for fragment p.
+        """Return ``local`` if nothing is sent after the step, else ``outer_`` and the index of the sent fragment.
 
-        If the model is not divided into fragments, return ``outer`` instead of ``outer_p``.
+        An example is ``outer_2``. If the model is not divided into fragments, return ``outer`` without an index.
         """
         fragment = self._times.sent_after(step)
         if fragment is None:
@@ -101,7 +101,10 @@ class OuterSteps(OuterModel):
         return future
 
     def after_step(self) -> None:
-        """Make the outer steps and send the fragments that became due since the last call of this method."""
+        """Send each fragment, and make each outer step, that has become due since the last call of this method.
+
+        The outer step of a fragment is due ``delay`` steps after the fragment is sent.
+        """
         first, self._steps_seen = self._steps_seen, self.step
         for step in range(first, self.step):
             if self.delay and self._times.applied_after(step) is not None:
@@ -112,9 +115,10 @@ class OuterSteps(OuterModel):
                 self._send(self._fragments[fragment], step)
 
     def synchronize(self) -> None:
-        """Wait for messages in the background and, if there is a GPU, for its work.
+        """Complete the counts and measured times of all past steps.
 
-        The counts and measured times of all past steps are then complete. Call this method between two steps.
+        Wait for a fragment that is being exchanged and, if there is a GPU, for the GPU. Call this method between two
+        steps.
 
         Raises:
             NonFiniteError: If a gradient or a model of a past step is not finite.
@@ -153,7 +157,7 @@ class OuterSteps(OuterModel):
             self._under_way = _UnderWay(blocks=blocks, means=means, done=done)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step. The memories, and a fragment that is under way, do not change.
+        """Set the number of the next step. The memories, and a fragment that is being exchanged, do not change.
 
         Call it on every rank, between two steps.
         """
@@ -203,7 +207,10 @@ class OuterSteps(OuterModel):
             self.average(block, pseudo_gradient)
 
     def _wait(self) -> None:
-        """Wait for the fragment that is under way, if any. Raises NonFiniteError if a value in it is not finite."""
+        """Wait for the fragment that is being exchanged, if any.
+
+        Raises NonFiniteError if a value in the fragment is not finite.
+        """
         if self._under_way is None or self._failure is not None:
             return
         try:

@@ -33,13 +33,14 @@ class PendingBuckets:
     def add(
         self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> Iterator[Block]:
-        """Add a bucket, and yield each block of gradient as soon as the block has the gradients of all its parameters.
+        """Add a bucket, and yield each block for which the bucket brings the last missing gradient.
 
         Args:
             parameters: The parameters of the bucket.
             gradients: The gradients of ``parameters``, as views into ``buffer``.
             buffer: The bucket's gradients in one vector.
-            future: The future that completes with ``buffer`` when all blocks that overlap the bucket are updated.
+            future: The future that DDP waits for. It completes with ``buffer`` when ``finish_block`` has been called
+                for every block that overlaps the bucket, or when ``abandon`` is called.
         """
         blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
         if blocks:
@@ -69,9 +70,14 @@ class PendingBuckets:
 
 
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``.
+    """Return a view of ``gradient`` with the shape and the strides of ``parameter``.
 
-    If the memory of ``parameter`` has gaps, return ``gradient`` unchanged.
+    If the memory of ``parameter`` has gaps between elements, return ``gradient`` itself.
+
+    Args:
+        gradient: The gradient of ``parameter``, as a view that DDP hands out of a bucket. DDP's view ignores the memory
+            order of ``parameter``, such as channels-last.
+        parameter: The parameter.
     """
     # DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that
     # ignores this order. The gradient of a parameter with gaps is stored without gaps.

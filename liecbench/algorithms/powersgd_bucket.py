@@ -32,7 +32,10 @@ class HookBucket:
 
     @classmethod
     def of(cls, bucket: GradBucket) -> "HookBucket":
-        """Return the attributes of ``bucket``; ``flat`` and ``buffer_of_ddp`` are both DDP's own buffer, not copies."""
+        """Return a HookBucket with the attributes of DDP's ``bucket``.
+
+        No tensor is copied: both ``flat`` and ``buffer_of_ddp`` are DDP's own buffer.
+        """
         buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
         return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 
@@ -70,9 +73,9 @@ def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
 
 
 def _hook_on_cpu() -> FunctionType:
-    """Return a copy of PyTorch's hook that runs as on a machine without GPU.
+    """Return a copy of ``powerSGD_hook`` for buckets on the CPU. The copy runs as on a machine without GPU.
 
-    On a machine with a GPU, PyTorch's own hook synchronizes the bucket's device, which fails for a bucket on the CPU.
+    On a machine with a GPU, ``powerSGD_hook`` synchronizes the bucket's device, which fails if the device is the CPU.
     """
     torch_on_cpu = ModuleType("torch")
     torch_on_cpu.__dict__.update(vars(torch), cuda=SimpleNamespace(is_available=lambda: False))

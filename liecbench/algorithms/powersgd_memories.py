@@ -50,7 +50,11 @@ class PowerSGDMemories:
         }
 
     def shapes(self) -> dict[str, list[torch.Size]]:
-        """Return the shapes of the tensors that ``tensors`` returns after the first compressed step."""
+        """Return the shapes of the error memories under ``error``, and of the matrices Q under ``q``.
+
+        The order is that of ``tensors``. Unlike those of ``tensors``, the lists are complete even before the first
+        compressed step.
+        """
         return {
             "error": [parameter.shape for parameter in self._parameters],
             "q": [self._thin_shapes(parameter.shape)[1] for parameter in self._compressed],

@@ -27,12 +27,12 @@ _MOST_CALLS = 20
 
 
 def require_ddp(model: nn.Module) -> DistributedDataParallel:
-    """Return ``model``, a DistributedDataParallel module; if ``torch.compile`` wrapped it, return the wrapped module.
+    """Return the DistributedDataParallel module ``model``, without the wrapper of ``torch.compile`` if there is one.
 
     Raises:
-        TypeError: If ``model`` is no DistributedDataParallel module, or if a method's communication hook would not
-            work. The hook does not work with some options of DDP, such as ``mixed_precision``, nor with an optimizer
-            that steps in the backward pass.
+        TypeError: If ``model`` is no DistributedDataParallel module. Also if a method's communication hook cannot work
+            with the module. Causes are some options of DDP, such as ``mixed_precision``, and optimizers that step in
+            the backward pass.
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:

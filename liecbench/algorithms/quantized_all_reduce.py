@@ -1,6 +1,6 @@
 """The methods ``int8_allreduce`` and ``int4_allreduce``: all-reduces in two hops, each of which sends quantized values.
 
-Both methods are ``csgd`` with sharded servers and a fixed compressor.
+Both methods compute the same update as ``csgd`` with sharded servers and the compressor ``int8`` or ``int4``.
 """
 
 from typing import ClassVar
@@ -21,10 +21,12 @@ from liecbench.compressors.int8 import Int8
 class QuantizedAllReduce(BlockAlgorithm):
     """u = C(mean(C(g_i))) without memory: an all-to-all of quantized shards, a float32 mean, and an all-gather.
 
-    g_i is worker i's gradient, and u the update. Every rank averages one shard of each block in float32 and quantizes
-    the mean again, so that an entry has an error of at most half a quantization step per hop. The method is ``csgd``
-    with ``server: sharded`` and the compressor ``quantizer``. Source: the two-hop all-reduce of ZeRO++ (Wang et al.
-    2023, arXiv 2306.10209), as in torchft.
+    g_i is worker i's gradient, and u the update. Every rank averages one shard of each block in float32, and quantizes
+    the mean. An entry is thus quantized twice: in the worker's gradient, and in the mean. Each time, quantizing adds an
+    error of at most half a quantization step. The update equals that of ``csgd`` with ``server: sharded`` and the
+    compressor ``quantizer``.
+
+    Source: the two-hop all-reduce of ZeRO++ (Wang et al. 2023, arXiv 2306.10209), as in torchft.
 
     Attributes:
         quantizer: The compressor C.

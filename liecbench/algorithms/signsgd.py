@@ -14,11 +14,11 @@ from liecbench.compressors.majority_vote import Majority, Votes
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class SignSGD(ServerAlgorithm):
-    """u = sign(Σ sign(g_i)), where a tie of the workers gives 0 (Bernstein et al. 2018, arXiv 1802.04434).
+    """signSGD with majority vote, u = sign(Σ sign(g_i)) (Bernstein et al. 2018, arXiv 1802.04434).
 
-    Workers send +1 for a gradient entry of ±0. The update is ±1 (or 0) for every parameter, whatever the size of the
-    gradient, so it needs a small learning rate. The compression error is undefined: a sign without a scale approximates
-    no vector.
+    u is the update and g_i is worker i's gradient. Workers send +1 for a gradient entry of ±0. An entry of u is 0 if
+    equally many workers send +1 and −1, else +1 or −1. Because the update does not depend on the size of the gradient,
+    the learning rate must be small. The compression error is undefined: a sign without a scale approximates no vector.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

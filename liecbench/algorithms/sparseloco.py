@@ -64,7 +64,7 @@ class SparseLoCo(OuterSteps):
 
     @property
     def largest_block(self) -> int:
-        """The largest size of a block in bytes. It is 1, so that every parameter tensor is a block of its own."""
+        """The largest size of a block in bytes: 1. A larger tensor gets a block of its own, so that all tensors do."""
         return 1
 
     def push_compressor(self, step: int) -> Compressor:
@@ -74,8 +74,9 @@ class SparseLoCo(OuterSteps):
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
         """Replace ``pseudo_gradient`` by the mean of all workers' compressed vectors, and update the error memory.
 
-        Worker i compresses p_i = Δ_i + ``error_decay`` · e_i. Δ_i is its pseudo-gradient, and e_i its error memory.
-        Without error memory, p_i is Δ_i. Then Δ_i becomes mean(C(p_i)), and e_i becomes p_i − C(p_i).
+        Δ_i is the pseudo-gradient of worker i, e_i its error memory, and C the compressor ``chunked_top_k``. Worker i
+        compresses p_i = Δ_i + ``error_decay`` · e_i, or Δ_i alone if the method keeps no error memory. On all workers,
+        ``pseudo_gradient`` becomes the mean of C(p_i) over the workers. e_i becomes p_i − C(p_i).
         """
         p = self.to_compress(block, pseudo_gradient)
         self.exchange.gather(self._compressor, p, out=pseudo_gradient, residual=p if self.keeps_error else None)

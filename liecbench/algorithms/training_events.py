@@ -30,8 +30,8 @@ class TrainingEvents(ABC):
     """The part of ``Algorithm`` that the hooks of a model and of the model's optimizers call.
 
     Attributes:
-        is_exact: True if the update is the mean gradient. If False, the method warns of a second synchronized backward
-            pass before ``optimizer.step``.
+        is_exact: True if the update is the mean gradient. If False, the algorithm warns once of a training loop
+            that exchanges gradients in several backward passes before ``optimizer.step``.
     """
 
     is_exact: ClassVar[bool] = False
@@ -98,7 +98,11 @@ class TrainingEvents(ABC):
         self.synchronize()
 
     def on_forward(self) -> None:
-        """Raise the error of an earlier step, if there was one. Called before each forward pass of the model."""
+        """Raise the error of an earlier exchange, if there was one. Called before each forward pass of the model.
+
+        If gradients are enabled, check how the training loop uses the model (``Backwards.begin_forward``), and end the
+        current step if only some of the model's optimizers have made the step.
+        """
         # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
         self._raise_failure()
         if torch.is_grad_enabled() and self._attachment is not None:
@@ -119,10 +123,11 @@ class TrainingEvents(ABC):
         return future
 
     def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used in the backward pass that ends.
+        """Restore the gradients and memories of parameters that no rank used in the backward pass that just ended.
 
-        The gradients are set to the values from before the pass, as in plain DDP. The memories are set to the values
-        from before the step.
+        The gradients get the values from before the pass, as in plain DDP. The memories, such as error memories, get
+        the values from before the step. If ``optimizer.step`` runs the pass, in a closure, raise the error of an
+        exchange, if there was one.
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)

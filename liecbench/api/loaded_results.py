@@ -49,9 +49,10 @@ class Results:
 
     @functools.cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, as ``liecbench compare --format json`` has them under ``"rows"``.
+        """One mapping per row of the comparison: fields, numbers of cells, metrics, verdicts, and warnings.
 
-        A metric is a mapping of ``mean``, ``low`` and ``high`` (95 % interval), or None if it is unknown.
+        The mappings are those that ``liecbench compare --format json`` prints under ``"rows"``. A metric is a mapping
+        with the keys ``mean``, ``low`` and ``high`` (95 % interval). An unknown metric is None.
         """
         return list(row_objects(self._comparison))
 
@@ -84,21 +85,27 @@ class Results:
     def break_even(self) -> list[dict[str, Any]]:
         """One mapping per break-even, the link rate at which a method is as fast as the baseline.
 
-        The keys are ``method``, ``outcome`` (where the method is faster, such as ``below`` the break-even),
-        ``low_bits_per_second`` and ``high_bits_per_second`` (the nearest rates shown to lie below and above the
-        break-even), ``added_bits_per_second`` (the rates that runs added to narrow the break-even),
-        ``compute_seconds_per_step``, ``compute_source`` (``measured`` or ``replayed``) and ``text`` (the break-even as
-        a sentence). Unknown values are None.
+        The keys of a mapping are:
+
+        - ``method``: The method's name.
+        - ``outcome``: Where the method is faster, such as ``below`` for rates below the break-even.
+        - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even, or None.
+        - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even, or None.
+        - ``added_bits_per_second``: The list of the rates that runs added to narrow the break-even.
+        - ``compute_seconds_per_step``: The compute seconds for which the break-even holds; None if unknown.
+        - ``compute_source``: ``measured`` or ``replayed``; None if the compute seconds are unknown.
+        - ``text``: The break-even as a sentence.
         """
         return break_even_objects(self._comparison)
 
     @functools.cached_property
     def bandwidth_needed(self) -> list[dict[str, Any]]:
-        """The link rates that methods need so that computing takes at least 50, 75, 90, 95 and 99 % of a step.
+        """The lowest link rates at which computing takes at least 50, 75, 90, 95 and 99 % of a step.
 
         There is one JSON object per method and setting. The list ``rates`` of an object has one item per percentage.
-        The lowest sufficient rate lies between the item's ``low_bits_per_second`` and ``high_bits_per_second``. An
-        unknown limit is None. Both limits are None if no rate suffices. All rates are up rates.
+        The lowest sufficient rate lies between two bounds, the item's ``low_bits_per_second`` and
+        ``high_bits_per_second``. An unknown bound is None. If both bounds are None, the item's ``basis`` says why:
+        ``not_reached`` if no rate suffices, or ``unknown`` if the times do not tell the rate. All rates are up rates.
         """
         return bandwidth_objects(self._comparison.bandwidth_needed)
 

@@ -23,7 +23,14 @@ def plotly_figure_of(figure: Figure, palette: Palette) -> "Drawn":
 
 
 def plotly_speed_chart(charts: Sequence[SpeedChart], baseline: str) -> "Drawn":
-    """Return the report's chart of speed-ups: a bar with its interval per method, fastest first, and a line at 1."""
+    """Return the report's chart of speed-ups as a Plotly figure: a bar with an interval per method, and a line at 1.
+
+    If there are several settings, a menu selects the setting to show.
+
+    Args:
+        charts: The speed-ups of each setting.
+        baseline: The baseline in words, such as ``ddp``, for the title.
+    """
     line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 2, "dash": "dot"}}
     layout = {
         "title": {"text": html.escape(one_line(f"Speed-up over {baseline}"))},

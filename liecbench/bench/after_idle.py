@@ -62,10 +62,12 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
 
 class _Exchange(NamedTuple):
-    """Figures of one exchange, in which rank 0 sends messages to rank 1, and rank 1 answers.
+    """The time and the bytes of one exchange: rank 0 sends messages to rank 1, and rank 1 answers.
 
-    On rank 0, ``seconds`` is the time from the start of sending until the last message arrives at rank 1, and
-    ``num_bytes`` the number of bytes that rank 0 sends; 0 if unknown. On other ranks both are 0.
+    Attributes:
+        seconds: On rank 0, the time from the start of sending until the last message arrives at rank 1; 0 on other
+            ranks.
+        num_bytes: On rank 0, the wire bytes that rank 0 sends, or 0 if they are unknown; 0 on other ranks.
     """
 
     seconds: float

@@ -51,14 +51,17 @@ class _Case:
 
     @property
     def asked(self) -> Link:
-        """The requested link of each worker."""
+        """The requested link, which is equal for all workers."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes that the busiest rank sends, or receives if it receives more.
+        """Return the payload bytes of the busiest rank in its busier direction, as few as the operation needs.
 
-        ``workers`` is the number of ranks. For a stream, only one message is counted.
+        For a stream of messages, return the bytes of one message.
+
+        Args:
+            workers: The number of ranks.
         """
         return self.messages * int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
@@ -88,9 +91,10 @@ class _Case:
         return max(1, min(int(streamed // self.size), _MOST_STREAMED))
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat.
+        """Return the plan by which ``workers`` ranks measure the case.
 
-        ``workers`` is the number of ranks.
+        The plan has the fields of the case, and the number of times that the measurement is repeated. For a stream,
+        the plan's ``messages`` is the number of messages per repeat.
         """
         messages, most_repeats, seconds_repeated = self.messages, _MAX_REPEATS, _REPEATED_SECONDS
         if self.operation == "after_idle":

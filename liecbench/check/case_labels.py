@@ -62,7 +62,10 @@ def _method(fields: Mapping[str, str], options: Sequence[str]) -> str:
 
 
 def _naming_options(fields: Mapping[str, str]) -> list[str]:
-    """Return the names of the options in a cell's ``fields`` that are always part of the method's name."""
+    """Return the sorted names of the options in a cell's ``fields`` that the method's name must contain.
+
+    An example of such an option is ``per_tensor`` of ``psgd``.
+    """
     found = {option for name in _CHOICES for option in naming_options({**fields, "name": fields[name]})}
     return sorted(found)
 

@@ -97,9 +97,9 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if the result's verdict is on times: pairs of step times, or communication time ÷ wire time.
+        """True if the verdict judges a time: a step time in a paired comparison, or ``COMMUNICATION_OVER_WIRE``.
 
-        False if the verdict is that nothing was compared.
+        False if the verdict is NOT_COMPARED.
         """
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)
@@ -139,7 +139,14 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code. DONE means that a result passed, none failed or is inconclusive, and no cell failed."""
+        """The exit code of the check, by the first case that applies.
+
+        - REGRESSION: A result failed.
+        - CELL_FAILED: A cell failed.
+        - NOTHING_TO_COMPARE: No result has a verdict other than NOT_COMPARED.
+        - INCONCLUSIVE: A result is inconclusive.
+        - DONE: Any other case. At least one result passed.
+        """
         if self.count(Verdict.FAIL):
             return ExitCode.REGRESSION
         if self.failed_cells:

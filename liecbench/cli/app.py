@@ -171,9 +171,10 @@ def _print_error(message: str) -> None:
 
 
 def _exit_with_usage(error: Any) -> NoReturn:
-    """Print typer's ``error``, or the help that typer raises as an error, and exit with the error's exit code.
+    """Print the message of an error that typer raised, and exit with the error's exit code.
 
-    Very long words of the message are printed without their middle.
+    If a subcommand is missing, as in ``liecbench data``, the message is the command's help. The middle of very long
+    words and lines is cut out.
     """
     from liecbench.cli.usage_message import usage_message
 

@@ -120,7 +120,11 @@ def scenarios(
     github: Github = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two scenarios, cell by cell."""
+    """Compare the speed and traffic of two scenarios, cell by cell.
+
+    The cells of A and B run side by side. The first cell of B is compared with the first cell of A, the second with
+    the second, and so on.
+    """
     reports = Reports(output, json_file, junit, github)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)
@@ -176,7 +180,11 @@ def pythons(
     github: Github = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare the liecbench and torch of two Python interpreters."""
+    """Compare the liecbench of two Python interpreters.
+
+    Both interpreters run the cells of the scenario, each with the liecbench and torch that it has installed. A and B
+    are paths of interpreters, such as `old/bin/python`, or commands in PATH.
+    """
     reports = Reports(output, json_file, junit, github)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)

@@ -96,7 +96,11 @@ def _without_variables(words: list[str]) -> list[str]:
 
 
 def _hidden(text: str) -> str:
-    """Return the text without tokens, values of secret environment variables, and URLs' passwords and query strings."""
+    """Return the text with ``***`` in place of each secret.
+
+    Secrets are tokens, the passwords and query strings of URLs, and the values of environment variables with names such
+    as ``API_KEY``.
+    """
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST_SECRET and re.search(_SECRET_NAME + "|key", name, re.IGNORECASE):
             text = text.replace(value, _HIDDEN)

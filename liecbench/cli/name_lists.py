@@ -42,7 +42,7 @@ def list_names(
     python: Annotated[bool, typer.Option("--python", help="Print the imports and calls for a Python script.")] = False,
     output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
-    """List the names that scenarios and theory files can use, with options and defaults; or the bundled scenarios."""
+    """List the bundled scenarios, or the names (with options and defaults) that scenarios and theory files can use."""
     if python and (output == TextOrJson.JSON or what == Listing.SCENARIOS):
         message = "list: --python prints calls of classes, which scenarios and JSON do not have"
         raise LiecbenchError(message, "remove --python or --format json")

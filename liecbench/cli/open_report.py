@@ -1,4 +1,4 @@
-"""The command ``liecbench open``."""
+"""The command ``liecbench open``: write the report, and open it in the browser."""
 
 import webbrowser
 

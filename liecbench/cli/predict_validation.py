@@ -38,7 +38,7 @@ def validate_results(results: Path, profile: Path | None, costs: "TransportCosts
     Args:
         results: The results directory.
         profile: The profile's file; None to use the profiles that the run stored.
-        costs: The transport's constants.
+        costs: The constants of the transport that the predictions use, such as the seconds per message.
         output: The format: ``table``, ``markdown`` or ``json``.
     """
     from liecbench.prediction.measured_steps import comparison_with_added

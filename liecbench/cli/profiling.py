@@ -105,9 +105,12 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
 
 
 def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
-    """Raise LiecbenchError unless a step computes the same in all cells, so that one profile fits them all.
+    """Raise LiecbenchError if the cells need several profiles.
 
-    ``remedy`` is the advice in the error message; None advises an option of ``liecbench profile``.
+    One profile suffices if all cells agree in dataset, model, batch size, precision, device and number of threads.
+
+    ``remedy`` is the advice in the error message. If ``remedy`` is None, the message advises an option of ``liecbench
+    profile``, such as ``--threads``.
     """
     for name in ("dataset", "model", "batch_size", "precision"):
         values = list(dict.fromkeys(str(getattr(cell.task, name)) for cell in cells))

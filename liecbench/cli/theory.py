@@ -13,7 +13,7 @@ from liecbench.console.console import ignore_broken_pipe, say
 
 
 class TheoryFormat(StrEnum):
-    """The output formats of studies."""
+    """The output formats of ``liecbench theory``."""
 
     TABLE = "table"
     MARKDOWN = "markdown"

@@ -28,9 +28,10 @@ def verify(
     ] = False,
     output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
-    """Check whether every line of a results directory's ledger is whole, and in its place.
+    """Check a results directory's ledger for damaged lines, and for lines that are out of place.
 
-    The exit code is 0 if nothing is damaged or the whole cells are salvaged, and 2 if something is damaged.
+    A cell is whole if none of its records is missing, damaged or out of place. The exit code is 0 if nothing is damaged
+    or the whole cells are salvaged, 4 if `--salvage` finds damage but no whole cell, and 2 for any other damage.
     """
     from liecbench.results.salvage import Verification
 

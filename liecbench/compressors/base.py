@@ -175,7 +175,7 @@ class Compressor(ABC):
             return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Return a message for a vector of ``numel`` elements with an uninitialised payload, to receive bytes."""
+        """Return a message for a vector of ``numel`` elements. The payload is allocated but not yet written."""
         return Message(torch.empty(self.message_bytes(numel), dtype=torch.uint8, device=device), numel)
 
     def message_bytes(self, numel: int) -> int:

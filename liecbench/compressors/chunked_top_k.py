@@ -1,4 +1,4 @@
-"""The compressor ChunkedTopK: keep the largest entries of each chunk, and send each of them in 2 bits."""
+"""The compressor ChunkedTopK: keep the largest entries of each chunk, and send their positions and 2-bit values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass

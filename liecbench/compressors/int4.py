@@ -35,9 +35,10 @@ class Int4(Compressor):
         return group_scales.scales_bytes(numel, self.values_per_scale) + (numel + 1) // 2
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scales and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write the scale of each group and the level of each element to ``payload``.
 
-        Unless ``residual`` is None, write v − level · scale to ``residual``.
+        The level of an element v is the integer nearest to v / scale. Unless ``residual`` is None, write
+        v − level · scale to ``residual``.
         """
         scales, packed = self.parts(payload, vector.numel())
         kept = cpu.residual.residual_arguments(vector, residual)

@@ -51,12 +51,12 @@ class RandomK(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True unless ``unbiased``: with entries multiplied by n/k, the error may be larger than the vector."""
+        """True if ``unbiased`` is false. Otherwise entries are multiplied by n/k, and C(v) − v may be longer than v."""
         return not self.unbiased
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if ``shared_mask`` is false, because the kept positions then depend on the sender's rank."""
+        """True if decoding a message needs the sender's rank. This is so if ``shared_mask`` is false."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
@@ -89,10 +89,16 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor by which the entries of the current message are multiplied.
+        """Return the factor by which the sender multiplies the kept entries of the current message.
 
-        If ``unbiased`` is false, the factor is 1. Otherwise it is n/k, where n is ``numel`` and k the number of kept
-        entries. But if ``shared_mask`` is true too, the factor of the server's message is 1.
+        The factor is 1 or n/k, where n is ``numel`` and k is the number of kept entries:
+
+        - If ``unbiased`` is false, the factor is 1.
+        - If ``unbiased`` is true, the factor of a worker's message is n/k. The factor of a server's message is 1 if
+          ``shared_mask`` is true, else n/k.
+
+        Args:
+            numel: The number of elements of the uncompressed vector.
         """
         leaves_out = not (self.shared_mask and self.rng_key.from_server)
         return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0

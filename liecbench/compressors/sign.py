@@ -21,7 +21,7 @@ class Sign(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.sign:SignOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the 4 bytes of the scale plus one byte per 8 elements, rounded up."""
+        """Return a message's number of bytes: 4 for the scale, plus one per 8 elements, rounded up."""
         return SCALE_BYTES + (numel + 7) // 8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

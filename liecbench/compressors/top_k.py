@@ -60,7 +60,10 @@ class TopK(Compressor):
         self.code(out.numel()).add_at(packed.numpy(), entries.numpy(), weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all kept entries are finite. NaN and infinity count as the largest magnitudes and are kept."""
+        """Return whether every element of C(v) is finite, as a boolean tensor of shape [].
+
+        NaN and infinity count as the largest magnitudes, so that C(v) contains NaN or infinity if v does.
+        """
         entries, _ = self.parts(payload, numel)
         return entries.isfinite().all()
 

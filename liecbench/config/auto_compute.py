@@ -33,16 +33,17 @@ def num_gpus() -> int:
 
 
 def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: Compute | None) -> Cell:
-    """Return ``cell`` unchanged if its ranks compute, else a copy of ``cell`` that replays a profile.
+    """Decide whether a cell's ranks compute or replay a profile, and return the cell with this decision.
 
-    A cell that trains nothing always replays a profile. For all other cells, ``choice`` decides.
+    A cell that trains nothing always replays a profile. For all other cells, ``choice`` decides. The result is ``cell``
+    if the ranks compute, and a changed copy if they replay a profile.
 
     Args:
         cell: The cell, with ``compute: measured``.
         choice: The scenario's ``compute``: ``measured``, ``replayed``, ``auto`` or a profile.
         dilation: The scenario's ``dilation``, for a replay.
-        begun: How earlier cells of the same comparison were timed: ``measured`` or ``replayed``. ``auto`` then means
-            this value. None if no such cell has been timed; ``auto`` then depends on this machine.
+        begun: What ``auto`` means: the ``compute`` of cells that were timed earlier and are compared with ``cell``.
+            None if there are no such cells; ``auto`` then depends on this machine.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

@@ -14,9 +14,9 @@ class BaselineChoice:
     """The choice of the cells (training runs) that are the baseline, with which others are compared.
 
     Attributes:
-        algorithm: The algorithm's name.
-        fixed: Values of other fields that a cell of the baseline must have. Cells are compared with the baseline even
-            if they have other values of these fields.
+        algorithm: The name of the baseline's algorithm, such as ``ddp``.
+        fixed: Values of other fields that the baseline's cells must have, such as ``{"workers": 2}``. Other cells need
+            not have these values to be compared with the baseline.
     """
 
     algorithm: str
@@ -46,9 +46,9 @@ class BaselineChoice:
 
     @property
     def text(self) -> str:
-        """The baseline in words: the algorithm's name, such as ``ddp``, and then all values of ``fixed``.
+        """The baseline in words: the algorithm's name and, if ``fixed`` is not empty, its fields and their values.
 
-        Examples are ``liec with workers 2`` and, for ``per_tensor: true``, ``psgd per_tensor``.
+        Examples are ``ddp`` and ``liec with workers 2``. A field that is true is only named: ``psgd per_tensor``.
         """
         switched_on = [name for name, value in self.fixed.items() if value is True]
         others = [option_label(name, value) for name, value in self.fixed.items() if value is not True]

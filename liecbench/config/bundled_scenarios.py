@@ -1,4 +1,4 @@
-"""Find the scenarios that come with liecbench, and the profiles that some of these scenarios use, by name."""
+"""The names and paths of the scenarios, such as ``quickstart``, and device profiles that come with liecbench."""
 
 import itertools
 import re
@@ -36,8 +36,9 @@ def scenario_path(given: str | Path) -> Path:
         The path. A path that was given is returned even if no file exists there.
 
     Raises:
-        ScenarioError: If ``given`` is neither a path nor the name of a bundled scenario. Also if the working directory
-            has a file ``NAME.yaml`` whose contents differ from those of the bundled scenario NAME.
+        ScenarioError: If ``given`` is neither a path nor the name of a bundled scenario. Also if ``given`` is
+            ambiguous: it names a bundled scenario, and the working directory has a file ``<given>.yaml`` with other
+            contents.
     """
     return _found(str(given), _directory(), _SCENARIO, "scenario", ScenarioError)
 
@@ -54,8 +55,8 @@ def profile_path(given: str | Path, *, base: Path = Path()) -> Path:
         The path. A path that was given is returned even if no file exists there.
 
     Raises:
-        LiecbenchError: If ``given`` is neither a path nor the name of a bundled profile. Also if ``base`` has a file
-            ``NAME.json`` whose contents differ from those of the bundled profile NAME.
+        LiecbenchError: If ``given`` is neither a path nor the name of a bundled profile. Also if ``given`` is
+            ambiguous: it names a bundled profile, and ``base`` has a file ``<given>.json`` with other contents.
     """
     return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError, base)
 

@@ -103,10 +103,12 @@ class Cell(Model):
         return self.task.profile is None
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return a copy of the cell with scaled link rates, for a cell that a run adds to narrow a break-even.
+        """Return a copy of the cell at another link rate, with ``added_rate`` set to True.
 
-        All rates are multiplied by one factor, so that the up rate of the default link becomes ``bits_per_second``. The
-        copy's ``added_rate`` is True.
+        A run adds copies at further rates to find out more exactly where a break-even lies.
+
+        Args:
+            bits_per_second: The up rate of the copy's default link. All other rates change by the same factor.
         """
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 

@@ -49,7 +49,10 @@ def contestant_key(spec: Mapping[str, Any]) -> str:
 
 
 def setting_key(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells that are timed together and compared with each other."""
+    """Return 12 hex digits that identify a cell's setting, such as its link, number of workers, model and batch size.
+
+    Cells with equal setting keys are timed together and compared with each other. ``spec`` is the cell's spec.
+    """
     fields = {name: spec.get(name) for name in _SETTING} | {name: spec[name] for name in _LATER_SETTING & spec.keys()}
     return digest({**fields, "task": {name: spec["task"].get(name) for name in _SETTING_TASK}})
 

@@ -17,7 +17,9 @@ _LATER_OPTIONS: Final[Mapping[tuple[str, str], Any]] = {
 
 
 def naming_options(choice: Mapping[str, Any]) -> set[str]:
-    """Return the names of the options in ``choice`` that a method's name must contain, such as ``per_tensor``.
+    """Return the names of the options in ``choice`` that are always shown in a method's name, such as ``per_tensor``.
+
+    Other options are shown only if they differ between the compared methods.
 
     Args:
         choice: An algorithm or compressor as a cell's spec has it, such as ``{"name": "psgd", "per_tensor": True}``.
@@ -35,14 +37,17 @@ class Model(BaseModel):
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
-    """Return an algorithm, compressor, dataset, model or optimizer of a scenario as a mapping for pydantic to validate.
+    """Return an algorithm, compressor, dataset, model or optimizer with the options in a mapping of their own.
+
+    For example, ``{"name": "liec", "average_period": 16}`` becomes
+    ``{"name": "liec", "options": {"average_period": 16}}``.
 
     Args:
-        value: The value in the scenario: ``name`` or ``{name: …, option: …}``.
+        value: The value in the scenario: a name, or a mapping with the key ``name``.
         reserved: The keys of ``value`` that are not options, such as ``name``.
 
     Returns:
-        The reserved keys of ``value`` with their values, and under ``"options"`` a mapping of all other keys.
+        A new mapping, for pydantic to validate. A name becomes ``{"name": value}``.
 
     Raises:
         ValueError: ``value`` has neither of the two forms.

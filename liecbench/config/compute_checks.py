@@ -45,7 +45,11 @@ def check_compute(document: Document, scenario: Scenario) -> None:
 
 
 def check_dilation(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError for a dilation above 1 on a link without a rate, or a large dilation on a link with loss."""
+    """Raise ScenarioError if the dilation of any cell does not suit the cell's link.
+
+    A dilation above 1 needs a link with a rate. If the link has loss, the dilation may be at most 4. The dilation
+    ``auto`` suits every link.
+    """
     for point, cell in scenario.kept:
         dilation = 1 if cell.dilation == "auto" else cell.dilation
         if dilation == 1:
@@ -201,9 +205,10 @@ def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
 
 
 def _resolved(kind: registry.Kind, written: Any) -> dict[str, Any] | None:
-    """Return the dataset or model ``written`` in a profile as a mapping with the name and all options.
+    """Return the name and all options of a profile's dataset or model, such as ``{"name": "mlp", "width": 256, …}``.
 
-    None if liecbench has no such dataset or model, or if an option is wrong.
+    Missing options get their defaults. Return None if liecbench has no dataset or model of this name, or if an option
+    is wrong. ``written`` is the profile's entry: a name, or a mapping with the name and options.
     """
     try:
         choice = Choice.model_validate(written)

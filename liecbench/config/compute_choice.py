@@ -1,4 +1,7 @@
-"""The pydantic types of ``compute`` and ``dilation``: whether ranks compute or replay a profile, and how slowly."""
+"""The pydantic types of ``compute`` and ``dilation``, two fields of a scenario.
+
+``compute`` says whether ranks compute or replay a profile. ``dilation`` is the factor by which a replay is slowed down.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -51,7 +54,10 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return what ``scenario.yaml`` stores for ``value``: the path of its copy if it is a profile, else ``value``."""
+    """Return what the ``scenario.yaml`` of a results directory stores for ``value``.
+
+    If ``value`` is a profile, return the path of the profile's copy in the results directory. Else return ``value``.
+    """
     return value.stored_name if isinstance(value, ProfileFile) else value
 
 

@@ -85,13 +85,14 @@ def _text(node: dict[str, Any]) -> str:
 
 
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
-    """Return a copy of ``node`` in which a reference to ``$defs`` replaces each part that ``names`` lists.
+    """Return a copy of ``node`` in which references to ``$defs`` replace repeated parts.
 
-    A reference keeps the description and the default of the part that it replaces.
+    A part is replaced if the text that ``_text`` returns for the part is a key of ``names``. The reference keeps the
+    part's description and default.
 
     Args:
-        node: The schema, or a part of one.
-        names: Maps a part, as the JSON that ``_text`` returns, to the part's name under ``$defs``.
+        node: A JSON Schema, or a part of one.
+        names: Maps the text of each repeated part to the part's name under ``$defs``.
         at_top: True to replace only parts inside ``node``, and not ``node`` itself.
     """
     if isinstance(node, list):

@@ -90,7 +90,7 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
     """Raise ValidationError if ``spec`` is not the spec of a cell.
 
-    ``alike`` is the result of ``alike_key(spec)``. Specs with equal results share one validation.
+    ``alike`` is the result of ``alike_key(spec)``. Valid specs that differ only in the seed are usually validated once.
     """
     if _has_usual_seed(spec):
         _check(alike)
@@ -99,9 +99,9 @@ def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
 
 
 def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
-    """Return the id of the cell with ``spec``, which is ``digest(spec)``, but compute the id faster.
+    """Return the id of the cell with ``spec``: the value of ``digest(spec)``, computed faster.
 
-    ``alike`` is the result of ``alike_key(spec)``. Specs that differ only in the seed have equal results.
+    ``alike`` is the value of ``alike_key(spec)``.
     """
     if not _has_usual_seed(spec):
         return digest(spec)

@@ -82,9 +82,10 @@ def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the axes that the user wrote, by name. Each value of an axis has its path in the scenario file.
+    """Return the values of each axis that the user wrote in the scenario file, by the axis's name.
 
-    ``path`` is the path of ``matrix`` in this file.
+    A value comes with its path in the scenario file, such as ``("matrix", "algorithm", 0)``. ``path`` is the path of
+    ``matrix`` in the scenario file, such as ``("matrix",)``.
     """
     return {name: tuple(_placed_items(values, (*path, name))) for name, values in given(matrix).items()}
 

@@ -35,8 +35,12 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
     """Return the name of ``choice`` and the options that distinguish it, such as ``liec average period 32``.
 
-    ``alike`` has the algorithms, or the compressors, that have the same name as ``choice``. The options are the
-    ``naming_options`` of ``choice``, and those whose value differs in at least one item of ``alike``.
+    The options are those that ``naming_options`` returns, and those with another value in at least one item of
+    ``alike``.
+
+    Args:
+        choice: An algorithm or compressor.
+        alike: The algorithms or compressors with the same name as ``choice`` that are listed together with it.
     """
     own, others = choice.model_dump(), [one.model_dump() for one in alike]
     always = naming_options(own)

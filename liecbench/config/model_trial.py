@@ -107,9 +107,9 @@ def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
 
 
 def _try_evaluation(task: Task, made: "base.Task") -> None:
-    """Raise WorkloadError if the model cannot take a batch in eval mode.
+    """Raise WorkloadError if the model fails on a batch in eval mode. The model stays in eval mode.
 
-    Autograd records the forward pass only if the test inputs have ``requires_grad`` set.
+    As in the evaluations of a training, gradients are enabled only if the test inputs have ``requires_grad`` set.
     """
     import torch
 

@@ -55,9 +55,9 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each field of the task, such as ``clip_grad_norm``, that the method does not support.
+    """Yield (field, message) for each field of the task that the method does not support, such as ``clip_grad_norm``.
 
-    ``place`` is the field to yield if the method does not support the optimizer: ``optimizer`` or ``momentum``.
+    If the method does not support the optimizer, the yielded field is ``place``: either ``optimizer`` or ``momentum``.
     """
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():

@@ -21,14 +21,14 @@ UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
 def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
     """Return the fields of a task that describe its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
 
-    ``momentum`` and ``weight_decay`` are options of ``choice`` that become fields of the task. The field ``optimizer``
-    has all other options. For sgd, it has only those that differ from their defaults, so that a task with ``optimizer:
-    sgd`` equals a task without ``optimizer``.
+    The options ``momentum`` and ``weight_decay`` of ``choice`` become fields of the task. All other options stay in the
+    field ``optimizer``. If the optimizer is sgd, options with default values are left out of ``optimizer``. So a task
+    with ``optimizer: sgd`` equals a task without ``optimizer``.
 
     Args:
         choice: The optimizer with its options.
-        given: The names of the fields that the scenario sets. ``momentum`` and ``weight_decay`` are returned only if
-            ``given`` does not have their names.
+        given: The names of the fields that the scenario sets. If ``momentum`` or ``weight_decay`` is in ``given``, the
+            field is not returned, because the scenario's value is used.
     """
     options = dict(choice.options)
     fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}

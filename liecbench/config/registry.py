@@ -196,12 +196,14 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     """Return ``options``, completed with the defaults of the options that are missing.
 
     Args:
-        kind: The kind of the class, such as ``compressor``. The function of a user makes a dataset or a model.
-        name: The registered name, such as ``top_k``, or the user's function as ``module:function``.
+        kind: The kind of the class, such as ``compressor``.
+        name: The registered name of the class, such as ``top_k``. A dataset or a model can also be a user's function,
+            written as ``module:function``.
         options: The options that are given, by name.
 
     Raises:
-        OptionError: The name or an option is wrong; ``OptionError.option`` says which.
+        OptionError: The name, an option or a combination of options is wrong; ``OptionError.option`` says which.
+        LiecbenchError: The class cannot be loaded.
     """
     model = options_model(kind, name)
     try:

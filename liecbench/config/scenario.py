@@ -135,9 +135,8 @@ class Scenario(Model):
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
         """Return a copy of the scenario with which to continue a run, perhaps on another machine.
 
-        With ``compute: auto``, the copy's cells compute in settings in which the timed cells computed, and replay a
-        profile in settings in which the timed cells replayed one. In all other settings, ``auto`` depends on this
-        machine.
+        ``compute: auto`` chooses, for each setting, whether ranks compute or replay a profile. If cells of the setting
+        have been timed, the copy's cells do what the timed cells did. Otherwise, the choice depends on this machine.
 
         Args:
             specs: The specs of the cells that have been timed.

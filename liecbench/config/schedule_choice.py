@@ -101,7 +101,11 @@ def _kind(value: Any) -> str | None:
 
 
 def _shortest(value: Milestones | Cosine | Constant | str | None) -> Milestones | Cosine | Constant | str | None:
-    """Return the shortest form of a schedule, so that cells with equal schedules have equal ids."""
+    """Replace a schedule by its short form, if it has one, so that cells with equal schedules have equal ids.
+
+    The short form of a cosine per epoch without a warm-up is the text ``cosine``. The short form of a constant learning
+    rate without a warm-up is None.
+    """
     if isinstance(value, Cosine) and value.every == "epoch" and not value.has_warmup:
         return "cosine"
     return None if isinstance(value, Constant) and not value.has_warmup else value

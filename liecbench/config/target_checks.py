@@ -13,13 +13,13 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
     """Raise ScenarioError if a target of the scenario suits none of its models.
 
-    For language models the target must be a test loss, and for all other models an accuracy.
+    ``target_loss`` suits language models, and ``target_accuracy`` suits all other models.
 
     Args:
         document: The scenario as written.
         scenario: The scenario.
-        chosen: The cells that will run. Nothing is checked unless these cells have every combination of dataset and
-            model that the scenario has.
+        chosen: The cells that will run. If the scenario has a combination of dataset and model that none of these cells
+            has, nothing is checked.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}

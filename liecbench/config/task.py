@@ -99,8 +99,8 @@ class Task(Model):
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the task's fields or, if the task has a profile, only the profile's hash.
 
-        A field that a later version added is left out if it has the default value, so that recorded cells keep their
-        ids.
+        A field that the first version of liecbench did not have, such as ``partition``, is left out if the field has
+        its default value. Cells that were recorded without the field thus keep their ids.
         """
         if self.profile is not None:
             return {"profile": self.profile}

@@ -20,7 +20,10 @@ _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
 class FunctionError(ValueError):
-    """A ``module:function`` that cannot be imported, is no function, or has arguments that cannot be options."""
+    """The error that liecbench cannot use a ``module:function`` of a scenario.
+
+    The module cannot be imported or has no such function, or the function's arguments cannot be options of a scenario.
+    """
 
 
 # The form of ``module:function``; only an import tells whether the function exists.
@@ -75,10 +78,16 @@ def file_sha256(name: str) -> str | None:
 
 @functools.cache
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
-    """Return a pydantic model of the options of a user's function.
+    """Return a pydantic model class whose fields are the options of a user's function.
 
-    The options are the function's arguments. Left out are the arguments named in ``given``, which liecbench passes, and
-    arguments whose default YAML cannot express. Raises FunctionError if the arguments cannot be options.
+    Every argument of the function is an option, unless it is in ``given`` or YAML cannot express its default.
+
+    Args:
+        name: The function, as ``module:function``.
+        given: The names of the arguments that liecbench passes, such as ``input_shape``.
+
+    Raises:
+        FunctionError: If the function cannot be imported, or its arguments cannot be options.
     """
     found = function(name)
     try:

@@ -45,9 +45,12 @@ class Sizes:
 
 
 def sizes(task: Task) -> Sizes:
-    """Return the sizes of a task. Raises WorkloadError if its model does not fit its data.
+    """Return the sizes of a task's data and model, such as the number of training examples.
 
-    A task with a profile has no data; its number of training samples is taken to be a million.
+    A task with a profile has no data. Its number of training examples is taken to be a million.
+
+    Raises:
+        WorkloadError: If the model does not fit the data, or the profile was not read before.
     """
     if task.profile is not None:
         return _profile_sizes(task.profile)

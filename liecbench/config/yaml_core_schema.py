@@ -1,4 +1,4 @@
-"""Read and write YAML 1.2's core schema, which defines the values of plain words such as 010, 1:30 and yes.
+"""Read and write YAML by the core schema of YAML 1.2, which reads 010 as 10, and 1:30, 1_000 and yes as texts.
 
 PyYAML follows YAML 1.1, which reads 010 as 8, 1:30 as 90, 1_000 as 1000, and yes as true.
 """

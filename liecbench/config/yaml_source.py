@@ -168,9 +168,9 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """Return the document after the option ``--set PATH=VALUE`` has set the value at PATH.
+    """Return a copy of ``document`` in which the option ``--set PATH=VALUE`` has set the value at PATH.
 
-    Errors about the new value start with ``--set PATH=VALUE`` instead of a file, line and column.
+    Later errors about the new value start with ``--set PATH=VALUE`` instead of a file, line and column.
 
     Args:
         document: The document, which stays unchanged.

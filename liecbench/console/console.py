@@ -63,10 +63,11 @@ def say(text: str, quiet: bool) -> None:
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
-    """Return a console, as wide as the terminal or as COLUMNS says, else 200 characters wide.
+    """Return a console.
 
-    Only a terminal gets colour and animation, whatever FORCE_COLOR says: CI systems set it, and their logs would be
-    full of control codes. NO_COLOR and CLICOLOR=0 turn colour off.
+    The width is the number in the environment variable COLUMNS. If COLUMNS is not a number above 0, the width is that
+    of the terminal; without a terminal, the width is 200 characters. Only a terminal gets colour and animation.
+    NO_COLOR and CLICOLOR=0 turn colour off. FORCE_COLOR is ignored.
 
     Args:
         stderr: True for a console on standard error instead of standard output.
@@ -79,6 +80,7 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     return PlainConsole(
         file=stream.unfiltered if isinstance(stream, PlainStream) else stream,
         quiet=quiet,
+        # CI systems set FORCE_COLOR. If it had an effect, their logs would be full of control codes.
         force_terminal=is_terminal,
         force_interactive=is_terminal,
         no_color=True if os.environ.get("CLICOLOR") == "0" else None,

@@ -1,4 +1,4 @@
-"""Standard output and standard error on which no text can act as a control code, and which take any character."""
+"""Standard output and standard error that escape control characters, and replace characters they cannot encode."""
 
 import io
 import os

@@ -53,9 +53,13 @@ class Build:
 
 
 def on_gpus(found: Gpus, build: Build) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of NCCL, of the GPUs ``found`` and their driver, of torch and of Triton.
+    """Yield the diagnostics of NCCL, the GPU driver, each GPU, torch and Triton.
 
-    If no GPU is found, yield only the diagnostics ``nccl`` and ``gpus``. ``build`` is the installed software.
+    If there is no GPU, yield only the diagnostics ``nccl`` and ``gpus``.
+
+    Args:
+        found: The GPUs of this machine.
+        build: The installed software that is needed to train on GPUs.
     """
     remedy = f"needed for GPUs only: {_CUDA_BUILD}"
     yield Diagnostic(

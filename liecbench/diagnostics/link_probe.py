@@ -55,7 +55,7 @@ def _has_netem() -> bool:
 
 
 def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool:
-    """Return True if the kernel has a queueing discipline, which this function adds to an interface as a test.
+    """Add a queueing discipline to an interface; return True, or False if the kernel does not have the discipline.
 
     The discipline is added below the interface's token bucket, and is not removed.
 

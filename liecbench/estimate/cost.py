@@ -26,16 +26,18 @@ _MESSAGE_SECONDS: Final = 2.5e-4
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return a function that returns how many seconds a launch (one torchrun) may be silent.
+    """Return a function that returns the time limit of a launch (one torchrun), in seconds.
 
-    The launch counts as stalled if its ranks send no event for longer.
+    The launch counts as stalled if its ranks send no event for longer than the limit.
 
     Args:
         cells: The cells by id.
-        step_timeout: The scenario's limit in seconds; None for a limit that grows with the links' time for a step.
+        step_timeout: The scenario's limit while a cell is trained, in seconds. If it is None, the limit is 300 s plus
+            ten times the seconds that the links need for the cell's longest step, but at most one day.
 
     Returns:
-        A function whose argument is the id of the cell that is trained now, or None before and between cells.
+        A function whose argument is the id of the cell that is trained now, or None before and between cells. For None,
+        the limit is at least 300 s.
     """
 
     def seconds(cell_id: str | None) -> float:
@@ -56,14 +58,14 @@ def launch_seconds(workers: int) -> float:
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:
-    """Return the estimated seconds of a job, which trains one cell: set-up, training steps and evaluations.
+    """Return the estimated seconds of a job, which trains one cell: set-up, and all remaining steps and evaluations.
 
-    The time that a GPU computes is left out.
+    On a GPU, only the set-up and the time of the links are included.
 
     Args:
         job: The job.
-        link_changes: True if the ranks must measure the job's link first. They must for the first job of a launch, and
-            for a job whose link differs from the previous job's link.
+        link_changes: True for the first job of a launch, and for a job whose link differs from the previous job's link.
+            The set-up then includes the time to measure the link, if the link has a rate limit.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
@@ -97,11 +99,12 @@ def compute_seconds(cell: Cell) -> float:
 
 
 def _evaluation_seconds(cell: Cell) -> float:
-    """Return the estimated seconds of a worker's part of an evaluation; 0 on a GPU.
+    """Return the estimated seconds in which a worker evaluates its share of the test samples.
 
-    A forward pass takes about a third of the time of a forward and backward pass.
+    Return 0 on a GPU, because the time that a GPU computes is left out of the estimate.
     """
     if cell.device == "cuda":
         return 0.0
     batches = workload_sizes.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
+    # A forward pass takes about a third of the time of a forward and backward pass.
     return slowdown(cell) * batches * backward_seconds(cell) / 3

@@ -1,4 +1,4 @@
-"""The profile that a timing session is going to replay: an existing one, or an assumed one until it is measured."""
+"""The profile that a timing session is expected to replay. Stand-ins take the place of times not measured yet."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +43,13 @@ class ExpectedProfiles:
     _known: dict[Path, Profile] = field(default_factory=dict)
 
     def of(self, session: Session) -> ExpectedProfile:
-        """Return the profile that a session will replay.
+        """Return the profile that a session is expected to replay.
 
-        A profile that the scenario names is returned unchanged. In all other profiles, stand-in times take the place of
-        times that no session has measured. The stand-ins for the model's passes and for compressors are measured
-        briefly on this machine's CPU, and all others are assumed. On a GPU without any profile, all times are 0.
+        - If the scenario names a profile, this profile is returned unchanged.
+        - Otherwise, the profile of an earlier session is returned, or else the one that this machine keeps. Missing
+          times of compressors are measured briefly on this machine's CPU, and all other missing times are assumed.
+        - If there is no such profile, an assumed profile is returned. On the CPU, the model's passes and
+          the compressors are measured briefly, and all other times are assumed. On a GPU, all times are 0.
 
         Raises:
             LiecbenchError: If a profile cannot be read, or if the model has more parameters than a profile may have.

@@ -1,4 +1,4 @@
-"""This machine's speed: seconds to compute and to compress, measured now, and how busy the cores are."""
+"""Measure how long this machine takes to compute a batch and to compress, and how busy its cores are."""
 
 import functools
 import os
@@ -27,9 +27,9 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the number of other processes that compute: the load average of the last minute.
+    """Return the number of other processes that compute, which is taken from the load average of the last minute.
 
-    Return 0 if the load average is below ½ or unknown.
+    Return 0 if the load average is below 0.5, or unknown.
     """
     try:
         load = os.getloadavg()[0]
@@ -54,7 +54,11 @@ def slowdown(cell: Cell) -> float:
 
 
 def backward_seconds(cell: Cell) -> float:
-    """Return the seconds of a forward and backward pass over one batch on one rank alone."""
+    """Return the seconds of a forward and backward pass over one minibatch, when no other rank computes.
+
+    If the task names a profile, the seconds come from the profile, and include clipping and the optimizer. Otherwise
+    the passes are measured on this machine's CPU. Return 0 if the profile is unknown, or if the task cannot be built.
+    """
     if cell.task.profile is not None:
         profile = known_profile(cell.task.profile)
         return 0.0 if profile is None else profile.compute_seconds

@@ -36,7 +36,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     The cost includes measuring the missing parts of the profile, testing the links, and all rounds.
 
     Raises:
-        LiecbenchError: If the profile has no times for a compressor that a method uses.
+        ProfileError: If the profile has no times for a compressor that a method uses.
     """
     cells = [contestant.cell for contestant in session.contestants]
     steps = session_steps(session, expected.profile)
@@ -47,10 +47,12 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
-    """Return the steps of each method of a session, with expected seconds.
+    """Return the steps that a session replays, with the seconds expected from ``profile``, without slowdown.
+
+    The outer keys are the ids of the methods' cells. The inner keys are the names of step kinds, such as ``averaging``.
 
     Raises:
-        LiecbenchError: If the profile has no times for a compressor that a method uses.
+        ProfileError: If the profile has no times for a compressor that a method uses.
     """
     return {contestant.cell.id: replayed_steps(contestant.cell, profile) for contestant in session.contestants}
 

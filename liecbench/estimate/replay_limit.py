@@ -19,14 +19,14 @@ _LONG_SECONDS: Final = _MOST_SECONDS / 4
 
 
 def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
-    """Raise LiecbenchError if a timing session in dilated time is expected to take more than 20 minutes.
+    """Raise LiecbenchError if any timing session with a dilation above 1 is expected to take more than 20 minutes.
 
-    A session has no limit if its scenario sets ``dilation`` to a number, or if the scenario is for GPUs and names no
-    profile.
+    Two kinds of sessions have no limit: sessions whose scenario sets ``dilation`` to a number, and sessions on GPUs
+    whose scenario names no profile.
 
     Args:
-        sessions: The sessions that are still to run.
-        directory: The results directory, which may have profiles of earlier sessions.
+        sessions: The sessions that are still to run, in the order in which they run.
+        directory: The results directory. If earlier sessions have stored profiles there, the estimate uses them.
     """
     profiles = ExpectedProfiles(directory)
     for session in sessions:

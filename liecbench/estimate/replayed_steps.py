@@ -67,10 +67,12 @@ class ReplayedSteps:
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
-    """Return the replayed steps of a cell's method, with the expected seconds of one step. The keys are step kinds.
+    """Return the replayed steps of each step kind of a cell's method, by the kind's name, such as ``averaging``.
+
+    The seconds of a step are estimated from ``profile``.
 
     Raises:
-        LiecbenchError: If the profile has no times for a compressor that the method uses.
+        ProfileError: If the profile has no times for a compressor that the method uses.
     """
     return {
         name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), kind=kind, links=cell.link)

@@ -14,15 +14,15 @@ COMMAND_SECONDS: Final = 4.0
 
 
 def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionCost]:
-    """Return the expected cost of each session, in the order of ``sessions``.
+    """Return the expected rounds, steps and seconds of each session, in the order of ``sessions``.
 
     Args:
         sessions: A run's sessions, in the order in which they run.
-        directory: The results directory, which may have profiles of earlier sessions.
+        directory: The results directory, in which earlier sessions may have stored profiles.
 
     Raises:
-        LiecbenchError: If a profile cannot be read, or lacks a compressor, or if a model has more parameters than a
-            profile may have.
+        LiecbenchError: If a profile cannot be read, or if a model has more parameters than a profile may have.
+        ProfileError: If a profile has no times for a compressor that a method uses.
     """
     profiles = ExpectedProfiles(directory)
     return [

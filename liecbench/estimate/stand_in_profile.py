@@ -29,14 +29,14 @@ _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 
 
 def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
-    """Return an assumed profile of the model of ``cells``, with times of the methods of all ``cells``.
+    """Return an assumed profile of the model that ``cells`` train, with times for every method in ``cells``.
 
-    On the CPU, the model's passes and the compressors are measured briefly, and all other times are assumed. On a GPU,
-    all times are 0.
+    On the CPU, the model's passes and the compressors are measured briefly, and all other times are assumed. If this
+    machine cannot build the model, the times of the passes and of the optimizer are 0. On a GPU, all times are 0.
 
     Args:
         cells: Cells with the same model and the same device.
-        takes_time: False to measure nothing, and to set all times to 0 on the CPU, too.
+        takes_time: If False, nothing is measured, and all times are 0 on the CPU and on a GPU.
 
     Raises:
         LiecbenchError: If the model has more parameters than a profile may have.
@@ -86,9 +86,9 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Measure a few forward and backward passes on this machine's CPU, and return them as fields of a profile.
+    """Time a few forward and backward passes on this machine's CPU, and return ``_fields`` with the median times.
 
-    The fields are those that ``_fields`` returns. Return None if the task cannot be built on this machine.
+    Return None if the task cannot be built on this machine.
     """
     import numpy as np
     import torch
@@ -122,13 +122,14 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
     """Return a profile's fields ``forward``, ``backward``, ``optimizer`` and ``parameters`` for a cell's model.
 
-    The seconds of the optimizer are assumed. Gradients are assumed to become ready at a constant number of elements per
-    second of the backward pass, from the last parameter to the first.
+    The optimizer's seconds are assumed; they are 0 if ``backward`` is 0. For the time at which each gradient is ready,
+    the backward pass is assumed to go from the last parameter to the first, at a constant number of elements per
+    second.
 
     Args:
         cell: The cell.
         forward: Seconds of the forward pass.
-        backward: Seconds of the backward pass; if 0, the optimizer takes 0 seconds, too.
+        backward: Seconds of the backward pass.
     """
     sizes, passed, parameters = workload_sizes.sizes(cell.task), 0, []
     total = sum(shape.numel() for shape in sizes.parameters)

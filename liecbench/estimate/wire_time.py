@@ -13,12 +13,12 @@ _HEADERS: Final = 1.05
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Return a lower bound on the seconds that the links need for one step; 0 if the links are unshaped.
 
-    The bound is the sum of two times: the longest transfer of any rank, with headers, and the time in which messages
-    wait for the delays of the links.
+    The bound is the sum of two times: the longest transfer of any rank, with headers, and the time that the delays of
+    the links add.
 
     Args:
         cell: The cell that the step belongs to.
-        kind: The step's payload bytes, successive messages and all-reduces.
+        kind: What each rank sends and receives in the step.
     """
     if not cell.link.shaped:
         return 0.0

@@ -35,7 +35,10 @@ class ExportedCell:
 
     @property
     def file_name(self) -> str:
-        """The name in letters that every file system accepts, followed by the id, which makes it unique."""
+        """A file name for the cell, which is unique because it ends with the cell's id.
+
+        The beginning is ``name``, cut to 100 characters. ``-`` replaces characters that a file system may refuse.
+        """
         return f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name).strip('-.')[:100]}-{_key(self.id)}"
 
 

@@ -1,4 +1,4 @@
-"""The values of ``liecbench export --to``: each is a module with a function ``write(comparison, directory)``."""
+"""The tools for which ``liecbench export --to TOOL`` writes results, such as ``csv`` and ``mlflow``."""
 
 import importlib
 from pathlib import Path

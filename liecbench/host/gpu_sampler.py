@@ -1,24 +1,26 @@
 """A process that samples a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
 
-The UUIDs name the GPUs to sample. Each line that the process prints is JSON. The first line is null when the process is
-ready. Otherwise it is NVML's error message, and the process exits. The line ``begin`` on standard input starts a
-window. The line ``end`` ends the window, and the process prints one object with the window's figures. End of file on
-standard input ends the process. Joules, watts and bytes are sums over the GPUs, but peak memory is the maximum. Shares
-and clocks are means. The figures are:
+The UUIDs name the GPUs to sample. Everything that the process prints is lines of JSON. The first line is null if the
+process is ready. Otherwise the first line is NVML's error message, and the process exits.
 
-- ``utilisation``: mean share of time in which a kernel ran
+The process reads orders from standard input. The line ``begin`` starts a window of time. The line ``end`` ends the
+window, and the process prints an object with the window's figures, such as ``{"energy_joules": 410.5}``. End of file
+ends the process.
+
+Joules, watts and bytes are sums over the GPUs, but peak memory is the maximum. Shares (from 0 to 1) and clocks are
+means over the GPUs. A figure that one of the GPUs does not support is left out. The figures are:
+
+- ``utilisation``: share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
 - ``peak_memory_bytes``: largest memory in use on one GPU, by all processes
-- ``energy_joules`` and ``power_watts``: a GPU with an energy counter gives the energy, and the power is energy ÷
-  seconds; without a counter, the power is the mean of samples, and the energy is power × seconds
+- ``energy_joules``: from the GPU's energy counter; without a counter, ``power_watts`` × the window's seconds
+- ``power_watts``: ``energy_joules`` ÷ the window's seconds; without a counter, the mean of power samples
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which NVML names a reason for lowered clocks. Two reasons do not count: the
-  GPU is idle, or an application set the clocks
+- ``throttled_share``: share of samples in which NVML names a reason for lowered clocks, except an idle GPU and clocks
+  that an application set
 - ``throttled_<reason>_share``, such as ``throttled_power_cap_share``: share of samples in which NVML names this reason
-
-A figure that one of the GPUs does not support is left out.
 """
 
 import contextlib
@@ -71,10 +73,12 @@ def _value(part: dict[str, float], name: str) -> float | None:
 def serve(handles: Sequence[Any]) -> None:
     """Sample GPUs in windows of time, until standard input ends.
 
-    The line ``begin`` on standard input starts a window, and the line ``end`` ends the window. In a window, all GPUs
-    are sampled every ``SAMPLE_SECONDS``. At the end of a window, one line of JSON is printed: an object with each
-    metric's sum, mean or maximum over all GPUs, such as ``{"energy_joules": 410.5}``. If no window was started, the
-    line is ``null``. ``handles`` are NVML's handles of the GPUs.
+    The line ``begin`` on standard input starts a window. In a window, all GPUs are sampled every ``SAMPLE_SECONDS``.
+    The line ``end`` ends the window, and one line of JSON is printed: an object with each metric's sum, mean or maximum
+    over all GPUs, such as ``{"energy_joules": 410.5}``. If ``end`` comes without a ``begin``, ``null`` is printed.
+
+    Args:
+        handles: NVML's handles of the GPUs.
     """
     windows: list[Window] = []
     due = math.inf
@@ -104,7 +108,13 @@ def _say(content: dict[str, float] | str | None) -> None:
 
 
 def main(uuids: Sequence[str]) -> None:
-    """Sample the GPUs with these UUIDs, with or without the prefix ``GPU-``, until standard input ends."""
+    """Carry out the orders on standard input, such as to print the GPUs' energy, until standard input ends.
+
+    The module's docstring describes the orders. If NVML fails, print NVML's error message and return.
+
+    Args:
+        uuids: The UUIDs of the GPUs, each with or without the prefix ``GPU-``.
+    """
     import pynvml
 
     die_with_parent()

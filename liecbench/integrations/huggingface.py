@@ -15,10 +15,12 @@ class TrainerCompression(TrainerCallback):
     """A callback that trains with an algorithm: ``trainer.add_callback(TrainerCompression(trainer, algorithm))``.
 
     The callback attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one
-    more file per rank, which ``trainer.train(resume_from_checkpoint=…)`` reads. If the method trains a local model
-    on each rank, the mean of the local models is evaluated, saved in checkpoints, and left in the model at the end.
-    ``max_grad_norm`` then scales the gradients of all local models by the same factor. Add this callback after any
-    callbacks that start evaluations or saves.
+    more file per rank, which ``trainer.train(resume_from_checkpoint=…)`` reads. Add this callback after all callbacks
+    that set ``control.should_evaluate`` or ``control.should_save``.
+
+    If the method trains a local model on each rank, the mean of the local models is evaluated, saved in checkpoints,
+    and left in the model at the end. Clipping by ``max_grad_norm`` scales the gradients of all local models by the same
+    factor.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.
@@ -72,7 +74,10 @@ class TrainerCompression(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Detach the algorithm. Keep the best model if the trainer has loaded it; else average local models."""
+        """Detach the algorithm, which replaces local models by their mean.
+
+        If the trainer has loaded the best model at the end of training, the model's parameters stay unchanged.
+        """
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:
                 stack.enter_context(self._attached.unchanged_parameters())

@@ -1,4 +1,4 @@
-"""Time methods at added link rates, to narrow the ranges of rates in which the methods' break-evens lie.
+"""Measure the step times of methods at added link rates, to narrow the ranges that contain the break-evens.
 
 A break-even is the link rate at which a method is as fast as the baseline.
 """
@@ -18,10 +18,11 @@ from liecbench.results.directory import ResultsDirectory
 def narrow_break_evens(
     cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> None:
-    """Time methods and the baseline at added link rates, to narrow the methods' break-evens.
+    """Measure step times at link rates that the scenario does not have, to narrow the methods' break-evens.
 
-    Rates are chosen one at a time per method, each after the previous rate has been timed. Call this after the timing
-    sessions on the links of the scenario. A rate whose session fails is not tried again in this run.
+    Call this function after the timing sessions on the scenario's links. For each method, the next rate is chosen when
+    the previous rate has been timed. A rate whose session fails is not tried again in this run. After
+    ``SEARCH_SECONDS``, no further rate is timed.
 
     Args:
         cells: All cells of the run.

@@ -122,7 +122,7 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start the process that ranks are forked from later, and return before this process has finished its imports.
+    """Start the template process, which later forks the ranks, and do not wait for the template's imports.
 
     Args:
         threads: The number of threads of each rank.
@@ -137,10 +137,10 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs with equal ``launch_key`` into launches, which are in the order of their first jobs.
+    """Group jobs into launches, in the order of their first jobs. The jobs of a launch have equal ``launch_key``.
 
-    If ``isolate`` is True, every cell has a launch of its own. ``share_gpus`` is True if several NCCL ranks may share
-    one GPU.
+    If ``isolate`` is True, every cell has a launch of its own. If ``share_gpus`` is True, NCCL ranks of a launch may
+    share a GPU.
     """
     return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in _by_key(jobs, isolate=isolate)]
 
@@ -195,7 +195,7 @@ def start(
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
-    """Launch this machine's ranks whenever the first machine orders it, until that machine closes the connection.
+    """Launch this machine's ranks each time the first machine asks for it, until that machine closes the connection.
 
     Checkpoints and logs go to ``directory``, which the machines may share. ``say`` prints a line. Return True if every
     launch succeeded.
@@ -221,10 +221,8 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:
-    """Print ``event`` if it is a failure or a warning.
-
-    All other events come only from rank 0, which runs on the first machine, not on this one.
-    """
+    """Print the failure or warning that ``event``, an event of this machine's ranks, reports; ignore other events."""
+    # This machine is not the first one. The other events come only from rank 0, which runs on the first machine.
     if isinstance(event, Lost):
         say(event.reason)
     elif isinstance(event, Notice):

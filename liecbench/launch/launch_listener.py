@@ -17,26 +17,32 @@ StallTimeout = Callable[[str | None], float]
 
 
 class Progress(Protocol):
-    """Listener to the events of a run."""
+    """A listener that shows the events of a run to the user."""
 
     def launching(self, launch: Launch) -> None:
-        """Handle the start of a launch, before its ranks exist."""
+        """Show that a launch starts. Called before its ranks exist."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Handle progress within an epoch, or in a timing session."""
+        """Show the progress within an epoch, or in a timing session."""
 
     def recorded(self, record: CellRecord) -> None:
-        """Handle a new record in the ledger: the start, an epoch or the end of a cell."""
+        """Show that a cell has started, completed an epoch or ended, as ``record`` in the ledger says."""
 
     def noticed(self, text: str) -> None:
-        """Handle a message for the user, such as a warning."""
+        """Show a message, such as a warning."""
 
     def failed(self, cell: Cell, error: str) -> None:
-        """Handle the failure of a cell whose launch died."""
+        """Show that a cell failed because its launch died."""
 
 
 class Listener:
-    """Handler of one launch's events: passes them on to ``progress``, and keeps what explains a failure."""
+    """Handler of one launch's events, which shows the launch's progress and can explain a failure afterwards.
+
+    Args:
+        progress: Shows the events to the user.
+        stall_timeout: Takes the id of the current cell; None before and between cells. Returns the seconds without an
+            event that count as a hang.
+    """
 
     def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
         self._progress, self._stall_timeout = progress, stall_timeout

@@ -128,10 +128,13 @@ class Leader:
             self._others[rank] = other
 
     def _rank_of(self, other: socket.socket) -> int | None:
-        """Return the number of the machine that has connected over ``other``; None if the machine cannot take part.
+        """Return the ``--node-rank`` of the machine that has connected over ``other``; None if it cannot take part.
 
-        A machine cannot take part if it sends no valid greeting, if its ``--node-rank`` is not the number of another
-        machine of the run, or if its version of liecbench or its value of ``--nodes`` differs from this machine's.
+        A machine cannot take part in any of these cases:
+
+        - The machine sends no valid greeting.
+        - Its version of liecbench, or its ``--nodes``, differs from this machine's.
+        - Its ``--node-rank`` is not between 1 and ``--nodes`` − 1.
         """
         other.settimeout(_GREETING_SECONDS)
         try:

@@ -11,9 +11,11 @@ from liecbench.launch.plans import RankSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOrder(RankSettings):
-    """An order from the first machine to another machine: launch your share of ``workers`` ranks.
+    """An order from the first machine to another machine: launch your share of the ranks.
 
-    Each rank has ``threads`` threads.
+    Attributes:
+        workers: The number of ranks on all machines together.
+        threads: The number of OpenMP threads per rank.
     """
 
     type: ClassVar[str] = "node_order"
@@ -31,7 +33,7 @@ class NodeRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCell:
-    """An order to the ranks of one side of ``liecbench check``: build this cell, and keep it to time its steps.
+    """An order to the ranks of one side of ``liecbench check``: build a cell, so that later orders can time steps.
 
     ``cell`` has the fields of the cell, as ``Cell.spec`` returns them.
     """
@@ -44,8 +46,9 @@ class OpenCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainBurst:
-    """An order to ranks that have built a cell: train its step number ``first`` untimed, then ``steps`` timed steps.
+    """An order to ranks that have built a cell: train one untimed step, and then ``steps`` timed steps.
 
+    ``first`` is the number of the untimed step in the cell's training. The timed steps have the next numbers.
     ``added_seconds`` maps a step kind to the seconds by which each step of the kind is artificially slowed down. Steps
     of one kind have equal message sizes.
     """
@@ -58,7 +61,7 @@ class TrainBurst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseCell:
-    """An order to ranks, sent by ``liecbench check``: free the model and data of the cell that they have built."""
+    """An order from ``liecbench check`` to ranks that have built a cell: free the cell's model and data."""
 
     type: ClassVar[str] = "close"
 

@@ -22,8 +22,8 @@ class Pending:
     """The trainings and timing sessions that are left of a run.
 
     Attributes:
-        jobs: The trainings. Some are timed while they run. The others run only for their losses, and a timing session
-            times the steps.
+        jobs: The trainings. The training of a cell with ``timing: end_to_end`` is timed. The other trainings only
+            provide losses, for cells whose steps are timed in sessions.
         sessions: The timing sessions, which run after the trainings. Each session times several methods in turns.
         cells: The ids of the run's cells that are not done. ``jobs_left`` says when a cell is done.
     """
@@ -77,12 +77,12 @@ def jobs_left(
 def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision: float = 0.02) -> Iterator[Settled]:
     """Yield the final status of each cell with ``timing: interleaved`` that needs no timing session.
 
-    Cells that are done (see ``jobs_left``) are left out. Call this function when all trainings have ended. There are
+    Call this function when all trainings have ended. Cells that are done (see ``jobs_left``) are left out. There are
     two reasons why a cell needs no session:
 
-    - The training that gives the cell's losses failed or diverged. The cell gets the status of the training.
-    - A cell with equal step times, such as the same cell with another seed, was timed before, in a session that aimed
-      at ``precision`` or a narrower interval. The status is then ``completed``.
+    - The training that gives the cell's losses failed or diverged. The status is the training's.
+    - An earlier session timed a cell whose steps take equally long, such as the same cell with another seed. The
+      session aimed at ``precision`` or a smaller value. The status is ``completed``.
 
     Args:
         cells: All cells of a run.
@@ -112,9 +112,10 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells sorted by seed, then by setting, then by method in random order.
+    """Return the cells in the order in which to train them: seed by seed, and per seed setting by setting.
 
-    Cells of a setting, such as a link, are compared with each other. The random order depends only on the cells' ids.
+    Seeds and settings, such as links, stay in the order of ``cells``. Cells that have both the seed and the setting in
+    common are shuffled. The shuffled order depends only on the cells' ids.
     """
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     settings = list(dict.fromkeys(cell.setting for cell in cells))
@@ -149,10 +150,10 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return, for each contestant, a completed cell that a timing session timed precisely enough.
+    """Return, for each contestant, a completed cell whose timing session was precise enough.
 
-    The keys are the cells' ``Cell.contestant``. A cell is left out if its timing session aimed at a half-width above
-    ``precision``. Both numbers are half-widths of the 95 % interval of a speed-up, as a fraction of the speed-up.
+    The keys are the cells' ``Cell.contestant``. A session is precise enough unless it aimed at a half-width above
+    ``precision``. A half-width is half the width of a speed-up's 95 % interval, as a fraction of the speed-up.
     """
     completed = (
         cell

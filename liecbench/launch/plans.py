@@ -17,10 +17,10 @@ class RankSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan(RankSettings):
-    """Cells to train one after the other, or timing sessions, and the results directory that records them.
+    """The work of one launch: either cells to train or timing sessions.
 
     Attributes:
-        directory: The path of the results directory.
+        directory: The path of the results directory that records the work.
         paced: Whether the ranks delay their messages to emulate the rates of the cells' links.
         trace: Whether each cell records a timeline of a few steps.
         jobs: The cells to train, in order; empty in the plans of all machines but the first.

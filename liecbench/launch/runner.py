@@ -51,9 +51,10 @@ def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progr
 def _run_launches(
     launches: list[Launch], directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> None:
-    """Train all jobs. If a launch dies, record its current cell as failed, and launch its remaining cells again.
+    """Run the launches one after the other. Each launch trains the cells of its jobs.
 
-    A launch that dies before its first cell has begun is tried once more. Raises LiecbenchError if a disk is full or
+    If a launch dies while it trains a cell, record the cell as failed, and launch the remaining cells again. If a
+    launch dies before any cell has begun, try the launch once more. Raises LiecbenchError if a disk is full or
     read-only; the current cell then stays unfinished.
     """
     again: Launch | None = None

@@ -55,7 +55,7 @@ def _session_launches(
     A cell needs no timing session if its training failed or diverged, or if a cell with equal step times was timed
     precisely enough before. Cells that failed in this run are not timed again.
 
-    The arguments are those of ``run_sessions``. Missing cells are added to ``first_attempts``.
+    The arguments are those of ``run_sessions``.
     """
     for end in settled(cells, directory.snapshot.refresh(), precision=settings.precision):
         first_attempts.setdefault(end.job.cell.id, end.job.attempt)
@@ -75,10 +75,16 @@ def _session_launches(
 
 
 def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
-    """Return True if the job's cell may be timed in this run.
+    """Return True if a session may time the job's cell now.
 
-    The training that provides the cell's losses, if any, must have completed, and the cell must not have failed in this
-    run. ``now`` maps cell ids to the cells' states, and ``first_attempts`` to their first attempt numbers in this run.
+    Return False if the training that gives the cell's losses has not completed. Also return False if the cell has
+    ended in this run, for example with an error, or was left unfinished too often.
+
+    Args:
+        job: The job.
+        now: Maps a cell's id to the cell's state.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. The job's cell is added
+            if it is missing.
     """
     found = now.get(job.cell.id)
     if job.cell.is_trained:
@@ -113,15 +119,17 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If the launch dies, record a failure for each unfinished job in ``_lost``.
+    """Run the timing sessions of a launch. If the launch dies, record a failure for each lost job.
+
+    The lost jobs are those that ``_lost`` returns, except jobs that have already ended.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if the launch may be tried again. No failure is then recorded if the launch dies before it times a
-            method.
+        again: True if the caller tries the launch again after a death before the first method is timed. No failure is
+            recorded for such a death.
 
     Returns:
         The value of ``again`` for the next call: False if this launch died before it timed a method, else unchanged.
@@ -148,9 +156,8 @@ def _run_sessions(
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died.
 
-    These are the jobs of the method that was timed last. If that method has no jobs, because an earlier session has
-    timed the method, return all jobs of the method's session in this launch. If no method was timed yet, return all
-    jobs of the launch.
+    If no method was timed yet, return all jobs of the launch. Otherwise, return the jobs of the method that was timed
+    last. If the method has no jobs, return all jobs of the method's session in this launch.
 
     Args:
         launch: The launch.

@@ -35,7 +35,7 @@ NAMESPACES_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torchrun:
-    """The settings of one torchrun.
+    """The settings of a launch, which is one start of torchrun with its ranks.
 
     Attributes:
         module: module that every rank runs.
@@ -45,10 +45,10 @@ class Torchrun:
         nodes: the machines to run on; None: this machine alone.
         python: interpreter of all processes.
         variables: environment variables to add.
-        imports: modules that every rank needs. The template, the process that the ranks are forked from, imports them
-            when it starts.
-        kernels: modules with the CPU kernels that the ranks use to compress. The template imports them later, just
-            before it forks the launch.
+        imports: modules that the ranks of every launch need. The template, the process that the ranks are forked from,
+            imports them once, when it starts.
+        kernels: modules with the CPU kernels of this launch's compressors. Launches differ in them, so the template
+            imports them just before it forks the launch.
     """
 
     module: str

@@ -59,7 +59,10 @@ class MatrixRun:
         self._pending = self._checked_pending()
 
     def dry_run(self) -> Iterator[str]:
-        """Yield the lines of ``--dry-run``: what would run, how long it would take, and why it cannot run here."""
+        """Yield the lines that ``--dry-run`` prints: what would run, and how long it would take.
+
+        If this machine lacks GPUs that a cell needs, the last line says so.
+        """
         yield from lines(
             *(self._pending, len(self._cells), self.directory, self.nodes),
             added=[] if self._pending.sessions else self._added_rates(),
@@ -79,9 +82,9 @@ class MatrixRun:
         require_cuda(left, num_nodes=self._request.num_nodes, share_gpus=self._request.share_gpus)
 
     def follow(self) -> bool:
-        """Launch this machine's ranks at each order of machine 0, until machine 0 closes the connection.
+        """Launch this machine's ranks each time machine 0 asks for it, until machine 0 closes the connection.
 
-        Return True if all launches succeeded.
+        Each time, wait until the ranks have ended. Return True if all launches succeeded.
 
         Raises:
             MachineError: If a cell that is still to be run needs GPUs that this machine does not have.

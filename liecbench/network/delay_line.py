@@ -88,10 +88,9 @@ class DelayLine:
             self._schedule.enter(at, source, destination, frame)
 
     def _wait(self, *, is_busy: bool) -> None:
-        """Wait until there is something to do, and answer requests of ranks.
+        """Wait until a frame arrives or is due, or a rank sends a request. Then answer the requests of ranks.
 
-        There is something to do when a frame arrives or is due, or when a rank sends a request. If ``is_busy``, do not
-        wait.
+        If ``is_busy``, do not wait, but answer the requests that have arrived.
         """
         seconds = None
         due = self._schedule.next_time - self._early

@@ -18,7 +18,7 @@ class DelayLineControl:
     Create the object in the hub, the network namespace that joins all ranks: the process is reachable only there.
 
     Args:
-        rank: The rank whose link this is.
+        rank: The rank whose link ``limit`` and ``lift`` change.
     """
 
     def __init__(self, rank: int) -> None:

@@ -34,7 +34,10 @@ class Deviation:
         return self.text(self.asked)
 
     def text(self, value: float) -> str:
-        """Return ``value`` as text with its unit: a rate rounded to 10 kbit/s, or a round trip rounded to 10 µs."""
+        """Return a rate or a round trip, as ``of`` says, as text with its unit.
+
+        ``value`` is in the unit of ``asked``. A rate is rounded to 10 kbit/s, a round trip to 10 µs.
+        """
         return DELAY.format(round(value, 5)) if self.of == "round trip" else RATE.format(round(value, -4))
 
     def __str__(self) -> str:

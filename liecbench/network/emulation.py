@@ -1,9 +1,10 @@
 """Emulate and measure one rank's link to the hub, which is the network namespace that joins all ranks.
 
-A link is limited by the kernel's own shapers or by the delay line, a process in user space. The kernel has two shapers
-per rank. The one on the rank's own interface limits the rank's outgoing traffic (up). The one on the hub's end of the
-rank's veth limits the rank's incoming traffic (down). A rank starts in the hub's namespace and moves to its own. It
-sets the shaper of the hub's end through a netlink socket that it opened before it moved.
+A link is limited by kernel shapers or by the delay line, a process in user space. A veth, which is a pair of virtual
+network interfaces, connects each rank to the hub. The kernel shaper of the rank's interface limits what the rank sends
+(up). The kernel shaper of the hub's interface limits what the rank receives (down). A rank starts in the hub's
+namespace. Before the rank moves to its own namespace, it opens a netlink socket, with which it later sets the shaper of
+the hub's interface.
 """
 
 import dataclasses

@@ -20,10 +20,13 @@ _PART_SECONDS: Final = 0.5e-3
 
 
 class LinkDirection:
-    """One direction of a link: it passes frames one after the other at its rate, and then delays them.
+    """One direction of a link, for computing when frames leave it and which segments get lost.
+
+    Frames pass one after the other at the direction's rate, and are then delayed. Until ``limit`` is called, there is
+    no rate limit, delay, jitter or loss.
 
     Args:
-        seed: Seed of the random numbers that decide on jitter and losses.
+        seed: Seed of the random numbers that decide on jitter and losses, such as ``up 0``.
 
     Attributes:
         lost_segments: Number of segments that this direction has lost so far.
@@ -94,8 +97,9 @@ class LinkDirection:
     def parts(self, num_bytes: int) -> Iterator[int]:
         """Yield the sizes, in bytes, of the parts into which this direction splits a frame of ``num_bytes``.
 
-        Parts of other frames may pass between two parts. Every part but the last has as many bytes as pass in half a
-        millisecond, but at least those of a full Ethernet frame. Without a rate limit, the frame is one part.
+        Parts of other frames may pass between two parts. Every part but the last has the larger of two sizes: the bytes
+        that pass in half a millisecond, and those of a full Ethernet frame. Without a rate limit, the frame is one
+        part.
         """
         most = num_bytes
         if self._seconds_per_byte:
@@ -115,11 +119,11 @@ class _Part(NamedTuple):
 
     Attributes:
         at: The time at which the part's first byte reaches the down link, in seconds.
-        number: The number of the event. Events at the same time happen in the order of their numbers.
+        number: A number that decides which of two parts with equal ``at`` goes first: the part with the lower number.
         last: The time at which the part's last byte reaches the down link, in seconds.
-        source: The rank of the sender, or the number of links for the hub.
-        destination: The rank of the receiver, or the number of links for the hub.
-        frame: The whole frame if the part is the last part of a frame that arrives, else None.
+        source: The rank of the sender. The number of links stands for the hub.
+        destination: The rank of the receiver. The number of links stands for the hub.
+        frame: The frame, if this part is the frame's last. None for all earlier parts, and if the frame gets lost.
         num_bytes: The wire bytes of the part.
     """
 
@@ -174,11 +178,17 @@ class FrameSchedule:
         return min(arrival, self._ends[0] if self._ends else _NEVER)
 
     def enter(self, at: float, source: int, destination: int, frame: bytes) -> None:
-        """Put a frame to ``destination`` on the up link of ``source``, at time ``at`` in seconds."""
+        """Put a frame on the up link of ``source``, from which it passes to the down link of ``destination``.
+
+        The frame reaches the up link at the time ``at``, in seconds.
+        """
         self.broadcast(at, source, (destination,), frame)
 
     def broadcast(self, at: float, source: int, destinations: Collection[int], frame: bytes) -> None:
-        """Put a frame once on the up link of ``source``, at time ``at``, then on the down link of each destination."""
+        """Put a frame on the up link of ``source``, from which it passes to the down link of each destination.
+
+        The frame passes the up link only once. The frame reaches the up link at the time ``at``, in seconds.
+        """
         up = self.up[source]
         for piece, num_bytes, is_lost in up.pieces(frame):
             first, last = up.carry(at, at, num_bytes)
@@ -210,8 +220,15 @@ class FrameSchedule:
     def _approach(self, first: float, last: float, source: int, destination: int, frame: bytes) -> None:
         """Schedule when the parts of a frame reach the down link of ``destination``.
 
-        The frame's first byte gets there at time ``first``, and its last byte at time ``last``, both in seconds. Either
-        time may be later, because a frame does not overtake the sender's previous frame.
+        A frame does not overtake an earlier frame from ``source`` to ``destination``. If the earlier frame comes late,
+        the parts of this frame come later than ``first`` and ``last`` say.
+
+        Args:
+            first: The time, in seconds, at which the frame's first byte leaves the up link of ``source``.
+            last: The time, in seconds, at which the frame's last byte leaves the up link.
+            source: The rank of the sender, or the number of links for the hub.
+            destination: The rank of the receiver, or the number of links for the hub.
+            frame: The frame.
         """
         down = self.down[destination]
         pieces = down.pieces(frame)

@@ -1,9 +1,9 @@
 """Count the segments of a large Ethernet frame that a packet socket has read, and split the frame.
 
-TCP builds large frames of many segments, which a network card would cut to the size of the MTU (segmentation offload).
-A packet socket with ``PACKET_VNET_HDR`` reads large frames uncut. It puts a header of 10 bytes before each Ethernet
-frame (``struct virtio_net_hdr`` of linux/virtio_net.h). The header's ``gso_size`` is the number of payload bytes per
-segment. In this module, a *frame* is this header followed by the Ethernet frame.
+With segmentation offload, TCP builds Ethernet frames that are larger than the MTU, and the network card cuts each frame
+into segments. A packet socket with ``PACKET_VNET_HDR`` reads the large frames uncut. The socket puts a header of 10
+bytes before each Ethernet frame (``struct virtio_net_hdr`` of linux/virtio_net.h). The header's ``gso_size`` is the
+number of payload bytes per segment. In this module, a *frame* is these 10 bytes followed by the Ethernet frame.
 """
 
 import struct

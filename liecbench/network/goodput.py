@@ -17,9 +17,9 @@ def stream_bits_per_second(sender: Link, receiver: Link) -> float:
     """Return the estimated bits per second of one TCP stream from ``sender`` to ``receiver``.
 
     The bits are those of Ethernet frames with their headers. The result is the lower of the sender's up rate and the
-    receiver's down rate. If a link has loss, the result is also at most 1.22 × segment ÷ (round trip × √loss), by the
-    formula of Mathis, Semke, Mahdavi and Ott ("The Macroscopic Behavior of the TCP Congestion Avoidance Algorithm",
-    1997).
+    receiver's down rate. If a link loses segments, the result is also at most 1.22 × b ÷ (t × √p), where b is the bits
+    of a full frame, t the seconds of a round trip, and p the share of segments that is lost on the way. The formula is
+    by Mathis, Semke, Mahdavi and Ott ("The Macroscopic Behavior of the TCP Congestion Avoidance Algorithm", 1997).
     """
     rate = float(min(sender.up_bits_per_second, receiver.down_bits_per_second))
     loss = 1 - (1 - sender.loss) * (1 - receiver.loss)

@@ -32,9 +32,9 @@ class KernelShaper:
             self.count()
 
     def count(self) -> None:
-        """Make sure that the bytes of this direction are counted, and remove any rate limit, delay, jitter and loss.
+        """Count the bytes of this direction from now on, and remove its rate limit, delay, jitter and loss.
 
-        ``passed_bytes`` returns the count.
+        If the bytes are already counted, the count goes on. ``passed_bytes`` returns the count.
         """
         self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         self._clear_netem()
@@ -85,19 +85,25 @@ class KernelShaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Return the bytes of Ethernet frames, headers included, that passed since the token bucket was created.
+        """Return the number of bytes that passed in this direction since the token bucket was created.
 
-        The shaper counts them. The interface's own counter has only one header per offloaded packet of up to 64 kB.
+        The first call of ``shape``, ``count`` or ``hold_back`` creates the bucket. The number includes the headers of
+        every Ethernet frame.
         """
+        # Not the interface's own counter, which counts only one header per offloaded packet of up to 64 kB.
         (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
         return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])
 
 
 def backlog_bytes(bits_per_second: int) -> int:
-    """Return the size in bytes of the token bucket that limits the rate of packets to the delay line.
+    """Return the number of bytes that reach the delay line as one burst, faster than the link's rate.
 
-    The size is the smaller of two numbers: the bytes of two packets of the largest size, and the bytes that the link
-    carries in 20 ms. It is never below ``burst_bytes``.
+    The delay line is the process that emulates the link. The result is the smaller of two numbers: the bytes of two
+    packets of the largest size, and the bytes that the link carries in 20 ms. But the result is at least
+    ``burst_bytes(bits_per_second)``.
+
+    Args:
+        bits_per_second: The link's rate in this direction.
     """
     # A bucket smaller than a packet splits it, so that the first bytes of the packet arrive before its last ones.
     at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))

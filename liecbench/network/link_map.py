@@ -40,7 +40,7 @@ class LinkMap:
         return any(link.needs_latency for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return the default link, then the links of single workers that differ; empty if links are not shaped."""
+        """Return ``default``, then the link of each rank in ``workers``. The tuple is empty if ``default`` is None."""
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
@@ -144,7 +144,7 @@ _KNOWN: Final[dict[str, LinkMap]] = {}
 
 
 def _map_of(written: Any) -> LinkMap:
-    """Return the ``LinkMap`` that ``written`` describes, a text or mapping that pydantic has validated."""
+    """Return the links that ``written`` describes: the text or mapping of a scenario, after pydantic validated it."""
     if isinstance(written, str):
         return LinkMap(host=written == "host")
     workers = written.get("workers", {}) if isinstance(written, dict) else {}

@@ -76,10 +76,10 @@ class LinkRecord:
 
     @property
     def used_emulator(self) -> UsedEmulator | None:
-        """The mechanism that emulated the links; None if no links were shaped or the ranks delayed their messages.
+        """The mechanism that emulated the links, such as ``netem``; None if ``enforcement`` is not ``kernel``.
 
-        In records of earlier versions, ``emulator`` is None although the kernel emulated the links. The mechanism then
-        is ``netem`` if any link has delay, jitter or loss, else ``tbf``.
+        Records of earlier versions have no ``emulator``. For these records, the mechanism is ``netem`` if any link has
+        delay, jitter or loss, else ``tbf``.
         """
         if self.enforcement != "kernel":
             return None

@@ -19,11 +19,12 @@ _TOLERATED_SHARE: Final = 0.1
 class LinkTally:
     """Counts kept by the delay line, the process that emulates links.
 
-    The counts start at 0 with the process. A tally that ``since`` returned counts from an earlier tally instead.
+    Counting begins at the start of the process. In a tally that ``since`` returned, it begins at the earlier tally.
 
     Attributes:
-        lost_sent_segments: For each rank, the segments lost on the way up, as the link's ``loss`` demands.
-        lost_received_segments: For each rank, the segments lost on the way down, as the link's ``loss`` demands.
+        lost_sent_segments: For each rank, the number of segments lost on the way up because of the link's ``loss``.
+        lost_received_segments: For each rank, the number of segments lost on the way down because of the link's
+            ``loss``.
         dropped_frames: Frames of all ranks that were dropped although no loss was due, for example because the socket's
             ring buffer was full.
         sent_frames: Frames sent to ranks and to the hub.

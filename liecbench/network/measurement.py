@@ -75,7 +75,10 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return this measurement without the slowdown ``by``: rates × ``by.rates``, round trip ÷ ``by.dilation``."""
+        """Return the rates and the round trip of the link that this link, slowed down by ``by``, emulates.
+
+        The rates are the measured ones × ``by.rates``, and the round trip is the measured one ÷ ``by.dilation``.
+        """
         return replace(
             self,
             up_bits_per_second=self.up_bits_per_second * by.rates,
@@ -89,9 +92,10 @@ class MeasuredLink:
 
 
 def hub_round_trip_seconds(link: Link) -> float:
-    """Return the seconds that one byte takes over ``link`` to its far end and back: two delays and the transmission.
+    """Return the seconds that one byte takes from a worker over ``link`` to the hub and back.
 
-    A round trip between two workers crosses two links each way, and so takes four delays.
+    The hub is the network's central bridge. The seconds are the link's delay and the transmission of one frame, each
+    once per direction. A round trip between two workers crosses two links each way, and so takes four delays.
     """
     frames = 8 * _SMALLEST_FRAME_BYTES * (1 / link.up_bits_per_second + 1 / link.down_bits_per_second)
     return 2 * link.delay_seconds + frames

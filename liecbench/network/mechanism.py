@@ -36,10 +36,10 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
 
 
 def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
-    """Return the name that records give to the emulator of the links: ``delay_line``, ``netem`` or ``tbf``.
+    """Return the name of the links' emulator, as records give it.
 
-    For the mechanism ``kernel``, the name is ``netem`` if any link has delay, jitter or loss. If none has, the name is
-    ``tbf`` (a token bucket without netem).
+    For the mechanism ``delay_line``, the name is ``delay_line``. For ``kernel``, the name is ``netem`` if any link has
+    delay, jitter or loss. If no link has any, the name is ``tbf`` (a token bucket without netem).
     """
     if mechanism == "delay_line":
         return "delay_line"

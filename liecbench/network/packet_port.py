@@ -35,7 +35,7 @@ class PacketPort:
 
     Args:
         name: Name of the interface.
-        num_slots: Number of frames that the ring holds. If more arrive before they are read, the kernel drops them.
+        num_slots: Number of frames that the receive buffer holds until they are read. Further frames are dropped.
 
     Raises:
         OSError: If the kernel has no packet sockets, or lacks one of their options.

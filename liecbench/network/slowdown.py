@@ -1,4 +1,8 @@
-"""Slower time and smaller messages, so that a machine can emulate more or faster ranks than it can run."""
+"""The slowdown of a replay, which lets a machine emulate more or faster ranks than it can run in real time.
+
+The replay runs more slowly than the emulated training, so that the machine's processors keep up. To save processor
+time, the replay may also send smaller messages than the training.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +23,7 @@ class Slowdown:
 
     @property
     def rates(self) -> int:
-        """The factor by which real rates are lower than emulated ones."""
+        """Emulated ÷ real rate of a link: the product of ``dilation`` and ``message_divisor``."""
         return self.dilation * self.message_divisor
 
     def smaller(self, count: int) -> int:
@@ -35,7 +39,14 @@ class Slowdown:
 
 
 def replayed_text(dilation: float, message_divisor: int) -> str:
-    """Return the label of a replayed row or session, for example ``replayed ×16, scaled ÷4``."""
+    """Return the label of a replayed row or session, such as ``replayed ×16, scaled ÷4``.
+
+    In the example, ``dilation`` is 16 and ``message_divisor`` is 4. A factor of 1 is left out.
+
+    Args:
+        dilation: Real seconds ÷ emulated seconds.
+        message_divisor: Emulated bytes ÷ real bytes of a message.
+    """
     return replays_text([dilation], [message_divisor])
 
 

@@ -2,8 +2,8 @@
 
 On a link with a delay, a connection reaches the link's rate only if the window holds the bytes of one round trip. The
 kernel lets the window grow up to the third number of ``tcp_rmem`` (receiver) and ``tcp_wmem`` (sender). Every network
-namespace has its own values of these settings. The settings limit the memory of the frames under way, which is about
-twice the frames' bytes.
+namespace has its own values of these settings. The third number is in bytes of memory. A byte under way takes about two
+bytes of memory.
 """
 
 import contextlib

@@ -68,7 +68,10 @@ def assumed_profile(
 
 
 def _layer_shapes(num_parameters: int) -> list[tuple[int, ...]]:
-    """Return shapes with ``num_parameters`` elements: an equal matrix per layer, and a vector for the remainder."""
+    """Return the shapes of an assumed model's parameters, which have ``num_parameters`` elements in total.
+
+    Each layer has one matrix, and all matrices have equal shapes. A vector for the remaining elements, if any, follows.
+    """
     per_cube = _PARAMETERS_PER_SQUARE * _WIDTH_PER_LAYER**2
     layers = max(1, round((num_parameters / per_cube) ** (1 / 3)))
     width = min(_WIDTH_PER_LAYER * layers, max(1, num_parameters // layers))

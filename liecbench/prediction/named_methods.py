@@ -50,13 +50,14 @@ def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server:
 def with_baseline(
     methods: tuple[Method, ...], name: str, compressors: Sequence[str] | None, server: str | None
 ) -> tuple[Method, ...]:
-    """Return the methods, preceded by the baseline if none of them has the baseline's algorithm.
+    """Return the methods, preceded by the baseline if none of the methods has the baseline's algorithm.
 
     Args:
         methods: The methods.
-        name: The name of the baseline's algorithm.
-        compressors: Names of compressors; the baseline gets the first that it works with. None for the default.
-        server: The place of the baseline's server; None for the default.
+        name: The name of the baseline's algorithm, such as ``ddp``.
+        compressors: Names of compressors. If the baseline takes a compressor, it gets the first that it works with.
+            None for ``sign`` alone.
+        server: The place of the baseline's server, ``root`` or ``sharded``; None for ``sharded``.
 
     Raises:
         LiecbenchError: If the baseline has to be added, but one of the names or the place of the server is unknown, or

@@ -27,9 +27,13 @@ class NodeLinks:
     bits_per_second: float
 
     def span(self, num_bytes: int) -> Span:
-        """Return the time to reduce a vector inside each node and, later, to send the result to the node's ranks.
+        """Return the time that messages inside a node take: to reduce a vector, and to send back the result.
 
-        The vector has ``num_bytes`` on each rank. The ``Span`` has the total seconds, and the part that is transfer.
+        The returned ``seconds`` are those of both operations, and ``wire_seconds`` is the part for transfer at the
+        links' rate. Both are 0 if a node has one rank.
+
+        Args:
+            num_bytes: Size of each rank's vector.
         """
         if self.ranks_per_node == 1 or not num_bytes:
             return Span()

@@ -11,16 +11,16 @@ from liecbench.results.whose_compute import ComputeSource, StepCompute
 def bandwidth_of(
     label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
 ) -> BandwidthNeeded:
-    """Return the predicted link rate that a method needs to reach each compute utilization in ``UTILIZATIONS``.
+    """Return the predicted bandwidth that a method needs: one range of link rates per value of ``UTILIZATIONS``.
 
     Args:
         label: The method's short name.
         method: The method.
         workers: The number of workers.
         links: The links. The search for a rate multiplies the rates of all links by one factor.
-        ones: The predictors that ``Predictor.all_of`` returns for the method. The first one predicts the rates. All of
-            them together give the intervals of the rates.
-        source: The origin of the compute seconds: ``predicted``, for example, if they are those of a profile.
+        ones: The predictors that ``Predictor.all_of`` returns for the method. The first predictor gives the rate at the
+            middle of each range, and the other predictors give the width of the range.
+        source: The origin of the compute seconds, such as ``predicted`` for seconds from a profile.
     """
     rates = []
     for utilization in UTILIZATIONS:

@@ -62,15 +62,16 @@ def predicted_rows(
     links: LinkMap,
     request: Request,
 ) -> Iterator[PredictedRow]:
-    """Yield one row per method, for one number of workers and one set of links; the fastest method comes first.
+    """Yield the prediction for each method, the fastest method first.
 
     Args:
-        made: The predictors of each method, as ``Predictor.all_of`` returns them.
+        made: For each method, the tuple that ``Predictor.all_of`` returns: the predictor for the unchanged inputs, then
+            the predictors for changed inputs.
         lacking: For each method, True if the profile lacks the times of the method's own work (see ``MethodTimes``).
         baseline: The method that others are compared with; None for no comparison.
         workers: The number of workers.
         links: The links.
-        request: The request for these predictions.
+        request: The request, which has the profile and the transport's costs.
     """
     seconds = {method: [one.minibatch_seconds(links) for one in ones] for method, ones in made.items()}
     dense = min(

@@ -96,7 +96,11 @@ def with_delay(links: LinkMap, delay_seconds: float | None) -> LinkMap:
 
 
 def parse_delay(text: str) -> float:
-    """Return the seconds of ``--delay``. Raises LiecbenchError if the text is no delay from 0 to 10 s."""
+    """Return the seconds of the delay that is given with ``--delay``, such as 0.005 for ``5ms``.
+
+    Raises:
+        LiecbenchError: If ``text`` is no delay from 0 to 10 s.
+    """
     seconds = DELAY.parse(text)
     if seconds is None or not 0 <= seconds <= 10:
         raise LiecbenchError(f"--delay {text}: no delay", "write one from 0ms to 10s, such as 5ms")
@@ -152,7 +156,11 @@ def _parts(text: str) -> list[str]:
 
 
 def require_same_model(profile: Profile, cell: Cell, source: str) -> None:
-    """Raise LiecbenchError if the cell's model has other parameters or another precision than the profile."""
+    """Raise LiecbenchError if the cell's model and the profile differ in precision or in the parameters' shapes.
+
+    Do nothing if the cell is not trained. The error message begins with ``source``, which says where the profile is
+    from.
+    """
     if not cell.is_trained:
         return
     if profile.precision != cell.task.precision:

@@ -126,11 +126,14 @@ class Predictor:
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
     def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
-        """Return the link rates at which this method and ``baseline`` are equally fast, as (rates, is_faster_at_first).
+        """Return (the link rates at which one method overtakes the other, whether this method is faster at first).
 
-        ``rates`` are up rates of the default link in bits per second, lowest first. ``is_faster_at_first`` is True if
-        this method is faster below the first rate, False if ``baseline`` is faster there, and None if both are equally
-        fast at every rate. If ``rates`` is empty, the faster method is faster at every rate.
+        The two methods are this method and ``baseline``. The link rates are up rates of the default link in bits per
+        second, lowest first. They are searched from ``LOWEST_RATE`` to ``HIGHEST_RATE``. The list is empty if no method
+        overtakes the other.
+
+        The second value is True if, at the lowest rate at which the methods' times differ, this method is faster. It is
+        False if ``baseline`` is faster there, and None if the times are equal at every rate.
 
         Args:
             baseline: The predictor of the method to compare with.

@@ -48,11 +48,15 @@ class Messages:
 class RankLinks:
     """The links of ``world_size`` ranks.
 
+    ``rates`` below is a ``LinkRates``: the up rate and the down rate, in bits per second. ``delay`` is the link's delay
+    in each direction, in seconds.
+
     Attributes:
-        default: (link rates, link delay in seconds) of all ranks that are not in ``special``.
-        special: (rank, link rates, link delay in seconds) of each rank with a link of its own.
-        efficiency: The rate that frames reach ÷ the link's nominal rate. The link rates in ``default`` and ``special``
-            are the nominal rates, already multiplied by ``efficiency``.
+        world_size: The number of ranks.
+        default: (rates, delay) of the link of every rank that is not in ``special``.
+        special: (rank, rates, delay) of each rank with a link of its own.
+        efficiency: The rate that frames reach ÷ the link's nominal rate. All rates in ``default`` and ``special`` are
+            nominal rates × ``efficiency``.
     """
 
     world_size: int
@@ -76,10 +80,13 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of a few ranks that have all different links.
+        """Return (rank, link rates, link delay in seconds) of some ranks that together have all the links.
 
-        These are every rank with a link of its own, all of ``ranks``, and, as an example of the ranks with the default
-        link, the first one above 0, or rank 0 if there is no other.
+        The ranks are:
+
+        - Every rank with a link of its own.
+        - The lowest rank above 0 that has the default link, or else rank 0 if rank 0 has the default link.
+        - All of ``ranks``.
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}
@@ -149,5 +156,8 @@ def wire_seconds(rates: LinkRates, sent: Messages, received: Messages, *, announ
 
 
 def one_way_seconds(bits_per_second: float, payload_bytes: float) -> float:
-    """Return the seconds that a payload, with the headers of its frames, needs in one direction of an idle link."""
+    """Return the seconds that an idle link takes to transmit a payload in one direction.
+
+    The headers of the payload's frames are included. The link's delay is not.
+    """
     return 8 * framed_bytes(round(payload_bytes)) / bits_per_second

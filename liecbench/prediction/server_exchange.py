@@ -16,7 +16,7 @@ from liecbench.profiles.profile import CompressorTimes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A time in seconds, and the parts of it that are transfer and compression; the rest is waiting."""
+    """A duration: ``seconds`` in all, of which ``wire_seconds`` are transfer and ``compress_seconds`` compression."""
 
     seconds: float = 0.0
     wire_seconds: float = 0.0
@@ -53,12 +53,12 @@ class CallSizes:
 
     @classmethod
     def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
-        """Return the sizes of a push, a pull or a gather.
+        """Return the shard sizes and the message sizes of a push, a pull or a gather.
 
         Args:
             call: The push, pull or gather.
-            schedule: The schedule that contains ``call``. It gives the number of ranks and the place of the server.
-            times: The times of the compressor of ``call``.
+            schedule: The schedule that contains ``call``, with the number of ranks and the place of the server.
+            times: The times of the compressor of ``call``, which are stored in the result.
         """
         if call.direction == "gather":
             place: ServerPlace = "sharded"
@@ -83,7 +83,7 @@ class CallSizes:
 
     @property
     def total_bytes(self) -> int:
-        """The bytes of one message per shard, summed over the shards."""
+        """The sum of the sizes of all shards' messages in bytes, with one message per shard."""
         return (self.num_shards - 1) * self.num_bytes + self.last_bytes
 
     def own(self, rank: int) -> tuple[int, int]:
@@ -101,9 +101,9 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time from the start of a push, a pull or a gather on all ranks until the last rank is done.
+    """Return the duration of a push, a pull or a gather until the last rank is done. All ranks start together.
 
-    The result also has the parts of the time that the last rank spends on transfer and on compression.
+    ``wire_seconds`` and ``compress_seconds`` of the result are the last rank's seconds of transfer and of compression.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
@@ -128,9 +128,10 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 
 
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time that ``rank`` takes for a push or a pull through sharded servers, or for a gather.
+    """Return the time that ``rank`` takes for one call: a push or a pull through sharded servers, or a gather.
 
-    ``rates`` are the rates of the rank's link. ``links`` has the delays, and the slowest rate of all links.
+    A barrier before the call is not included. ``rates`` are the up and down rates of the rank's link. ``links`` has the
+    delays of all links, and the slowest rate.
     """
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)

@@ -110,10 +110,11 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return (end, span): when the communication of all blocks ends, and how long the communication lasts.
+    """Return (end, span) for the communication of all blocks.
 
-    ``end`` is in seconds from the start of the backward pass. ``span`` includes compression, but not the time in which
-    communication waits for a block to become ready.
+    ``end`` is when the communication ends, in seconds from the start of the backward pass. ``span`` is how long the
+    communication lasts: the duration in all, and the parts of transfer and compression. ``span`` leaves out the time in
+    which communication waits for a block to become ready.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
@@ -170,10 +171,10 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the exposed time of the communication and of the method's own work after the optimizer's step.
+    """Return the time by which the method's work after the optimizer's step lengthens a training step.
 
-    Communication is exposed only for the seconds by which it exceeds ``hidden_seconds``, the seconds that later steps
-    compute meanwhile. In the result, the method's own work counts as compression.
+    Communication lengthens the step only by the seconds that exceed ``hidden_seconds``, during which later steps
+    compute. The method's own arithmetic lengthens the step in full, and counts as compression in the result.
     """
     sent = Span()
     for call in work.after_step:

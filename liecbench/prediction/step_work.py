@@ -145,8 +145,13 @@ def step_work(
 def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[float]:
     """Return when each parameter's DDP bucket can be sent, in seconds since the start of the backward pass.
 
-    A bucket can be sent when its last gradient is ready. The buckets are those of all steps after the first one: DDP
-    then fills them in the order in which gradients are ready.
+    A bucket can be sent when its last gradient is ready. DDP is assumed to fill the buckets in the order in which
+    gradients are ready, as in all steps after the first one.
+
+    Args:
+        profile: The profile, which says when each gradient is ready.
+        numels: The number of elements of each parameter.
+        bucket_bytes: The size at which a bucket is full; None for DDP's defaults, ``whole`` for one bucket per dtype.
     """
     import torch
 

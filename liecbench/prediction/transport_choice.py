@@ -9,13 +9,14 @@ from liecbench.profiles.profile import Profile
 
 
 def transport_costs(path: Path | None, profile: Profile | None) -> TransportCosts:
-    """Return the constants of the transport.
+    """Return the constants of the transport for a prediction.
 
-    Without a benchmark, NCCL's constants are assumed if the profile is of a GPU, else Gloo's. If the profile has the
-    seconds per message, they replace the assumed ones.
+    If ``path`` is given, the constants are fitted to the benchmark, and the profile is not used. If ``path`` is None,
+    the constants are assumed: those of NCCL if the profile is of a GPU, else those of Gloo. But ``message_seconds`` is
+    taken from the profile if the profile has it.
 
     Args:
-        path: The output of a benchmark over Gloo, from which the constants are computed; None without a benchmark.
+        path: The output of a benchmark over Gloo; None without a benchmark.
         profile: The profile; None without a profile.
 
     Raises:

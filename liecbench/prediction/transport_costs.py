@@ -21,14 +21,15 @@ class TransportCosts:
 
     Attributes:
         backend: torch's backend.
-        message_seconds: Seconds per message besides the transfer, such as processor time. An all-reduce takes these
-            seconds once, besides those of its segments.
+        message_seconds: Seconds per message besides the transfer, such as processor time. An all-reduce counts as one
+            message, and its segments take ``segment_seconds`` in addition.
         segment_seconds: Seconds per segment of an all-reduce besides the transfer. Over NCCL, a segment is a message.
-        step_seconds: Seconds per step that do not depend on the number of messages; None if they are not measured (see
-            ``overhead_seconds``).
+        step_seconds: Seconds per step that do not depend on the number of messages. None if they are not measured;
+            ``overhead_seconds`` then assumes a number.
         efficiency: The rate that frames reach, headers included, ÷ the link's nominal rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
-        message_spread: Relative standard error of ``message_seconds``, ``segment_seconds`` and ``step_seconds``.
+        message_spread: Relative standard error of each of ``message_seconds``, ``segment_seconds`` and
+            ``step_seconds``.
         rate_spread: Relative standard error of ``efficiency``.
         largest_bytes: Size of the largest message in the measurements from which the constants were computed.
         workers: The numbers of workers in these measurements; empty if the constants are assumed.

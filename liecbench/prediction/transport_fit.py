@@ -45,14 +45,16 @@ class _Measured:
 
 
 def fit_transport(path: Path) -> TransportCosts:
-    """Return the transport's constants that best fit a benchmark's JSON file, by least squares of the relative errors.
+    """Return a transport's constants, fitted to a benchmark's JSON file by least squares of the relative errors.
 
-    A row's seconds, less those of compression, are modelled as wire seconds ÷ efficiency + messages × seconds per
-    message. Rows of links with a delay are left out.
+    The constants are the efficiency and the seconds per message. The model of a row's seconds, without those of
+    compression, is wire seconds ÷ efficiency + messages × seconds per message. The wire seconds are the time that the
+    payload, with headers and acknowledgements, takes at the requested rate. The fit leaves out rows of links with a
+    delay, and rows of the operation ``after_idle``.
 
     Raises:
-        LiecbenchError: If the file cannot be read, has no rows of a benchmark, or has fewer than two link rates or two
-            sizes of messages.
+        LiecbenchError: If the file cannot be read, if it has no rows of a benchmark, or if the rows of the fit have
+            fewer than two link rates or fewer than two sizes of messages.
     """
     rows = _read(path)
     measured = [one for row in rows if (one := _measured(row)) is not None]
@@ -121,10 +123,11 @@ def _measured(row: dict[str, Any]) -> _Measured | None:
 
 
 def _least_squares(measured: Sequence[_Measured]) -> tuple[float, float, float]:
-    """Fit seconds = messages · a + wire_seconds · b, by least squares of the relative errors, with a ≥ 0.
+    """Fit a transport's constants to ``measured``. Return (seconds per message, 1 ÷ efficiency, error).
 
-    Return a, which is the seconds per message; b, which is 1 ÷ efficiency; and the standard deviation of the relative
-    errors.
+    The model is seconds = messages × seconds per message + wire seconds ÷ efficiency. The fit minimises the sum of the
+    squared relative errors, with at least 0 seconds per message. The returned error is the standard deviation of the
+    relative errors.
     """
     x = [(one.messages / one.seconds, one.wire_seconds / one.seconds) for one in measured]
     aa, ab, bb = (math.fsum(row[i] * row[j] for row in x) for i, j in ((0, 0), (0, 1), (1, 1)))

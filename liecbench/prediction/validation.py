@@ -37,15 +37,15 @@ class ValidatedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatedBreakEven:
-    """A measured break-even, known only to lie between the rates ``low`` and ``high``, and the predicted one.
+    """The measured and the predicted break-even of a method: the link rate at which it is as fast as the baseline.
 
     Attributes:
         name: The method's name.
         workers: The number of workers.
-        low: The lower of two measured rates, in bits per second.
-        high: The higher of two measured rates, in bits per second.
-        predicted: The predicted break-even in bits per second. If several are predicted, the one closest to
-            √(``low`` · ``high``); None if none is predicted.
+        low: The measured break-even lies above this link rate, in bits per second.
+        high: The measured break-even lies below this link rate, in bits per second.
+        predicted: The predicted break-even in bits per second; None if none is predicted. If several are predicted, it
+            is the one that differs from √(``low`` · ``high``) by the smallest factor.
     """
 
     name: str

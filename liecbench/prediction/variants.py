@@ -1,9 +1,10 @@
-"""Intervals of predictions: the prediction is repeated with one input at a time changed by its standard error.
+"""Intervals of predictions, computed from the standard errors of the inputs.
 
-Each change of an input changes ln(prediction). The squares of these changes are added, because the errors of the inputs
-are assumed to be independent. With s as the root of the sum, the interval is the prediction × exp(± 1.96 s). The
-interval covers the spread of the profile and of the transport's constants. It does not cover errors of the prediction's
-model, which the error table of docs/predict.md shows.
+The prediction is repeated once per input, each time with only this input changed by its standard error. Let d be the
+resulting change of ln(prediction), and s the square root of the sum of d² over the inputs. The 95 % interval is the
+prediction × exp(± 1.96 s). This formula assumes that the errors of the inputs are independent. The interval covers
+errors of the profile's times and of the transport's constants. It does not cover errors of the prediction's model,
+which the error table of docs/predict.md shows.
 """
 
 import dataclasses

@@ -138,18 +138,23 @@ class Profile(_Frozen):
         return sum(_numel(parameter.shape) for parameter in self.parameters)
 
     def update_seconds(self, update: dict[str, Any] | None) -> float:
-        """Return the seconds per step that clipping and the optimizer take together.
+        """Return the seconds per step of gradient clipping and the optimizer: the sum of the two medians.
 
         Args:
-            update: The fields of a task that decide what the optimizer computes. If the profile has no times for
-                ``update``, or if ``update`` is None, the times of the profiled task are returned.
+            update: The fields of a task that describe the optimizer and clipping, such as ``optimizer`` and
+                ``clip_grad_norm``. If ``update`` is None, or if the profile has no times for ``update``, the seconds
+                of the profiled task are returned.
         """
         found = next((one for one in self.updates if one.update == update), None)
         clip, optimizer = (self.clip, self.optimizer) if found is None else (found.clip, found.optimizer)
         return clip.median + optimizer.median
 
     def compressor_times(self, compressor: dict[str, Any]) -> CompressorTimes | None:
-        """Return the times of the compressor with this name and these options; None if the profile has none."""
+        """Return the seconds of each operation of a compressor; None if the profile has no times of the compressor.
+
+        Args:
+            compressor: The compressor's name and all its options, such as ``{"name": "top_k", "ratio": 0.01}``.
+        """
         return next((times for times in self.compressors if times.compressor == compressor), None)
 
     def local_seconds(self, algorithm: dict[str, Any], compressor: dict[str, Any] | None, kind: str) -> float | None:

@@ -101,10 +101,10 @@ def profile_text(profile: Profile) -> str:
 
 
 def sealed_text(profile: Profile) -> str:
-    """Return the text of a profile's file with a last key ``sha256``, the hash of the text without this key.
+    """Return the text of a profile's file, sealed with a hash: ``read_profile`` then rejects a changed file.
 
-    The profiles that a run measures are sealed, because later runs replay them: ``read_profile`` raises an error if a
-    sealed profile was changed.
+    The text is that of ``profile_text`` with one more key at the end, ``sha256``, the hash of all the rest. Runs seal
+    the profiles that they measure, because later runs replay these profiles.
     """
     text = profile_text(profile)
     return f'{text[:-3]},\n  "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
@@ -156,10 +156,11 @@ def _refuse_constant(text: str) -> None:
 
 
 def _first(error: ValidationError) -> str:
-    """Return the key and a message for one of pydantic's errors: the first unknown key, else the first error.
+    """Return one of pydantic's errors as text, such as ``model: the key is missing; add it``.
 
-    A misspelt key causes two errors: it is unknown, and the correct key is missing.
+    The chosen error is the first one about an unknown key. If no key is unknown, the first error is chosen.
     """
+    # A misspelt key causes two errors: it is unknown, and the correct key is missing.
     first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
     path, message = first["loc"], requirement(first)
     if first["type"] == "extra_forbidden":

@@ -27,7 +27,10 @@ _MOST_CHARTS = 12
 
 
 def render(comparison: Comparison) -> str:
-    """Return the page as HTML. The page's templates escape every text that comes from a scenario or a record."""
+    """Return the HTML page that ``liecbench report`` writes about a comparison.
+
+    Every text from a scenario or a record is escaped.
+    """
     rows, metrics = comparison.rows, comparison.columns(page=True)
     figures, drawn = all_figures(comparison), drawn_rows(rows, comparison.labels)
     lines = [figure for figure in figures if is_a_line(figure)]
@@ -98,7 +101,7 @@ def _printable(value: object) -> object:
 def _fields(comparison: Comparison) -> list[str]:
     """Return the names of the fields that are columns of the table.
 
-    If there are several settings, the columns are ``algorithm`` and each field that differs between rows of a setting.
+    If there are several settings, the columns are ``algorithm`` and each field in which two rows of one setting differ.
     Otherwise they are all of ``comparison.fields``.
     """
     if len(comparison.settings) < 2:

@@ -33,8 +33,8 @@ def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """Yield one object per row: its fields, counts of cells, metrics, verdicts, errors and warnings.
 
     A metric is an object with the keys ``"mean"``, ``"low"`` and ``"high"``, or None if it is unknown. ``"dilation"``
-    is the factor by which everything ran more slowly while the row was timed, and ``"message_divisor"`` the factor by
-    which messages were smaller; both are 1 if the row's ranks computed.
+    is the factor by which everything ran more slowly while the row was timed. ``"message_divisor"`` is the factor by
+    which messages were smaller. Both factors are 1 if the row was not replayed.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     for row in comparison.rows:

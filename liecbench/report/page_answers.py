@@ -74,7 +74,8 @@ class SpeedUp:
     def shade(self) -> str:
         """The CSS class that colours this speed-up in the map, such as ``faster-2`` or ``slower-1``.
 
-        The class is ``level`` if the verdict on the speed is neither ``faster`` nor ``slower``.
+        A larger number means a larger difference from the baseline. The class is ``level`` if the verdict on the speed
+        is neither ``faster`` nor ``slower``.
         """
         if self.outcome not in ("faster", "slower"):
             return "level"
@@ -118,8 +119,8 @@ class SpeedMap:
 
         Args:
             baseline: The baseline's name.
-            kept: The meaning of ``kept``, such as ``kept: accuracy within 0.5 points of ddp's``, as ``kept_text``
-                returns it; empty if there is no verdict on accuracy.
+            kept: The text that ``kept_text`` returns, such as ``kept: accuracy within 0.5 points of ddp's``; empty if
+                there is no verdict on accuracy.
         """
         cells = [cell for _, _, by_setting in self.lines for cell in by_setting if cell is not None]
         shades = {cell.shade for cell in cells}

@@ -41,7 +41,7 @@ class FigureSection:
 
 
 def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
-    """Yield the sections that have figures."""
+    """Yield the sections of the HTML page that contain at least one of ``figures``."""
     by_key = {figure.key: figure for figure in figures}
     for key, heading, shown, folded in _SECTIONS:
         found = FigureSection(
@@ -55,8 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return False if ``figure`` is a line chart in which every line is a single point, as after one epoch.
-
-    Return True for all other figures, also for those that are no line charts.
-    """
+    """Return True unless ``figure`` is a line chart in which every line is a single point, as after one epoch."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

@@ -1,4 +1,4 @@
-"""The first lines of the output of ``liecbench predict``: the fastest methods, and limits of the prediction."""
+"""The first lines of the output of ``liecbench predict``: the fastest methods, and what is not predicted."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -25,9 +25,10 @@ _BACKENDS: Final[dict[Backend, str]] = {
 
 
 def answer_lines(found: Predictions) -> Iterator[str]:
-    """Yield lines that name the fastest methods of each setting, then a line on accuracy, and one on torch's backend.
+    """Yield lines that name the fastest methods of each setting, then two fixed lines on limits of the prediction.
 
-    Settings with the same fastest methods share a line. A setting with only one row has no line.
+    The two lines say that accuracy is not predicted, and for which backend (Gloo or NCCL) the times hold. Settings with
+    the same fastest methods share a line. A setting with only one row has no line.
     """
     settings: dict[tuple[int, str], list[PredictedRow]] = {}
     for row in found.rows:
@@ -44,11 +45,15 @@ def answer_lines(found: Predictions) -> Iterator[str]:
 
 
 def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
-    """Return the methods to name as the fastest in one setting; ``rows`` are the setting's rows, fastest first.
+    """Return the methods that the output names as the fastest in one setting.
 
-    If no method is clearly faster than the baseline, return only the baseline. Else return the method of the first row,
-    and the method of each row whose interval overlaps with the first row's. The interval is that of the speed-up or,
-    without a baseline, of the step time.
+    If no method is clearly faster than the baseline, return only the baseline. Otherwise return the first row's method,
+    and all methods whose intervals overlap with the interval of the first row's method. The intervals are those of the
+    speed-ups; if ``baseline`` is None, those of the seconds per minibatch.
+
+    Args:
+        rows: The setting's rows, fastest first.
+        baseline: The method with which the others are compared; None if the prediction has no baseline.
     """
     first, *others = rows
     if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:

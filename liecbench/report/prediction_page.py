@@ -66,7 +66,16 @@ def markdown(found: Predictions) -> str:
 
 
 def to_json(found: Predictions) -> str:
-    """Return a JSON object with ``rows``, ``break_even``, ``bandwidth_needed``, ``baseline`` and ``inputs``."""
+    """Return the predictions as the text of a JSON object.
+
+    The object has these keys:
+
+    - ``rows``: A list with the predicted step of each method, for each number of workers and each link.
+    - ``break_even``: A list with the break-even bandwidth of each method.
+    - ``bandwidth_needed``: A list with the link rates that each method needs to reach a compute utilization.
+    - ``baseline``: The name of the baseline, such as ``ddp``; null if there is no baseline.
+    - ``inputs``: The main numbers of the profile, and the constants of the transport.
+    """
     request = found.request
     break_evens = [
         {
@@ -102,7 +111,10 @@ def to_json(found: Predictions) -> str:
 
 
 def to_csv(found: Predictions) -> str:
-    """Return the rows as CSV."""
+    """Return CSV with a line of headings, and then one line per row of ``found``.
+
+    A value with an interval, such as ``speedup``, has three columns: ``speedup``, ``speedup_low`` and ``speedup_high``.
+    """
     objects = [_flat(_object(row, found.request.ranks_per_node)) for row in found.rows]
     text = io.StringIO()
     headings = list(dict.fromkeys(name for row in objects for name in row))

@@ -80,7 +80,10 @@ def _bandwidth_columns(found: BandwidthTable) -> Mapping[str, list[Text]]:
 
 
 def _columns(comparison: Comparison) -> Mapping[str, list[Text]]:
-    """Return one list of texts per column: the heading, then one text per row; the key names the field or metric."""
+    """Return the table's columns by name: the name of a field or a metric, or ``state``.
+
+    A column is a list of texts: its heading, and then one text per row.
+    """
     rows = comparison.rows
     columns = {
         name: [Text(field_heading(name)), *(Text(marked_field_text(comparison, row, name)) for row in rows)]

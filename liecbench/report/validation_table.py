@@ -31,7 +31,7 @@ def to_json(found: Validation, costs: TransportCosts) -> str:
     """Return the error table and the summary as the text of a JSON object.
 
     The keys are ``rows``, ``settings``, ``break_even``, ``median_error``, ``high_error`` and ``transport``. The value
-    of ``transport`` is the source of ``costs``, the constants that the predictions use.
+    of ``transport`` says in words where ``costs``, the constants behind the predictions, come from.
     """
     content = {
         "rows": [_object(step) for step in found.steps],

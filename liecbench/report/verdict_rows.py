@@ -55,10 +55,12 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
     The keys of an object are:
 
     - ``method``: The method's name.
-    - ``outcome``: Where the method is faster, such as ``below`` for rates below the break-even.
+    - ``outcome``: A word for the link rates at which the method is faster. ``below``, for example, stands for the rates
+      below the break-even.
     - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even; None if no rate is.
     - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even; None if no rate is.
-    - ``added_bits_per_second``: The rates that runs added to narrow the break-even.
+    - ``added_bits_per_second``: A list of the measured rates that are not in a scenario. Runs chose these rates to find
+      the break-even more precisely.
     - ``compute_seconds_per_step``: The compute seconds for which the break-even holds; None if they are not recorded.
     - ``compute_source``: ``measured`` or ``replayed``; None if the compute seconds are not recorded.
     - ``text``: The break-even as a sentence.

@@ -34,15 +34,15 @@ class AccuracyVerdict:
         outcome: ``kept`` if the 95 % interval of ``difference`` lies above −tolerance. ``lost`` if a test,
             Holm-adjusted over the methods of the setting, shows that the difference is below −tolerance. Else
             ``not_shown``.
-        difference: The method's accuracy minus the baseline's, as a fraction, or for language models, the baseline's
-            test loss minus the method's. It is the mean over seeds, with its 95 % interval, and positive if the method
-            is better.
+        difference: The method's accuracy minus the baseline's, as a fraction. For language models, the baseline's test
+            loss minus the method's. The mean over seeds, with the 95 % interval. Positive if the method is better.
         is_below: True if the 95 % interval of ``difference`` lies below −tolerance. The method is then likely to lose
             accuracy, even if the adjusted test does not show it.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The estimated number of seeds with which the outcome is ``kept`` or ``lost`` with 80 %
-            probability. None if the outcome is not ``not_shown``, or if there is only one seed.
+        seeds_needed: The estimated number of seeds, past seeds included, after which ``outcome`` is ``kept`` or
+            ``lost`` with 80 % probability. None if ``outcome`` is already ``kept`` or ``lost``, or if there is only one
+            seed.
         one_seed_error: The largest standard error, as a fraction, that the finite test set can cause in the difference
             of one seed. None for language models, or if the number of test labels is unknown.
     """

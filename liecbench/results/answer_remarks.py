@@ -29,9 +29,10 @@ def remark_lines(answers: Sequence[Answer], words: Words) -> Iterator[str]:
 
 
 def _together(questions: Sequence[MoreSeeds]) -> MoreSeeds:
-    """Merge estimates of needed seeds, one per setting, into one estimate for the methods of all settings.
+    """Merge estimates of needed seeds, one per setting, into one estimate.
 
-    The merged number of seeds is the largest among ``questions``, which are all about one quality, such as accuracy.
+    The merged estimate names the methods of all settings, and has the largest number of seeds. All estimates must have
+    the same ``quality``, such as ``accuracy``.
     """
     methods = tuple(dict.fromkeys(name for one in questions for name in one.methods))
     return replace(max(questions, key=lambda one: (one.seeds, -one.ran)), methods=methods)

@@ -1,4 +1,4 @@
-"""The answer for one setting in plain words: what to do on these links, how much it gains and what it costs."""
+"""The answer for one setting in words: the method to use, how much faster it is, and whether it keeps the accuracy."""
 
 import math
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ class Answer:
     def told(self, gain: str) -> str:
         """Return the answer without ``place`` and ``evidence``, such as ``use liec, 5.50× as fast as ddp``.
 
-        ``gain`` is the speed-up as text, in the example ``5.50×``. If ``gain`` is empty, the answer has no speed-up.
+        ``gain`` is the text of the speed-up, in the example ``5.50×``. Pass an empty text if there is no speed-up.
         """
         method = f" {self.method}" if self.method else ""
         cost = f", {'and' if self.outcome == 'yes' else 'but'} {self.cost}" if self.cost else ""
@@ -132,10 +132,15 @@ def _answer(
 def _gain(
     verdict: SettingVerdict, words: Words, outcome: Outcome, advice: str, row: Row, *, cost: str | None = None
 ) -> Answer:
-    """Return an answer such as ``use liec, 5.50× as fast as ddp, and it keeps the accuracy within 0.5 points``.
+    """Return an answer with a speed-up, such as ``use liec, 5.50× as fast as ddp, and it keeps the accuracy``.
 
-    ``row`` is the row of the method, ``advice`` the words before the method's name, and ``cost`` the last clause. If
-    ``cost`` is None, the last clause states the row's accuracy.
+    Args:
+        verdict: The verdict on the setting.
+        words: The names that the answer uses.
+        outcome: Whether compression pays in the setting.
+        advice: The words before the method's name, in the example ``use``.
+        row: The row of the method.
+        cost: The last clause, in the example ``it keeps the accuracy``. None for a clause on the row's accuracy.
     """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]

@@ -39,7 +39,10 @@ class NeededRate:
 
     @property
     def is_reached(self) -> bool:
-        """False if both bounds are None: no link rate reaches the utilization, or the range is unknown."""
+        """True if at least one of the two bounds of the needed rate is known.
+
+        False if both are None: no link rate reaches ``utilization``, or the measured times do not tell the needed rate.
+        """
         return self.low_bits_per_second is not None or self.high_bits_per_second is not None
 
 
@@ -120,9 +123,9 @@ _NOTES: Final[dict[Basis, str]] = {
 
 
 def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
-    """Return the table of the link rates from which computing takes 50 % to 99 % of a step.
+    """Return the table of the lowest link rates at which computing takes 50 %, 75 %, 90 %, 95 % and 99 % of a step.
 
-    Each item of ``found`` becomes one line of the table. All entries are texts.
+    Each item of ``found`` becomes one line of the table, with one column per percentage. All entries are texts.
     """
     shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
     bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
@@ -154,10 +157,11 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
 
 
 def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object]]:
-    """Return one JSON object per method and setting. All rates are up rates in bits per second.
+    """Return the link rates that methods need, as one JSON object per method and setting.
 
-    The needed rate lies between ``low_bits_per_second`` and ``high_bits_per_second``; both are None if no rate is high
-    enough, or if the range is unknown.
+    The list ``rates`` of an object has one item per compute utilization. The lowest up rate that reaches the
+    utilization lies between ``low_bits_per_second`` and ``high_bits_per_second``. An unknown bound is None. If no rate
+    reaches the utilization, both bounds are None, and ``basis`` is ``not_reached``.
     """
     return [
         {

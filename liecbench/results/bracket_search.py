@@ -26,8 +26,8 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
     - The measured rates are not shown to lie on both sides of one break-even.
     - The ends of the bracket are within 10 % of its middle.
-    - No rate in the bracket is far enough from the measured rates and from the expected break-even. The larger
-      ``precision`` is, the larger is the distance that is far enough.
+    - Two rates are candidates, one below and one above the expected break-even, but each lies outside the bracket or
+      too close to a measured rate. A larger ``precision`` can move the candidates away from the break-even.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of

@@ -16,13 +16,13 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first. The links of two rows differ only in that all rates are
-            multiplied by one factor.
+        rows: The method's rows at the measured link rates, one row per rate, slowest link first. The links of two rows
+            differ only in that all rates are multiplied by one factor.
         slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows at added link rates whose speed-up is unknown, for example because the link failed
-            its check. Empty if ``is_narrowest``.
-        is_narrowest: True if ``next_rate(0.0)`` is None, which means that no further rate would narrow ``bracket``.
+        untimed: The method's rows without a speed-up at link rates that runs added to narrow ``bracket``. A speed-up is
+            missing, for example, if the link failed its check. Empty if ``is_narrowest``.
+        is_narrowest: True if the search for the break-even is over: ``next_rate(0.0)`` returns None.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
@@ -74,8 +74,11 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method whose speed-up was measured at two or more link rates.
 
-    Links have the same shape if they differ only in that all rates are multiplied by one factor. If a method was
-    measured on links of different shapes, each shape has a break-even of its own. The rate of a link is its up rate.
+    The rate of a link is its up rate. Two links have the same shape if one factor on all rates is their only
+    difference. A method has one break-even per shape on which it was measured at two or more rates.
+
+    Args:
+        rows: The rows of a comparison. The baseline's rows are ignored.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}

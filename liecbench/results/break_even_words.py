@@ -16,12 +16,13 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
     """Yield lines of text on the break-even rates in ``found``, in this order.
 
-    - A heading, if the compute seconds per step are known, or if one remark on how times were obtained, such as
-      ``(estimated)``, holds for all methods. If the remarks differ, each method's name is followed by its remark.
-    - The methods that are always faster than the baseline, as far as the tests show (see ``Bracket``).
-    - The methods that are always slower than the baseline, as far as the tests show.
+    - A heading, unless it would be empty. It has the compute seconds per step, if they are known, and a remark on how
+      the times were obtained, such as ``(estimated)``. If the remarks of the methods differ, each remark follows the
+      method's name instead.
+    - The methods with the outcome ``always``, which are shown to be faster than the baseline (see ``Bracket``).
+    - The methods with the outcome ``never``, which are shown to be slower than the baseline.
     - One line for each other method.
-    - One line for each method with added rates that gave no speed-up.
+    - One line for each method with added rates at which its speed-up is unknown.
 
     Args:
         found: The break-evens.

@@ -41,8 +41,8 @@ class CellGroup:
 
         Args:
             cells: Cells that differ only in the seed.
-            baseline: The baseline of the comparison. ``is_baseline`` is True if the first cell is a baseline cell.
-            derived: For each completed cell, the metrics by name. The keys of the outer mapping are ``id(cell)``.
+            baseline: The choice of the baseline, which says whether this group is a baseline.
+            derived: The metrics of each completed cell, such as ``{"seconds_per_epoch": 2.5}``, by ``id(cell)``.
         """
         completed = [cell for cell in cells if cell.status == "completed"]
         per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}
@@ -88,7 +88,7 @@ def task_key(group: CellGroup) -> bytes:
 
 
 def by_task(groups: Sequence[CellGroup]) -> dict[bytes, CellGroup]:
-    """Return the first group of each task. The keys are those of ``task_key``."""
+    """Return a dictionary from each task's key, as ``task_key`` returns it, to the first group of the task."""
     return {task_key(group): group for group in reversed(groups)}
 
 

@@ -64,9 +64,10 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if the cell's steps are only timed, in a timing session.
+        """True if the cell is not trained in full: a timing session times some of the cell's steps.
 
-        The losses of an interleaved cell, if there are any, are those of the cell with the id ``trajectory``.
+        The losses of an interleaved cell, if there are any, are copied from the trained cell that the property
+        ``trajectory`` identifies.
         """
         return bool(self.spec["timing"] == "interleaved")
 
@@ -87,7 +88,10 @@ class CellResult:
 
     @property
     def emulators(self) -> frozenset[str]:
-        """The names of the emulators of this cell's links while it was timed; empty without rate limits."""
+        """The names of the emulators of this cell's links while the cell was timed, such as ``tbf`` or ``netem``.
+
+        Empty if the links are unshaped, if the ranks themselves limit the rates, or if no emulator is known.
+        """
         if self.is_interleaved:
             return self.timing_emulators
         emulator = _emulator(self.environment)
@@ -100,9 +104,10 @@ class CellResult:
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell whose training, on links without rate limits, gives this cell's losses and accuracies.
+        """The id of the trained cell from which an interleaved cell gets its losses and accuracies.
 
-        Use this property only if ``is_interleaved``. Any other cell trains itself, and is timed in its own training.
+        The trained cell has the same method, task and seed, but links without rate limits. Use this property only if
+        ``is_interleaved``: a cell that is not interleaved is trained itself.
         """
         return digest(trajectory_spec(self.spec))
 
@@ -124,9 +129,12 @@ class Replay:
 
         Epoch and End records that come before the Start record of their cell are ignored.
 
-        The epochs of an interleaved cell get their times and wire bytes from the cell's timing session. Unless the task
-        is a profile, the losses, accuracies and payload bytes of these epochs come from the trained cell, whose id is
+        An interleaved cell is timed, but not trained. Its epochs get the times and wire bytes from the cell's timing
+        session, and the losses, accuracies and payload bytes from the trained cell with the id
         ``CellResult.trajectory``.
+
+        If the task of an interleaved cell is a profile, nothing is trained. The cell's only epoch then gets the payload
+        bytes from the timing session, too, and its losses and accuracy are NaN.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -192,10 +200,10 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return ``cells`` without the cells whose training provides the losses of interleaved cells in ``cells``.
+    """Return ``cells`` without the cells that were trained to provide losses for interleaved cells in ``cells``.
 
-    An interleaved cell is timed but not trained. It has a copy of the losses, so that a list with both cells would show
-    one training twice.
+    An interleaved cell is timed but not trained. Its losses are copied from a trained cell. A list with both cells
+    would show one training twice.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

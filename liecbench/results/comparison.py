@@ -22,14 +22,15 @@ from liecbench.results.verdict_words import Words
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The rows of a comparison, and everything that output formats show with them.
+    """The rows of a comparison, and everything else that output formats show.
 
-    A row has the cells that differ only in the seed.
+    A row combines the cells that differ only in the seed.
 
     Args:
-        rows: The rows in the order in which they are shown. Unless ``by`` is ``algorithm``, rows with the same value
-            of that field are adjacent.
-        added_rows: The rows at link rates that no scenario asked for. Runs add them to narrow break-evens.
+        rows: The rows in the order in which they are shown. If ``by`` is not ``algorithm``, rows with equal
+            values of the field ``by`` are adjacent.
+        added_rows: The rows at link rates that no scenario asked for, and that are not in ``rows``. A run adds link
+            rates to narrow break-evens.
         baseline_choice: The choice of the baseline: an algorithm and, optionally, values that other fields must have.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
@@ -37,7 +38,8 @@ class Comparison:
             targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
         by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
-        shared_fields: The values, by name, of the other fields that are equal in all rows that have them.
+        shared_fields: The names and values of fields that are not columns and have one value in all rows. Rows without
+            a value are ignored.
         settings: For each setting (such as a link), by name: the setting's rows, fastest first.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
         wide: True to show more metrics as columns, and the bandwidth needed even if it is only estimated.
@@ -48,7 +50,7 @@ class Comparison:
         notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
-        merged_warnings: The warnings; those that differ only in the method or in numbers are merged into one.
+        merged_warnings: ``warnings`` in fewer texts: one text for all that differ only in the method or in numbers.
         labels: Short names of methods and settings.
         directories: The results directories that the cells come from.
     """

@@ -74,8 +74,8 @@ def compare_rows(
     """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
 
     Args:
-        rows: The rows. Runs add rows at further link rates to find break-evens more precisely. These rows are used
-            only for the break-evens and the bandwidth needed.
+        rows: The rows. Rows with a true ``is_added``, which runs add to find break-evens more precisely, are used only
+            for the break-evens and the bandwidth needed.
         baseline: The name of the algorithm whose rows are the baseline, or a choice that also fixes other fields.
         target_accuracy: An accuracy from 0 to 1, or None for no target.
         target_loss: A test loss, or None for no target.

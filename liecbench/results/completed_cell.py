@@ -1,4 +1,4 @@
-"""A completed cell: its epochs, their mean seconds, and their total cost until the target is reached."""
+"""The epochs of a completed cell: their mean seconds, and the cost of reaching the target, such as seconds or bytes."""
 
 import itertools
 import operator

@@ -17,17 +17,18 @@ _REST: Final = (
 
 
 def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
-    """Return one row per epoch of each cell, in the order of the cells and of their epochs.
+    """Return one row per epoch of each cell, in the order of ``cells`` and, within a cell, of the epochs.
 
-    A row has the cell's fields (the seed among them), ``cell`` (its id), ``status``, ``epoch`` (from 1) and the
-    measured values, named and defined as in ``epoch`` records, except:
+    A row has the cell's fields (the seed among them), ``cell`` (the cell's id), ``status``, ``epoch`` (from 1) and the
+    measured values. The values have the names and meanings that they have in ``epoch`` records, except:
 
-    - ``payload_bytes`` and ``wire_bytes`` are sent + received, mean over ranks.
-    - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval over the rounds of the timing
-      session; None if the epoch was timed while it trained, because it was then measured once.
-    - ``step_seconds_median`` and ``step_seconds_p95`` are the quantiles of the seconds of a step.
-    - Names of values that GPUs measured have the prefix ``gpu_``.
-    - Unknown values are None, and so are the seconds of an epoch without timed steps.
+    - ``payload_bytes`` and ``wire_bytes`` are sent + received bytes, the mean over ranks.
+    - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval of ``train_seconds``. They are
+      None if no timing session timed the cell in at least two rounds.
+    - ``step_seconds_median`` and ``step_seconds_p95`` are the median and the 95th percentile of the seconds of a step.
+    - GPU figures have the prefix ``gpu_``, such as ``gpu_energy_joules``. Figures that were not measured are left out.
+
+    All other unknown values are None, and so are the seconds of an epoch without timed steps.
     """
     return [row for cell in cells for row in _rows(cell)]
 
@@ -76,9 +77,10 @@ def _known(value: float | None) -> float | None:
 
 
 def _relative_interval(cell: CellResult) -> tuple[float | None, float | None]:
-    """Return the ends of the 95 % interval of a cell's mean seconds per epoch, each ÷ this mean.
+    """Return (low, high): the 95 % interval of a cell's mean seconds per epoch, relative to the mean.
 
-    An unknown end is None.
+    For example, (0.97, 1.04) means from 3 % below to 4 % above the mean, which is the geometric mean over rounds. An
+    unknown end is None.
     """
     rounds = Pace.of_cells([cell], {}).log_seconds if cell.epochs else None
     if rounds is None:

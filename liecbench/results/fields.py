@@ -10,13 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if at least one of these conditions holds:
+    A field differs if two of the rows meet one of these conditions. None does not count as a value.
 
-    1. Two rows have different values, and neither value is None. For the field ``block_order``, the two rows must also
-       have the same algorithm.
-    2. One row has None, another row has a value, and the two rows have the same algorithm.
-    3. One row lacks the field, another row has a value other than None, and the two rows have the same algorithm and
-       the same values of all fields that differ by condition 1 or 2.
+    1. Both rows have a value, and the values differ. For the field ``block_order``, the algorithms must be equal, too.
+    2. One row has None, the other row has a value, and the algorithms are equal.
+    3. One row lacks the field, and the other row has a value. The algorithms are equal, and so are all fields that
+       differ by condition 1 or 2.
 
     Args:
         rows: The value of each field by the field's name, for each row.

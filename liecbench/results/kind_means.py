@@ -1,7 +1,8 @@
-"""Times of epochs, computed from a sample of timed steps: for each step kind, number of steps × mean time of a step.
+"""The times and wire bytes of epochs, computed from a sample of timed steps.
 
-Steps of one kind do the same work; averaging steps are a kind, for example. A contestant is one method on one link
-whose steps are timed. A burst is a series of consecutive timed steps of one kind.
+For each step kind, the number of steps is multiplied by the mean time of the kind's timed steps. The sum over kinds is
+the time of the epoch. Steps of one kind do the same work; averaging steps, for example, are a kind. A burst is a series
+of consecutive timed steps of one kind.
 """
 
 import dataclasses
@@ -51,7 +52,10 @@ class KindMeans:
 
     @classmethod
     def of(cls, bursts: Sequence[Timing]) -> Self:
-        """Return the means over the bursts (series of consecutive timed steps) of one step kind, method and link."""
+        """Return the means per step over ``bursts``, each a series of consecutive timed steps.
+
+        All bursts are of one step kind, one method and one link.
+        """
         wire = [burst.wire_bytes for burst in bursts if burst.wire_bytes is not None]
         steps = sum(burst.steps for burst in bursts)
         return cls(
@@ -95,12 +99,12 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
     """Return an epoch with the mean times and bytes that a timed cell's epochs would have in a long training.
 
-    Each step kind, such as averaging steps, has the share ``KindMeans.share`` of the steps. In a short training, a rare
-    kind can be missing or be too frequent.
+    In a short training, a rare step kind, such as averaging steps, can be missing or be too frequent. In the returned
+    epoch, each kind has the share ``KindMeans.share`` of the steps.
 
     Args:
-        trained: An epoch of the cell that provides the losses of the timed cell; ``untrained_epoch`` if nothing was
-            trained. The losses, the accuracies and the number of steps of ``trained`` are kept.
+        trained: The epoch that provides the losses, the accuracies and the number of steps: an epoch of the cell that
+            was trained, or ``untrained_epoch`` if nothing was trained.
         kinds: The means of each step kind, from which times, wire bytes and payload bytes are computed.
         timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
         cell: The id of the timed cell.
@@ -132,11 +136,13 @@ def _with_times(
 
 
 def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
-    """Return the median (``median``) and the 95th percentile (``p95``) of the seconds of a step, over all step kinds.
+    """Return the median and the 95th percentile of the seconds per step, under the keys ``median`` and ``p95``.
+
+    All step kinds are pooled, each weighted by its number of steps.
 
     Args:
-        counts: The number of steps of each step kind. The seconds of a kind are weighted by this number.
-        kinds: The means of each step kind, which include a sample of the seconds of single steps.
+        counts: The number of steps of each step kind.
+        kinds: The means of each step kind. ``step_quantiles`` provides the seconds of single steps.
     """
     weighted = sorted(
         (seconds, n / len(kinds[kind].step_quantiles))

@@ -79,13 +79,14 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Accept lines up to the first that does not end in the expected number and a right checksum.
+        """Accept lines, and stop at the first line that does not end in the expected number and a right checksum.
 
-        Check the first line that is not accepted with ``unseal`` and ``next``: lines of the first schema are valid
-        without a number.
+        The line at which this method stops may still be valid, because lines of the first schema have no number. Check
+        the line with ``unseal`` and ``next``.
 
         Returns:
-            The number of accepted lines; 0 if ``skip`` was called for the line before ``lines``.
+            The number of accepted lines. After a call of ``skip``, the expected number is unknown, so the result is 0
+            until ``next`` is called.
         """
         if self._last is None:
             return 0

@@ -26,10 +26,10 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key that stays the same if all link rates of a cell are multiplied by one factor.
+    """Return a key of a cell that stays the same if all of the cell's link rates are multiplied by one factor.
 
-    All other fields are part of the key, except ``added_rate``, which is True if a run added the cell's link rate to
-    those of the scenario.
+    The key contains all other fields except ``added_rate``, which is True if the link rate was added to narrow a
+    break-even.
 
     Args:
         spec: A cell's fields as plain JSON values.

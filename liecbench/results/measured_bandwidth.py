@@ -49,9 +49,13 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return the wait that would remain on an infinitely fast link, if the wait at ``rate`` is ``bound``.
+        """Return ``rest`` in proportion to ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0.
 
-        The result is ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0. ``bound`` is ``low`` or ``high``.
+        The result is the wait that would remain on an infinitely fast link if the wait at ``rate`` were ``bound``
+        instead of ``mean``.
+
+        Args:
+            bound: An end of the wait's interval: ``low`` or ``high``.
         """
         return self.rest * bound / self.mean if self.mean else 0.0
 
@@ -68,18 +72,22 @@ class Wait:
     def slope(self) -> float:
         """The largest possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        If computing hid no communication, the slope would be ``communication`` × ``rate``. The property is the larger
-        of this product and ``least_slope``.
+        The value is ``communication`` × ``rate``: the slope if computing hid no communication and there were no
+        latency. If ``least_slope`` is larger, the value is ``least_slope``.
         """
         return max(self.communication * self.rate, self.least_slope)
 
 
 def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNeeded]:
-    """Return the bandwidth that each method needs in each setting, in the order of the rows.
+    """Return the link rates that each method needs to reach the compute utilizations ``UTILIZATIONS``.
 
-    Rows that differ only in their link rate give one result together. A row that a run added to find a break-even is
-    ignored if the scenario has a row with an equal rate. A row is left out if its link has no rate limit, or if its
-    records do not say how much of the time is computing.
+    There is one result for all rows that differ only in the link rate. The results are in the order of the rows.
+
+    Three kinds of rows are ignored:
+
+    - rows whose link has no rate limit
+    - rows whose records do not say how much of the time is computing
+    - rows that a run added to find a break-even, if the scenario asks for a row with an equal link rate
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
@@ -117,11 +125,17 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 
 
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return an upper bound of the link rate, in bits per second, at which the wait falls to ``target``.
+    """Return an upper bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
-    upper ends of the waits' intervals, between the measured rates or beyond them. Return None if no rate brings the
-    upper end down to ``target``.
+    The bound is the rate at which the upper end of the wait's interval falls to ``target``. The bound may lie above
+    all measured rates. Return None if the upper end is above ``target`` at every rate.
+
+    If the upper end is at most ``target`` even at the lowest measured rate, the bound is the lowest measured rate. If
+    ``waits`` has only one rate, the bound is then estimated from ``Wait.slope``, and may be lower.
+
+    Args:
+        waits: The waits of one method at one or more link rates, slowest first.
+        target: The wait to reach.
     """
     fast = waits[-1]
     if fast.high > target:
@@ -139,10 +153,10 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a lower bound of the link rate, in bits per second, at which the wait falls to ``target``.
 
     A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
-    lower ends of the waits' intervals.
+    lower ends of the waits' intervals. ``waits`` has one wait per measured rate, in ascending order of rates.
 
-    If the lower end is at most ``target`` even at the lowest measured rate, the waits give no bound. The result is then
-    an estimate if ``waits`` has only one rate and a faster link would shorten the wait, else None.
+    If the lower end at the lowest rate is at most ``target``, no bound can be computed. The function then returns None,
+    except if there is only one rate and a faster link would shorten the wait: then it returns an estimate of the rate.
     """
     first = waits[0]
     if first.low <= target:
@@ -161,15 +175,16 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _line(rate: float, wait: float, target: float, slope: float) -> float:
-    """Return the link rate at which the wait is ``target``, on the assumption that the wait is linear in 1 ÷ rate.
+    """Return the link rate at which the wait is ``target``, if the wait is a linear function of 1 ÷ rate.
 
+    Rates are in bits per second. A wait is the time of a step beyond computing, as a multiple of the compute seconds.
     Return infinity if the wait is above ``target`` at every rate.
 
     Args:
-        rate: A link rate.
-        wait: The wait at this rate.
+        rate: The link rate of a known point of the function.
+        wait: The wait at ``rate``.
         target: The wait to reach.
-        slope: The change of the wait per change of 1 ÷ rate; above 0.
+        slope: The slope of the function; above 0.
     """
     inverse = 1 / rate + (target - wait) / slope
     return 1 / inverse if inverse > 0 else math.inf
@@ -185,9 +200,9 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
     Args:
         rows_by_rate: The method's rows by link rate, slowest link first.
-        labels: The names of rows.
-        shared: The suffix of the result's name that tells how all methods' times were obtained, such as
-            `` (replayed)``. If it is empty, the suffix is the one of this method's rows.
+        labels: Names the rows.
+        shared: The result's ``provenance``, such as `` (replayed)``, if it holds for all methods. If ``shared`` is
+            empty, the result has the provenance of this method's rows.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

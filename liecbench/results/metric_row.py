@@ -74,6 +74,12 @@ class Metric:
         return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)
 
     def best(self, values: Iterable[Estimate | None]) -> float | None:
-        """Return the best of the means, in the direction of ``better``; None if all values are None."""
+        """Return the highest mean in ``values`` if ``better`` is ``higher``, else the lowest mean.
+
+        Return None if ``values`` has no estimate.
+
+        Args:
+            values: The estimate of the metric for each row of a table; None for a row without a value.
+        """
         means = [value.mean for value in values if value is not None]
         return (max if self.better == "higher" else min)(means) if means else None

@@ -257,8 +257,9 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
     """Return the names of the metrics that JSON and CSV include for ``cells``, in the order of ``METRICS``.
 
-    A metric without ``exported_with`` is always included. If ``exported_with`` names a metric, some cell must have a
-    value of the named metric. A 0 does not count as a value if ``zero_is_missing`` of the named metric is True.
+    A metric is always included if its ``exported_with`` is None. If ``exported_with`` names a second metric, such as
+    ``tokens``, the first metric is included only if some cell has a value of the second. If ``zero_is_missing`` of the
+    second metric is True, the value 0 does not count.
 
     Args:
         cells: Each cell's metrics, by name.

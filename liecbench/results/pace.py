@@ -32,14 +32,15 @@ class Pace:
     Attributes:
         setting: A key that is equal for cells that are timed in the same session (``Timing.setting``); None if no
             session timed the cells.
-        by_round: Seconds per epoch in each round of the timing sessions, by (results directory, number of the
-            placement, number of the round in the placement). A placement is a group of rounds. Each step kind counts
-            by its share of the steps of a long training. Empty if no session timed the cells.
+        by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. The keys
+            are (results directory, number of the placement, number of the round in the placement). A placement is a
+            group of rounds. The seconds are averaged over step kinds, each weighted by its share of the steps in a long
+            training.
         utilization_by_round: Compute seconds ÷ all seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
-        late_share: Seconds by which sleeps in place of computing ended late ÷ measured seconds; None if ranks computed,
-            if no session timed the cells, or if the lateness is unknown.
+        late_share: The total lateness of the sleeps that replace computing ÷ the measured seconds. None if the ranks
+            computed, if no session timed the cells, or if the lateness is unknown.
     """
 
     setting: str | None
@@ -85,9 +86,9 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if the ranks slept in place of computing, and ``late_share`` is at most 1 %.
+        """True if the ranks slept in place of computing, and woke late by at most 1 % of the measured seconds.
 
-        If True, other processes hardly slowed the ranks.
+        If True, other processes hardly slowed the ranks. False if the lateness is unknown.
         """
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 

@@ -18,16 +18,17 @@ from liecbench.results.verdict_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """A method that is faster than the method that an answer names.
+    """A method that an answer does not recommend, although it is faster than the recommended method.
 
     Attributes:
         place: The setting in words, such as ``On 20mbit``.
         method: The method's name.
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
-        difference: The method's accuracy minus the baseline's, such as ``-0.8 points``; for language models, the
-            difference of test losses, such as ``+0.136 nats``. Empty if unknown. If more seeds could show whether the
-            accuracy is kept, the worse end of the 95 % interval follows, if known: ``-0.8 points, at worst -1.1``.
+        difference: The method's accuracy minus the baseline's, such as ``-0.8 points``. For language models, the
+            difference of test losses, such as ``+0.136 nats``. Empty if unknown. The text also gives the worse end of
+            the 95 % interval if more seeds could settle the verdict and there are at least two seeds:
+            ``-0.8 points, at worst -1.1``.
     """
 
     place: str

@@ -16,7 +16,10 @@ _MOST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class _OrNull:
-    """A type annotation that lets pydantic accept null; ``__post_init__`` of the dataclass must replace the null."""
+    """A type annotation of a dataclass field, as in ``Annotated[Seconds, _OrNull()]``: pydantic also accepts null.
+
+    ``__post_init__`` of the dataclass must replace the null by a value of the field's type.
+    """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.nullable_schema(handler(source))
@@ -24,7 +27,10 @@ class _OrNull:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A type annotation of a mapping: the keys ``names`` are required, and all other keys are ignored."""
+    """A type annotation of a dict, as in ``Annotated[dict[str, Seconds], _Keys(("median", "p95"))]``.
+
+    Pydantic then requires the keys ``names``, and drops all other keys.
+    """
 
     names: tuple[str, ...]
 

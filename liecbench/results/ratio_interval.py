@@ -68,10 +68,10 @@ class LogRatio:
         return cls(mean=statistics.fmean(means), standard_error=error, degrees_of_freedom=degrees)
 
     def plus(self, other: "LogRatio") -> "LogRatio":
-        """Return the mean of ln(product), for the product of this ratio and the ratio of ``other``.
+        """Return the ``LogRatio`` of a product: this ratio times the ratio of ``other``.
 
-        The two ratios must be measured independently. Satterthwaite's formula gives the degrees of freedom. If either
-        ratio has no standard error, the product has none.
+        The two ratios must be measured independently. The degrees of freedom follow from Satterthwaite's formula. If
+        either ratio has no standard error, the product has none.
         """
         mean = self.mean + other.mean
         if self.standard_error is None or other.standard_error is None:
@@ -150,16 +150,20 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return an estimate of the variance of a placement's mean, and the degrees of freedom of this estimate.
+    """Return (an estimate of the variance of placement means, the degrees of freedom of the estimate).
 
-    A placement is a group of rounds. The estimate is a weighted mean of two variances. The measured variance,
-    ``between``, has the weight ``num_placements`` − 1. The assumed variance, ``_PLACEMENT_DEVIATION``² + ``expected``,
-    has the weight ``_PLACEMENT_DEGREES``. The degrees of freedom are the sum of both weights.
+    A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The estimate is a
+    weighted mean of two variances:
+
+    - the measured variance, ``between``, with the weight ``num_placements`` − 1
+    - the assumed variance, ``_PLACEMENT_DEVIATION``² + ``expected``, with the weight ``_PLACEMENT_DEGREES``
+
+    The degrees of freedom are the sum of both weights.
 
     Args:
-        between: The measured variance of placements' means.
-        expected: The part of the variance of a placement's mean that comes from the spread of its rounds.
-        num_placements: The number of placements, measured or planned.
+        between: The measured variance of placement means.
+        expected: The variance that placement means would have if only the noise of single rounds made them differ.
+        num_placements: The number of placements that were measured or that a session would measure.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
     known = _PLACEMENT_DEVIATION**2 + expected
@@ -167,11 +171,13 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the measured variance of a placement's mean: the larger of two estimates.
+    """Return the measured variance of placement means: the larger of two estimates.
 
-    A placement is a group of rounds. The first estimate is the sample variance of the placements' means. The second
-    estimate is the number of placements × the variance of the mean of all rounds. In the
-    second estimate, successive rounds count as correlated, across placements too.
+    A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The estimates are:
+
+    1. The sample variance of the placement means; 0 if there is only one placement.
+    2. The number of placements × the variance of the mean of all rounds. For this variance, the rounds of all
+       placements are one series, and successive values of the series count as correlated.
 
     Args:
         placements: One list per placement, with the ln(ratio) of each round, in order.
@@ -200,10 +206,14 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance of a placement's mean, estimated from the spread of the rounds within placements.
+    """Return the variance that placement means would have if only the noise of single rounds made them differ.
 
-    A placement is a group of rounds. The estimate includes the autocorrelation of successive rounds. If placements have
+    A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The variance is
+    estimated from the spread of the rounds within placements. Successive rounds count as correlated. If placements have
     fewer than five rounds on average, an autocorrelation of 0.6 is assumed. Return None if no placement has two rounds.
+
+    Args:
+        placements: One list per placement, with the ln(ratio) of each round, in order.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

@@ -31,8 +31,8 @@ class Recommendation:
             - ``spread``: Faster rows need more than 100 seeds to show that they keep the accuracy.
             - ``rounds``: No row is shown to be faster, but one may be after more rounds of timing.
             - ``lost``: Every faster row loses accuracy.
-            - ``disturbed``: Other processes disturbed all rows, or those that may be the best, too differently to rank
-              them.
+            - ``disturbed``: The rows that may be the fastest cannot be ranked, because other processes disturbed these
+              rows and the baseline to different degrees.
             - ``not_trained``: Rows are faster, but nothing was trained to compare their accuracy.
             - ``dense``: No row is shown to be faster than the fastest one without compression.
 
@@ -91,9 +91,10 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return the rows of ``faster`` that other processes disturbed too differently from the baseline to rank them.
+    """Return the members of ``faster`` whose rows cannot be ranked, which is when ``Row.cpu_share_differs``.
 
-    Rows that are shown to lose accuracy are left out. ``faster`` and the result are positions in ``rows``.
+    Rows that are shown to lose accuracy are left out. ``faster``, the keys of ``outcome`` and the result are positions
+    in ``rows``.
     """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 

@@ -16,14 +16,17 @@ _FIRST_PRECISION: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreSeeds:
-    """An estimate of the seeds needed to know, for at least one of several methods, whether the quality is kept.
+    """An estimate of the number of seeds after which at least one undecided method is decided.
+
+    A method is undecided if the past seeds do not show whether the method keeps the baseline's accuracy. For language
+    models, the test loss is compared instead.
 
     Attributes:
-        methods: The names of the methods. It is not known yet of any of them whether it keeps the baseline's quality.
-        quality: The quality in question: ``accuracy`` or ``test loss``.
-        seeds: The smallest number of seeds, past seeds included, that probably suffices for one of the methods. If
-            estimates for several settings are merged, this is the largest number among the settings.
-        ran: The number of past seeds of the method from which ``seeds`` is estimated.
+        methods: The names of the undecided methods.
+        quality: ``accuracy`` or ``test loss``.
+        seeds: The estimated number of seeds, past seeds included, for the method that needs the fewest. If estimates
+            for several settings are merged, ``seeds`` is the largest number among the settings.
+        ran: The number of past seeds of the method that ``seeds`` is the estimate for.
     """
 
     methods: tuple[str, ...]
@@ -32,7 +35,7 @@ class MoreSeeds:
     ran: int
 
     def text(self, words: Words) -> str:
-        """Return a sentence on how many seeds are needed to know whether any of ``methods`` keeps the quality.
+        """Return the sentence on how many seeds are needed to know, for at least one method, whether quality is kept.
 
         If at most 100 seeds are needed, the sentence ends with the command to run them. Otherwise the sentence advises
         to train longer.
@@ -51,7 +54,11 @@ class MoreSeeds:
 
 
 def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
-    """Return the sentence that recommends a method for a setting, or says why not; None if nothing was compared."""
+    """Return the sentence that recommends a method for a setting, such as ``recommended: ddp``.
+
+    If no method is recommended, the sentence says why. Return None if the baseline learned nothing, or if no method's
+    speed can be compared with the baseline's.
+    """
     found = verdict.recommendation
     if found is None:
         return None
@@ -67,7 +74,15 @@ def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
 
 
 def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
-    """Return, as text for the user, the reason for a recommendation or for its absence, and what to do about it."""
+    """Return a text for the user with the reason why a method is recommended for a setting, or why none is.
+
+    If more or better runs may lead to a recommendation, the text also says what to run.
+
+    Args:
+        verdict: The verdict on the setting.
+        found: The recommendation of ``verdict``.
+        words: The names for the methods and the quality.
+    """
     names = words.names([verdict.rows[index] for index in found.waiting])
     quality = words.quality(verdict.rows[0])
     match found.reason:
@@ -91,9 +106,13 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Return how many seeds are likely to show, for at least one of ``rows``, whether the baseline's quality is kept.
+    """Estimate the seeds needed to know, for at least one of ``rows``, whether the row keeps the baseline's quality.
 
-    None of ``rows`` may have the verdict ``kept`` or ``lost`` already.
+    Args:
+        verdict: The verdict on the setting that contains ``rows``.
+        rows: The rows of the methods in question, at least one. The verdict on the accuracy of each row must be
+            ``not_shown``, or None.
+        words: The names for the methods and the quality.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(

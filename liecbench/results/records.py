@@ -213,7 +213,8 @@ class End:
         status: The outcome of the attempt.
         error: The error message; None if the cell completed.
         link: Counts of the delay line (the process that emulates links), such as the segments that each rank's link
-            lost. The counts start with the attempt or, if a session times the cell, with the session. None if there is
+            lost. Counting begins when the links are prepared for the attempt. If a session times the cell, counting
+            begins when the links are prepared for the session, and includes all methods timed so far. None if there is
             no delay line, or if the ``liecbench`` command wrote the record instead of a rank.
     """
 

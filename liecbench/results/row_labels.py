@@ -52,14 +52,15 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
-        """Return the name of the curve that shows a row, and the name of the figure with this curve.
+        """Return (curve, figure): the name of the curve that shows a row, and the name of the figure with this curve.
 
-        Each setting has a figure of its own, with one curve per method. If there is only one method, a single figure
-        has one curve per setting; None is returned as the name of this figure.
+        By default, a figure shows one setting, with a curve per method. ``curve`` is the name of the row's method, and
+        ``figure`` the name of its setting. If all rows have the same method but their settings differ, one figure shows
+        all settings. ``curve`` is then the name of the row's method and setting, and ``figure`` is None.
 
         Args:
             row: The row.
-            without: The fields to leave out of the names.
+            without: The setting's fields to leave out of the names, such as ``link`` if a curve shows several links.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
@@ -101,9 +102,10 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the names of the options in ``rows`` that a method's name must contain, such as ``per_tensor``.
+    """Return the names of the options in ``rows`` that are always shown in a method's name, such as ``per_tensor``.
 
-    A row has such an option only if the option's value is not the default.
+    Other options are shown only if they differ between rows. An option that is always shown is in a row only if the
+    option's value is not the default.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -118,7 +120,7 @@ def provenance(rows: Sequence[Row]) -> str:
     - ``not trained``: Only steps of a profile were timed.
     - ``estimated``: The ranks' processes, and not the kernel, limited the rate of messages.
     - ``composed``: An earlier version of liecbench computed the times from a sample of timed steps.
-    - ``in part``: None of the other words holds for some of the rows.
+    - ``in part``: Some of the rows were measured, so that no other word applies to them.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))
@@ -137,10 +139,10 @@ def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the words of ``provenance`` for ``rows``, such as ``("replayed", " in part")``; () if no word applies.
+    """Return the words of ``provenance`` that apply to ``rows``, such as ``("replayed", " in part")``.
 
-    Each item but the last is a word that applies to at least one row. The last item is ``""`` if every row has at least
-    one such word, and ``" in part"`` if a row has none.
+    All words but the last item apply to at least one row. The last item is ``" in part"`` if there is a row to which no
+    word applies, else ``""``. The result is empty if no word applies to any row.
     """
     by_row = [
         {
@@ -178,7 +180,7 @@ def _naming_options(row: Row) -> set[str]:
 
 
 def _differing_options(rows: Sequence[Row], algorithm: str) -> set[str]:
-    """Return the names of the options that differ between rows of the algorithm, or that some of these rows lack."""
+    """Return the options whose values differ between the algorithm's rows; a missing option counts as None."""
     found = [row for row in rows if row.algorithm == algorithm]
     options = {option for row in found for option in _algorithm_options(row)}
     return {option for option in options if len({repr(row.fields.get(option)) for row in found}) > 1}
@@ -196,9 +198,9 @@ def _task_fields(row: Row) -> set[str]:
 
 
 def _varies_within_method(rows: Sequence[Row], name: str, apart: Sequence[str]) -> bool:
-    """Return True if rows of one method have different values of the field ``name``.
+    """Return True if the field ``name`` differs between two rows of the same method.
 
-    Rows have one method if they have the same algorithm and the same values of the fields ``apart``.
+    Two rows have the same method if neither their algorithms nor any of the fields ``apart`` differ.
     """
     found: dict[str, set[str]] = {}
     for row in rows:

@@ -33,18 +33,19 @@ class Row:
         is_baseline: True if the other rows of the setting are compared with this row.
         is_dense: True if this row is the fastest row without compression in the setting.
         pace: The seconds per epoch of the cells.
-        speed: ln(seconds of the baseline ÷ seconds of the row); None for the baseline, or if they cannot be compared.
-        dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row); None if the fastest row is
-            the baseline or this row.
+        speed: ln(seconds of the baseline ÷ seconds of the row). None if this row is the baseline, if there is no
+            baseline, or if the seconds cannot be compared.
+        dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row). None if there is no row
+            without compression, if the fastest one is the baseline or this row, or if the seconds cannot be compared.
         cpu_share_differs: True if the row and the baseline cannot be ranked, because the shares of the CPU that other
             processes used differ too much between the two.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.
         metrics: By name, the mean of each metric over the seeds; None if the mean is unknown.
         errors: The errors of failed and diverged cells.
-        link_deviations: The measured rates and round trips that deviate from those that the scenario asks for.
+        link_deviations: The measured rates and round trips that deviate from the requested rates and round trips.
         other_warnings: All warnings about the row that are not about ``link_deviations``.
-        task_differences: Per name of a field in which the tasks of the row and the baseline differ, the pair (the row's
-            value, the baseline's value).
+        task_differences: The task's fields that differ between the row and the baseline. Each name maps to the pair
+            (the row's value, the baseline's value).
     """
 
     fields: dict[str, Any]
@@ -111,9 +112,9 @@ class Row:
 
     @functools.cached_property
     def message_divisor(self) -> int:
-        """The factor by which message sizes and link rates were divided while the row was timed; 1 if they were not.
+        """The factor by which message sizes and link rates were divided while the row was timed; 1 for no division.
 
-        If the factor differs between timings of the row, this is the largest.
+        If the timings of the row have different factors, the value is the largest factor.
         """
         return max((burst.message_divisor for cell in self.cells for burst in cell.timings), default=1)
 
@@ -158,9 +159,11 @@ class Row:
 
 
 def grouped(rows: Sequence[Row], by: str) -> list[Row]:
-    """Return the rows, reordered so that rows with the same value of the field ``by`` are adjacent.
+    """Return the rows, reordered so that rows with equal values of one field are adjacent.
 
-    If ``by`` is ``algorithm``, the order does not change.
+    Args:
+        rows: The rows.
+        by: The name of the field, such as ``link``. For ``algorithm``, the rows are returned in their old order.
 
     Raises:
         LiecbenchError: If no row has the field.

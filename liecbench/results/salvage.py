@@ -23,12 +23,13 @@ from liecbench.results.timing_record import Timing
 class _CellLines:
     """A summary of one cell's lines in a ledger. Lines are numbered from 1.
 
-    If ``is_interleaved``, the bursts that time the cell's steps are lines of the cell, too.
+    A cell's lines are its records, from its first valid Start record on. If a timing session times the cell's steps,
+    the records of these timed steps (bursts) are lines of the cell, too, and can come before its Start record.
 
     Attributes:
-        spec: The cell's spec.
-        start: The number of the line with the cell's first valid Start record.
-        first: The number of the cell's first line, which is the line ``start`` or a burst before this line.
+        spec: The cell's fields, as ``Cell.spec`` returns them.
+        start: The line number of the cell's first valid Start record.
+        first: The number of the cell's first line.
         last: The number of the cell's last line.
         status: The status of the latest attempt to train the cell.
         fits: False if a record of the cell is out of place, such as epoch 3 directly after epoch 1.
@@ -43,7 +44,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if a timing session times this cell's steps. Losses, if any, then come from training another cell."""
+        """True if the cell's steps are only timed, in a timing session. Losses, if any, are those of another cell."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -105,9 +106,10 @@ class Verification:
         return [line for line in self.lines if line.damage is not None]
 
     def salvage(self) -> Path:
-        """Write the cells of ``whole`` to a new results directory beside this one, and return the new directory's path.
+        """Copy the cells of ``whole`` to a new results directory, and return the new directory's path.
 
-        The lines of the ledger are renumbered. The scenario is copied; checkpoints and logs are not.
+        For the directory ``results``, the new one is ``results-salvaged``, in the same folder. The lines of the new
+        ledger are numbered from 1. The scenario is copied, too; checkpoints and logs are not.
 
         Raises:
             NothingToCompareError: If ``whole`` is empty.
@@ -176,9 +178,10 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     A cell is left out in each of these cases:
 
     - A record of the cell is out of place.
-    - A line of the ledger between the cell's first and last line is missing or unreadable. This does not matter for a
-      completed cell that no session timed, because a missing record of the cell would put another one out of place.
-    - The cell shares timed steps with other cells, and the first of these cells is left out.
+    - A line of the ledger between the cell's first and last line is missing or unreadable. The line may have been a
+      record of the cell. Completed cells whose steps no timing session times are exempt.
+    - The cell shares its timed steps with other cells, and the cell of these that starts first in the ledger is left
+      out.
 
     Args:
         cells: Each cell's lines, by cell id.
@@ -187,7 +190,8 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     whole = set()
     firsts: dict[str, str] = {}  # by contestant
     for name, cell in sorted(cells.items(), key=lambda item: item[1].start):
-        # The number of records is known only for these cells; others may have lost some if any line is missing.
+        # The number of records is known only for these cells, so that a missing record puts another one out of place.
+        # Other cells may have lost some if any line is missing.
         is_counted = cell.status == "completed" and not cell.is_interleaved
         if cell.fits and (is_counted or not any(cell.first < gap <= cell.last for gap in gaps)):
             whole.add(name)
@@ -199,13 +203,14 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the lines to keep of a ledger: those of the cells in ``whole``, and of the bursts that time these cells.
+    """Return the ledger's lines about the cells in ``whole``, including the bursts that time these cells.
 
-    Lines without a number, which are of the first schema, come first. All other lines are in the order of the ledger.
+    Lines of the first schema, in which no line number is written, come first. The lines are otherwise in the order of
+    the ledger.
 
     Args:
         lines: All lines of the ledger.
-        cells: Each cell's lines, by cell id.
+        cells: A summary of each cell's lines, by cell id.
         whole: The ids of the cells without a missing record.
     """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}

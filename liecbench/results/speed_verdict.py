@@ -16,15 +16,16 @@ _LEVEL: Final = 0.045
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedVerdicts:
-    """The verdicts on the speed of the rows of one setting. A row is named by its position.
+    """The verdicts on the speed of the rows of one setting.
 
-    Each attribute but ``fastest`` holds a family of comparisons, which is Holm-adjusted by itself. A family contains a
-    wrong verdict in at most 4.5 % of runs.
+    All attributes give rows as positions, from 0, among the rows of the setting. The comparisons in
+    ``against_baseline`` are one family, those in ``against_dense`` another, and those behind ``beaten`` a third. Each
+    family is Holm-adjusted by itself, and contains a wrong verdict in at most 4.5 % of runs.
 
     Attributes:
-        against_baseline: For each compared row, the outcome of its comparison with the baseline.
-        against_dense: For each compared row, the outcome of its comparison with the fastest row without compression.
-            Empty if the baseline is the fastest row without compression, or if all rows compress.
+        against_baseline: For each compared row, whether the row is shown to be faster or slower than the baseline.
+        against_dense: For each compared row, whether the row is shown to be faster or slower than the fastest row
+            without compression. Empty if the baseline is the fastest row without compression, or if all rows compress.
         beaten: The pairs of rows (slower, faster) whose difference in speed is shown.
         fastest: The rows that have times and are not the slower row of any pair in ``beaten``.
     """
@@ -36,7 +37,12 @@ class SpeedVerdicts:
 
 
 def speed_verdicts(rows: Sequence[Row]) -> SpeedVerdicts:
-    """Return the verdicts on the speed of the rows of one setting, such as a link; rows without times are left out."""
+    """Return the verdicts on speed in one setting, such as a link: the rows shown to be faster or slower than others.
+
+    Args:
+        rows: The rows of the setting. Rows without times get no verdict. The verdicts name a row by its position in
+            ``rows``.
+    """
     timed = [index for index, row in enumerate(rows) if row.pace.by_seed]
     to_baseline = {i: _ranked(rows[i].speed, allowed=not rows[i].cpu_share_differs) for i in timed}
     dense = next((row for row in rows if row.is_dense), None)
@@ -70,10 +76,13 @@ def _disturbed(row: Row, other: Row) -> bool:
 
 
 def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
-    """Return the outcome of each row's comparison, by the row's position; ``not_shown`` if the row's ratio is None.
+    """Return whether each row is shown to be faster or slower, under the key that the row has in ``ratios``.
+
+    The outcome is ``not_shown`` if neither is shown, or if the row's ratio is None. The tests of all ratios are
+    Holm-adjusted together.
 
     Args:
-        ratios: ln(speed-up) of each row, by the row's position. The tests of all ratios are Holm-adjusted together.
+        ratios: ln(speed-up) of each row. The key is the row's position among the rows of the setting.
     """
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
     outcomes: dict[int, SpeedOutcome] = {}

@@ -181,7 +181,7 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
 def _flagged(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], bool]]:
     """Yield (sentence, rows with the flag, is_all) for each flag of ``_FLAG_SENTENCES`` that at least one row has.
 
-    Only rows with a completed cell are considered. ``is_all`` is True if all these rows have the flag.
+    Rows without a completed cell are ignored. ``is_all`` is True if all remaining rows have the flag.
     """
     flags = [(row, row_flags(row)) for row in rows if row.num_completed]
     for flag, sentence in _FLAG_SENTENCES.items():

@@ -59,9 +59,11 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
     """Return the mean over common seeds of ln(baseline's seconds to the target ÷ row's seconds to the target).
 
-    If a timing session measured the seconds per epoch, the result is the sum of two independent means: ln(ratio of
-    epochs to the target) over seeds, and ln(ratio of seconds per epoch) over the session's rounds. Return None if there
-    are fewer than three common seeds, or if the ratio of the seconds per epoch is unknown.
+    If a timing session measured the row, the result is the sum of two independent means instead. The first is the mean
+    over common seeds of ln(baseline's epochs to the target ÷ row's epochs to the target). The second is ``row.speed``,
+    the mean of ln(baseline's seconds per epoch ÷ row's seconds per epoch).
+
+    Return None if there are fewer than three common seeds, or if the second mean is needed but unknown.
     """
     name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
     pairs = [

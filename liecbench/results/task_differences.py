@@ -14,7 +14,14 @@ _MAX_ROWS_NAMED: Final = 6
 
 
 def task_differences(own: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the fields of the task that differ between two cells' specs: by name, the values in both specs."""
+    """Return the fields of the task that differ between two cells: (value in ``own``, value in ``baseline``) by name.
+
+    Fields that do not change what is trained, such as ``warmup_steps``, are left out.
+
+    Args:
+        own: The spec of the first cell.
+        baseline: The spec of the second cell, which belongs to the baseline.
+    """
     mine, other = ({**LATER_FIELDS, **spec["task"]} for spec in (own, baseline))
     names = [name for name in mine if name not in _WITHOUT_EFFECT]
     return {name: (mine[name], other.get(name)) for name in names if mine[name] != other.get(name)}

@@ -41,7 +41,8 @@ class Timing:
         compute_seconds: The part of ``seconds`` for the model and the optimizer, mean over ranks. It is measured before
             each round on a plain copy of the model, without communication and compression. If ranks replay a profile,
             it comes from the profile. In records of earlier versions it is measured in the timed steps.
-        wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
+        wire_seconds: The part of ``seconds`` for transfer that computing did not hide. If the link has a known rate,
+            this part is at most bytes ÷ rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and the time by
             which computing takes longer than without communication.
@@ -60,13 +61,15 @@ class Timing:
         dilation: The factor by which everything ran more slowly, such as 16. All seconds but ``cpu_seconds`` and
             ``raw_seconds`` are divided by it. It is 1, and absent in a ledger, unless the ranks replayed a profile in
             dilated time.
-        raw_seconds: ``seconds`` before the division by ``dilation``; None, and absent in a ledger, if this is 1.
+        raw_seconds: ``seconds`` before the division by ``dilation``. It is None, and absent in a ledger, if
+            ``dilation`` is 1.
         message_divisor: The factor by which real messages and rates were smaller than the emulated ones, such as 4. All
             bytes are those of the emulated messages. It is 1, and absent in a ledger, if messages had their full size.
-        late_seconds: The seconds by which sleeps ended late because no processor was free, summed, on the rank with the
-            largest sum. None, and absent in a ledger, if ranks computed, and in records of earlier versions.
-        thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks. None
+        late_seconds: The seconds by which the sleeps of a rank that replays a profile ended late because no processor
+            was free, summed. The rank with the largest sum counts. None, and absent in a ledger, if ranks computed, and
             in records of earlier versions.
+        thread_seconds: The seconds of the model and the optimizer, mean over ranks, measured in the timed steps
+            themselves. If ranks replay a profile, they come from the profile. None in records of earlier versions.
     """
 
     type: ClassVar[str] = "timing"

@@ -37,13 +37,16 @@ def tuning_note(cells: Sequence[CellResult], field: str) -> str:
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells with the best value of a tuned field, such as the learning rate.
 
-    A best value is chosen for each group of cells. The cells of a group are in one results directory, and agree in
-    every other field that can change accuracy. The best value has the fewest failed and diverged cells. If several
-    values have equally few, the best value has the best mean accuracy, or test loss for language models, over the
-    choosing seeds: the smallest, the third smallest and so on.
+    Each group of cells has a best value of its own. A group consists of cells of one results directory that agree in
+    all fields that can change accuracy, except the tuned field and the seed.
 
-    Only cells of the other seeds are returned, because the choosing seeds make the best value look better than it is.
-    If there is only one seed, this seed chooses the value, and its cells are returned.
+    Every other seed, beginning with the smallest, is a choosing seed. Only cells of the remaining seeds are returned,
+    because the choosing seeds make the best value look better than it is. If there is only one seed, this seed chooses
+    the best value, and the cells of this seed are returned.
+
+    The best value is the value with the fewest failed and diverged cells over all seeds. If several values have equally
+    few, the best value has the highest mean accuracy over the choosing seeds. For language models, the best value has
+    the lowest mean test loss instead.
 
     Args:
         cells: The cells of all methods, with every value of the field.

@@ -18,7 +18,8 @@ _ROUNDING: Final = 1e-9
 class Unit:
     """A unit and the function that formats its numbers.
 
-    If ``has_range``, an interval is shown by its two ends instead of ± half its width, because it is not symmetric.
+    ``has_range`` is True if intervals are not symmetric. Intervals are then shown by their two ends, such as
+    ``(1.1 to 1.4)``. Otherwise they are shown as ± half their width.
     """
 
     name: str

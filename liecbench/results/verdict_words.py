@@ -1,4 +1,7 @@
-"""Words that the sentences of a verdict share: names, and ratios and differences with their intervals, as text."""
+"""Texts that the sentences on verdicts are made of, such as names of methods, speed-ups and accuracy differences.
+
+Numbers are followed by their intervals, as in ``-0.8 points (-1.1 to -0.5)``.
+"""
 
 import shlex
 from collections.abc import Sequence
@@ -21,13 +24,13 @@ class Words:
     """The names and tolerances that the sentences of one comparison share.
 
     Attributes:
-        labels: The names of methods and settings.
-        baseline: The name of the baseline.
-        tolerances: The largest differences from the baseline that count as equal.
-        target_accuracy: The target accuracy, from 0 to 1, for sentences on the time until it is reached; None without a
-            target.
-        target_loss: The target test loss, for the same sentences; None without a target. If both targets are given,
-            ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
+        labels: Returns the names of a row's method and setting.
+        baseline: The name of the baseline, such as ``ddp``.
+        tolerances: The drop of accuracy and the rise of test loss that still count as equal to the baseline.
+        target_accuracy: The accuracy, from 0 to 1, that methods should reach. Sentences tell the time until a method
+            reaches the target. None without such a target.
+        target_loss: The test loss that methods should reach; None without such a target. If both targets are given,
+            ``target_loss`` applies to language models, and ``target_accuracy`` to all other models.
         directories: The results directories that are compared.
     """
 
@@ -190,9 +193,10 @@ def mean_difference_text(verdict: AccuracyVerdict) -> str:
 
 
 def worst_difference_text(verdict: AccuracyVerdict) -> str:
-    """Return, as text, the worst accuracy difference in a verdict's 95 % interval, in points, such as ``-1.1``.
+    """Return, as text, the low end of the 95 % interval of the accuracy difference, in points, such as ``-1.1``.
 
-    If ``verdict.by_loss``, return the worst difference of test losses instead, such as ``+0.120``.
+    If ``verdict.by_loss``, return the high end of the 95 % interval of the method's test loss minus the baseline's
+    instead, such as ``+0.120``.
 
     Args:
         verdict: The verdict on the method's accuracy, from at least two seeds.

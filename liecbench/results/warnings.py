@@ -15,16 +15,17 @@ IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return all warnings on the cells of a row, except those on links that deviate from the requested rate.
+    """Return the warnings that follow from the cells of one row alone, without a baseline or a speed-up.
 
-    They are about:
+    Deviations of rates and round trips are left out; ``link_deviations`` returns these. The warnings are on:
 
-    - a user's model whose file has changed;
-    - links that are limited by TCP's window, drop frames or send them late;
-    - links whose rate the ranks' processes limit, and not the kernel;
+    - cells of the row that were trained with different versions of the file of a user's model;
+    - a TCP window that is too small for the rate of a link;
+    - an emulated link that dropped frames or sent frames late;
+    - links whose rates are limited by the ranks themselves instead of the kernel;
     - GPUs that ranks shared, or that were throttled;
-    - a training that is too short for any averaging step;
-    - imprecise times in results of earlier versions.
+    - trainings that were too short for any averaging step;
+    - imprecise times in results of earlier versions of liecbench.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [
@@ -54,14 +55,15 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
 
 
 def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:
-    """Return a warning if the links of a row, or of the row and its baseline, were emulated in different ways.
+    """Return a list with one warning if link emulators differ within a row or from its baseline; else an empty list.
 
-    This happens if the scenario leaves the choice of the emulator to liecbench, and different versions or machines
-    timed the results.
+    There is a warning if the row's cells used more than one emulator, or if the baseline used an emulator that the row
+    did not use. Both can happen if the scenario lets liecbench choose the emulator, and different versions or machines
+    timed the cells.
 
     Args:
         cells: The cells of the row.
-        baseline: The cells of the row's baseline; empty without one.
+        baseline: The cells of the row's baseline; empty if the row has no baseline.
     """
     own, others = (frozenset[str]().union(*(cell.emulators for cell in group)) for group in (cells, baseline))
     if len(own) > 1:

@@ -51,10 +51,10 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
 
 
 def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
-    """Return a phrase on how long the steps of ``rows`` compute.
+    """Return the rows' compute seconds per step in words: ``for steps that compute 0.36 s, as measured here``.
 
-    An example is ``for steps that compute 0.36 s, as measured here``. The phrase is empty if no compute seconds are
-    known. ``compute_text`` describes the phrase for several settings, such as different numbers of workers.
+    The text is empty if no compute seconds are known. If the rows differ in settings other than the link, such as the
+    number of workers, the text may have several numbers; see ``compute_text``.
     """
     settings: dict[str, list[StepCompute]] = {}
     for row in rows:

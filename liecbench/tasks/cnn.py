@@ -15,8 +15,8 @@ from liecbench.tasks.base import Model
 class CNN(Model):
     """A 3×3 convolution, ReLU and 2×2 max pooling, repeated ``layers`` times, then a linear layer; no BatchNorm.
 
-    The first convolution has ``channels`` output channels. Each later one has twice as many as the one before. An image
-    has the shape (channels, height, width), and its sides are at least 2**layers pixels long.
+    The first convolution has ``channels`` output channels. Each later convolution has twice as many as the convolution
+    before. The height and the width of the images must be at least 2**``layers`` pixels.
     """
 
     channels: Annotated[int, Ge(1)] = 32

@@ -42,7 +42,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)) with a hidden layer of 4·width.
 
-    ``residual_std`` is the standard deviation of the initial weights of both output layers.
+    ``residual_std`` is the standard deviation of the initial weights in two layers: the attention's output projection
+    and the last layer of the MLP.
     """
 
     def __init__(self, width: int, heads: int, residual_std: float) -> None:

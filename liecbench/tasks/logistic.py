@@ -36,13 +36,19 @@ class Logistic(Problem):
 
     @property
     def smoothness(self) -> float:
-        """λ plus half the largest eigenvalue of XᵀX/n, where X are the images (Böhning 1992): an upper bound of L."""
+        """An upper bound of the smoothness L: λ plus half the largest eigenvalue of XᵀX/n (Böhning 1992).
+
+        Each of the n rows of X holds the pixels of one image, and a 1 for the bias.
+        """
         inputs = self._inputs.double()
         return self.penalty + float(torch.linalg.eigvalsh(inputs.T @ inputs / len(inputs))[-1]) / 2
 
     @property
     def noise_variance(self) -> float:
-        """The variance of an image's gradient at the minimum, divided by the size of a minibatch."""
+        """The variance σ² of a minibatch's gradient at the minimum.
+
+        σ² is the variance of a single image's gradient, divided by the number of images in a minibatch.
+        """
         weights = self._as_matrix(self.minimum())
         errors = (self._inputs @ weights).softmax(dim=1) - self._targets
         mean = self._inputs.T @ errors / len(errors)

@@ -28,7 +28,7 @@ class Problem(ABC):
 
     @abstractmethod
     def minimum(self) -> Tensor:
-        """Return the model at which f is smallest."""
+        """Return the model at which the problem's function f is smallest."""
 
     @abstractmethod
     def gradient(self, model: Tensor) -> Tensor:

@@ -118,13 +118,13 @@ class AdamW(TaskOptimizer):
     amsgrad: bool = False
 
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of torch's AdamW."""
+        """Return the options of torch's AdamW, as the value of the key ``adamw``."""
         decay = {"weight_decay": self.weight_decay, "amsgrad": self.amsgrad}
         return {"adamw": {"betas": tuple(self.betas), "eps": self.eps, **decay}}
 
     @property
     def num_states(self) -> int:
-        """2, the first and the second moment; 3 with ``amsgrad``."""
+        """The number of values per element of a parameter: 2 (first and second moment), or 3 if ``amsgrad`` is set."""
         return 3 if self.amsgrad else 2
 
 
@@ -174,7 +174,7 @@ class Muon(TaskOptimizer):
         return {"muon": hidden, "adamw": [parameter for parameter in model.parameters() if parameter not in own]}
 
     def learning_rate_factor(self, name: str) -> float:
-        """Return the learning rate of the optimizer ``name`` as a multiple of the task's.
+        """Return the learning rate of torch's optimizer ``name``, as a multiple of the task's learning rate.
 
         The result is ``adamw_factor`` for ``adamw``, and 1 for ``muon``.
         """

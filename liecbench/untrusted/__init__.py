@@ -1,1 +1,1 @@
-"""Texts and paths from users and servers: print such texts, and open such paths, without harm."""
+"""Safe display of text from users and servers, and safe access to files that users name."""

@@ -68,10 +68,11 @@ def _not_regular(path: Path, mode: int) -> OSError:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that a user names. A regular file is replaced atomically, if its directory permits this.
+    """Replace the content of a file that a user names, or create the file. Links are followed.
 
-    Otherwise the file is overwritten in place. Links are followed. A pipe, a device such as ``/dev/stdout``, or a file
-    to which standard output or standard error goes is written to directly.
+    A regular file is replaced atomically. If its directory does not permit this, the file is overwritten in place.
+    Pipes, devices such as ``/dev/null``, and files to which standard output or standard error goes are not replaced,
+    but written to as a stream.
 
     Raises:
         OSError: If the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody
@@ -98,7 +99,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append UTF-8 text to a file, which is created if it is missing. Raises OSError as ``write_bytes`` does."""
+    """Append UTF-8 text to a file, or create the file. A pipe or a device such as ``/dev/null`` is written to, too.
+
+    Raises OSError if the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody
+    reads.
+    """
     existing = _stat(path)
     if existing is not None and not stat.S_ISREG(existing.st_mode):
         descriptor = _opened_for_writing(path, existing.st_mode)
@@ -108,7 +113,11 @@ def append_text(path: Path, text: str) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Raise OSError if ``write_bytes`` would refuse ``path``, as far as can be told without writing."""
+    """Raise OSError if ``write_bytes`` could not write ``path``. The check itself writes nothing.
+
+    Only the kind of file, the permissions, and the existence of the directory are checked. A write can still fail, for
+    example because the disk is full.
+    """
     existing = _stat(path)
     if existing is not None:
         _require_kind(path, existing.st_mode)

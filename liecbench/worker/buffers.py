@@ -27,14 +27,15 @@ def keeps_own_buffers(cell: Cell, algorithm: Algorithm) -> bool:
 def shared_buffers(
     model: nn.Module, *, average: bool, parameters: Collection[nn.Parameter] = frozenset()
 ) -> Iterator[None]:
-    """Make the buffers equal on all ranks while the ``with`` body runs. Collective.
+    """Give the model the same buffers on all ranks while the ``with`` body runs. Collective.
 
     Args:
         model: The model.
-        average: If True, set floating-point buffers to their mean over ranks and other buffers to those of rank 0, and
-            restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
-        parameters: Parameters that the model's own code changes in a pass. If a parameter among them requires no
-            gradient, the optimizer does not change the parameter, so it is treated as a buffer.
+        average: If False, each rank takes rank 0's buffers, and keeps them after the body. If True, floating-point
+            buffers are averaged over ranks, all other buffers are taken from rank 0, and each rank gets its own buffers
+            back after the body.
+        parameters: Parameters that the model's own code changes in a forward or backward pass. Those that require no
+            gradient are treated as buffers, because the optimizer does not change them.
     """
     frozen = (p for p in model.parameters() if p in parameters and not p.requires_grad)
     buffers = [tensor.detach() for tensor in (*model.buffers(), *frozen)]

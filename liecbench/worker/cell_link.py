@@ -49,11 +49,12 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        Of each rate and round trip, the measured value nearest to the requested one is kept. The links are measured up
-        to three times, until no kept value is off by more than the tolerance ``measurement.WARNING``. If a value is
-        then off by more than ``measurement.FAILING``, the links are measured up to ten times in all. Links that equal
-        those of the last cell are measured again only if a kept value is off by more than ``measurement.FAILING``.
-        Unshaped links are never measured.
+        Unshaped links are not measured. If links and emulator are those of the last cell, the links are measured again
+        only if a measured value is off by more than the tolerance ``measurement.FAILING``.
+
+        A measurement is repeated, up to ten times in all, until every rate and round trip is close to the requested
+        one. Of the values measured for one rate or round trip, the value nearest to the requested one counts. Close
+        means within ``measurement.WARNING`` after the first two measurements, and within ``measurement.FAILING`` later.
 
         Args:
             links: The links of the next cell.
@@ -122,10 +123,9 @@ class CellLink:
         return LinkRates(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def describe(self) -> dict[str, Any]:
-        """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings.
+        """Return a description of all ranks' links for a record: mechanism, requested and measured rates, TCP settings.
 
-        If the links are slowed down, the measured rates and round trips are converted to those of the links that they
-        emulate.
+        If a replay slows the links down, the measured rates and round trips are converted back to full speed.
         """
         emulated = None if self.measured is None else [link.emulated(self._slowdown) for link in self.measured]
         measured = None if emulated is None else [link.as_dict() for link in emulated]

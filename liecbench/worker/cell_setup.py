@@ -135,9 +135,9 @@ def _wrapped(
 
 
 def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
-    """Make DDP's buckets final by two backward passes. Return the parameters that the model's own code changed in them.
+    """Run two backward passes, after which DDP's buckets are final, and then restore the model and the RNG states.
 
-    Afterwards, the model and the RNG states are restored. No optimizer makes a step.
+    Return the parameters that the model's own code changed during the passes. No optimizer makes a step.
     """
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])

@@ -9,9 +9,10 @@ from liecbench.algorithms.base import NonFiniteError
 
 
 class LinkError(Exception):
-    """An error of a network link: the measured rate is too far from the requested rate, or traffic took another route.
+    """A network link that differs from the requested one, or that the traffic bypassed.
 
-    Every rank raises this error at the same point.
+    A link differs if a measured rate or round trip is too far from the requested one. Traffic bypassed a link if the
+    network interface carried fewer bytes than the payload. Every rank raises this error at the same point.
     """
 
 

@@ -61,10 +61,10 @@ class ComputeAlone:
 
     @classmethod
     def create(cls, replica: Replica) -> Self:
-        """Build the plain copy for the method of ``replica``, and set ``num_steps``. Collective.
+        """Build a new, plain copy of the model of ``replica``, and choose ``num_steps``. Collective.
 
-        ``num_steps`` is the number of steps that ``step_seconds`` measures. They take about ``COMPUTE_SECONDS`` on the
-        slowest rank, or longer if a single step does.
+        ``num_steps`` is the number of steps that each call of ``step_seconds`` measures. These steps take about
+        ``COMPUTE_SECONDS`` on the slowest rank. If a single step takes longer, ``num_steps`` is 1.
         """
         task, device, batches = replica.cell.task, replica.device, replica.batches
         with _restored_random_states(device):
@@ -129,9 +129,10 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Return a dict with one ``ComputeAlone`` per different ``work_key`` among the replicas. Collective.
+    """For each ``work_key`` of the replicas, return an object that measures a step's compute seconds. Collective.
 
-    The keys of the dict are the work keys, in the order in which they first occur among the replicas.
+    Replicas with equal work keys share one ``ComputeAlone``. The dict has the keys in the order in which they first
+    occur among the replicas.
     """
     firsts: dict[WorkKey, Replica] = {}
     for replica in replicas:

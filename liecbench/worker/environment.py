@@ -27,10 +27,11 @@ def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
 
 @functools.cache
 def _gpus(device: torch.device) -> dict[str, Any]:
-    """Describe the GPUs of all ranks; ``device`` is this rank's GPU. Collective.
+    """Return a description of the GPUs of all ranks, and whether torch may use TF32. Collective.
 
-    The first rank on each machine queries NVML for that machine.
+    ``device`` is this rank's GPU. The keys are those of ``gpu.environment``, and ``tf32``.
     """
+    # Only the first rank on each machine queries NVML.
     properties = torch.cuda.get_device_properties(device)
     used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
     own = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)

@@ -32,13 +32,13 @@ def state_of(generator: Generator) -> Any:
 
 
 def generator_with(state: Any, found: object, device: torch.device) -> Generator:
-    """Return a generator in a given state.
+    """Return a generator in a given state: ``found`` if it has the right kind, else a new generator.
 
     Args:
-        state: The state, as ``state_of`` returned it.
-        found: The current value of the attribute that held the generator when its state was saved. If ``found`` is a
-            generator of the same kind, it is set to ``state`` and returned. Otherwise a new generator is returned.
-        device: The device of a new ``torch.Generator``.
+        state: A state that ``state_of`` returned.
+        found: Any object. A generator of the same kind as the generator whose state was saved is set to ``state`` and
+            returned.
+        device: The device of a new ``torch.Generator``. Not used for other kinds of generators.
     """
     if isinstance(state, Tensor):
         torchs = found if isinstance(found, torch.Generator) else torch.Generator(device)

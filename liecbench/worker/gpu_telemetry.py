@@ -88,10 +88,10 @@ class Sampler:
         return True
 
     def _await_answers(self, deadline: float) -> bytes | None:
-        """Wait for all pending answers, and return the last one.
+        """Wait for all pending answers of the sampling process, and return the last one, a JSON text.
 
-        Return None if no answer is pending, if the process ends, or if an answer is still missing at ``deadline``, in
-        seconds of ``time.monotonic``.
+        Return None if no answer is pending, if the sampling process ends first, or if an answer is still missing at
+        ``deadline``, a time in seconds of ``time.monotonic``.
         """
         assert self._process.stdout is not None
         answer = None

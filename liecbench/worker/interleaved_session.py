@@ -138,8 +138,8 @@ class _Group:
         """Create the contestants (methods to time) in memory, time them in turns for a few rounds, and close them.
 
         Args:
-            placement: The number of this call, from 0. The first call of a session continues the numbers of earlier
-                sessions.
+            placement: The number of this call, recorded with each burst. The calls for one setting are numbered from 0
+                across all sessions.
             order: RNG for the order in which contestants are created and take turns.
             traces: The directory for timelines of the contestants' steps; None for no timelines.
         """

@@ -1,4 +1,7 @@
-"""The operations of a mechanism that limits one rank's traffic: the kernel, the delay line, or the rank itself."""
+"""The interface of the mechanisms that limit one rank's traffic.
+
+The kernel, a delay line (a process that emulates slow links) or the rank's own process limits the traffic.
+"""
 
 from collections.abc import Callable
 from typing import Literal, Protocol

@@ -151,9 +151,9 @@ def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, s
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train, save and record the epochs from ``epochs_done`` (from 0) on.
+    """Train the epochs that are left after the first ``epochs_done``. Save and record each.
 
-    Return the status "completed", and None as the error message, because every failure raises an error.
+    Return ("completed", None): the status, and no error message. If training fails, an error is raised.
     """
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None

@@ -1,4 +1,4 @@
-"""Measure a method's own work on one rank: the seconds of a step besides computing and compressor operations."""
+"""Measure a method's own work: a step's seconds on one rank, without computing and the compressor's operations."""
 
 import statistics
 import time
@@ -54,16 +54,16 @@ class _NoLink:
 
 
 def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
-    """Return the messages of one step of each step kind that a cell's method has.
+    """Return, for each step kind of a cell's method, the first step of this kind and the messages of this step.
 
     Args:
         cell: The cell.
-        steps: Plain steps of the cell's model.
+        steps: The cell's model, with the training data.
         world_size: The number of ranks.
 
     Returns:
-        By the step kind's name, such as ``averaging``: (number, schedule). ``number`` is that of the first step of this
-        kind, and ``schedule`` has the messages of all ranks in that step.
+        A mapping from a step kind's name, such as ``averaging``, to (step number, schedule). The schedule has the
+        messages of all ranks in the step.
     """
     algorithm = make_algorithm(cell, len(steps.task.train))
     algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
@@ -77,14 +77,14 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 
 
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
-    """Return the compressors that the methods of ``cells`` use, and the identity compressor, each once.
+    """Return the compressors that the methods of ``cells`` use, and the ``Identity`` compressor, without duplicates.
 
-    If a method chooses its compressors by the number of workers, the result has those for the cell's number of workers
-    and those for one worker.
+    Some methods choose their compressors by the number of workers. The result has the compressors for the cell's number
+    of workers and for one worker.
 
     Args:
-        cells: The cells, all with the same model.
-        steps: Plain steps of this model.
+        cells: The cells. All have the same model.
+        steps: The cells' model, with the training data.
     """
     found: dict[str, Compressor] = {}
     # Some methods choose the compressor by the number of ranks, and a method's own work is measured on one rank.
@@ -143,10 +143,10 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the seconds that a training step of ``replica`` takes in addition to its computing, as a median.
+    """Return the seconds of a training step of ``replica`` minus those of computing: the median of several trials.
 
-    Step number ``first`` is trained several times. Each time, ``steps`` then measures the computing of a step: the
-    forward and backward passes of all minibatches, clipping and the optimizer.
+    A trial trains step number ``first`` on ``replica``, and then measures a step's computing with ``steps``. Computing
+    is the forward and backward passes of all minibatches, clipping and the optimizer.
     """
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):

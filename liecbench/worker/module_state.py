@@ -147,7 +147,7 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _has_fields(value: object) -> bool:
-    """Return True if ``value`` has attributes, such as a user's dataclass, and is no module, tensor or callable."""
+    """Return True if ``value`` has a ``__dict__`` and is no class, module, tensor or callable."""
     return hasattr(value, "__dict__") and not isinstance(value, type | nn.Module | Tensor) and not callable(value)
 
 

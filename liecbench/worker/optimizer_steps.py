@@ -21,7 +21,8 @@ class OptimizerSteps:
     models, the updates differ between workers, and each worker clips its own update by that update's norm.
 
     Attributes:
-        optimizers: Torch's optimizers; several if the task's optimizer uses one for some parameters only.
+        optimizers: Torch's optimizers. Most tasks have one. With Muon, for example, there are two: torch's Muon for
+            some parameters and AdamW for the others.
         learning_rates: The learning rate of each optimizer before the schedule changes it.
         parameters: The parameters of all optimizers.
         max_norm: The largest norm of the gradient; None if it is not clipped.

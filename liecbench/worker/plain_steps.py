@@ -32,10 +32,16 @@ _NUM_WARM_UP: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainStep:
-    """The seconds of one step.
+    """The seconds of the parts of one training step.
 
-    ``ready`` has, for each trainable parameter, the seconds from the start of the backward pass until its gradient is
-    accumulated; None for a parameter that the pass does not use.
+    Attributes:
+        forward: The forward pass.
+        backward: The backward pass.
+        clip: The clipping of the gradients; 0 if they are not clipped.
+        optimizer: The optimizer's step.
+        ready: For each trainable parameter, in the model's order, the seconds from the start of the backward pass until
+            the parameter's gradient is accumulated. None if the backward pass does not use the parameter, or if the
+            times of gradients are not measured.
     """
 
     forward: float
@@ -77,7 +83,7 @@ class PlainSteps:
 
     @classmethod
     def create(cls, cell: Cell, task: base.Task, device: torch.device, *, notes_gradients: bool = True) -> Self:
-        """Return a model that is ready for measured steps, after a few warm-up steps, which are not measured.
+        """Run a few warm-up steps, and return a model whose next steps can be measured.
 
         Args:
             cell: The cell whose batches and optimizer the steps use.
@@ -86,7 +92,7 @@ class PlainSteps:
             notes_gradients: Whether to measure when each gradient is ready.
 
         Raises:
-            LiecbenchError: If the model communicates itself, as with synchronized batch normalization.
+            LiecbenchError: If the model's own layers communicate, such as synchronized batch normalization.
         """
         optimizer = OptimizerSteps.of(cell.task, task.model, learning_rate=0.0)
         steps = cls(
@@ -179,7 +185,12 @@ def duration(seconds: Sequence[float]) -> Duration:
 def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:
     """Return, for each parameter, the median seconds from the start of the backward pass until its gradient is ready.
 
-    For an unused parameter, these are the median seconds of the backward pass, which no parameter exceeds.
+    The seconds are at most the median seconds of the whole backward pass. For a parameter that no step uses, the
+    seconds are equal to this median.
+
+    Args:
+        steps: The measured steps.
+        parameters: The names and the trainable parameters, in the order of ``PlainStep.ready``.
     """
     latest = statistics.median(step.backward for step in steps)
     found = []

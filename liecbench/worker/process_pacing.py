@@ -71,7 +71,7 @@ class Unshaped:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> None:
-        """Do nothing, because links are not shaped. Return None, as no emulator is used."""
+        """Do nothing, and return None: links are not shaped, so there is no emulator to choose."""
 
     def shape(self, link: Link) -> None:
         """Raise AssertionError, because shaped links need ``ProcessPacing`` or ``WorkerLink``."""
@@ -87,7 +87,7 @@ class Unshaped:
         """Return None. Only a delay line counts events such as lost segments, and no delay line is used."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of the interface so far; None if ranks share the interface."""
+        """Return the interface's running counts of bytes, (sent, received); None if ranks share the interface."""
         return carried_bytes(self._interface) if self._interface else None
 
 

@@ -1,4 +1,4 @@
-"""Record the start and the end of each cell that needs the timings of a session."""
+"""Write the start and end records of the cells that a timing session times."""
 
 from liecbench.config.jobs import Contestant, Session
 from liecbench.results.environment_record import Environment

@@ -20,9 +20,10 @@ class Timed(Protocol):
         """The method to time."""
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time one burst (consecutive steps) of each step kind, and yield one record per burst. Collective.
+        """Time bursts (consecutive steps), and yield one record per step kind, equal on all ranks. Collective.
 
-        Every rank gets equal records. ``place`` is the place of this turn in the session.
+        Each step kind has a burst of its own. If messages are in flight while later steps compute, one burst has the
+        steps of all kinds instead. ``place`` is the position of this turn in the session, such as the round's number.
         """
 
     def trace(self, path: Path) -> str | None:
@@ -47,16 +48,22 @@ class Stage(Protocol):
         """
 
     def capacity(self) -> int:
-        """Return the number of contestants that fit into memory together, or 2 if fewer fit. Collective."""
+        """Return the number of contestants to keep in memory together, at least 2. Collective.
+
+        The number is 2 even if fewer fit, because the first contestant is compared with each other contestant.
+        """
 
     def create(self, contestant: Contestant) -> Timed:
         """Build a contestant on this rank. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function that measures the compute seconds of one step of each contestant. Collective.
+        """Return a function ``measure()``, to be called before each round. Collective.
 
-        The function takes no arguments. Call it before each round. It returns a second function, which maps a
-        contestant to the seconds measured for this contestant.
+        ``measure()`` determines the compute seconds of one step of each contestant, and returns a function
+        ``seconds``. ``seconds(contestant)`` returns these compute seconds.
+
+        Args:
+            timed: The contestants.
         """
 
 
@@ -76,7 +83,7 @@ class TrainedStage:
         link.prepare(session.cell.link, session.cell.emulator)
 
     def capacity(self) -> int:
-        """Return the number of contestants that fit into memory together, or 2 if fewer fit. Collective."""
+        """Return the number of contestants that fit into memory together, but at least 2. Collective."""
         return session_groups.capacity(self._session.cell)
 
     def create(self, contestant: Contestant) -> Resident:
@@ -89,10 +96,11 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function that measures the compute seconds of one step of each contestant. Collective.
+        """Return a function ``measure()``, which times the computing of one step of each contestant. Collective.
 
-        ``Stage.compute_timer`` describes how to use the function. The function trains plain copies of the model,
-        without communication and compression. Contestants that compute the same share one copy.
+        ``Stage.compute_timer`` describes ``measure`` and the function that ``measure()`` returns. The timed steps train
+        plain copies of the model, without communication and compression. Contestants that compute the same share one
+        copy.
         """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())

@@ -1,4 +1,4 @@
-"""A process group of this rank alone."""
+"""Create a process group that contains only the calling rank, for example to measure a profile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -81,10 +81,10 @@ class StepClock:
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
-        """Record that the backward pass has returned. Call this when the gradients hold the result of communication.
+        """Record the end of the backward pass. The gradients must hold the result of communication.
 
-        The time since DDP handed over the step's last gradient bucket is exposed: training waits for compression and
-        communication, and computing no longer hides them.
+        The time since DDP handed over the step's last gradient bucket counts as exposed: training only waited for
+        compression and communication.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)
@@ -108,11 +108,9 @@ class StepClock:
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the number of timed steps × the lower quartile of their CPU seconds; 0 without timed steps.
-
-        All steps compute the same, and other work on the machine can only increase their CPU seconds. So the lower
-        quartile is closer to the truth than the mean.
-        """
+        """Return the CPU seconds of all timed steps, estimated as their number × the lower quartile per step."""
+        # All steps compute the same, and other work on the machine can only increase their CPU seconds. So the lower
+        # quartile is closer to the truth than the mean.
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0
 

@@ -31,9 +31,9 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Return the seconds of the timed steps, divided into the four parts.
 
-        Transfer and compression are taken from the rank that probably waits least for other ranks. If the link rates of
-        all ranks are known, this rank has the largest sum of exposed transfer and exposed compression. If not, this
-        rank has the least communication time.
+        Transfer and compression are those of one rank, which probably waits least for other ranks. This is the rank
+        with the largest sum of exposed transfer and exposed compression. If the link rate of a rank is unknown, the
+        rank with the least communication time is taken instead.
 
         Args:
             ranks: The measurement of each rank.

@@ -30,7 +30,7 @@ class StepShare:
 
 
 def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
-    """Return the step kinds of a method by name, such as ``averaging``. ``step_shares`` describes the result.
+    """Return the first step and the share of each step kind of a method, by the kind's name, such as ``averaging``.
 
     ``num_steps`` is the number of steps of the training.
     """
@@ -41,16 +41,17 @@ def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
 def step_shares(
     step_kind: Callable[[int], str], period: int, num_steps: int, *, start: int = 0
 ) -> dict[str, StepShare]:
-    """Return the first step and the share of each step kind of a training. The keys are the names of the kinds.
+    """Return the first step and the share of each step kind of a training, by the kind's name, such as ``averaging``.
 
-    The shares are those of a very long training, in which a kind that occurs only at the start has the share 0. Kinds
-    that first occur after ``num_steps`` steps are included.
+    A share is the fraction of all steps that are of the kind in the long run. A kind that occurs only at the start has
+    the share 0. A kind that does not occur in the first ``num_steps`` steps is included, with a later step of the kind
+    as the first step.
 
     Args:
         step_kind: Returns the kind of the step with a given number.
         period: The number of steps after which the kinds repeat, such as the averaging period.
         num_steps: The number of steps of the training.
-        start: The number of steps at the start of training, such as a warm-up, that the shares leave out.
+        start: The number of steps at the start of the training, such as a warm-up, that do not count in the shares.
     """
     period = period if period <= _MAX_PERIOD else 1
     length = period * -(-_WINDOW // period)

@@ -27,7 +27,8 @@ class Burst:
 
     Attributes:
         ranks: The measurement of each rank.
-        thread_seconds: For each rank, the CPU seconds of the training thread in the timed steps; None on a GPU.
+        thread_seconds: For each rank, the CPU seconds of the training thread in the timed steps. A rank that computes
+            on a GPU has None. In a replay, a rank has the ``compute_seconds`` of its measurement.
     """
 
     ranks: list[RankMeasurement]

@@ -102,7 +102,10 @@ def _orders(path: Path) -> Iterator[PairedOrder]:
 def _serve_cell(
     cell: Cell, link: CellLink, orders: Iterator[PairedOrder], writer: EventWriter | None, backend: Backend
 ) -> None:
-    """Build a cell, and time a burst of its steps for each order, until an order closes the cell. Collective."""
+    """Build a cell, time a burst of steps for each ``TrainBurst`` in ``orders``, and return at ``CloseCell``.
+
+    Collective.
+    """
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link, cell.emulator)
     link.check()

@@ -57,7 +57,7 @@ class _Memory:
         self.changed: set[nn.Parameter] = set()
 
     def remember(self, root: object) -> None:
-        """Remember the contents of ``root`` and of all that it refers to."""
+        """Remember the contents of ``root``, such as a model, and of all objects that can be reached from ``root``."""
         # The objects are kept alive, so that no other object can get the id of one.
         seen: dict[int, object] = {}
         left: list[object] = [root]

@@ -1,4 +1,8 @@
-"""Measure the seconds of clipping and the optimizer in a step, for optimizers other than the profiled cell's."""
+"""Measure how long clipping and the optimizer take per step.
+
+A profile also needs these times for optimizers that the profiled cell does not use, if other methods are trained with
+such optimizers.
+"""
 
 from collections.abc import Iterable
 from typing import Final

@@ -36,15 +36,17 @@ def uses_cpu_time(device: torch.device) -> bool:
 def thread_clock(device: torch.device) -> Clock:
     """Return the clock for work that the calling thread does or, on a GPU, launches.
 
-    With several threads of torch on the CPU, the calling thread does not do all the work, so the clock is wall time.
+    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of the calling thread if
+    ``torch.get_num_threads()`` is 1, else wall time.
     """
+    # If torch has several threads, the calling thread does not do all the work.
     return ThreadClock() if uses_cpu_time(device) else clock_for(device)
 
 
 def process_clock(device: torch.device) -> Clock:
-    """Return the clock for work that is spread over several threads of this process.
+    """Return the clock for work that several threads of this process do, such as training and communication.
 
-    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of all threads together if
-    ``torch.get_num_threads()`` is 1, else wall time.
+    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of the whole process. If
+    ``torch.get_num_threads()`` is above 1, the clock on the CPU is wall time instead.
     """
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)

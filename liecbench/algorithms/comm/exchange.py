@@ -18,12 +18,15 @@ class NonFiniteMessageError(FloatingPointError):
 
 
 class Exchange(ABC):
-    """An exchange that averages the workers' vectors, through a server or on every rank.
+    """The collective operations by which workers average their vectors, compressed or not.
 
-    ``push`` sends a vector to the server, ``pull`` sends the server's answer to every worker, ``mean`` does both
-    without compression. ``gather`` needs no server: every rank sends its vector to all others. All four are collective:
-    every rank makes the same calls in the same order. Vectors are contiguous float32 tensors of shape ``[numel]``. In
-    ``root`` mode rank 0 is the server; in ``sharded`` mode every rank is the server of one shard of each vector.
+    - ``push`` sends a vector to the server, which averages the vectors of all workers.
+    - ``pull`` sends the server's result to every worker.
+    - ``mean`` is a push and a pull without compression.
+    - ``gather`` sends a vector to every other rank, without a server.
+
+    Every rank makes the same calls in the same order. Vectors are contiguous float32 tensors of shape ``[numel]``. In
+    ``root`` mode, rank 0 is the server. In ``sharded`` mode, every rank is the server of one shard of each vector.
     """
 
     def __init__(self, rank: int, world_size: int, server: ServerPlace) -> None:
@@ -122,9 +125,9 @@ class Exchange(ABC):
 
     @abstractmethod
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), and send nothing.
+        """Replace ``vector`` by ``vector`` − C(``vector``), where C is ``compressor``. Nothing is sent.
 
-        C is applied to each shard, as in ``push``.
+        C compresses each shard separately, as in ``push``.
         """
 
     def mean(self, vector: Tensor, *, add: Tensor | None = None) -> Tensor:

@@ -15,10 +15,14 @@ class _Pending:
 
 
 class FiniteCheck:
-    """Collects flags during a step, each with an error message. A flag is True if the checked values are finite.
+    """Checks during training steps that values are finite.
 
-    ``end_step`` reads the flags of the step that ends. If ``is_async``, ``end_step`` reads the flags of the step before
-    instead, so that the host need not wait for the GPU.
+    Each check is a flag, which is True if the values are finite, and an error message. ``end_step`` returns the message
+    of the first false flag, or None if all flags are true.
+
+    Args:
+        is_async: True if ``end_step`` considers the flags of the step before the one that ends, so that the host need
+            not wait for the GPU. Otherwise, ``end_step`` considers the flags of the step that ends.
     """
 
     def __init__(self, *, is_async: bool) -> None:
@@ -38,9 +42,10 @@ class FiniteCheck:
         self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
     def end_step(self) -> str | None:
-        """End a step, and return the message of the first false flag, or None if all flags are true.
+        """End the current step, and return an error message if a checked value is not finite, else None.
 
-        The flags are those of this step or, if ``is_async``, those of the previous step.
+        The message is that of the first flag that is False. The flags read are those submitted in the current step. If
+        the object was created with ``is_async``, they are those submitted in the step before.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
@@ -64,7 +69,10 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that waits for the work issued before this call on the current stream of the flag's device."""
+    """Return a function that blocks the host until the GPU of ``flag`` has done the work issued so far.
+
+    The work is that on the current stream. If ``flag`` is on the CPU, the function returns immediately.
+    """
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

@@ -29,9 +29,9 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to rank r + 1, then to r + 2, and so on.
 
-    At any time, a rank has only as many messages in flight in each direction as keep ``path`` busy. The updates that a
-    root server sends are not limited. ``path`` is the slowest path between two ranks; None if it is unknown, which
-    counts as a path without delay.
+    ``path`` is the slowest path between two ranks, or None if it is unknown. An unknown path counts as one without
+    delay. In each direction, a rank has only as many messages in flight as keep the path busy. The updates that a root
+    server sends are not limited.
     """
 
     # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,
@@ -156,16 +156,17 @@ class GlooTransport(Transport):
 class _Receives:
     """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
 
-    A receive starts if fewer receives are in flight than ``max_in_flight`` allows, and if the buffers in use take less
-    than ``limit_bytes`` together.
+    The next receive starts if fewer receives are in flight than ``max_in_flight`` allows, and if the buffers in use
+    take less than ``limit_bytes`` together. A buffer is in use from the start of the receive until ``release``.
 
     Args:
         incoming: For each message, (the sender's rank, a function that makes the buffer), in the order of receives.
-        limit_bytes: The bound for the bytes of all buffers in use, which the last of the buffers may exceed.
+        limit_bytes: The limit for the buffers in use. A receive that starts just below the limit may exceed the limit
+            by up to one buffer.
         receive: ``receive(buffer, rank)`` starts to receive a message from ``rank``, and returns the transfer.
         wait: ``wait(transfer)`` waits for the transfer's message, and returns the message.
-        max_in_flight: ``max_in_flight(message)`` returns how many receives may be in flight, if all their messages are
-            as large as ``message``. ``message`` is the one whose receive started last.
+        max_in_flight: ``max_in_flight(message)`` returns how many receives of messages as large as ``message`` may be
+            in flight. The argument is the message of the receive that started last.
     """
 
     def __init__(
@@ -182,9 +183,9 @@ class _Receives:
         self._start()
 
     def next(self) -> Message:
-        """Wait for the message of the oldest receive, and return the message.
+        """Wait for the message of the oldest receive in flight, and return the message.
 
-        Before returning, start the receives that the bounds of this class now allow.
+        Before the call returns, further receives start if the limits on number and memory permit.
         """
         message = self._wait(self._started[0])
         self._started.popleft()

@@ -43,20 +43,20 @@ class Path:
 
         Args:
             num_bytes: The bytes of a message.
-            one_by_one: True if one message at a time suffices on a path without delay. It suffices for uncompressed
-                messages, and if a barrier has aligned the ranks. If False, the result is at least 2.
+            one_by_one: True if the messages are uncompressed, or if a barrier has aligned the ranks. Then one message
+                at a time suffices on a path without delay. If False, the result is at least 2.
         """
         return max(1 if one_by_one else _COMPRESSED_IN_FLIGHT, self.messages_in_flight(num_bytes))
 
     def barrier_trips(self, num_bytes: int, world_size: int, *, is_dense: bool) -> int:
-        """Return how many one-way trips, one after the other, the barrier before an exchange takes; 0 for no barrier.
+        """Return the number of successive one-way trips of the barrier before an exchange; 0 if there is no barrier.
 
-        A barrier of n ranks takes ⌈log₂ n⌉ trips. There is a barrier if n > 2, and if its trips take at most 5 % of the
-        time of the transfer. A trip takes the path's delay and, if messages are compressed, the processor's time for a
-        message.
+        A barrier among n > 2 ranks takes ⌈log₂ n⌉ trips. A trip takes ``delay_seconds``, plus ``message_seconds`` if
+        messages are compressed. There is no barrier if n ≤ 2, or if the trips would take more than 5 % of the time in
+        which ``num_bytes`` pass the path.
 
         Args:
-            num_bytes: The sum of the bytes of one message per shard.
+            num_bytes: The message bytes of all shards together, where each shard has one message.
             world_size: The number n of ranks.
             is_dense: Whether the messages are uncompressed.
         """

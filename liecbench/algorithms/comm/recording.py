@@ -45,9 +45,9 @@ class RecordingExchange(Exchange):
         self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record the pushes, pulls and gathers from now on with the block number ``block``; ``step`` is ignored.
+        """Record all later pushes, pulls and gathers with the block number ``block``. ``step`` is ignored.
 
-        If ``begin_after_step`` was called before, the block number is None.
+        After a call of ``begin_after_step``, the block number stays None.
         """
         self._block = None if self._is_after_step else block
 

@@ -103,8 +103,8 @@ class Schedule:
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.
         all_reduces: The collectives of torch, in the order in which they start.
-        overlapped_steps: The number of following steps that compute while messages sent after the optimizer's step are
-            in flight; 0 if the next step waits for them.
+        overlapped_steps: The number of later steps that are computed before a rank waits for the messages that this
+            step sends after the optimizer's step; 0 if the next step waits for these messages.
     """
 
     world_size: int
@@ -201,7 +201,7 @@ class Schedule:
         return counts
 
     def num_ring_messages(self) -> int:
-        """Return the number of messages that all ranks together send for the all-reduces if these run in rings."""
+        """Return the number of messages of the step's all-reduces, summed over ranks, if every all-reduce is a ring."""
         return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)
 
 

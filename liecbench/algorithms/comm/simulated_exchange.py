@@ -17,8 +17,10 @@ class SimulatedExchange(Exchange):
 
     A vector has the shape ``[world_size · numel]``: worker 0's vector, then worker 1's, and so on. The servers' vector
     has the shape ``[numel]``: their shards, one after the other. Each rank's vectors are compressed with that rank's
-    random numbers. A method gets the same results as on real ranks if all that it does besides compressing is
-    element-wise.
+    random numbers.
+
+    A method gets the same results as on real ranks if ``BlockAlgorithm.is_elementwise`` is True for the method: outside
+    the exchange, it computes each element of a vector independently of the other elements.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -70,11 +72,22 @@ class SimulatedExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Compute q = C(``mean`` + ``error``), where C is ``compressor``, and write q to each worker's part of ``out``.
+        """Compute q = C(``mean`` + ``error``), and write q to every worker's part of ``out``, or add it to ``add_to``.
 
-        If ``add_to`` is given, add ``weight`` · q to each worker's part of ``add_to`` instead. ``error`` becomes
-        ``mean`` + ``error`` − q. The arguments are those of ``Exchange.pull``, but ``mean`` and ``error`` hold the
-        shards of all servers, and have the shape ``[numel]``. Return ``out`` or ``add_to``.
+        Args:
+            compressor: The compressor C, which is applied to each server's shard.
+            mean: The vector that ``push`` returned, of shape ``[numel]``: the shards of all servers.
+            out: Receives q for every worker; of shape ``[world_size · numel]``. Give either ``out`` or ``add_to``.
+            add_to: A vector of shape ``[world_size · numel]``. ``weight`` · q is added to every worker's part.
+            weight: The factor of q, used only with ``add_to``.
+            error: The error memories of all servers, of shape ``[numel]``; it becomes ``mean`` + ``error`` − q. None if
+                the method has none.
+
+        Returns:
+            ``out`` or ``add_to``.
+
+        Raises:
+            NonFiniteMessageError: If q is not finite; ``error`` then keeps its value.
         """
         self._rng.begin_pull()
         is_exact = isinstance(compressor, Identity)
@@ -103,9 +116,10 @@ class SimulatedExchange(Exchange):
         residual: Tensor | None = None,
         combine: Combine | None = None,
     ) -> Tensor:
-        """Compute one result from the compressed vectors of all workers, and copy it to every worker's part of ``out``.
+        """Compute one result of shape ``[numel]`` from the compressed vectors of all workers, and return ``out``.
 
-        The arguments are those of ``Exchange.gather``.
+        The arguments are those of ``Exchange.gather``. ``vector``, ``out`` and ``residual`` have the shape
+        ``[world_size · numel]``. Every worker's part of ``out`` receives the result.
         """
         self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)

@@ -30,13 +30,21 @@ class Clock(ABC):
 
     @abstractmethod
     def now(self) -> Any:
-        """Return a timestamp of the present moment, even if earlier work is still queued."""
+        """Return a timestamp of the moment of this call.
+
+        ``timestamp`` instead marks the end of the work issued so far. On a GPU, this end may be later.
+        """
 
     @abstractmethod
     def record(self, start: Any, end: Any, callback: OnTimed) -> None:
-        """Call ``callback(begin, end)`` once the times of the timestamps ``start`` and ``end`` are known.
+        """Convert two timestamps to seconds of ``time.perf_counter``, and pass the seconds to ``callback``.
 
-        The times are in seconds of ``time.perf_counter``. The call is made at the latest in ``synchronize``.
+        ``callback`` is called now or later, but at the latest in ``synchronize``.
+
+        Args:
+            start: The timestamp of the beginning of some work.
+            end: The timestamp of the work's end.
+            callback: A function of the seconds at ``start`` and the seconds at ``end``, in this order.
         """
 
     @abstractmethod
@@ -79,11 +87,11 @@ class GpuClock(Clock):
         return self._recorded(torch.cuda.current_stream(self._device))
 
     def now(self) -> torch.cuda.Event:
-        """Return an event that is reached at once, because it is recorded on a stream without work."""
+        """Return an event that the GPU reaches immediately, even if earlier work is still queued on other streams."""
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
-        """Call ``callback(begin, end)`` later: in ``synchronize`` or, if many callbacks are due, in another ``record``.
+        """Call ``callback(begin, end)`` in ``synchronize``, or in a later call of ``record`` if many callbacks are due.
 
         ``begin`` and ``end`` are the times of the two events, in seconds of ``time.perf_counter``.
         """
@@ -133,7 +141,14 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of work on the timeline; times are seconds of ``time.perf_counter``, ``track`` is the timeline's row."""
+    """A piece of work, to be drawn on a rank's timeline.
+
+    Attributes:
+        name: The name of the work, such as ``compress``.
+        track: The name of the timeline's row that shows the work, such as ``communication``.
+        start: The time at which the work begins, in seconds of ``time.perf_counter``.
+        end: The time at which the work ends, in the same seconds.
+    """
 
     name: str
     track: str

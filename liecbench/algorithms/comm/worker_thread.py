@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class HostStream:
-    """The stream of work on the CPU. No method waits, because the work of a call is done when the call returns."""
+    """The CPU's counterpart of a CUDA stream.
+
+    Methods that wait on a GPU do nothing here, because an operation on the CPU is complete when its call returns.
+    """
 
     @property
     def devices(self) -> list[int | str | torch.device] | None:
@@ -39,7 +42,10 @@ class HostStream:
         """
 
     def join(self) -> None:
-        """Make work that the caller issues later wait for the work on this stream; on the CPU, do nothing."""
+        """Make the work that the caller issues after this call wait for the work on this stream.
+
+        On the CPU, do nothing.
+        """
 
 
 class GpuStream(HostStream):

@@ -110,7 +110,7 @@ def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
 
 
 def _first_line(reason: str) -> str:
-    """Return the first line of a reason. Any further lines are the end of the ranks' log."""
+    """Return the first line of a ``Problem.reason``. Any further lines are the end of the ranks' log."""
     return reason.partition("\n")[0]
 
 

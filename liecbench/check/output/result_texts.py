@@ -43,7 +43,10 @@ def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
 
 
 def one_line(text: str) -> str:
-    """Return the text as one line without control characters, which in a user's names could move the cursor."""
+    """Return the text as one line. Control characters, which could move the cursor, and whitespace become spaces.
+
+    Adjacent spaces are merged to one.
+    """
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 

@@ -81,11 +81,15 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 
 
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return a confidence interval of the median of B's seconds ÷ A's seconds − 1, as (lower, upper).
+    """Return a confidence interval of B's median slowdown, as (lower, upper); (None, None) if there are too few pairs.
 
-    Return (None, None) if there are too few pairs. The probability that the lower end is too high is at most
-    1/``threshold``. So is the probability that the upper end is too low. The interval also contains the median of each
-    launch's pairs.
+    The slowdown in a pair is B's seconds ÷ A's seconds − 1. The interval is widened until it contains, for each launch,
+    the median slowdown of the launch's pairs.
+
+    Args:
+        pairs: The pairs of all launches.
+        threshold: Sets the confidence. The true median lies below the interval with a probability of at most
+            1/``threshold``, and above it with a probability of at most 1/``threshold``.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:

@@ -39,10 +39,13 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return the least number of log-ratios beyond the tested limit with which the E-value reaches ``threshold``.
+    """Return how many pairs must have a log-ratio beyond the tested limit for the E-value to reach ``threshold``.
 
-    ``num_pairs`` is the number of all log-ratios. Return None if the E-value stays below ``threshold`` even if all
-    log-ratios are beyond the limit.
+    Return None if even ``num_pairs`` log-ratios beyond the limit do not suffice.
+
+    Args:
+        num_pairs: The total number of pairs.
+        threshold: The E-value to reach, such as 20.
     """
     return next((k for k in range(num_pairs + 1) if e_value(num_pairs, k) >= threshold), None)
 

@@ -83,9 +83,9 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
-    """Return the directory of the project: ``prefix`` in ``tree``, or the nearest directory above it within ``tree``.
+    """Return the first directory with a pyproject.toml or setup.py on the way from ``tree / prefix`` up to ``tree``.
 
-    A project's directory has a pyproject.toml or setup.py. ``label`` names the revision in an error message.
+    Raise LiecbenchError if there is none. ``label`` names the revision in the error message.
     """
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):

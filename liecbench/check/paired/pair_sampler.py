@@ -184,9 +184,15 @@ def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return, for each metric, the mean seconds per step of side A and of side B.
+    """Return a dict from each metric's name to the mean seconds per step, as (side A, side B).
 
-    There is one metric for all steps, and one for each rare step kind.
+    The metric ``step_seconds`` is the mean over all steps. Each rare step kind has a metric of its own, such as
+    ``averaging_step_seconds``.
+
+    Args:
+        a: The burst (series of steps) on side A.
+        b: The burst on side B.
+        rare_kinds: The rare step kinds. Both bursts must have steps of each of them.
     """
     mean_a, mean_b = (side.seconds / sum(side.kind_steps.values()) for side in (a, b))
     seconds = {STEP: (mean_a, mean_b)}

@@ -78,8 +78,9 @@ class PairedCheck:
         return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Compare two git revisions, ``a`` and ``b``, of the working directory's project.
+        """Compare two git revisions of the project that contains the working directory.
 
+        Both revisions run the cells of ``scenario``. ``a`` and ``b`` are commits, branches or tags, such as ``main``.
         Each revision is installed in a virtual environment of its own.
         """
         (chosen,) = self._choose(scenario)

@@ -165,6 +165,9 @@ def _check_imports(revision: Revision, packages: Path) -> None:
 
 
 def _last_lines(printed: str) -> str:
-    """Return the last lines of what a failed build printed, without the lines that pip printed after them."""
+    """Return the last ``_QUOTED_LINES`` lines of a failed build's output, without empty lines.
+
+    ``printed`` is what pip printed: the build's output, then ``[end of output]`` and lines of pip itself.
+    """
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])

@@ -55,5 +55,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """Number of launches over which ``most_pairs`` pairs are spread if no verdict comes earlier."""
+        """The number of launches that would measure ``most_pairs`` pairs if all launches measured equally many.
+
+        Launches after the first ``fewest_relaunches`` − 1 measure ``most_pairs`` ÷ this number of pairs each, rounded
+        up, but at least ``FEWEST_PAIRS_PER_RELAUNCH``.
+        """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -31,10 +31,14 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 
 
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
-    """Return ``outcome`` with verdicts on the gate itself in place of the gate's verdicts on the self-test's cases.
+    """Return the outcome of the self-test, in which PASS means that the gate judged a case correctly.
 
-    The gate should fail the case with the injected slowdown. If pairs of this case were measured, FAIL becomes PASS,
-    and PASS becomes FAIL. All other verdicts stay. ``notes`` follow the notes of ``outcome``.
+    The gate should fail the case with the injected slowdown. Therefore FAIL becomes PASS for this case, and PASS
+    becomes FAIL, unless no pair of the case was measured. All other verdicts stay.
+
+    Args:
+        outcome: The gate's outcome on the cases of ``self_test_cases``.
+        notes: Notes to append to the notes of ``outcome``.
     """
     return replace(
         outcome,

@@ -69,7 +69,8 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
 def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
     """Return True if the pairs come from enough launches for a verdict, and each launch has enough pairs.
 
-    Enough are ``rule.fewest_relaunches`` launches of both sides, and ``FEWEST_PAIRS_PER_RELAUNCH`` pairs in each.
+    A verdict needs at least ``rule.fewest_relaunches`` launches, each with at least ``FEWEST_PAIRS_PER_RELAUNCH``
+    pairs.
     """
     found = by_relaunch(pairs)
     return len(found) >= rule.fewest_relaunches and min(map(len, found)) >= FEWEST_PAIRS_PER_RELAUNCH
@@ -107,16 +108,16 @@ def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None =
 def is_complete(
     tests: Sequence[Sequence[Pair]], rule: StoppingRule, num_tests: int, running: int | None = None
 ) -> bool:
-    """Return True if a cell needs no more pairs.
+    """Return True if a cell needs no more pairs: all its tests are settled, or ``rule.most_pairs`` pairs are measured.
 
-    A cell needs no more pairs if ``rule.most_pairs`` pairs are measured, or if all its tests are settled. A test is
-    settled once it has a verdict, or once further pairs cannot bring a verdict.
+    A test is settled if it has a verdict, or if further pairs can bring neither PASS nor FAIL.
 
     Args:
-        tests: The pairs of each test of the cell, in the order in which they were measured. A test is one metric.
+        tests: For each test (metric) of the cell, the pairs in the order in which they were measured.
         rule: The rule.
-        num_tests: The number of tests of the whole check.
-        running: The number, from 0, of the launch that still measures pairs; None between launches.
+        num_tests: The number of tests of the whole check, over all cells.
+        running: The number, from 0, of the launch that is measuring pairs, whose median slowdown can still change. None
+            between launches.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs
@@ -149,10 +150,11 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    A verdict needs ``rule.fewest_relaunches`` launches. The number of pairs is at least ``FEWEST_PAIRS_PER_RELAUNCH``:
+    Let n be ``rule.fewest_relaunches``, the number of launches that a verdict needs. Let m be the fewest pairs, in all
+    launches together, with which both FAIL and PASS are possible. The result is at least
+    ``FEWEST_PAIRS_PER_RELAUNCH``, and otherwise:
 
-    - In each launch before the last that a verdict needs: the fewest pairs with which both FAIL and PASS are possible,
-      but at most ``rule.most_pairs``, divided by ``rule.fewest_relaunches``.
+    - In the first n − 1 launches: the lower of m / n and ``rule.most_pairs`` / n.
     - In each later launch: ``rule.most_pairs`` / ``rule.usual_relaunches``.
 
     Args:
@@ -173,7 +175,10 @@ def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if, in every launch, side B's median slowdown against side A is below ``rule.bound``."""
+    """Return True if the median slowdown of side B is below ``rule.bound`` in every launch.
+
+    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1.
+    """
     return all(statistics.median(values) < math.log1p(rule.bound) for values in by_relaunch(pairs))
 
 

@@ -163,9 +163,10 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def conditions(self) -> Mapping[str, Any]:
-        """The cell's conditions by name, such as ``torch`` and ``link``, which decide what metrics can be compared.
+        """The cell's conditions by name, such as ``torch`` and ``link``.
 
-        Conditions are facts of the environment, and the settings that do not change the bytes that the method sends.
+        A check compares a metric of two cells only if the conditions on which the metric depends are equal. A condition
+        is either a fact of the cell's environment, or a setting that does not change the bytes that the method sends.
         """
         return conditions(self.keys, self.environment)
 
@@ -218,7 +219,9 @@ class BaselineCell(Model):
 
     @classmethod
     def of(cls, cell: CellResult) -> Self:
-        """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far.
+        """Return the part of ``cell`` that a baseline stores.
+
+        If the cell is unfinished, the result has the epochs recorded so far.
 
         Raises:
             LiecbenchError: If the cell's records are invalid.

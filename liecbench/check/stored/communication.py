@@ -133,7 +133,7 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return True if an epoch has its communication time, or if the epoch timed no steps or sent no bytes."""
+    """Return False if an epoch timed steps and sent bytes, but its communication time is None or 0; else True."""
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 
@@ -151,9 +151,9 @@ def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
 
 
 def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:
-    """Return the mean wire time per step of the baseline's cell, in seconds.
+    """Return the mean wire time per step, in seconds, of the baseline's cell in ``match``.
 
-    ``wire_seconds`` has the wire time of each epoch of this cell.
+    ``wire_seconds`` lists the wire time of each epoch of the baseline's cell, in seconds.
     """
     return sum(wire_seconds) / sum([epoch.steps for epoch in match.baseline.epochs])
 

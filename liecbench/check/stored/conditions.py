@@ -75,7 +75,7 @@ class SpecKeys:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
-        """Return the keys of a cell, computed from its spec.
+        """Return the parts of ``spec``, a cell's spec, by which cells are matched.
 
         Cells that differ only in the seed share one ``SpecKeys``.
         """
@@ -98,8 +98,9 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
     """Return a cell's conditions by name, such as ``threads`` and ``torch``.
 
-    The conditions are ``keys.settings``, which do not change the bytes that the method sends, and the facts of
-    ``environment``.
+    Args:
+        keys: The keys of the cell. All of ``keys.settings`` are conditions, such as ``threads``.
+        environment: The cell's environment. Its facts are conditions too, such as ``torch``.
     """
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(

@@ -32,7 +32,12 @@ class _SeedResult:
 
 
 def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
-    """Compare each rank's payload bytes in each epoch; FAIL if any differ."""
+    """Compare each rank's payload bytes in each epoch with the baseline's; FAIL if any differ.
+
+    Args:
+        label: The name of the cells, without the seed.
+        matches: For each seed, the results' cell and the baseline's cell to compare it with.
+    """
 
     names = ("bytes sent", "bytes received")
 
@@ -53,14 +58,15 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
 
     Args:
         label: The name of the cells, without the seed.
-        matches: For each seed, the cell of the results and that of the baseline.
+        matches: For each seed, the results' cell and the baseline's cell to compare it with.
         margin: The allowed growth, as a share of the baseline's wire bytes.
 
     Returns:
-        At most two results. The first is that of the worst seed: FAIL if wire bytes grow by more than ``margin``, else
-        PASS. The first is absent if no seed has known wire bytes in both the results and the baseline. The second is
-        NOT_COMPARED, and is present if a seed lacks wire bytes in the results or in the baseline. Seeds that send
-        nothing in the baseline are left out.
+        A list of at most two results. Seeds that send nothing in the baseline are left out.
+
+        - If the results and the baseline have the wire bytes of at least one seed: FAIL if the wire bytes of any seed
+          grow by more than ``margin``, else PASS.
+        - If the results or the baseline lack the wire bytes of at least one seed: NOT_COMPARED.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]

@@ -47,8 +47,9 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Highest probability that any confidence bound of accuracy or loss in the check is wrong. Also the highest
-            probability that any confidence interval of compression error or residual norm is wrong.
+        alpha: Highest probability that at least one of the check's confidence bounds of accuracy and loss is wrong.
+            Also the highest probability that at least one of the check's confidence intervals of compression error and
+            residual norm is wrong.
         least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
             check.
     """
@@ -73,7 +74,7 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
         margins: The allowed changes.
 
     Returns:
-        An outcome in which one result covers one metric of all cells that differ only in the seed.
+        The outcome of the check. Each of its results is on one metric of a group of cells that differ only in the seed.
     """
     shortened, entries = [], []
     for cell in cells:
@@ -136,16 +137,19 @@ def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
 
 
 def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
-    """Compare the numbers of the first steps, and the compression error and residual norm of whole trainings.
+    """Return the results on the metrics ``first_steps``, ``compression_error`` and ``residual_norm``.
 
-    On a GPU, the numbers vary from run to run. A number that both sides have is then not compared, and a number that
-    only one side has fails.
+    ``first_steps`` covers the losses, the compression error and the residual norm of the first steps. The other two
+    metrics are means over whole trainings. Seeds whose baseline is from another machine or setting are not compared.
+
+    On a GPU, numbers vary from run to run. The verdict is then NOT_COMPARED for a number that both the results and the
+    baseline have. It is FAIL for a number that only the results or only the baseline has.
 
     Args:
         label: The name of the group's cells.
         group: Cells that differ only in the seed.
         margins: The allowed changes.
-        level: Probability that a confidence bound is wrong.
+        level: The probability that the lower bound of a confidence interval is wrong, and equally the upper bound.
     """
     matches = group.comparable("numerics")
     if not matches:

@@ -44,7 +44,7 @@ class CellMatch:
     has_same_conditions: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compare the conditions of the two cells, and store the result in ``has_same_conditions``."""
+        """Set ``has_same_conditions``: True if the two cells have equal ``BaselineCell.conditions``."""
         # Compared only once, because ``differences`` is called for every kind of metric.
         object.__setattr__(self, "has_same_conditions", self.baseline.conditions == self.current.conditions)
 
@@ -78,10 +78,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the candidates for ``differences_from_nearest``: the fields, by name, of cells of the baseline.
+    """Return the baseline's cells among which ``differences_from_nearest`` looks for the nearest one.
 
-    If the baseline has at most 500 cells, all of them are candidates. Otherwise, only one cell of each group of cells
-    that differ only in the seed is a candidate, and at most 200 cells are candidates in all.
+    Each cell is a mapping from field names to values. If the baseline has at most 500 cells, all are returned.
+    Otherwise, one cell per group of cells that differ only in the seed is returned, for at most 200 groups.
     """
     # Comparing thousands of cells with thousands of others would take hours.
     if len(baseline) > _MOST_CANDIDATES:

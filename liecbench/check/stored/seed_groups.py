@@ -12,15 +12,15 @@ from liecbench.results.cells import CellResult
 
 @dataclass(slots=True, kw_only=True)
 class SeedGroup:
-    """Cells of the results that differ only in the seed, and the baseline's cells that they match.
+    """Cells of the results that differ only in the seed, and the baseline's cells that match them.
 
     Attributes:
-        example: One of the cells. If the results have no cell of this group, a cell of the baseline.
-        known: The cells that match a cell of the baseline, except failed ones: completed, diverged and so on.
-        failed: The cells that failed.
-        matches: The completed cells of ``known``, each with the baseline's cell that it matches.
-        unknown: The cells that match no cell of the baseline, except failed ones. The keys are the seeds of the cells.
-            The values are texts that name the differences from the most similar cell of the baseline.
+        example: A cell of the results. If the group has none, a cell of the baseline.
+        failed: The cells of the results that failed. No other attribute but ``example`` contains failed cells.
+        known: The cells of the results that match a cell of the baseline, whether completed, diverged or unfinished.
+        matches: For each completed cell in ``known``, the cell and the baseline's cell that matches.
+        unknown: The cells of the results that match no cell of the baseline. The key is the cell's seed. The value is a
+            text that names the differences from the most similar cell of the baseline.
         missing: The seeds of the baseline's cells that match no cell of the results.
     """
 
@@ -46,10 +46,10 @@ class SeedGroup:
 
 
 def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
-    """Return groups of cells that differ only in the seed, each with the baseline's cells that the cells match.
+    """Group the cells that differ only in the seed, and match them with the cells of the baseline.
 
-    The groups are in the order of the results. If any cell matches, the groups also list the baseline's cells that the
-    results lack. Groups that have no cell of the results come last.
+    The groups are in the order of the results. If at least one cell has a match, the baseline's cells without a match
+    are added to the groups as ``missing``. Groups that have only missing cells come last.
 
     Args:
         cells: The cells of the results.

@@ -96,13 +96,15 @@ def decide(losses: Sequence[float], margin: float, level: float, *, resolution: 
     Args:
         losses: Per seed, the amount by which the results are worse than the baseline; negative if better.
         margin: The allowed mean of ``losses``.
-        level: Probability that a confidence bound is wrong.
-        resolution: The least standard deviation of ``losses`` to assume: the smallest possible difference of two
-            losses.
+        level: The probability that the true mean lies above its upper confidence bound, and equally that it lies below
+            the lower bound.
+        resolution: The smallest possible difference of two losses. The standard deviation of ``losses`` is taken as at
+            least this large.
 
     Returns:
-        FAIL if the lower bound of the mean is above the margin; PASS if the upper bound is at most the margin, or if
-        all losses are zero; else INCONCLUSIVE.
+        The verdict and the confidence bounds of the mean. The verdict is FAIL if the lower bound is above the margin.
+        It is PASS if the upper bound is at most the margin, or if all losses are zero. Otherwise it is
+        INCONCLUSIVE, also for a single nonzero loss, which has no bounds.
     """
     if not any(losses):
         return BoundVerdict(verdict=Verdict.PASS, bounds=Bounds(mean=0.0, low=0.0, high=0.0))
@@ -134,7 +136,11 @@ def _seeds_needed(losses: Sequence[float], margin: float, level: float, resoluti
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of verdicts with confidence bounds: 2 (accuracy and loss), or 0 if there is only one seed."""
+    """Return the number of verdicts with confidence bounds on the seeds of one configuration.
+
+    The number is 2: one verdict on accuracy or test loss, and one on training loss. The number is 0 if there are fewer
+    than two seeds, because one seed gives no bounds. ``matches`` has one entry per seed.
+    """
     return 2 if len(matches) > 1 else 0
 
 

@@ -11,7 +11,7 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs, with ``least_communicate_seconds`` computed from medians over bursts instead of means.
+    """Return a cell's epochs, with ``least_communicate_seconds`` computed from the median burst of each step kind.
 
     ``least_communicate_seconds`` is the communication time of the rank that communicated least. A burst is a series of
     consecutive timed steps. If the cell was not timed in bursts, its epochs are returned unchanged.

@@ -11,20 +11,22 @@ from liecbench.compressors.kernels import cpu
 
 @dataclass(frozen=True, slots=True)
 class PositionCode:
-    """An encoding of k positions p_0 < p_1 < … < n. The encoded size depends only on n and k.
+    """A code for k positions p_0 < p_1 < … in a vector of length n. All sets of k positions take equally many bytes.
 
-    The encoded positions have two parts. The first part holds the lowest ``width`` bits of every position, and is
-    padded to whole bytes. The second part is a bitmap. In it, the bit with the index (p_j div 2^width) + ``spacing`` ·
-    j is 1 for each j, and all other bits are 0.
+    The encoded positions have two parts:
 
-    With ``spacing`` 1 this is Elias–Fano code (Elias 1974; Fano 1971), which takes at most 2 + log₂(n/k) bits per
-    position. With ``spacing`` 0 and ``width`` 0 it is a plain bitmap of the positions.
+    1. The lowest ``width`` bits of every position, padded to whole bytes.
+    2. A bitmap in which one bit per position is 1. For position p_j, the bit has the index
+       ⌊p_j ÷ 2^``width``⌋ + ``spacing`` · j.
+
+    If ``spacing`` is 1, this is Elias–Fano code (Elias 1974; Fano 1971), which takes at most 2 + log₂(n/k) bits per
+    position if ``width`` is chosen best. If ``spacing`` and ``width`` are 0, it is a plain bitmap of the positions.
 
     Attributes:
         numel: The length n of the vector.
         num_positions: The number k of positions.
-        width: The number of lowest bits of each position that are stored before the bitmap.
-        spacing: The factor of j in the index of the bit of p_j: 1 or 0.
+        width: The number of bits per position in the first part.
+        spacing: 1 for Elias–Fano code, 0 for a plain bitmap.
     """
 
     numel: int

@@ -28,7 +28,7 @@ def pack(signs: Tensor, packed: Tensor) -> None:
 
 
 def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
-    """Unpack signs, and write ``scale`` · sign to ``out`` or add it to ``out`` if ``accumulate``, on the CPU.
+    """Unpack signs into ``out``, each multiplied by ``scale``, on the CPU.
 
     Args:
         packed: Packed signs, uint8 of shape ``[packed_bytes(numel)]``.

@@ -21,10 +21,15 @@ OfEpoch = Callable[[Epoch], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """A horizontal axis: the accumulated cost of training in seconds, bytes, tokens, joules or epochs.
+    """The horizontal axis of a figure: the accumulated cost of training in epochs, seconds, bytes or tokens.
 
-    ``of_epoch`` returns the cost of one epoch. The axis shows the total cost of this and all earlier epochs.
-    ``caption`` is the caption of a figure of accuracy, and ``loss_caption`` that of a figure of a loss or perplexity.
+    Attributes:
+        key: The last part of the figure's key, such as ``seconds`` in ``accuracy-seconds``.
+        title: The last word of the figure's title, such as ``time``.
+        axis: The title of the axis, such as ``seconds of training``.
+        of_epoch: Returns the cost of one epoch. The axis shows the sum of the costs from the first epoch on.
+        caption: The caption of a figure of accuracy.
+        loss_caption: The caption of a figure of a loss or of perplexity.
     """
 
     key: str
@@ -144,16 +149,26 @@ def _energy(epoch: Epoch) -> float:
 
 
 def _drawn_epochs(num_epochs: int) -> Iterator[int]:
-    """Yield the numbers, from 0, of the epochs that curves show: all, or about 300 evenly spaced ones and the last."""
+    """Yield the numbers, from 0, of the epochs that curves show.
+
+    If there are fewer than 600 epochs, curves show all of them. Otherwise, curves show 300 to 450 evenly spaced epochs,
+    including the last.
+    """
     step = max(1, num_epochs // _MOST_POINTS)
     yield from range((num_epochs - 1) % step, num_epochs, step)
 
 
 def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
-    """Return the curve of ``value`` against the total ``cost`` so far, each as a mean over cells of ``row``.
+    """Return the curve of a row: ``value`` (y) over the accumulated ``cost`` (x).
 
-    The means are over the completed cells. If no cell completed, the means are over all cells that have epochs. The
-    curve ends at the last epoch that every averaged cell has finished.
+    Both are means over the row's completed cells or, if no cell completed, over all cells that have epochs. The curve
+    ends at the last epoch that every averaged cell has finished.
+
+    Args:
+        row: The row.
+        labels: The names of the row's method and setting.
+        value: Returns the value of an epoch, such as the test accuracy.
+        cost: Returns the cost of a single epoch, such as joules.
     """
     name, setting = labels.curve(row)
     begun = [cell for cell in row.cells if cell.epochs]

@@ -24,8 +24,8 @@ _SI_PREFIXES: Final = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G"
 def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
     """Return ``{"data": […], "layout": {…}, "settings": […]}``, with Plotly's traces in ``"data"``.
 
-    ``"settings"`` has one item per trace: the name of the setting under which the page shows the trace, such as the
-    link, or None to show it under every setting.
+    ``"settings"`` has one item per trace: the name of the trace's setting, such as ``workers 4 · 20mbit``. The page
+    shows the trace only under this setting. If the item is None, the page shows the trace under every setting.
     """
     figure = _with_short_categories(figure)
     traces: list[dict[str, Any]] = []
@@ -222,10 +222,10 @@ def _axis(title: str, values: Sequence[float | str], *, log: bool) -> dict[str, 
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Return the ticks of a logarithmic axis on which ``values`` are shown.
+    """Return the ticks of a logarithmic axis that shows ``values``, which are positive.
 
-    The ticks of a long axis are powers of ten, and those of a medium one also 2 and 5 times these powers. The ticks of
-    a short axis are equally spaced.
+    The ticks are equally spaced if the largest value is less than 2.5 times the smallest. On an axis of at most three
+    decades, the ticks are 1, 2 and 5 times the powers of ten. On a longer axis, only powers of ten are ticks.
     """
     if not values:
         return []
@@ -240,7 +240,7 @@ def _log_ticks(values: Sequence[float]) -> list[float]:
 
 
 def _si_text(value: float) -> str:
-    """Return a tick with its SI prefix, such as ``20M`` or ``50m``."""
+    """Return the label of the tick at ``value``: the number with an SI prefix, such as ``20M`` or ``50m``."""
     power = math.floor(math.log10(value) / 3 + 1e-9)
     prefix = _SI_PREFIXES.get(power)
     return f"{value:g}" if prefix is None else f"{value / 1000.0**power:g}{prefix}"

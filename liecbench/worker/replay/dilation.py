@@ -104,8 +104,8 @@ def _added_seconds(schedule: Schedule) -> float:
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
     """Return the least dilation, not below ``at_least``, at which the processors keep up with the replay of a step.
 
-    They keep up if the step is estimated to take at most dilation × ``cpu_seconds`` of CPU, summed over all processors.
-    If no dilation below ``MOST_DILATION`` suffices, the result is ``MOST_DILATION`` or larger.
+    The processors keep up if the step is estimated to take at most dilation × ``cpu_seconds`` of CPU, summed over all
+    processors. If no dilation below ``MOST_DILATION`` suffices, return some integer of at least ``MOST_DILATION``.
 
     Args:
         schedule: The messages of the step in the emulated training.

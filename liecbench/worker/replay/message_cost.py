@@ -32,9 +32,12 @@ class MessageCost:
 
 
 def measure_message_cost(group: dist.ProcessGroup) -> MessageCost:
-    """Return the seconds per message, measured between ranks 0 and 1. Collective over ``group``, which has all ranks.
+    """Measure the seconds that a tiny message takes between ranks 0 and 1, and return them on every rank.
 
-    The links must not be limited. The other ranks wait. Every rank gets the same seconds.
+    Call this function on all ranks at once, while the links are unlimited. The ranks above 1 only wait.
+
+    Args:
+        group: A process group of all ranks.
     """
     pair = dist.new_group([0, 1])
     found = [0.0, 0.0]

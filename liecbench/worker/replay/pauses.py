@@ -23,8 +23,8 @@ class Pauses:
         dilation: The factor by which the replay is slower than the emulated device.
 
     Attributes:
-        late_seconds: Real seconds by which pauses so far ended late because they waited for a processor. Only
-            pauses that ended over half a millisecond late count.
+        late_seconds: The sum of the real seconds by which sleeps ended late. Only sleeps that ended over half a
+            millisecond late count, because they waited for a processor.
     """
 
     def __init__(self, dilation: float) -> None:

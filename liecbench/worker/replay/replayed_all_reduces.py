@@ -25,9 +25,9 @@ class ReplayedAllReduces:
         schedule: The schedule of the all-reduces.
         group: The process group.
         watch: Counts and times the all-reduces.
-        pauses: Sleeps on behalf of this rank, for dilated seconds.
-        extra_seconds: The length of the pause after the last all-reduce of a step, in seconds before dilation. The
-            pause makes up for the processor time of messages, which dilation does not lengthen.
+        pauses: This rank's pauses. A pause lasts the given seconds × dilation.
+        extra_seconds: The length of the pause after the last all-reduce of a step, in seconds before dilation. Dilation
+            does not lengthen the time that processors spend on messages. The pause adds the missing time.
         slowdown: The factors of the replay. The sizes in the schedule ÷ ``slowdown.message_divisor`` are the sizes of
             the vectors that are really sent.
     """

@@ -1,4 +1,7 @@
-"""A contestant of a timing session (a method to time) whose ranks replay a profile instead of computing."""
+"""Methods that a timing session times in a replay: ranks replay a profile instead of computing.
+
+A method in a timing session is called a contestant.
+"""
 
 import dataclasses
 import math
@@ -71,12 +74,13 @@ class ReplayedContestant:
 
     @classmethod
     def create(cls, contestant: Contestant, stage: Stage, *, num_steps: int) -> "ReplayedContestant":
-        """Prepare the steps of a contestant.
+        """Return a contestant whose steps are ready to be replayed on this rank.
 
         Args:
             contestant: The method to time.
             stage: The profile, slowdown and link, which all contestants of the session share.
-            num_steps: The number of steps of the whole training; 0 if nothing is trained.
+            num_steps: The number of steps of the whole training, or fewer. A step kind that does not occur in the first
+                ``num_steps`` steps may be missing.
 
         Raises:
             ProfileError: If the profile has no times for a compressor that the method uses.
@@ -177,9 +181,9 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the pause that is to follow work of ``seconds``, because dilation does not slow down this work.
+    """Return the seconds to pass to ``Pauses.pause`` for ``seconds`` of work that dilation does not slow down.
 
-    Work and pause together take ``seconds`` × ``dilation`` of real time. The returned seconds are for
-    ``Pauses.pause``, which multiplies them by ``dilation``.
+    ``Pauses.pause`` multiplies the passed seconds by ``dilation``. Work and pause together then take ``seconds`` ×
+    ``dilation`` of real time.
     """
     return seconds * (dilation - 1) / dilation

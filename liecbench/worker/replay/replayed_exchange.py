@@ -20,20 +20,18 @@ _BYTES_PER_ELEMENT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedExchange:
-    """One rank's part in the calls of a schedule, in the order in which ``GroupExchange`` makes them.
-
-    The rank sleeps where ``GroupExchange`` compresses or decompresses.
+    """A replay of ``GroupExchange`` on one rank: real messages, and pauses instead of compressing and decompressing.
 
     Attributes:
         rank: This rank.
-        schedule: The schedule that the calls belong to.
+        schedule: The pushes, pulls and gathers of a step. ``make`` replays one of them.
         transport: Moves the messages.
-        pauses: This rank's pauses.
+        pauses: Makes this rank sleep, longer by the factor of dilation.
         watch: Counts the exchange's bytes and messages, and times its work.
-        extra_seconds: The length of the pause for each message that is sent or received, in seconds before dilation.
-            The pause makes up for the processor time of messages, which dilation does not lengthen.
-        slowdown: The factors of the replay. The sizes in the schedule ÷ ``slowdown.message_divisor`` are the sizes of
-            the messages that are really sent.
+        extra_seconds: The seconds, before dilation, of a pause for each message that is sent or received. The pause
+            makes up for the processor time of messages, which dilation does not lengthen.
+        slowdown: The factors of the replay. A message really has the schedule's number of elements ÷
+            ``slowdown.message_divisor``, rounded up.
     """
 
     rank: int
@@ -49,7 +47,8 @@ class ReplayedExchange:
 
         Args:
             call: The push, pull or gather.
-            times: The times of the call's compressor, which set the lengths of the pauses.
+            times: The seconds in which the call's compressor compresses, decompresses and adds up. The rank pauses for
+                these seconds instead.
         """
         shards = self.schedule.shards(call)
         own = local_shard_of(shards, self.rank)
@@ -73,7 +72,14 @@ class ReplayedExchange:
             self._work("decompress", times.decompress.seconds(call.numel) + added)
 
     def _push(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return this rank's messages in a push, in which every rank sends to the server of each shard."""
+        """Return the messages that this rank sends and receives in a push: each rank sends to the server of each shard.
+
+        Args:
+            call: The push.
+            times: The seconds for which the rank pauses instead of compressing and adding up.
+            shards: The shards of the push.
+            own: The shard that this rank serves; an empty shard if this rank serves none.
+        """
         compressed = {s.owner: self._after(times.compress.seconds(s.numel), call, s) for s in shards if s != own}
         traffic = Traffic(compressed)
         if own in shards:

@@ -47,7 +47,10 @@ class ReplayedStage:
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:
-        """Return one more than the number of the session's contestants: all fit into memory, as they hold no models."""
+        """Return a number of contestants that fit into memory together: one more than the session has.
+
+        All of them fit, because contestants that replay a profile hold no models.
+        """
         return len(self._session.contestants) + 1
 
     def create(self, contestant: Contestant) -> ReplayedContestant:
@@ -59,18 +62,18 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function that takes no arguments, and returns a second function. Nothing is measured.
+        """Return a function ``measure()``, which takes the contestants' compute seconds from the profile.
 
-        The second function maps a contestant to the compute seconds of one of its steps, which come from the profile.
-        ``session_stage.Stage.compute_timer`` says how to use the two functions.
+        ``session_stage.Stage.compute_timer`` describes ``measure`` and the function that ``measure()`` returns. Nothing
+        is measured.
         """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]
 
     def _settle(self) -> Stage:
-        """Choose the slowdown and prepare the links.
+        """Choose the slowdown, prepare this rank's link for it, and return a ``Stage`` for all contestants.
 
-        Return the stage: the profile, the slowdown and the link that all contestants share.
+        The ``Stage`` contains the profile, the slowdown, the link and the heartbeat.
 
         If the scenario sets ``dilation: auto``, increase the slowdown once if the processors are too busy.
         """

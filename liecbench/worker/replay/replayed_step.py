@@ -46,10 +46,14 @@ class ReplayedStep:
     def run(self) -> StepTimes:
         """Replay the step, and return its times. Collective.
 
-        Each block is exchanged as soon as its gradients are ready and the previous exchange is done. After all blocks,
-        the rank sleeps for the optimizer's step. Then it sends the messages that the method sends after a step. Some
-        methods hide these messages behind the computing of later steps. In that case, the rank sleeps for that
-        computing at the same time, and the returned times exclude the seconds of the computing.
+        The step has three parts:
+
+        - For each block, the rank sleeps until the block's gradients are ready, and exchanges the block. All blocks are
+          exchanged before the next part.
+        - The rank sleeps for the seconds of the optimizer's step.
+        - The rank exchanges the messages that the method sends after a step. If the method hides these messages behind
+          the computing of later steps, the rank meanwhile sleeps for the seconds of this computing. The returned times
+          exclude these seconds.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0

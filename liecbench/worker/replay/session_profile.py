@@ -44,9 +44,10 @@ class SessionProfile:
 def session_profile(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     """Return the profile that a session replays, equal on all ranks. Collective.
 
-    If the scenario names no profile, rank 0 reads the profile that this machine kept from an earlier run, or measures
-    a new one, and writes it to the results directory. Later sessions of the run read it from there, so that steps on
-    all links compute for the same time.
+    If the scenario names no profile, rank 0 reads the profile that an earlier session wrote to the results directory.
+    If there is none, rank 0 reads the profile that this machine kept from an earlier run. If that is missing, too, rank
+    0 measures a new profile. Rank 0 adds methods that the profile lacks, and writes the profile to the results
+    directory. In this way, steps on all links compute for the same time.
 
     Args:
         session: The session.

@@ -18,7 +18,13 @@ _DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepKind:
-    """A step kind of a method: the messages of all ranks, the kind's share of all steps, and the work of one rank."""
+    """A step kind of a method, such as its averaging steps.
+
+    Attributes:
+        schedule: The messages that the ranks send in a step of this kind.
+        share: The first step of this kind, and the fraction of all steps that are of this kind.
+        work: The seconds that one rank computes in a step of this kind.
+    """
 
     schedule: Schedule
     share: StepShare
@@ -33,7 +39,8 @@ def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, Ste
     Args:
         cell: The cell.
         profile: The profile of the model that the cell trains.
-        num_steps: The number of steps of the training; 0 if nothing is trained.
+        num_steps: The number of steps of the training, or fewer. A step kind that does not occur in these steps may be
+            missing.
     """
     algorithm = make_algorithm(cell)
     algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]

@@ -42,10 +42,10 @@ class WorkSeconds:
             profile: The profile of the model.
             schedule: The schedule of the step, which lists the parameters of each gradient block.
             batches: The number of minibatches whose gradients the step accumulates.
-            local: Seconds of the method's own work in the step on one rank, without compression. They are divided among
-                the blocks in proportion to the number of parameters.
-            update: The optimizer's settings, as ``update_of`` returns them. If the profile has no times for these
-                settings, or if ``update`` is None, the times of the profile's own task are used.
+            local: Seconds per step that the method's own work takes on one rank, without compression. Each block gets a
+                part of these seconds, in proportion to the block's number of elements.
+            update: The settings of the optimizer and of gradient clipping, as ``update_of`` returns them. If ``update``
+                is None, or if the profile has no times for ``update``, the settings of the profiled task are used.
         """
         one_pass = profile.forward.median + profile.backward.median
         last_begins = (batches - 1) * one_pass + profile.forward.median

@@ -21,9 +21,10 @@ _SURPLUS = 8
 
 @njit(nogil=True)
 def _part_maxima(bits, maxima):  # type: ignore[no-untyped-def]
-    """Write the largest magnitude of every part to ``maxima``; element i is in part i % ``maxima.size``.
+    """Split a vector into ``maxima.size`` parts, and write the largest magnitude of each part to ``maxima``.
 
-    Elements beyond the last multiple of ``maxima.size`` are ignored.
+    Element i of ``bits`` is in part i % ``maxima.size``. Elements beyond the last multiple of ``maxima.size`` are
+    ignored.
     """
     num_parts = maxima.size
     for j in range(num_parts):
@@ -95,10 +96,12 @@ def _collect(bits, bound, flags, found, places, magnitudes):  # type: ignore[no-
 
 @compiled("void(i4[::1], i8, i8, i8[::1])")
 def largest_of_chunks(bits, chunk, kept, positions):  # type: ignore[no-untyped-def]
-    """Write the positions of the ``kept`` largest magnitudes of every ``chunk`` elements, ascending, to ``positions``.
+    """Find the largest magnitudes in each chunk of a vector, and write their positions to ``positions``, ascending.
 
-    Of equal magnitudes, those at lower positions are preferred. The last chunk may be shorter. If a chunk has at
-    most ``kept`` elements, all positions of the chunk are written.
+    ``bits`` is the vector as float32 bits, ``chunk`` the number of elements per chunk, and ``kept`` the number of
+    positions per chunk. Positions count from the start of the vector. Of equal magnitudes, those at lower positions are
+    preferred. The last chunk may be shorter. If a chunk has at most ``kept`` elements, all positions of the chunk are
+    written.
     """
     num_words = (chunk + _WORD - 1) // _WORD
     flags, found = np.empty(num_words * _WORD, np.uint8), np.empty(num_words, np.int64)

@@ -14,7 +14,10 @@ ROUNDER = np.float32(1.5 * 2**23)
 
 @njit(inline="always")
 def scale_of_group(values, largest_level):  # type: ignore[no-untyped-def]
-    """Return max|v| / ``largest_level``; if this is not 0, but below ``SMALLEST_SCALE``, return ``SMALLEST_SCALE``."""
+    """Return the scale of a group of values: the largest magnitude in ``values``, divided by ``largest_level``.
+
+    A scale between 0 and ``SMALLEST_SCALE`` is raised to ``SMALLEST_SCALE``.
+    """
     largest = np.int32(largest_bits(values.view(np.int32))).view(np.float32)
     exact = np.float64(largest) / largest_level
     return np.float32(SMALLEST_SCALE if 0 < exact < SMALLEST_SCALE else exact)

@@ -79,19 +79,19 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return one half of the bits of the ``rank``-th largest magnitude: the upper 15 or the lower 16.
+    """Return the upper 15 bits or the lower 16 bits of the ``rank``-th largest magnitude, as an integer.
 
-    Call the function twice: first for the upper half with ``upper`` = -1, then for the lower half with the results of
-    the first call.
+    Call the function twice. The first call gets -1 as ``upper``, and returns the upper bits. The second call gets the
+    two results of the first call as ``upper`` and ``rank``, and returns the lower bits.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: -1 to search all elements for the upper half. Otherwise the known upper half: only elements with this
-            upper half are searched, for the lower half.
-        rank: The rank of the magnitude among the searched elements, 1 for the largest magnitude.
+        upper: -1 in the first call, which searches all elements. In the second call, the upper bits: only elements with
+            these upper bits are searched.
+        rank: The rank of the magnitude among the searched elements, from 1 for the largest magnitude.
 
     Returns:
-        (half, rank of the magnitude among the searched elements with this half).
+        (the bits, the rank of the magnitude among those searched elements that have these bits).
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -140,10 +140,15 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Count the magnitudes by the value b of one half of their bits: add each count to ``counts[b]``.
+    """Add a histogram of the upper 15 bits, or of the lower 16 bits, of the vector's magnitudes to ``counts``.
 
-    If ``upper`` is negative, count all magnitudes by their upper half (15 bits). Otherwise count by the lower half (16
-    bits), and only the magnitudes whose upper half is ``upper``. ``bits`` is the vector, float32 viewed as int32.
+    ``counts[b]`` grows by the number of magnitudes whose upper or lower bits are the integer b.
+
+    Args:
+        bits: The vector, float32 viewed as int32.
+        upper: If negative, the upper bits of all magnitudes are counted. Otherwise, the lower bits are counted, but
+            only of magnitudes whose upper bits are the integer ``upper``.
+        counts: The histogram.
     """
     if upper < 0:
         for i in range(bits.size):

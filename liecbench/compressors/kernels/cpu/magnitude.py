@@ -75,10 +75,10 @@ def mean_magnitude(values):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def root_mean_square(values):  # type: ignore[no-untyped-def]
-    """Return √(mean v²) over ``values``, which is finite if all values are finite.
+    """Return √(mean v²) over ``values``. This root is finite if all values are finite.
 
-    Each chunk of ``CHUNK`` squares is summed in float32, or in float64 if they leave float32's range. The sums of the
-    chunks are added in float64.
+    The squares of each chunk of ``CHUNK`` values are summed in float32. A sum that is not finite or is at most
+    ``SMALLEST_SQUARES`` is computed again in float64. The sums of the chunks are added in float64.
     """
     return np.float32(math.sqrt(_mean(values, _square, SMALLEST_SQUARES)))
 

@@ -138,7 +138,11 @@ def _unpack(packed, largest_level, width, words, levels):  # type: ignore[no-unt
 
 @compiled("void(f4[::1], u1[::1], i8, i8, f4, f4[::1], b1)")
 def decode(norms, packed, largest_level, width, weight, out, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``weight`` · norm · level / ``largest_level`` of each entry to ``out``, or add it if ``accumulate``."""
+    """Write ``weight`` times the decoded vector to ``out``, or add this product to ``out`` if ``accumulate``.
+
+    An entry is decoded as norm · level / ``largest_level``. ``norms`` has the norm of each bucket, and ``packed`` the
+    packed levels of all buckets, with ``width`` bits per level.
+    """
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)
     for bucket in range(norms.size):

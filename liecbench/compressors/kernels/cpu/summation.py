@@ -1,7 +1,7 @@
 """Sums in one fixed order, so that CPU and GPU compute the same bits; called by kernels.
 
-To sum 2^k terms, the upper half is added to the lower half, and so on until one term is left. Every halving adds two
-whole arrays, which vectorises. On the CPU one loop does three halvings.
+To sum 2^k terms, the upper half of the terms is added to the lower half, element by element. This halving is repeated
+until one term is left.
 """
 
 from numba import njit

@@ -53,19 +53,20 @@ def launch_sum(
     weight: float,
     **constants: Any,
 ) -> None:
-    """Set ``out`` to ``weight`` · Σ C(v_i), the sum of the vectors that ``payloads`` encode, by launches of a kernel.
+    """Set ``out`` to ``weight`` times the sum of the vectors that ``payloads`` encode.
 
-    If ``accumulate``, add the sum to ``out`` instead. Each launch adds at most 8 payloads, in their order.
+    If ``accumulate``, add the product to ``out`` instead. The kernel is launched once per 8 payloads, in their order.
 
     Args:
-        kernel: A Triton kernel whose parameters are ``out``, the length of ``out``, a tuple of payloads, ``weight``,
-            ``constants``, ``count`` (the number of these payloads), ``accumulate`` and ``block_size``.
+        kernel: A Triton kernel. Its first parameters are ``out``, the length of ``out``, a tuple of at most 8 payloads
+            and ``weight``. Its ``tl.constexpr`` parameters include ``count`` (the number of payloads in the tuple),
+            ``accumulate`` and ``block_size``.
         block_size: The number of elements of a block, which one program of the kernel handles.
         payloads: The payloads.
         out: Receives the sum.
         accumulate: Whether to add to ``out``.
         weight: The factor of the sum.
-        constants: The kernel's other ``tl.constexpr`` parameters, and Triton's launch options.
+        constants: Values for the kernel's other ``tl.constexpr`` parameters, and Triton's launch options.
     """
     for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
         part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])

@@ -44,7 +44,11 @@ class ChunkedTopKOnGpu(Operations):
         self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the numbers in the message are finite: the codebook or, without one, all kept values."""
+        """Return whether all floats in the message are finite, as a boolean tensor of shape [].
+
+        The floats are the codebook if the compressor's ``bits`` is 2, and the kept values if ``bits`` is 32.
+        ``numel`` is the number of elements of the compressed vector.
+        """
         values, _, _ = self.compressor.layout(numel).split(payload)
         return all_values_finite(values)
 

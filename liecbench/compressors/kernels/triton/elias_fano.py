@@ -53,10 +53,11 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
 def _encode(  # type: ignore[no-untyped-def]
     positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
 ):
-    """Write the lowest ``width`` bits of each position p_j to ``words``, and set one bit of a bitmap in ``words`` to 1.
+    """Write the positions p_0 < p_1 < … to ``words``, in the code that ``PositionCode`` describes.
 
-    The lowest bits of p_j start at bit ``width`` · j of ``words``, and the bitmap starts at bit ``first_bit``. The bit
-    that is set for p_j has the index (p_j >> ``width``) + ``spacing`` · j in the bitmap.
+    ``words`` must be all 0 before. The lowest ``width`` bits of p_j start at bit ``width`` · j of ``words``. A bitmap
+    starts at bit ``first_bit`` of ``words``. In the bitmap, bit (p_j >> ``width``) + ``spacing`` · j becomes 1 for
+    each j.
     """
     number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
     inside = number < count
@@ -98,11 +99,12 @@ def _add_at(  # type: ignore[no-untyped-def]
     spacing: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Decode positions, and add ``weight`` times each entry to the element of ``out`` at the entry's position.
+    """Decode the positions p_0, p_1, …, and add ``weight`` · ``entries[j]`` to ``out[p_j]`` for each j.
 
-    ``PositionCode`` describes the code. ``low`` begins with the lowest ``width`` bits of every position. ``bitmap`` has
-    a 1 bit for each position. The j-th 1 bit, counted from 0, belongs to ``entries[j]``. Each program decodes a block
-    of ``block_size`` bytes of the bitmap. ``ones_up_to[b]`` is the number of 1 bits in blocks 0 to b.
+    ``PositionCode`` describes the encoding, ``width`` and ``spacing``. The first ``low_bytes`` bytes of ``low`` hold
+    the lowest ``width`` bits of every position. ``bitmap`` has ``nbytes`` bytes. The j-th 1 bit of ``bitmap``, counted
+    from 0, belongs to p_j. Each program decodes a block of ``block_size`` bytes of ``bitmap``. ``ones_up_to[b]`` is the
+    number of 1 bits in blocks 0 to b.
     """
     block = tl.program_id(0).to(tl.int64)
     bit = block * (8 * block_size) + tl.arange(0, 8 * block_size)

@@ -21,17 +21,20 @@ def block_size_for(group: int) -> int:
 
 @triton.jit  # type: ignore[untyped-decorator]
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` for the block of elements that this program handles.
+    """Call ``body(*arguments, block_size, group, offset, start, length, whole)`` for this program's block of elements.
 
-    The arguments of ``body`` are, in this order:
+    - ``offset``: the number of bytes that the scales of all groups take
+    - ``start``: the index of the block's first element
+    - ``length``: the number of elements of the block
+    - ``whole``: a constant, True if ``length`` is ``block_size``. A whole block needs no mask. Only the last block may
+      be smaller.
 
-    - the values in ``arguments``
-    - ``block_size``, the number of elements of a full block
-    - ``group``, the number of elements of a group
-    - the number of bytes of all scales
-    - the index of the block's first element
-    - the number of elements of the block
-    - a constant: True if the block is full. A full block needs no mask. Only the last block may be smaller.
+    Args:
+        body: The function to call.
+        numel: The number of elements of the vector, over all programs.
+        block_size: The number of elements of a whole block.
+        group: The number of elements that share a scale.
+        arguments: The first arguments of ``body``, a tuple.
     """
     start, offset = tl.program_id(0).to(tl.int64) * block_size, 4 * _num_groups(numel, group)
     if start + block_size <= numel:
@@ -47,7 +50,10 @@ def _num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the mask ``index < length``; simply True if the block is ``whole``, because its loads need no mask."""
+    """Return the mask ``index < length``, or the constant True if ``whole``.
+
+    ``length`` is the number of elements of the block. ``whole`` is True if the block is full and needs no mask.
+    """
     inside = True
     if not whole:
         inside = index < length

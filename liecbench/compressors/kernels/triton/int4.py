@@ -33,15 +33,19 @@ class Int4OnGpu(Operations):
     compressor: Int4
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scales and, for each element v, the integer level nearest to v / scale to ``payload``.
+        """Write the scale of each group and the level of each element to ``payload``.
 
-        Unless ``residual`` is None, write v − level · scale to ``residual``.
+        The level of an element v is the integer nearest to v / scale. Unless ``residual`` is None, write
+        v − level · scale to ``residual``.
         """
         group = self.compressor.values_per_scale
         launch_encode(_encode, block_size_for(group), vector, payload, residual, group=group)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · scale · level over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` × the sum of the decoded payloads to ``out``, or add this product if ``accumulate``.
+
+        A payload has one scale per group of values, and one level per value. A value decodes to scale · level.
+        """
         group = self.compressor.values_per_scale
         launch_sum(_sum, block_size_for(group), payloads, out, accumulate, weight, group=group)
 
@@ -56,13 +60,13 @@ def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ign
     """Return the indices of the elements in the first and in the second half of each group, and a mask for each half.
 
     The indices count from the start of this program's block. They have one row per group and ``group`` / 2 columns. A
-    group with fewer than ``group`` elements is halved, too. If its number of elements is odd, its first half has one
-    element more. A mask is True at the indices of elements in the mask's half.
+    group with fewer than ``group`` elements has shorter halves, which fill only the first columns. If the number of
+    elements is odd, the first half is one element longer. A mask is False in the columns that its half leaves empty.
 
     Args:
-        row: The indices of the groups in the block.
+        row: The numbers of the groups in the block: 0, 1, 2 and so on.
         length: The number of elements of the block.
-        whole: True if every group has ``group`` elements. Both masks are then just True.
+        whole: True if every group has ``group`` elements. Both masks are then the constant True.
         group: The number of elements of a whole group.
 
     Returns:

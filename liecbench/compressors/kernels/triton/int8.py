@@ -54,7 +54,11 @@ class Int8OnGpu(Operations):
             launch_encode(_encode_groups, block_size_for(group), vector, payload, residual, group=group)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · scale · level over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` × the sum of the decoded payloads to ``out``, or add this product if ``accumulate``.
+
+        A value decodes to scale · level. A payload has one level per value, and one scale per group of values. If
+        ``compressor.values_per_scale`` is None, all values form one group.
+        """
         group = self.compressor.values_per_scale
         if group is None:
             launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)

@@ -115,13 +115,14 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Find the next digit of the k-th largest magnitude, append the digit to ``found``, and update ``rank``.
+    """Find the next digit of the k-th largest magnitude, and update ``found`` and ``rank`` in place.
 
     Args:
-        counts: For each digit, the number of magnitudes that begin with ``found`` and then have this digit.
-        found: The first digits of the k-th largest magnitude.
-        rank: The rank of the k-th largest magnitude among the magnitudes that begin with ``found``.
-        width: The number of bits of a digit.
+        counts: Element d is the number of magnitudes that begin with ``found`` and have d as the next digit.
+        found: One integer: the first digits of the k-th largest magnitude. The next digit is appended.
+        rank: The rank, from 1, of the k-th largest magnitude among the magnitudes that begin with ``found``. The new
+            rank refers to the new ``found``.
+        width: The number of bits of the next digit.
         bins: The number of elements of ``counts``.
     """
     digits = tl.arange(0, bins)

@@ -26,7 +26,10 @@ from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
 
 @dataclass(frozen=True, slots=True)
 class VotesOnGpu(SignOnGpu):
-    """The GPU implementation of ``Votes``: ``Sign`` with the scale 1, or the scale NaN if the vector is not finite."""
+    """The GPU implementation of the compressor ``Votes``, whose messages have a sign per entry and the scale 1.
+
+    If the vector is not finite, the scale is NaN.
+    """
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale (1, or NaN if ``vector`` is not finite) and the signs to ``payload``.
@@ -55,7 +58,10 @@ class MajorityOnGpu(Operations):
         launch(_pack, GROUP, vector, payload, tie=LARGEST_TIE, num_warps=NUM_WARPS)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Set ``out`` to ``weight`` times the sum of the decoded payloads; if ``accumulate``, add to ``out`` instead.
+
+        A payload has one scale, and a sign −1, 0 or 1 per element. An element decodes to scale · sign.
+        """
         sum_ternary(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -25,10 +25,10 @@ class RandomKOnGpu(Operations):
     compressor: RandomK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions to ``payload``.
+        """Write the elements of ``vector`` at the drawn positions to ``payload``, multiplied by ``RandomK.scale``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``. If any element of ``vector``
-        is not finite, the first entry in ``payload`` becomes NaN.
+        Unless ``residual`` is None, also write ``vector`` minus the decoded payload to ``residual``. If any element of
+        ``vector`` is not finite, the first number in ``payload`` becomes NaN.
         """
         positions = self.compressor.positions(vector.numel(), vector.device)
         largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual
@@ -48,7 +48,7 @@ class RandomKOnGpu(Operations):
             launch(_add_at, _BLOCK, positions, payload.view(torch.float32), weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all entries in ``payload`` are finite."""
+        """Return whether all float32 entries of ``payload`` are finite, as a boolean tensor of shape []."""
         return all_values_finite(payload.view(torch.float32))
 
 

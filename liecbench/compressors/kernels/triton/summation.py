@@ -1,4 +1,8 @@
-"""Functions that kernels call to add up terms, in the order of ``kernels/cpu/summation.py``, or to weight a scale."""
+"""Functions that Triton kernels call.
+
+``tree_sum`` adds up terms in the order of ``kernels/cpu/summation.py``. ``weighted_scale`` multiplies the scale in a
+payload by a weight.
+"""
 
 import triton
 import triton.language as tl
