@@ -105,9 +105,9 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def _start_bucket(self) -> Any:
-        """Record that the communication of a bucket starts.
+        """Record that the communication of a bucket of the current step starts now.
 
-        Return a value to pass to ``_end_bucket``: the step's times and the timestamp of the start.
+        Return the argument for ``_end_bucket``: (the ``_StepTimes`` of the step, the timestamp of the start).
         """
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled

@@ -53,9 +53,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
-            optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. With a
-                list, ``after_step`` is called when every optimizer has made its step, or before the next forward pass
-                in training.
+            optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. If it
+                is a list, ``after_step`` is called once per training step: after the step of the last optimizer, or, if
+                only some of the optimizers make a step, before the next forward pass in training.
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module or has options with which no communication
@@ -63,9 +63,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the method does not
                 work with the model or the optimizer, if the optimizer has no parameter of the model, or if ``ddp`` has
                 another communication hook.
-            RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
-                enabled GradScaler calls it, because the scaler changes the scale of the gradients, but not of the
-                memories.
+            RuntimeError: If ``ddp`` or this object is attached already. Later, ``optimizer.step`` also raises
+                RuntimeError if an enabled GradScaler calls it: the scaler changes the scale of the gradients, but not
+                of the memories, such as the residuals of error feedback.
         """
         if self._attachment is not None:
             raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")
@@ -125,8 +125,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
 
         If all ranks have the same gradients after the backward pass, ``torch.nn.utils.clip_grad_norm_`` does the same.
-        With local models, or parameters that the model ignores, the ranks' gradients differ, and torch's function would
-        use a different factor on each rank.
+        If the ranks' gradients differ, torch's function would use a different factor on each rank. Gradients differ if
+        the method has local models, or if DDP is told to ignore parameters.
 
         Args:
             max_norm: The largest norm.

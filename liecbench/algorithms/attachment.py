@@ -117,7 +117,10 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the process group. Another algorithm may then use it, but not if this algorithm ``has_failed``."""
+        """Release the process group: destroy a group of all ranks, and keep a smaller group for another algorithm.
+
+        A smaller group is not kept if this algorithm ``has_failed``.
+        """
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 
     def _begin_step(self) -> None:

@@ -1,4 +1,4 @@
-"""The base class of methods that average models, or reset errors, every ``average_period`` steps."""
+"""The base class of methods whose workers average their models or their errors every ``average_period`` steps."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar

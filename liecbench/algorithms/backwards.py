@@ -1,4 +1,7 @@
-"""Count backward passes since the last optimizer step, and restore gradients of parameters that no rank used."""
+"""Watch a DDP model's backward passes: warn of misuse, and restore gradients of parameters that no rank used.
+
+The communication hook can overwrite these gradients, although DDP would leave them unchanged.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -13,10 +16,13 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 
 
 class Backwards:
-    """Watches the backward passes of ``ddp`` that exchange gradients, and restores gradients of unused parameters.
+    """Counts the backward passes of ``ddp`` that exchange gradients, and restores gradients of unused parameters.
 
-    DDP leaves the gradient of a parameter unchanged if no rank used the parameter. But if the gradient is a view of a
-    bucket, the communication hook overwrites the gradient.
+    The count is used to warn if gradients are exchanged a second time before the optimizer's step.
+
+    Plain DDP leaves the gradient of a parameter unchanged if no rank used the parameter. A communication hook, however,
+    overwrites gradients that are views of a bucket. This class therefore copies these gradients before the hook runs
+    the exchange, and restores the gradients of unused parameters at the end of the backward pass.
 
     Args:
         ddp: The model.

@@ -77,9 +77,9 @@ class Algorithm(Attachable):
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"] | None:
-        """The best size of DDP's buckets (``bucket_cap_mb``) in bytes.
+        """The size in bytes of DDP's gradient buckets (``bucket_cap_mb``) that suits this method best.
 
-        ``whole`` means one bucket for the whole gradient, and None means DDP's default.
+        ``whole`` means one bucket for the whole gradient. None means DDP's default.
         """
         return self.block_bytes
 
@@ -112,7 +112,10 @@ class Algorithm(Attachable):
 
     @property
     def start_up_steps(self) -> int:
-        """The number of steps at the start of training, such as warm-up steps, whose step kinds do not occur later."""
+        """The number of steps in the method's start-up phase, such as a warm-up; 0 if the method has none.
+
+        The step kinds of this phase do not occur later in the training.
+        """
         return 0
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:

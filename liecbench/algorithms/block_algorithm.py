@@ -118,9 +118,9 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def sampled_step(self) -> int:
-        """A step number, counted from 0. ``compression_error`` measures the compressor that this step pushes with.
+        """The number of the step, counted from 0, whose compressor ``compression_error`` measures.
 
-        A subclass overrides this property if the compressor changes during training.
+        The step is 0, unless a subclass whose compressor changes during training overrides this property.
         """
         return 0
 

@@ -8,11 +8,13 @@ from liecbench.algorithms.memory import square_norm
 
 
 def relative_square_error(vectors: Iterable[Tensor], keep_residual: Callable[[Tensor], None]) -> float | None:
-    """Return ‖v − C(v)‖²/‖v‖² for all vectors together, or None if they are all zero.
+    """Return the sum of ‖v − C(v)‖² over all vectors v, divided by the sum of ‖v‖². C is the compressor.
+
+    Return None if all vectors are zero.
 
     Args:
-        vectors: The vectors v; overwritten.
-        keep_residual: A function that replaces a vector v by v − C(v).
+        vectors: The vectors v. Each is overwritten by v − C(v).
+        keep_residual: A function that overwrites a vector v by v − C(v).
     """
     residual = total = 0.0
     for vector in vectors:

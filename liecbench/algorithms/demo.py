@@ -26,10 +26,14 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A block's parameters with equally large chunks. The coefficients of these parameters are sent in one message.
+    """The parameters of a block that have DCT chunks of one size. One message has all their coefficients that are sent.
 
-    ``start`` and ``stop`` are the range of the part's coefficients among those of the block. ``transforms`` has for
-    each parameter the slice of its elements in the block, its transform, and the slice of its coefficients in the part.
+    Attributes:
+        compressor: Selects the coefficients of each chunk to send.
+        start: The position of the part's first coefficient among the block's coefficients.
+        stop: The position after the part's last coefficient.
+        transforms: A tuple per parameter: the slice of the parameter's elements in the block, its DCT, and the slice
+            of its coefficients in the part.
     """
 
     compressor: ChunkedTopK
@@ -157,12 +161,12 @@ def _compressor(chunk: int, kept: int) -> ChunkedTopK:
 
 @functools.lru_cache(maxsize=1024)
 def _parts_of(shapes: tuple[torch.Size, ...], longest_side: int, kept: int) -> tuple[_Part, ...]:
-    """Return the parts of a block, one for each size of chunks. The part with the largest chunks is first.
+    """Group a block's parameters by the size of their chunks, and return one part per size, largest chunks first.
 
     Args:
         shapes: The shapes of the block's parameters, in order.
-        longest_side: The longest side that a chunk may have.
-        kept: The number of coefficients of a chunk that are sent; a smaller chunk sends all of them.
+        longest_side: The largest height and width of a chunk, in elements.
+        kept: The number of coefficients to send per chunk. A chunk with fewer coefficients sends all of them.
     """
     transforms = [ChunkedDct.of(shape, longest_side) for shape in shapes]
     stops = itertools.accumulate(transform.numel for transform in transforms)

@@ -98,9 +98,9 @@ class DGC(BlockAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the next step, counted from 0. ``compression_error`` measures the compressor of this step.
+        """The number of the next step, from 0. ``compression_error`` measures the compressor of this step.
 
-        The compressor may keep another fraction of the entries in each epoch of the warm-up.
+        In the warm-up, the fraction of entries that the compressor keeps may change from epoch to epoch.
         """
         return self.step
 

@@ -1,4 +1,8 @@
-"""DiLoCo: many local steps of any optimizer, then an outer step with Nesterov momentum; streaming in fragments."""
+"""DiLoCo: many local steps of any optimizer, then an outer step with Nesterov momentum.
+
+If ``fragments`` is above 1, the method is Streaming DiLoCo: the model is divided into fragments, which make their outer
+steps in turn.
+"""
 
 from typing import Annotated, ClassVar
 

@@ -1,6 +1,7 @@
-"""LIEC-SGD: compression both ways; only the server has an error memory.
+"""LIEC-SGD: messages to the server and from the server are compressed, and only the server has an error memory.
 
-A worker adds its own compression error to its update in the same step.
+A worker adds the error of compressing its gradient to its own update in the same step. The server stores the error of
+compressing the mean, and adds this error to the mean of the next step.
 """
 
 from typing import Annotated, ClassVar

@@ -122,10 +122,10 @@ class OneBitAdam(ServerAlgorithm):
         return new.add_(self.exp_avg[block], alpha=self.beta1).add_(self.error[block])
 
     def reduce(self, block: Block) -> Tensor:
-        """Update the memories, and return the update u = m / (√v + ε).
+        """Update the memories of a block, and return the block's update u = m / (√v + ε).
 
-        In the first ``freeze_step`` steps, the momentum m and the second moment v change. In later steps, m, the
-        worker's error memory e_i and the server's error memory e change.
+        m is the momentum, and v the second moment. In the first ``freeze_step`` steps, m and v change. In later steps,
+        three memories change: m, the error memory e_i of this worker, and the error memory e of the server.
         """
         if self.step_kind(self.step) == "warmup":
             return self._warm_up(block)

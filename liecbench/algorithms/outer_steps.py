@@ -127,7 +127,10 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def complete_spans(self) -> None:
-        """Complete the trace spans of past steps, without waiting for messages in the background."""
+        """Wait until ``tracer`` has the spans (timed pieces of work) of all past steps.
+
+        Unlike ``synchronize``, do not wait for a fragment that is being exchanged in the background.
+        """
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:

@@ -31,9 +31,12 @@ _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradi
 class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
-    A worker's error memory also contains the difference between its gradient and the mean gradient; summed over the
-    workers, these differences are 0. ``counters.compress_seconds`` counts all computing of the hook. On a GPU the hook
-    synchronizes the whole device in every step.
+    A worker's error memory is its gradient plus the memory of the last step, minus the decompressed mean over workers.
+    So the memory contains the error of compression, and also the difference between the worker's gradient and the mean
+    gradient. Summed over workers, these differences are 0.
+
+    ``counters.compress_seconds`` counts all computing of the hook. On a GPU the hook synchronizes the whole device in
+    every step.
 
     Attributes:
         matrix_approximation_rank: The rank r: instead of a gradient matrix M, two matrices with r columns are sent.

@@ -99,7 +99,7 @@ def refuse_grad_scaler() -> None:
 
     Raises:
         RuntimeError: If a GradScaler is the caller. A GradScaler changes the scale of the gradients from step to step,
-            so that the memories would be in other units than the gradients.
+            but an algorithm's memories, such as error memories, keep the scale of earlier steps.
     """
     frame: FrameType | None = sys._getframe()
     for _ in range(_MOST_CALLS):

@@ -35,16 +35,20 @@ class PSGD(ServerAlgorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """The largest size of a block in bytes: ``block_bytes``, which may be ``whole``, or 1 if ``per_tensor``."""
-        # A tensor larger than the size gets a block of its own, so that 1 gives every parameter a block of its own.
+        """The largest size of a block in bytes, or ``whole`` if the whole gradient is one block.
+
+        The size is 1 if ``per_tensor`` is True, so that each parameter's gradient is a block of its own. Otherwise, the
+        size is ``block_bytes``.
+        """
+        # A tensor larger than the size gets a block of its own.
         return 1 if self.per_tensor else self.block_bytes
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes.
+        """The best size of DDP's buckets in bytes, or ``whole`` if one bucket for the whole gradient is best.
 
-        The size is ``whole``, one bucket for the whole gradient, if ``per_tensor`` is True. If ``per_tensor`` is False,
-        the size depends on ``block_bytes``, as for other methods.
+        The size is ``whole`` if ``per_tensor`` is True. Otherwise, the size follows from ``block_bytes``, as in
+        ``BlockAlgorithm``.
         """
         return "whole" if self.per_tensor else super().bucket_bytes
 

@@ -105,7 +105,8 @@ class Results:
         There is one JSON object per method and setting. The list ``rates`` of an object has one item per percentage.
         The lowest sufficient rate lies between two bounds, the item's ``low_bits_per_second`` and
         ``high_bits_per_second``. An unknown bound is None. If both bounds are None, the item's ``basis`` says why:
-        ``not_reached`` if no rate suffices, or ``unknown`` if the times do not tell the rate. All rates are up rates.
+        ``not_reached`` if no rate suffices, or ``unknown`` if the measured times do not suffice to compute the rate.
+        All rates are those at which a worker sends.
         """
         return bandwidth_objects(self._comparison.bandwidth_needed)
 
@@ -186,16 +187,19 @@ def load_results(
 ) -> Results:
     """Load one or more results directories, and compare their cells as ``liecbench compare`` does.
 
-    If the scenarios of several directories ask for different settings, those of the first are used, with a warning.
+    The target, the tolerances and, if ``baseline`` is None, the baseline are those of the first directory's scenario.
+    If another directory's scenario has a different target, tolerance or baseline, a warning says so.
 
     Args:
         results: A results directory, or several.
-        baseline: The algorithm that the others are compared with; None for the scenario's.
+        baseline: The name of the algorithm that the others are compared with, such as ``ddp``. None for the baseline of
+            the scenario.
         best: The name of a field that has several values, such as ``learning_rate``. For each method, only the cells
             with the value that is best for the method are compared. None to compare all cells.
 
     Raises:
-        LiecbenchError: If a directory has no results, or damaged ones, or if no cell has the baseline.
+        LiecbenchError: If a directory has no results, if its results are damaged, if no cell has the algorithm
+            ``baseline``, or if no cell has the field ``best``.
         NothingToCompareError: If no cell has begun.
     """
     directories = [Path(results)] if isinstance(results, str | PathLike) else [Path(one) for one in results]

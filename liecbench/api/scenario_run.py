@@ -31,10 +31,9 @@ def run(
     Args:
         scenario: A scenario file, or the name of a bundled scenario, such as ``quickstart``.
         out: The results directory; None for ``results/NAME``, with the scenario's name.
-        only: Selects the cells to run. Each key is a field of cells. Each value is the value that the field must have,
-            or a list of allowed values, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``. None to run all
-            cells.
-        overrides: Values by the key that they replace, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
+        only: Values by the name of a field, such as ``{"workers": 2, "algorithm": ["ddp", "liec"]}``. Only cells whose
+            fields have these values are run. A list allows each of its values. None to run all cells.
+        overrides: New values for keys of the scenario, such as ``{"task.epochs": 1, "matrix.link": ["10mbit"]}``.
         seeds: The number n of seeds; seeds 0 to n − 1 are run. None for the scenario's own seeds.
         fresh: True to refuse a directory that has results, instead of continuing them.
         isolate: True to launch the workers anew for each cell.
@@ -45,7 +44,7 @@ def run(
     Raises:
         ScenarioError: If the scenario has a mistake; the message names the file, the line and what to do.
         MachineError: If a cell cannot run on this machine.
-        LiecbenchError: If the results directory cannot be used, or no cell has the values of ``only``.
+        LiecbenchError: If the results directory cannot be used, or if ``only`` matches no cell.
         TypeError: If the value of an override is neither a path nor representable as JSON.
         KeyboardInterrupt: If the run is interrupted; every finished epoch is kept.
     """

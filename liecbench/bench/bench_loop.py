@@ -29,9 +29,12 @@ STEP_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """One measurement of a case.
+    """One measurement of a case, which is still to be made.
 
-    ``case`` is the case's number in the plan, from 0, ``link`` is its link, and ``measure`` makes the measurement.
+    Attributes:
+        case: The case's number in the plan, from 0.
+        link: The case's link, as in a scenario.
+        measure: Makes the measurement, and returns its figures.
     """
 
     case: int

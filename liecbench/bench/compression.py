@@ -62,7 +62,7 @@ class _Vectors:
     def copy(self) -> Tensor:
         """Copy the source vector, and return the copy.
 
-        The seconds of this copy are the limit with which the seconds of compressors' operations are compared.
+        The seconds of the copying are the least seconds that an operation of a compressor can take.
         """
         # The copy is the physical limit, because it reads and writes every element once.
         return self._copied.copy_(self.source)

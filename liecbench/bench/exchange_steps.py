@@ -45,7 +45,7 @@ class _Replica:
         self.algorithm.attach(self._ddp, self._optimizer)
 
     def step(self) -> _Step:
-        """Train one step, which all ranks start at the same time, and return its measurement. Collective."""
+        """Train one step, and return this rank's seconds and payload bytes. Collective: all ranks start together."""
         self._optimizer.zero_grad(set_to_none=False)  # gradients stay in DDP's buckets
         dist.barrier()
         self.algorithm.synchronize()

@@ -66,10 +66,12 @@ class _Case:
         return self.messages * int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """Return the least seconds that the operation can take among ``workers`` ranks.
+        """Return a lower bound on the seconds of the operation with ``workers`` ranks.
 
-        This is (payload + frame headers) ÷ link rate, plus the delays of the links. For a stream of messages, it is the
-        time per message.
+        The bound is the transfer on the busiest rank's link, whose bytes depend on ``workers``, plus the delays of the
+        two links that a message passes. The transfer is (payload + frame headers) ÷ link rate. The bound of a round
+        trip is twice this sum. The bound of a stream is per message, and the delays are divided by the number of
+        messages.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         rate, delays = self.asked.lower_bits_per_second, 2 * self.asked.delay_seconds

@@ -24,7 +24,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         For the operation ``after_idle``, the result of ``measure_after_idle``. For all others, a list under
-        ``"seconds"``: the seconds of each repeat on the slowest rank or, for a stream, the seconds per message.
+        ``"seconds"`` with one number per repeat: the mean seconds per operation on the slowest rank. A repeat is
+        ``case.messages`` operations; an operation of a stream is one message.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)

@@ -44,7 +44,12 @@ class Reports:
                 require_replaceable(path, kind)
 
     def publish(self, outcome: "Outcome") -> NoReturn:
-        """Print the outcome, write the files, and exit with the outcome's exit code."""
+        """Write all reports of the outcome, and exit with the outcome's exit code.
+
+        Raises:
+            OSError, LiecbenchError: If a report cannot be written, and the exit code would be 0. If the exit code is
+                not 0, a message on standard error names the missing report instead.
+        """
         self._print(outcome)
         errors: list[OSError | LiecbenchError] = []
         for write in (self._write_json, self._write_junit, self._write_github):

@@ -11,7 +11,11 @@ _HEAD_BYTES: Final = 400
 
 
 class OutputKind(enum.Enum):
-    """A kind of file that commands write. Each value is (name for messages, bytes near the beginning of the file)."""
+    """A kind of file that commands write, such as a baseline.
+
+    Each value is a tuple (name, mark). Messages show the name. Every file of the kind has the bytes of the mark
+    among its first ``_HEAD_BYTES`` bytes, and is recognised by them.
+    """
 
     REPORT = ("a report of liecbench", b"<!DOCTYPE html>")
     BASELINE = ("a baseline", b'"liecbench-baseline"')

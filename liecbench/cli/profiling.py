@@ -50,7 +50,7 @@ def profile(
     assign: Assignments = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure what one device needs to compute a step and to compress, for `predict` and `compute: FILE`."""
+    """Measure how long one device takes to compute a step and to compress, for `predict` and `compute: FILE`."""
     from liecbench.config.loader import load_scenario
     from liecbench.config.selection import select
     from liecbench.report.profile_table import render
@@ -74,10 +74,14 @@ def profile(
 
 
 def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
-    """Measure the profile of the model that all ``cells`` share, with the times of their methods and compressors.
+    """Measure and return the profile of the model that all ``cells`` train.
+
+    The profile also has the times of the cells' methods and compressors. ``quiet`` suppresses the progress message.
 
     Raises:
-        LiecbenchError: If the cells have several models, batch sizes or the like, or the model cannot be trained.
+        LiecbenchError: If the cells differ in dataset, model, batch size, precision, device or number of threads, or if
+            the model cannot be trained.
+        MachineError: If the cells' device is a GPU, and compressors cannot run on a GPU here.
     """
     cell = cells[0]
     require_one_model(cells)

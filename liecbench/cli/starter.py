@@ -51,7 +51,16 @@ def _with_answers(text: str) -> str:
 
 
 def answered(text: str, *, model: str, link: str, workers: str) -> str:
-    """Return the starter scenario ``text`` with this model, network and number of workers."""
+    """Return the text of the starter scenario, with the given model, network and number of workers filled in.
+
+    The dataset and the target are adapted to the model.
+
+    Args:
+        text: The YAML text of the starter scenario.
+        model: A built-in model such as ``resnet18``, or a user's model as ``module:function``.
+        link: The network of each worker, such as ``20mbit``.
+        workers: The number of workers, such as ``4``.
+    """
     if model != "mlp":
         text = text.replace("{name: mlp, width: 256, layers: 2}", f'"{model}"' if ":" in model else model)
         text = text.replace("dataset: digits ", f"dataset: {_DATASETS.get(model, 'digits')} ")

@@ -104,9 +104,9 @@ class ChunkedTopK(Compressor):
         return layout.value_bytes + layout.position_bytes + layout.code_bytes
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the codebook, the positions and the codes of the kept entries to ``payload``.
+        """Write the message with the kept entries of ``vector`` to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` minus the decoded message to ``residual``.
         """
         positions = torch.empty(self.layout(vector.numel()).num_kept, dtype=torch.int64)
         bits = vector.numpy().view(np.int32)
@@ -124,12 +124,12 @@ class ChunkedTopK(Compressor):
         _add_at(positions, values, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all numbers in the message are finite.
+        """Return whether all numbers in the message are finite, as a boolean tensor of shape [].
 
-        The numbers are the four means of the codebook if ``bits`` is 2, and the kept values if ``bits`` is 32. If the
-        compressed vector has NaN or infinity, the result is False: both count as the largest magnitudes, so that at
-        least one is kept, and the means of a codebook are then all NaN.
+        The result is False if the compressed vector has NaN or infinity.
         """
+        # NaN and infinity count as the largest magnitudes, so that at least one of them is kept. If values have 2 bits,
+        # all four means of the codebook are then NaN.
         values, _, _ = self.layout(numel).split(payload)
         return values.isfinite().all()
 

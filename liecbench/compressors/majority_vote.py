@@ -39,10 +39,11 @@ class Votes(Sign):
 
 @dataclass(frozen=True)
 class Majority(Compressor):
-    """The majority's signs, 0 at a tie: 1.6 bits per parameter. The scale is 1, or NaN if a vote is not finite.
+    """The sign of most workers' votes, or 0 at a tie: 1.6 bits per parameter.
 
-    The server compresses the mean v of the workers' votes: C(v) = sign(v). Source: signSGD with majority vote
-    (Bernstein et al. 2018, arXiv 1802.04434).
+    The server compresses the mean v of the workers' votes: C(v) = sign(v). A message also has a float32 scale, by which
+    the receiver multiplies the signs: 1, or NaN if a vote is not finite. Source: signSGD with majority vote (Bernstein
+    et al. 2018, arXiv 1802.04434).
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("magnitude", "ternary")
@@ -68,7 +69,10 @@ class Majority(Compressor):
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the payload's scale is finite. ``encode`` writes NaN if a worker's gradient was not finite."""
+        """Return whether the payload's scale is finite, as a boolean tensor of shape [].
+
+        ``encode`` writes NaN as the scale if any worker's vote is not finite.
+        """
         return scale_is_finite(payload)
 
 

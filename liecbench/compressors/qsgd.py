@@ -65,9 +65,9 @@ class QSGD(Randomised):
         cpu.qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Decode the entries as norm · level / ``levels``, and write them times ``weight`` to ``out``.
+        """Write ``weight`` times the decoded vector to ``out``, or add this product to ``out`` if ``accumulate``.
 
-        If ``accumulate``, add them to ``out`` instead.
+        An entry is decoded as n · l / ``levels``, where n is the norm of the entry's bucket, and l the entry's level.
         """
         norms, packed = _parts(payload, out.numel())
         cpu.qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)

@@ -92,9 +92,9 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """Return the pydantic type of a field of ``matrix``: it accepts one value of type ``kind`` or a list of them.
+    """Return the pydantic type of an axis in ``matrix``.
 
-    The validated value is a tuple.
+    The type accepts a value of type ``kind``, or a list of at least one such value. The validated value is a tuple.
     """
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)

@@ -57,9 +57,9 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the cell's fields, without fields of later versions that have their default value.
+        """Return the cell's fields, except recently added fields that have their default value.
 
-        The cell's id is a hash of the returned fields, so cells that earlier versions recorded keep their ids.
+        The cell's id is a hash of the returned fields, so the ids that earlier versions recorded stay valid.
         """
         fields: dict[str, Any] = serialise(self)
         return {

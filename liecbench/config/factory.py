@@ -46,7 +46,10 @@ def _depends_on_run_length(cls: type["Algorithm"]) -> bool:
 
 
 def cpu_kernels(cell: Cell) -> tuple[str, ...]:
-    """Return the names of modules with the CPU kernels that a cell's training uses; none on a GPU. Imports torch."""
+    """Return the names of the modules with the CPU kernels that a cell's training uses. Imports torch.
+
+    An example of a name is ``liecbench.compressors.kernels.cpu.int8``. The tuple is empty if the cell trains on a GPU.
+    """
     if cell.device != "cpu":
         return ()
     names: tuple[str, ...] = registry.load("algorithm", cell.algorithm.name).cpu_kernels

@@ -9,16 +9,14 @@ from liecbench.config.cell import Cell
 class Job:
     """One cell that is still to be trained or timed.
 
-    If only the cell's steps are timed, another cell is trained for the losses. The two hashes are then those of the
-    other cell.
-
     Attributes:
-        cell: The cell to train or time.
+        cell: The cell to train or time. If its steps are only timed, another cell is trained for the losses.
         attempt: 1 if the cell was never started before, else one more than at its last start.
-        epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The hash of the data of the training so far; None if no hash is recorded.
-        model_sha256: The hash of the user's model file in the training so far; None if no hash is recorded, as for a
-            built-in model.
+        epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if its steps are only timed.
+        data_sha256: The recorded hash of the cell's data; None if no hash is recorded. If the cell's steps are only
+            timed, the hash is the one recorded for the cell that is trained.
+        model_sha256: The recorded hash of the user's model file; None if no hash is recorded, as for a built-in model.
+            If the cell's steps are only timed, the hash is the one recorded for the cell that is trained.
     """
 
     cell: Cell

@@ -18,9 +18,10 @@ _SEED_KEY: Final = b'"seed":'
 
 
 class KnownSpec(dict[str, Any]):
-    """A cell's spec that caches its ``alike_key``, which is equal for specs that differ only in the seed.
+    """The fields of a cell by name, with a cache of the key that ``alike_key`` computes from the fields.
 
-    Do not change nested mappings, because several specs share them.
+    The key is equal for cells that differ only in the seed. Do not change nested mappings, because several objects
+    share them.
     """
 
     __slots__ = ("alike",)
@@ -28,12 +29,12 @@ class KnownSpec(dict[str, Any]):
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return a spec with a cached ``alike_key``.
+        """Return the spec with the fields ``others`` and the seed ``seed``, and cache the spec's ``alike_key``.
 
         Args:
-            others: The spec's fields other than the seed. If ``others`` has a seed, ``seed`` replaces it.
-            alike: The ``alike_key`` of the spec, which does not depend on the seed.
-            seed: The spec's seed.
+            others: The fields of the spec by name. A seed among them is replaced.
+            alike: The spec's ``alike_key``, which does not depend on the seed.
+            seed: The seed of the spec.
         """
         found = cls(others, seed=seed)
         found.alike = alike

@@ -24,10 +24,10 @@ class MatrixPoint:
     """One combination of the matrix (a value per axis), or one entry of ``include``.
 
     Attributes:
-        section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
-        fields: The value of each axis and each task field, by name, with its path in the scenario file. A task field
-            that is given in several places has the value from the algorithm's own ``task``, else from the matrix or the
-            entry of ``include``, else from the task section.
+        section: The path, in the scenario file, of the matrix or the entry: ``("matrix",)`` or ``("include", index)``.
+        fields: The axes and the task fields, by name. Each has its value, and the value's path in the scenario file. If
+            a task field is given more than once, the algorithm's own ``task`` overrides the matrix or the entry, and
+            both override the scenario's ``task`` section.
     """
 
     section: Key
@@ -35,15 +35,15 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return one combination of the matrix, or one entry of ``include``.
+        """Merge the task fields and the axes of one combination of the matrix, or of one entry of ``include``.
 
-        If a field occurs more than once, ``axes`` overrides ``task``, and a ``task`` section within the algorithm
-        overrides both.
+        If a field is in both ``task`` and ``axes``, the value in ``axes`` counts. A field in the algorithm's own
+        ``task`` section overrides the fields in ``task`` and ``axes``.
 
         Args:
-            section: The path of ``matrix`` in the scenario file, or of the entry of ``include``.
+            section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
             task: The fields of the scenario's task section, by name.
-            axes: One value per axis, by the axis's name.
+            axes: One value per axis, by the axis's name, such as ``algorithm``.
         """
         algorithm = axes["algorithm"]
         own = placed_fields(algorithm.value.task, (*algorithm.path, "task"))

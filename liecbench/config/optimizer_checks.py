@@ -35,7 +35,10 @@ def check_optimizers(document: Document, scenario: Scenario) -> None:
 
 
 def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each field of the task with a wrong value; the message also advises another value."""
+    """Yield (field, message) for each field of the task whose value is invalid or does not suit the cell's method.
+
+    ``field`` is the field's name in the scenario, such as ``momentum``. ``message`` says what is wrong.
+    """
     name = cell.task.optimizer.name
     known = {field.name for field in dataclasses.fields(registry.load("optimizer", name))}
     options = point.value("optimizer").options if "optimizer" in point.fields else {}

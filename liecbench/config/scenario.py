@@ -204,18 +204,19 @@ class Scenario(Model):
             yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """Return the scenario's cells by id, with only the options that the scenario gives.
+        """Return the scenario's cells by id, without the defaults of options that the scenario does not set.
 
-        Other options are missing, because their defaults may differ between versions of liecbench. An id is that of the
-        complete cell, in which the options that the scenario does not give have their defaults.
+        The options are those of the algorithm, compressor, dataset and model. Their defaults may differ between
+        versions of liecbench. Each key is the id that the cell has in ``cells``, where the defaults are filled in.
         """
         return {cell.id: self.cell(point, unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
         """Return the cell of one combination of the matrix, or of one entry of ``include``.
 
-        ``resolve`` completes the options of every algorithm, compressor, dataset and model. If it is None, an option
-        that the scenario does not give gets its default.
+        ``resolve`` takes an algorithm, a compressor, a dataset or a model as the scenario gives it, and returns it with
+        the options that the cell gets. If ``resolve`` is None, options that the scenario does not give get their
+        defaults.
         """
         resolve = resolve or resolved
         algorithm: AlgorithmChoice = point.value("algorithm")

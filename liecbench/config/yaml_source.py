@@ -43,9 +43,13 @@ class Document:
     source: str
 
     def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
-        """Return an error whose message starts with the place of the value at ``path`` or, if ``at_key``, of the key.
+        """Return an error whose text starts with the position of a value, as ``source:line:column``.
 
-        If the document lacks the path, the place is that of the nearest ancestor that the document has.
+        Args:
+            path: The keys and indices that lead to the value, such as ``("matrix", "algorithm", 0)``. If the document
+                lacks the value, the position is that of the nearest ancestor that the document has.
+            message: The rest of the text: what is wrong with the value.
+            at_key: Whether to give the position of the value's key instead of the value.
         """
         path = self._as_written(path)
         known = path

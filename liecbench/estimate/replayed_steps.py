@@ -55,10 +55,14 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Return the real seconds of a replayed step: the larger of its dilated seconds and CPU seconds ÷ ``num_cpus``.
+        """Estimate the real seconds that the replay of one step takes: the larger of two times.
 
-        The dilated seconds are ``slowdown.dilation`` × ``seconds``. The CPU seconds are those that the replay itself
-        takes, for all ranks and links together. They count as 0 if the links are not shaped.
+        The first time is ``seconds`` × ``slowdown.dilation``. The second time is the CPU seconds that the replay needs
+        for all ranks and links together, divided by ``num_cpus``. If the links are not shaped, return the first time.
+
+        Args:
+            slowdown: The factors of the replay.
+            num_cpus: The number of this machine's CPU cores.
         """
         from liecbench.worker.replay.cpu_cost import replay_cpu_seconds
 

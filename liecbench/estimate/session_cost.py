@@ -52,9 +52,10 @@ class SessionCost:
 
 
 def session_limit(session: Session) -> float:
-    """Return the time limit of a timing session in seconds, which grows with the number of methods.
+    """Return the time limit of a timing session in seconds: the same time for each method, and more for shaped links.
 
-    A session on very slow links may take longer than the limit, because it has a minimum number of rounds.
+    The limit bounds the number of rounds, but a session has at least ``MIN_ROUNDS`` rounds. On very slow links, these
+    rounds may take longer than the limit.
     """
     return (LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
 

@@ -33,12 +33,12 @@ _VALUES: Final = {1: ("uiVal", 32), 2: ("ulVal", 64), 3: ("ullVal", 64), 4: ("sl
 
 
 class Count(NamedTuple):
-    """One reading of a counter.
+    """One reading of a GPU's counter, such as the energy counter.
 
     Attributes:
-        value: The counter's value.
+        value: The number of counts that the counter shows.
         bits: Width of the counter, which wraps around at 2^bits.
-        unit: Bytes or joules per count.
+        unit: Joules per count of an energy counter; bytes per count of any other counter.
     """
 
     value: int

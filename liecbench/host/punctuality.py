@@ -21,7 +21,8 @@ def punctual() -> Iterator[None]:
     """Give this process's threads a real-time priority in the ``with`` body, so that they wake up on time.
 
     A thread with this priority runs as soon as it wakes up, even if other processes compute. Threads that start in the
-    body get the priority too. If this process may not set the priority (root may), the priorities stay as they are.
+    body get the priority too. If this process may not set the priority, for example because the user is not
+    root, the priorities stay as they are.
 
     The timer slack of the calling thread becomes 1 µs, so that its sleeps end on time. The timer slack stays at 1 µs
     after the body.

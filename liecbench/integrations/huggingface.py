@@ -1,4 +1,4 @@
-"""The algorithms in Hugging Face's Trainer."""
+"""A callback for Hugging Face's Trainer that trains with an algorithm of liecbench."""
 
 from contextlib import ExitStack
 from typing import Any

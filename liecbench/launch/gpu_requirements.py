@@ -59,7 +59,13 @@ class Cuda:
         )
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
-        """Raise MachineError if this machine cannot run ``num_ranks`` ranks of ``cell``, a training run on GPUs."""
+        """Raise MachineError if this machine cannot train a cell on GPUs.
+
+        Args:
+            cell: The cell, a training run whose ``device`` is ``cuda``.
+            num_ranks: The number of the cell's ranks that would run on this machine.
+            share_gpus: Whether several NCCL ranks may share one GPU.
+        """
         self.require_kernels("device: cuda", "or use device: cpu")
         if cell.backend == "nccl":
             self._require_nccl(cell, num_ranks, share_gpus=share_gpus)

@@ -164,7 +164,10 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 
 def _is_precise(found: CellResult, precision: float) -> bool:
-    """Return True if a cell's timing session aimed at intervals as narrow as ``precision``, or narrower."""
+    """Return True if the timing session of ``found`` aimed at intervals with half-widths of at most ``precision``.
+
+    A half-width is a fraction of the speed-up. Return True as well if the session's aim is not recorded.
+    """
     return (found.environment.timing_precision or precision) <= precision
 
 

@@ -35,10 +35,10 @@ def check_sharing(cells: Iterable[Cell]) -> None:
 
 
 def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings) -> None:
-    """Train the cells that are not finished yet, run the timing sessions, and then narrow break-even bandwidths.
+    """Run the trainings that the cells still need, and then the timing sessions.
 
-    Timing sessions time the steps of cells with ``timing: interleaved``. Break-evens are narrowed by further sessions
-    at added link rates.
+    A timing session times the steps of cells with ``timing: interleaved``. At the end, further sessions at added link
+    rates determine the methods' break-even bandwidths more precisely.
     """
     pending = settings.pending(cells, directory.snapshot.cells)
     launches = launching.group(pending.jobs, isolate=settings.isolate, share_gpus=settings.share_gpus)

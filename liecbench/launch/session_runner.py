@@ -25,17 +25,19 @@ def run_sessions(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> None:
-    """Run all timing sessions, which time the cells with ``timing: interleaved``.
+    """Run all timing sessions. In a session, several methods take turns to be timed.
 
-    In a session, several methods take turns. The trainings that give the losses of the cells must have ended.
+    Sessions time the cells with ``timing: interleaved``. The losses of these cells come from separate trainings, which
+    must have ended before the call.
 
     Args:
         cells: All cells of the run.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. Missing cells are added.
-            The numbers show which cells failed in this run, so that they are not tried again.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. The function adds the
+            cells that are missing. The numbers show which cells have failed in this run: these cells are not timed
+            again.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):

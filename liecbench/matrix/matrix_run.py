@@ -77,7 +77,7 @@ class MatrixRun:
             yield f"not on this machine: {error}"
 
     def _check_gpus(self) -> None:
-        """Raise MachineError if a cell that is left needs GPUs that this machine does not have."""
+        """Raise MachineError if a cell that is still to be run needs GPUs that this machine does not have."""
         left = (cell for cell in self._cells if cell.id in self._pending.cells)
         require_cuda(left, num_nodes=self._request.num_nodes, share_gpus=self._request.share_gpus)
 

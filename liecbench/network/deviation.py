@@ -34,9 +34,10 @@ class Deviation:
         return self.text(self.asked)
 
     def text(self, value: float) -> str:
-        """Return a rate or a round trip, as ``of`` says, as text with its unit.
+        """Return ``value`` as text with its unit.
 
-        ``value`` is in the unit of ``asked``. A rate is rounded to 10 kbit/s, a round trip to 10 µs.
+        ``value`` is the seconds of a round trip if the attribute ``of`` is ``round trip``, and else a rate in bits per
+        second. A rate is rounded to 10 kbit/s, a round trip to 10 µs.
         """
         return DELAY.format(round(value, 5)) if self.of == "round trip" else RATE.format(round(value, -4))
 

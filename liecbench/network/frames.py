@@ -23,9 +23,10 @@ _FIN, _PUSH, _CWR = 0x01, 0x08, 0x80
 
 
 def count_segments(frame: bytes) -> tuple[int, int]:
-    """Return the number of segments that ``frame`` stands for, and their total bytes.
+    """Return the number and the total bytes of the segments into which ``frame`` is cut.
 
-    The bytes are those of one Ethernet frame per segment, with headers, without preamble, checksum and padding.
+    Each segment is an Ethernet frame with headers of its own. The bytes include these headers, but no preamble, frame
+    checksum or padding. A frame that is sent uncut is one segment.
     """
     size = len(frame) - VNET_BYTES
     kind, segment_bytes = frame[1] & ~_ECN, frame[4] | frame[5] << 8

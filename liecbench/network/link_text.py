@@ -1,4 +1,7 @@
-"""Pydantic types for the forms in which a scenario may write links: for validation and for the JSON Schema."""
+"""Pydantic types of links as a scenario writes them, for instance as a rate, a preset or a mapping.
+
+The types validate links, and describe them in the JSON Schema of scenarios.
+"""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Suggest, for error messages, how to write the link that a user most likely means by a wrong one."""
+"""Advice in error messages about an invalid link: how to write the link that the user probably means."""
 
 import difflib
 import re

@@ -1,9 +1,8 @@
 """Permanent ARP entries for all hosts of a launch's network, so that no host asks for hardware addresses by ARP.
 
-Without them, the ARP messages would count as traffic, and 32 workers would overflow the kernel's ARP table of 1024
-entries. Permanent entries do not count towards its limit.
-
-The entries are sent to the kernel in batches, which takes milliseconds. pyroute2 would take seconds for 64 workers.
+Without permanent entries, ARP messages would count as traffic. With 32 workers, the kernel's ARP table would also
+overflow: each host needs an entry for every other host, and the table holds 1024 entries for all hosts together.
+Permanent entries do not count towards this limit.
 """
 
 import errno
@@ -38,6 +37,7 @@ def add_neighbours(interface: str, neighbours: Iterable[tuple[str, str]]) -> Non
         OSError: If the kernel refuses.
     """
     index, left = socket.if_nametoindex(interface), iter(neighbours)
+    # Batches take milliseconds; pyroute2 would take seconds for 64 workers.
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_ROUTE) as route:
         route.bind((0, 0))
         while batch := list(islice(left, _LARGEST_BATCH)):
@@ -46,10 +46,10 @@ def add_neighbours(interface: str, neighbours: Iterable[tuple[str, str]]) -> Non
 
 
 def _messages(index: int, batch: list[tuple[str, str]]) -> Iterator[bytes]:
-    """Yield one netlink request for each pair (IP address, hardware address), which adds the pair to the ARP table.
+    """Yield a netlink request per pair (IP address, hardware address) of ``batch``, to add the pair to the ARP table.
 
-    The kernel answers the last request, and each other request that it refuses. ``index`` is the index of the
-    interface.
+    The table is that of the interface with the index ``index``. The kernel answers the last request in any case, and
+    the other requests only if it refuses them.
     """
     entry = _ENTRY.pack(socket.AF_INET, index, _PERMANENT, 0, 0)
     for number, (address, hardware_address) in enumerate(batch, start=1):

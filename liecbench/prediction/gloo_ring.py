@@ -42,9 +42,9 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the links' delays add to the transfer time of the all-reduce.
 
-        In each phase, the first pair of segments is delayed by two trips over the links: the trip of the receiver's
-        announcement, and the trip of the data. Every later pair is delayed by one to two trips, because the transfer
-        of the previous pair hides up to one trip.
+        In each phase, the first pair of segments waits for two trips: that of the receiver's announcement, and that of
+        the data. Every later pair waits for two trips minus the transfer time of one segment, but at least for one
+        trip.
 
         Args:
             trip_seconds: The seconds that a message without bytes takes from one rank to another.

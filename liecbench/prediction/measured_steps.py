@@ -46,7 +46,9 @@ def comparison_with_added(directory: Path) -> Comparison:
 
 
 def measured_steps(comparison: Comparison) -> list[MeasuredStep]:
-    """Return the measured step of each timed row whose links have a rate and lose no frames.
+    """Return the measured seconds per step of each row that can be predicted.
+
+    These are the rows with a completed cell and a known epoch time, on shaped links that lose no frames.
 
     Raises:
         NothingToCompareError: If there is no such row.

@@ -1,4 +1,4 @@
-"""The links inside nodes that have several ranks each."""
+"""Predict the time of messages between the ranks of one node, for nodes that have several ranks each."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -54,7 +54,9 @@ def parse_workers(text: str) -> tuple[int, ...]:
 
 
 def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap, ...]:
-    """Return the links in ``text``, without duplicates. A rate may be too high to be emulated.
+    """Return the links in ``text``, without duplicates.
+
+    A rate such as ``100gbit`` is accepted, although links cannot be shaped to so high a rate.
 
     Args:
         text: Rates and names of presets, separated by commas, such as ``100mbit,1gbit``.

@@ -1,4 +1,4 @@
-"""Predicted rows, break-evens and needed bandwidths for methods, numbers of workers and links."""
+"""Predict step times, break-evens and needed bandwidths for methods, numbers of workers and links."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Predictions:
         rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
         break_evens: The break-even of each method except the baseline, for each number of workers. Empty if
             ``baseline`` is None, or if ``predict`` was called with ``with_bandwidths=False``.
-        bandwidths: The bandwidth that each method needs, for each number of workers. Empty if ``predict`` was called
-            with ``with_bandwidths=False``.
+        bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
+            step seconds), for each number of workers. Empty if ``predict`` was called with ``with_bandwidths=False``.
     """
 
     request: Request
@@ -124,9 +124,9 @@ def _require_known_sizes(made: "dict[Method, tuple[Predictor, ...]]", costs: Tra
 
 
 def _shapes(links: Sequence[LinkMap]) -> list[LinkMap]:
-    """Return the first item of ``links`` for each ``LinkMap.shape`` among them.
+    """Return one item of ``links`` per ``LinkMap.shape``: the first item that has the shape.
 
-    Items have the same shape if they differ only in their rates, and all rates differ by one factor.
+    Two items have the same shape if multiplying all rates of one item by a single factor gives the other item.
     """
     found: dict[str, LinkMap] = {}
     for link in links:

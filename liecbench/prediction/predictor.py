@@ -1,4 +1,7 @@
-"""Predict the mean time of a method's step at any link rate, over all kinds of steps that a long training has."""
+"""Predict the mean time of a method's step at any link rate.
+
+The mean weights each kind of step by its share of the steps in a long training.
+"""
 
 import itertools
 import math

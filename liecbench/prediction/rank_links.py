@@ -29,13 +29,13 @@ class Messages:
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:
-        """Return the bytes of the frames that these messages cause in the opposite direction.
+        """Return the total bytes of the frames that the receiver of these messages sends back.
 
-        These frames acknowledge the messages. If ``header_bytes`` is above 0, as over Gloo, the receiver also sends
-        such a header for each message, to announce that it is ready.
+        The frames are acknowledgements and, unless ``header_bytes`` is 0, one header per message. By this header,
+        Gloo's receiver announces that it is ready for the message.
 
         Args:
-            header_bytes: The size of the header in front of each message; 0 if messages have none.
+            header_bytes: The size of Gloo's header in front of each message; 0 if messages have none.
         """
         if not self.number:
             return 0.0
@@ -123,7 +123,7 @@ class RankLinks:
 
     @functools.cached_property
     def mean_trip_seconds(self) -> float:
-        """The mean time that a byte is under way between neighbours of a ring."""
+        """The mean seconds that a byte takes from a rank to the next rank of a ring: twice the mean link delay."""
         own = [delay for _, _, delay in self.special]
         plain = self.world_size - len(own)
         return 2 * (sum(own) + plain * self.default[1]) / self.world_size

@@ -37,12 +37,13 @@ class KindWork:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedMethod:
-    """The step kinds of a method, with the messages that ``world_size`` ranks exchange for the parameters of one model.
+    """The kinds of steps that a method has on ``world_size`` ranks, for one model.
 
     Attributes:
         method: The method.
         world_size: The number of ranks that exchange messages.
-        kinds: The step kinds, except those that occur only at the start of training.
+        kinds: The kinds of steps, each with the messages of all ranks. Kinds that occur only at the start of training
+            are left out.
         bucket_bytes: The size up to which DDP fills its buckets; None for DDP's defaults, ``whole`` for one bucket.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """

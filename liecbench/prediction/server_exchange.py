@@ -173,9 +173,10 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time of a push or a pull on rank 0, which is the root server.
+    """Return the time that rank 0, the root server, takes for a push or a pull.
 
-    ``rates`` are the rates of rank 0's link, which carries the messages of all other workers. ``links`` has the delays.
+    In a push, rank 0 receives a message from each other rank. In a pull, rank 0 sends a message to each other rank.
+    ``rates`` are the up and down rates of rank 0's link. ``links`` has the delays.
     """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)
@@ -204,10 +205,11 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time that a rank other than 0 takes for a push or a pull. Rank 0 is the root server.
+    """Return the duration, on a rank other than 0, of a push to the root server or of a pull from it.
 
-    The rank sends one message in a push, and receives one message in a pull. ``rates`` are the rates of the rank's
-    link. ``links`` has the delays.
+    The root server is rank 0. The other rank sends one message in a push, and receives one message in a pull.
+    ``rates`` are the up and down rates of the other rank's link. From ``links`` comes the longest one-way delay
+    between rank 0 and another rank.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

@@ -73,7 +73,14 @@ class StepPredictor:
         return self.predictor(cell).time(cell.link).seconds
 
     def predictor(self, cell: Cell) -> Predictor:
-        """Return the predictor of the cell's method."""
+        """Return a predictor of the step times of the cell's method, at any link rate.
+
+        The predictor uses the cell's number of workers and the profile that fits the cell.
+
+        Raises:
+            LiecbenchError: If no profile fits the cell, if the profile lacks the method's compressor, or if the
+                method's messages cannot be recorded.
+        """
         task = cell.task
         model = f"{task.model!r} {task.dataset!r} {task.precision} {task.profile or cell.profile}"
         key = f"{method_of(cell)!r} {cell.workers} {model}"

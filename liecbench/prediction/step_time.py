@@ -59,11 +59,11 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     """Return the seconds of a step, split into parts.
 
     Args:
-        work: The computing and the messages of the step.
+        work: The computing and the messages of the step; only the messages between nodes if ``nodes`` is given.
         links: The links on which the messages of ``work`` travel.
         costs: The transport's constants.
-        nodes: The links inside each node; None if every rank has a link of its own. If ``nodes`` is given, ``work`` has
-            only the messages between nodes, and ``links`` are the links between nodes.
+        nodes: The links inside each node; None if every rank has a link of its own. The result includes the time in
+            which gradients are reduced, and results are sent, inside the nodes.
     """
     network = _Network(links, costs, nodes)
     backward = work.backward_seconds * costs.slowdown
@@ -145,8 +145,9 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return (end, span) as ``_backward_lane`` does, for all-reduces that two threads run.
+    """Return (end, span) of the communication of all blocks, if two threads run the all-reduces.
 
+    ``_backward_lane`` explains ``end`` and ``span``.
     Two all-reduces that run at the same time share the link, but their waiting times overlap.
     """
     link_free, ends, busy = 0.0, list[float](), Span()

@@ -16,11 +16,11 @@ def transport_costs(path: Path | None, profile: Profile | None) -> TransportCost
     taken from the profile if the profile has it.
 
     Args:
-        path: The output of a benchmark over Gloo; None without a benchmark.
+        path: The JSON output of ``liecbench bench exchange`` or ``bench link`` over Gloo; None without a benchmark.
         profile: The profile; None without a profile.
 
     Raises:
-        LiecbenchError: If the file ``path`` is not the output of such a benchmark.
+        LiecbenchError: If the constants cannot be fitted to ``path``, for example because it is not a JSON file.
     """
     if path is not None:
         return fit_transport(path)

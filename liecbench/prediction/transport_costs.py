@@ -64,14 +64,14 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the seconds that communication adds to a step, however many messages the step has.
+        """Return the seconds that communication adds to each step, in addition to the seconds per message.
 
-        If ``step_seconds`` is not None, return ``step_seconds``. Otherwise return 0 if ``has_own_times``, else a number
-        that is assumed for the backend.
+        The result is ``step_seconds``, unless ``step_seconds`` is None. If ``step_seconds`` is None, the result is 0 if
+        ``has_own_times``, else a number that is assumed for the backend.
 
         Args:
-            has_own_times: Whether the profile has the seconds of the method's own work. The assumed number is then
-                already included in the seconds of the profile.
+            has_own_times: Whether the profile has the seconds of the method's own work. Own work already
+                includes what the assumed number stands for.
         """
         if self.step_seconds is not None:
             return self.step_seconds

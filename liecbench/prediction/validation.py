@@ -31,7 +31,10 @@ class ValidatedStep:
 
     @property
     def predicted_epoch_seconds(self) -> float:
-        """The predicted seconds of an epoch: ``predicted_seconds`` × steps per epoch, which may differ by method."""
+        """The predicted seconds of an epoch: ``predicted_seconds`` × steps per epoch.
+
+        The number of steps per epoch may differ between methods.
+        """
         return self.predicted_seconds * self.measured.steps_per_epoch
 
 

@@ -61,7 +61,7 @@ class ParameterTimes(_Frozen):
 
 
 class CompressorTimes(_Frozen):
-    """The seconds of each operation of a compressor."""
+    """The seconds that each operation of one compressor takes, as a function of the vector's number of elements."""
 
     compressor: Named = Field(description="name and all options, as in a scenario")
     compress: Line = Field(description="compress a vector and keep what is lost")
@@ -83,7 +83,10 @@ class MethodTimes(_Frozen):
 
 
 class UpdateTimes(_Frozen):
-    """The seconds per step of an optimizer other than the task's. Some methods are trained with such an optimizer."""
+    """The seconds per step that one optimizer takes, and those that clipping takes before it.
+
+    A profile has one entry for each optimizer that some of its methods use instead of the task's optimizer.
+    """
 
     update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")
     clip: Duration = Duration(median=0.0)

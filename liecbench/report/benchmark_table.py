@@ -21,9 +21,10 @@ def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | floa
 
 
 def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | None]) -> Group:
-    """Return a table for Rich to print, with the physical limit (the least possible time) next to each time.
+    """Return a benchmark's results as a table for Rich to print, with lines of text below it.
 
-    Below the table are the legend, the measured rates of shaped links, and a description of the machine.
+    Each row of the table has the time of an operation and the limit, which is the least time that is physically
+    possible. The lines are the legend, the measured rates of shaped links, and a description of the machine.
     """
     rows = result.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))

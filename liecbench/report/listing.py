@@ -43,7 +43,10 @@ def _plain(value: object) -> object:
 
 
 def python_lines(kind: registry.Kind) -> Iterator[str]:
-    """Yield one line per name of ``kind``: the name, the call of its class with all options, and the class's import."""
+    """Yield, for each name of ``kind``, a line with the Python code that creates the named object.
+
+    The line contains the name, a call of the class with all options and their defaults, and, as a comment, the import.
+    """
     names = registry.names(kind)
     classes = {name: registry.load(kind, name) for name in names}
     calls = {name: f"{cls.__name__}({', '.join(_arguments(cls))})" for name, cls in classes.items()}

@@ -56,8 +56,8 @@ class Brackets:
     """The break-evens of all methods, drawn below each other on one axis of link rates.
 
     Attributes:
-        compute: The compute seconds per step for which the rates hold, such as ``for steps that compute 0.36 s``; empty
-            if unknown.
+        compute: A phrase on how long a step computes, such as ``for steps that compute 0.36 s, as measured here``. The
+            break-evens hold only for this compute time. Empty if the time is unknown.
         lines: The break-evens, one per method and setting, such as a number of workers.
         ticks: The marks of the axis: (place in percent, rate as text).
     """
@@ -105,7 +105,7 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
 
 def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
-    """Return the worst accuracy verdict on ``one``'s method at a link rate of the scenario; None if there is none."""
+    """Return the worst of the method's accuracy verdicts at the scenario's link rates; None without verdicts."""
     rows = [row for row in one.rows if not row.is_added]
     judged = [found for row in rows if (found := comparison.verdict_of(row).accuracy_of(row)) is not None]
     return min(judged, key=lambda found: (_WORST_FIRST.index(found.outcome), not found.is_below), default=None)

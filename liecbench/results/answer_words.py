@@ -212,9 +212,9 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer for a setting in which no faster method is shown to keep the accuracy, but some may keep it.
+    """Return the answer if it is undecided whether methods that are faster than the baseline keep the accuracy.
 
-    ``waiting`` has the rows of the faster methods that may keep the accuracy, fastest first.
+    ``waiting`` has the rows of these undecided methods, fastest first.
     """
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:

@@ -48,15 +48,18 @@ class NeededRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandwidthNeeded:
-    """The bandwidth that one method needs in one setting, such as a number of workers.
+    """The link rates that one method needs in one setting, one for each compute utilization in ``UTILIZATIONS``.
+
+    A setting fixes everything except the link rate, such as the number of workers and the delay of the links.
 
     Attributes:
         name: The name of the method and its setting, without the link rate and the number of workers.
-        provenance: A suffix of the name such as ``(estimated)`` if times are not measured; else empty.
+        provenance: A suffix of ``name`` that says how times were obtained if they were not measured, such as
+            `` (estimated)``; else empty.
         workers: The number of workers.
-        link: The links at one link rate. ``link.at_rate`` returns the links at a needed rate.
+        link: The links of the setting, at an arbitrary rate. ``link.at_rate`` returns the links at another rate.
         compute: The compute seconds per step, from which ``rates`` were computed.
-        rates: The needed rate for each of ``UTILIZATIONS``, in this order.
+        rates: The rate needed for each utilization, in the order of ``UTILIZATIONS``.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
         limited_by: The largest part of a step besides computing, on links without rate limit: ``compression``,
             ``method`` (the work of a method without compressor), ``latency`` (which includes waiting for other ranks)

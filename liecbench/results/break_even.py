@@ -64,8 +64,8 @@ class BreakEven:
         """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The half-width of the 95 % interval with which the speed-up at the next rate will be known, as a
-                fraction of the speed-up. If the half-widths at the measured rates have a larger median, the median is
+            precision: The expected half-width of the 95 % interval of the speed-up at the next rate, as a fraction of
+                the speed-up: 0.02 means ±2 %. If the median half-width at the measured rates is larger, the median is
                 used instead.
         """
         return _next_rate([_point(row) for row in self.rows], precision)

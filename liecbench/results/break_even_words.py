@@ -57,9 +57,9 @@ def _at_every_rate(found: Sequence[BreakEven], names: Sequence[str], baseline: s
 def method_name(found: BreakEven, labels: Labels) -> str:
     """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
-    In the example, the setting is ``workers 4``, and all links have a delay of 20 ms. Link rates are not part of the
-    name. If several emulators were used, the name ends with them, such as ``links emulated by netem, then delay_line``,
-    where netem emulated the slowest links.
+    In the example, ``liec`` is the method, ``workers 4`` is the setting, and ``20ms`` is the delay of all links. Link
+    rates are left out. If several emulators were used, the name ends with their list, slowest links first, such as
+    ``links emulated by netem, then delay_line``.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""

@@ -40,7 +40,11 @@ def _derive_block(cells: Sequence[CompletedCell]) -> list[dict[str, float]]:
 
 
 def comparing_metrics() -> list[tuple[str, Compare]]:
-    """Return (name, function) for each metric that compares a cell with the baseline's cell."""
+    """Return (name, function) for each metric that compares a cell with the baseline's cell of the same seed.
+
+    The function takes the metrics of the cell and those of the baseline's cell, both by name. It returns the value of
+    the metric, or None if the metric has no value.
+    """
     return [(metric.name, metric.compare) for metric in METRICS.values() if metric.compare is not None]
 
 

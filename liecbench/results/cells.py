@@ -27,12 +27,13 @@ class CellResult:
 
     Attributes:
         epochs: The epochs in order. If several attempts recorded the same epoch, the latest attempt counts. If the task
-            is a profile, ``long_run`` is the only epoch.
+            is a profile, the list has only ``long_run``.
         timings: The timed bursts of consecutive steps; empty unless the cell is interleaved.
         timing_emulators: The names of the emulators of the cell's links during ``timings``.
-        long_run: The mean epoch of a long training, in which rare steps, such as averaging steps, have their long-term
-            share. The times come from ``timings``. If the task is a profile, the epoch is one mean step. None if
-            unknown, or if the cell is not interleaved.
+        long_run: An epoch of an interleaved cell as it would be, on average, in a long training. Rare steps,
+            such as averaging steps, are as frequent as in a long training. Times and bytes come from ``timings``, but
+            losses and accuracies from the last epoch of the trained cell. If the task is a profile, the epoch has only
+            one step. None if unknown, or if the cell is not interleaved.
         link_tally: The numbers of lost segments, dropped frames and late frames; None if the cell has not ended, or if
             its links did not use the delay line, one of the link emulators.
         at: The time at which the last attempt began, in ISO 8601; empty if unknown.

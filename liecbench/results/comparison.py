@@ -107,7 +107,7 @@ class Comparison:
         return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:
-        """Return the verdict on the setting, such as a link, to which a row belongs."""
+        """Return the verdict on the row's setting, such as one link: how methods compare there, and which to use."""
         return self._verdict_by_row[id(row)]
 
     @functools.cached_property

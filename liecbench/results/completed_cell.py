@@ -17,11 +17,15 @@ _SECONDS_OF: Final[Callable[[Epoch], tuple[float | None, ...]]] = operator.attrg
 class CompletedCell:
     """The epochs of a completed cell, from which metrics are derived.
 
-    ``epochs_to_target`` is the number of epochs until the target is reached, interpolated between evaluations; None if
-    it is not reached or there is no target. ``long_run`` is a mean epoch in which rare steps, such as averaging steps,
-    are as frequent as in a long training; None if the cell was timed while it trained. ``is_language_model`` is True if
-    the cell is judged by its test loss instead of its accuracy. ``costly_epochs`` are the epochs whose times and bytes
-    are averaged: only ``long_run`` if it is not None, else all epochs.
+    Attributes:
+        epochs: The epochs in order.
+        is_language_model: True if the cell is judged by its test loss, False if it is judged by its test accuracy.
+        epochs_to_target: The number of epochs until the target is reached, interpolated between evaluations. None if
+            the target is not reached, or if there is no target.
+        long_run: A mean epoch in which rare steps, such as averaging steps, are as frequent as in a long training.
+            None if the cell was timed while it trained.
+        costly_epochs: The epochs from which mean times and bytes are computed: ``epochs`` if ``long_run`` is None, else
+            only ``long_run``.
     """
 
     epochs: Sequence[Epoch]

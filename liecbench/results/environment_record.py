@@ -94,7 +94,8 @@ class Environment:
         model_sha256: The hash of the file of the user's own model; None for built-in models.
         test_set: Facts about the labels of the test set, such as the number of labels.
         profile_sha256: The hash of the profile that the ranks replayed; None if they computed.
-        timing_precision: The half-width of a speed-up's 95 % interval that the timing session aimed at, as a fraction.
+        timing_precision: The half-width that the timing session tried to reach for the 95 % interval of each speed-up,
+            as a fraction of the speed-up.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

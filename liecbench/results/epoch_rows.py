@@ -79,7 +79,7 @@ def _known(value: float | None) -> float | None:
 def _relative_interval(cell: CellResult) -> tuple[float | None, float | None]:
     """Return (low, high): the 95 % interval of a cell's mean seconds per epoch, relative to the mean.
 
-    For example, (0.97, 1.04) means from 3 % below to 4 % above the mean, which is the geometric mean over rounds. An
+    The mean is the geometric mean over rounds. For example, (0.97, 1.04) means from 3 % below to 4 % above the mean. An
     unknown end is None.
     """
     rounds = Pace.of_cells([cell], {}).log_seconds if cell.epochs else None

@@ -38,11 +38,11 @@ def joules(epochs: Sequence[Epoch]) -> float | None:
 
 
 def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
-    """Return the shares of GPU samples in which the clocks were held back, from 0 to 1, as means over the epochs.
+    """Return the shares of GPU samples in which the clocks were held back, as means over the epochs with such shares.
 
     Returns:
-        Shares by name: ``throttled_share`` for any reason and ``throttled_REASON_share`` for each reason; empty if no
-        epoch has a ``throttled_share``.
+        Shares from 0 to 1, by name: ``throttled_share`` for all reasons together, and for each reason a share such as
+        ``throttled_power_cap_share``. Empty if no epoch has a ``throttled_share``.
     """
     known = [epoch.gpu for epoch in epochs if epoch.gpu is not None and _THROTTLED in epoch.gpu]
     if not known:

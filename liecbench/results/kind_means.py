@@ -71,9 +71,9 @@ class KindMeans:
 
 
 def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
-    """Return the means of each step kind. The keys are the kinds' names, such as ``averaging``.
+    """Return the mean seconds and bytes per step for each step kind. The keys are the kinds, such as ``averaging``.
 
-    ``timings`` are all bursts of timed steps of one method on one link.
+    ``timings`` are all bursts (series of consecutive timed steps) of one method on one link.
     """
     by_kind: dict[str, list[Timing]] = {}
     for timing in timings:

@@ -42,9 +42,12 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Raise ValueError unless ``line``, for which ``unseal`` returned None, is a line of the first schema.
+    """Check that a line is of the first schema. Call this function if ``unseal`` returned None for the line.
 
-    Lines of the first schema end in neither a number nor a checksum.
+    Only lines of the first schema end without a number and a checksum.
+
+    Raises:
+        ValueError: If the line is of a later schema, or ends in a damaged number or checksum.
     """
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")

@@ -34,8 +34,8 @@ class Wait:
     Attributes:
         rate: The link rate in bits per second.
         mean: The mean wait.
-        low: The lower end of the wait's interval; ``mean`` if there is no interval.
-        high: The upper end of the interval; ``mean`` if there is no interval.
+        low: The lower end of the confidence interval of ``mean``; equal to ``mean`` if there is no interval.
+        high: The upper end of the confidence interval; equal to ``mean`` if there is no interval.
         rest: The part of ``mean`` that no faster link shortens: compression, latency, and waiting for other ranks.
         communication: All seconds of communication in a step, also those that computing hides, divided by the compute
             seconds.
@@ -225,12 +225,14 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return a row's wait: the seconds of a step beyond computing, divided by the step's compute seconds.
+    """Return a row's wait, with the wait's interval.
+
+    The wait is (the row's seconds per epoch − ``compute_seconds``) ÷ ``compute_seconds``, but at least 0.
 
     Args:
         row: A row with a measured time per epoch.
         rate: The row's link rate, in bits per second.
-        compute_seconds: The compute seconds per epoch.
+        compute_seconds: The compute seconds per epoch, the median over the method's rows at all link rates.
     """
     seconds = row.metrics["seconds_per_epoch"]
     assert seconds is not None, "rows with a compute utilization are timed"

@@ -68,7 +68,16 @@ def gpu_mean(
     better: Literal["higher", "lower"] = "lower",
     shown: Literal["table", "on request"] = "on request",
 ) -> Metric:
-    """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
+    """Return a metric of GPUs: the mean of a field of ``Epoch.gpu`` over the epochs that have the field.
+
+    Args:
+        name: The metric's name, such as ``joules_per_epoch``.
+        heading: The column's heading, such as ``J/epoch``.
+        unit: The unit and the number format.
+        field: The name of the field, such as ``energy_joules``.
+        better: The direction in which the metric improves.
+        shown: ``table`` if every table shows the column by default, ``on request`` if only ``--metric`` shows it.
+    """
     return Metric(
         name=name,
         heading=heading,

@@ -22,23 +22,24 @@ class Metric:
         heading: The column's heading.
         meaning: An explanation of the heading in a few words; empty if the heading needs none.
         unit: The unit and the number format.
-        derive: Returns the value of a completed cell, or None if it is unknown. Either this or ``compare`` is set.
+        derive: Returns the value of a completed cell, or None if the value is unknown. Either ``derive`` or
+            ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
-            it is unknown.
+            the value is unknown.
         better: The direction in which the metric improves.
-        shown_from: If the rows' largest mean is above (1 + ``shown_from``) × the smallest mean, the column is shown
-            whatever ``shown`` and ``shown_for`` say. None for no such rule.
-        shown_for: The comparisons that show the column without ``--metric``. ``loss``: those with language models,
-            which are judged by their test loss. ``accuracy``: those with other models. ``any``: all.
-        shown: The places that show the column without ``--metric``. ``table``: every table and the HTML page. ``wide``:
-            tables with ``--wide``, and the HTML page. ``on request``: none.
-        every_seed: True if the row's mean is unknown as soon as any of the row's cells, failed ones included, has no
-            value.
+        shown: The places that show the column by default, that is, without ``--metric``. ``table``: every table and the
+            HTML page. ``wide``: tables with ``--wide``, and the HTML page. ``on request``: none.
+        shown_for: The comparisons that show the column at these places by default. ``loss``: comparisons with language
+            models, which are judged by their test loss. ``accuracy``: comparisons with other models. ``any``: all.
+        shown_from: A relative difference between the rows' means. If the rows differ by more, every place shows the
+            column by default, despite ``shown`` and ``shown_for``. For example, 0.1 means that the largest mean is more
+            than 1.1 times the smallest. None if ``shown`` and ``shown_for`` alone decide.
+        every_seed: True if a single cell without a value, such as a failed cell, leaves its row without a mean.
         exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
             metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if the value 0 of this metric does not count as a value in the rule of ``exported_with``.
+        zero_is_missing: True if 0 does not count as a value when ``exported_with`` of a metric names this metric.
         of_gpus: True if the value covers all GPUs of the cell together.
-        needs_interval: True if a value without an interval is printed with ``±?``.
+        needs_interval: True if ``±?`` is printed after a mean that has no interval.
     """
 
     name: str

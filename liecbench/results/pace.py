@@ -1,8 +1,8 @@
-"""The pace of a row: its seconds per epoch. The ratio of two paces is a speed-up.
+"""The pace of a row: the seconds per epoch of cells that differ only in the seed. The ratio of two paces is a speed-up.
 
-A pace has one value per timed seed. If timing sessions timed the row's cells, the pace also has one value per round. In
-a round, every method is timed once. A placement is a group of a few rounds. After each placement, the session creates
-all methods' models and buffers again, because the addresses of models and buffers in memory affect step times.
+A pace has one value per timed seed. If a timing session timed the cells, the pace also has one value per round. In a
+round, the session times every method once. A placement is a group of a few rounds. Before each placement, the session
+creates all methods' models and buffers again, because their addresses in memory affect step times.
 """
 
 import math
@@ -56,7 +56,7 @@ class Pace:
 
         Args:
             cells: The completed cells.
-            seconds_by_seed: For each cell that was timed, the seconds per epoch under the cell's seed.
+            seconds_by_seed: The seconds per epoch of each timed cell, by the cell's seed, such as ``{0: 2.5}``.
         """
         sessions = {cell.origin: cell.timings for cell in cells if cell.timings}
         steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
@@ -126,7 +126,10 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if timing sessions timed both paces in the same ``setting``, but never in the same round."""
+        """Return True if both paces were timed in sessions with the same ``setting``, but never in the same round.
+
+        Then a speed-up between the paces also contains what changed on the machine between the rounds.
+        """
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
     def _shared_rounds(self, other: "Pace") -> list[_Position]:
@@ -135,8 +138,9 @@ class Pace:
     def disturbed_differently(self, other: "Pace") -> bool:
         """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
 
-        The two shares may differ by at most ``MAX_CPU_SHARE_DIFFERENCE``. Return False if a share is unknown, or if
-        ``kept_times`` is True for both paces.
+        The shares are too different if they differ by more than ``MAX_CPU_SHARE_DIFFERENCE``. Return False if either
+        share is unknown. Also return False if the ranks of both paces slept in place of computing, and hardly woke late
+        (``kept_times``).
         """
         if self.kept_times and other.kept_times:
             return False

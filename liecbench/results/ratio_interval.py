@@ -90,8 +90,11 @@ class LogRatio:
     def estimate(self, tail: float = 0.025) -> Estimate:
         """Return the geometric mean of the ratios, with its confidence interval.
 
+        The interval's bounds are None if ``standard_error`` is None.
+
         Args:
-            tail: The probability that the true ratio lies beyond one of the bounds; 0.025 for a 95 % interval.
+            tail: The probability that the true ratio lies above the interval, and equally that it lies below; 0.025 for
+                a 95 % interval.
         """
         if self.standard_error is None:
             return Estimate(mean=math.exp(self.mean), low=None, high=None)
@@ -110,15 +113,17 @@ class LogRatio:
 
 
 def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -> Estimate:
-    """Return a method's speed-up, a geometric mean, with its confidence interval.
+    """Return the speed-up of a method that a timing session measured, with its confidence interval.
 
-    A placement is a group of rounds, after which all models and buffers are created again. Every placement counts as
-    one observation. A further placement therefore narrows the interval much more than further rounds per placement. If
-    there is only one round in all, the bounds are None.
+    A placement is a group of rounds, after which all models and buffers are created again. The speed-up is a geometric
+    mean in which every placement counts as one observation. A further placement therefore narrows the interval much
+    more than further rounds per placement. If there is only one round in all, the bounds are None.
 
     Args:
-        log_ratios: For each placement, ln(seconds of the baseline ÷ seconds of the method) of each round, in order.
-        tail: The probability that the true speed-up lies beyond one of the bounds; 0.025 for a 95 % interval.
+        log_ratios: One list per placement, with ln(seconds of the baseline ÷ seconds of the method) of each round, in
+            order.
+        tail: The probability that the true speed-up is below the lower bound, and equally that it is above the upper
+            bound; 0.025 gives a 95 % interval.
     """
     return LogRatio.of_rounds(log_ratios).estimate(tail)
 

@@ -87,13 +87,12 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if a line says that it is of the first schema, but is of a later one.
+    """Raise ValueError if the fields of a line that says schema 1 show that the line is of a later schema.
 
-    Somebody then changed the schema in the line, and removed the line's number and checksum. A later schema is
-    recognised by the fields of the record.
+    Somebody then edited the line: changed its schema, and removed its number and its checksum.
 
     Args:
-        line: The line.
+        line: A line that says schema 1, and has neither number nor checksum.
         record: The record that was read from ``line``.
     """
     fields = record.environment if isinstance(record, Start) else record

@@ -79,11 +79,13 @@ class KindTime:
 class Composed:
     """The sources of an epoch that an earlier version of liecbench composed from a trained cell and a timed cell.
 
+    The losses, accuracies, payload bytes, messages and norms of the epoch are those of the trained cell. The times, CPU
+    seconds and wire bytes are computed from the timed cell. Each of these numbers is a sum over step kinds: the number
+    of steps of the kind in the epoch, times the timed cell's mean per step of the kind.
+
     Attributes:
-        trajectory: The id of the trained cell. The epoch has the losses, accuracies, payload bytes, messages and norms
-            of this cell.
-        kinds: The step times of the timed cell, by the name of the step kind. The epoch's times, CPU seconds and wire
-            bytes are sums over step kinds. Each kind adds its steps in the epoch × the timed cell's mean per step.
+        trajectory: The id of the trained cell.
+        kinds: The step times of the timed cell, by the name of the step kind.
     """
 
     trajectory: str
@@ -112,17 +114,18 @@ class Epoch:
     Durations are in seconds, and sizes in bytes. Accuracy is from 0 to 1. Lists have one number per rank.
 
     ``cpu_seconds``, and all numbers that are not times, cover all ``steps`` steps. All other times cover only the
-    ``timed_steps`` steps after warm-up. In a ledger, times can be null if no step was timed. ``train_seconds`` is
-    the sum of ``compute_seconds``, ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``.
+    ``timed_steps`` steps after warm-up. ``train_seconds`` is the sum of ``compute_seconds``,
+    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If no step was timed, a ledger can
+    hold null in place of times.
 
-    If a cell is only timed in a session, the ledger has no epochs of the cell. The cell's epochs are computed when
-    results are loaded.
+    A ledger has no epochs of a cell that is only timed in a timing session. The epochs of such a cell are
+    computed when results are loaded.
 
     Attributes:
-        compute_seconds: The time of the model and the optimizer, without waiting for a processor, mean over ranks. If
-            the steps were timed in a session, the time that the model and the optimizer take without communication.
-        exposed_wire_seconds: The time of the transfer that computing does not hide. If the link rate is known, at most
-            bytes ÷ rate.
+        compute_seconds: The time of the model and the optimizer, mean over ranks. Waiting for a processor is left out.
+            If the cell is only timed in a session, the time is measured without communication.
+        exposed_wire_seconds: The time of the transfer that computing does not hide. If the link rate is known, this
+            time is at most bytes ÷ rate.
         exposed_compress_seconds: The time of the compression that computing does not hide.
         other_seconds: Latency, and waiting for other ranks or for a processor.
         data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
@@ -134,7 +137,7 @@ class Epoch:
         first_steps: Losses and other numbers from the first steps of the training. None in epochs after the first.
         step_kinds: The number of steps of each step kind.
         tokens: The number of tokens that all ranks train on. None if the model is not a language model.
-        composed: Set only in records of earlier versions.
+        composed: The sources of an epoch that an earlier version composed from two cells; None for all other epochs.
     """
 
     type: ClassVar[str] = "epoch"

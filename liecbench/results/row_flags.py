@@ -50,10 +50,11 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 
 def is_busy(row: Row) -> bool:
-    """Return True if a machine has too few processors for a row, and the row's ranks keep over half of them busy.
+    """Return True if a row needs more processors than its machine has, and its ranks use over half of the processors.
 
     If the ranks replayed a profile, the limit is a third instead of half. A row needs one processor for each thread of
-    each rank, and one more if links are emulated.
+    each rank, and one more if links are emulated. Return False if the number of processors is unknown, or if the ranks
+    use the machines' own network.
     """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]
@@ -80,10 +81,10 @@ def _computes_on_shared_processors(row: Row) -> bool:
 
 
 def _shared_processors(row: Row) -> int:
-    """Return the machine's number of processors if the row needs more processors, else 0.
+    """Return the number of processors of the machine if the row needs more than the machine has, else 0.
 
-    A row needs one processor for each thread of each rank, and one more if links are emulated. Also return 0 if the
-    number of processors is unknown, or if the ranks use the machines' own network.
+    A row needs one processor for each thread of each rank, and one more if links are emulated. The result is also 0 if
+    the number of processors is unknown, or if the ranks use the machines' own network.
     """
     cpus = [cell.environment.num_cpus for cell in _completed(row)]
     if not cpus or not all(cpus) or row.fields["link"] == "host":

@@ -21,10 +21,14 @@ SHOWN_DIGITS: Final = 8
 
 
 class Labels:
-    """Names of methods and settings, made of only the fields that differ between the given rows.
+    """Short names of the methods and settings of ``rows``, such as ``psgd per_tensor`` and ``workers 4 · 20mbit``.
 
-    ``colour_keys`` lists the texts that figures assign colours to, in this order: the algorithm of each row, then the
-    ``colour_key`` of each row.
+    A setting's name has the values of the setting's fields that differ between the rows. A method's name has the
+    algorithm, the values of the method's fields that differ, and the options that ``naming_fields`` returns.
+
+    Attributes:
+        colour_keys: The texts to which figures assign colours, in this order: first the algorithms of all rows, then
+            the ``colour_key`` of all rows.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -131,9 +135,10 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return the ``provenance`` of the rows of all groups, such as `` (replayed ×4)``, if it holds for every group.
+    """Return one ``provenance`` for all groups together, such as `` (replayed ×4–8)``; empty if the groups differ.
 
-    Return an empty text if the provenances of two groups differ in more than numbers such as ×4.
+    Two groups differ if different words of ``provenance`` apply to them, such as ``replayed`` and ``estimated``. The
+    slowdowns of replays, such as ×4 and ×8, may differ.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 

@@ -147,15 +147,15 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 
 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
-    """Return a metric's mean over seeds, with an interval over the rounds of timing sessions.
+    """Return a metric's mean over seeds, with a confidence interval from the rounds of timing sessions.
 
-    Each bound ÷ ``mean.mean`` is as large as the bound over rounds ÷ the mean over rounds. If an argument is None,
-    return ``mean`` unchanged.
+    Let e be ``of_rounds.estimate()``. The lower bound is ``mean.mean`` · e.low / e.mean, and the upper bound is
+    ``mean.mean`` · e.high / e.mean. A bound is None if e lacks it. If an argument is None, return ``mean`` unchanged.
 
     Args:
         mean: The metric's mean over seeds, with its interval; None if the metric is unknown.
-        of_rounds: The mean over rounds of ln(metric), to which any constant may be added, with its standard error. None
-            if no timing session measured the metric.
+        of_rounds: The mean over rounds of ln(metric) + c, with its standard error, for any constant c. None if no
+            timing session measured the metric.
     """
     if mean is None or of_rounds is None:
         return mean

@@ -39,7 +39,13 @@ class SettingVerdict:
 
     @classmethod
     def of(cls, setting: str, rows: Sequence[Row], tolerances: Tolerances) -> "SettingVerdict":
-        """Return the verdict on the rows of one setting."""
+        """Return the verdict on one setting.
+
+        Args:
+            setting: The setting's name; empty if there is only one setting.
+            rows: The setting's rows, fastest first.
+            tolerances: The largest drop of accuracy and rise of loss that still count as equal to the baseline.
+        """
         accuracy, speed = accuracy_verdicts(rows, tolerances), speed_verdicts(rows)
         untrained = learned_nothing(rows)
         comparable = untrained is None and speed.against_baseline
@@ -67,10 +73,10 @@ class SettingVerdict:
         return self.speed.against_baseline.get(self._position(row))
 
     def dense_speed_of(self, row: Row) -> SpeedOutcome | None:
-        """Return the verdict on a row's speed against the fastest row without compression.
+        """Return whether a row is shown to be faster or slower than the dense row.
 
-        Return None for the baseline, for the fastest row without compression, and for rows without times. Return None
-        for all rows if the baseline is the fastest row without compression, or if no row is without compression.
+        The dense row is the fastest row without compression. Return None for the dense row, for the baseline, and for
+        rows without times. Return None for all rows if the baseline is the dense row, or if all rows compress.
         """
         return self.speed.against_dense.get(self._position(row))
 

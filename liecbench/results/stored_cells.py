@@ -12,13 +12,16 @@ from liecbench.results.ledger_reader import read
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    If a cell completed in any directory, only its completed results are returned, one per directory. If any cell
-    completed in several directories, ``CellResult.directory`` of all returned cells is the short name of the cell's
-    directory; otherwise it is None. Cells that were trained only for the losses of other cells are left out.
+    A cell can have a result in each directory. If the cell completed in at least one directory, only its completed
+    results are returned. Cells that were trained only to provide the losses of other cells are left out.
+
+    ``CellResult.directory`` is None for all returned cells, unless a cell completed in more than one directory. In that
+    case ``CellResult.directory`` of every returned cell is the short name of its directory, such as ``a/results``.
 
     Args:
         directories: The results directories.
-        with_added: Whether to return cells at link rates that runs added to find a break-even more precisely.
+        with_added: Whether to include cells that no scenario asked for: runs add cells at further link rates to find a
+            break-even more precisely.
 
     Raises:
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.

@@ -81,7 +81,10 @@ def _merged(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
-    """Yield a sentence for each setting with results but no baseline. Yield nothing if no setting has a baseline."""
+    """Yield a sentence for each setting in which methods completed, but the baseline is missing.
+
+    If the baseline is missing in all settings, yield nothing.
+    """
     lacking = [one for one in verdicts if not any(row.is_baseline or row.baseline_per_seed for row in one.rows)]
     for verdict in lacking if len(lacking) < len(verdicts) else ():
         if any(row.num_completed for row in verdict.rows):
@@ -129,7 +132,7 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
     """Yield one sentence with the reason why no row of a setting can be compared with the setting's baseline.
 
-    Yield nothing if the setting has no row of the baseline, and no cell of the baseline has completed.
+    Yield nothing if no row of ``verdict`` is the baseline's and ``baseline_per_seed`` is empty in all ``rivals``.
 
     Args:
         verdict: The verdict on the setting, in which no row was compared with the baseline.

@@ -18,9 +18,10 @@ _UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 def row_parts(row: Row) -> dict[str, float]:
     """Return the seconds of each part of an epoch, such as ``computing``. Their sum is the seconds per epoch.
 
-    The keys are names from ``PARTS``. In records of earlier versions, exposed time, which computing does not hide, is
-    one number. This number is then divided between ``compressing`` and ``waiting for the network``, in proportion to
-    the total times of compression and communication.
+    The keys are names from ``PARTS``. Exposed time is the time in which training waits for compression and
+    communication. Records of earlier versions do not divide exposed time into parts. For these records, exposed time
+    is divided between ``compressing`` and ``waiting for the network``, in proportion to the total times of compression
+    and communication.
     """
     estimates = {part: row.metrics[name] for part, name in _METRICS.items()}
     known = {part: value.mean for part, value in estimates.items() if value is not None}

@@ -27,9 +27,10 @@ class Unit:
     has_range: bool = False  # the interval is shown by its ends, because it is not symmetric
 
     def text(self, value: Estimate | None) -> str:
-        """Return a mean with its unit and its interval, if it has one; a dash for None.
+        """Return the text of an estimate, such as ``1.23× ±0.05×``; a dash if ``value`` is None.
 
-        The interval is shown as ± its half-width, or by its ends if ``has_range``.
+        The mean comes first. The confidence interval follows if it is known and wider than rounding errors: as its two
+        ends if ``has_range`` and both ends are known, else as ± half its width.
         """
         if value is None:
             return "–"

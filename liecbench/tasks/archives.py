@@ -39,7 +39,7 @@ def remedy(dataset: str) -> str:
 
 
 class Files(ABC):
-    """The files of a dataset, by their names relative to the dataset's folder."""
+    """Reads and lists the files of a dataset. The name of a file is its path relative to the dataset's folder."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:

@@ -35,10 +35,12 @@ class Answer:
 
 
 class Arrivals:
-    """A request for a file, as a context manager. The request ends when the ``with`` block ends.
+    """A context manager that downloads a file in a thread. The download ends when the ``with`` block ends.
+
+    In the block, call ``answer`` for the HTTP status, then ``chunks`` for the bytes.
 
     Args:
-        url: The address.
+        url: The address of the file.
         have: The number of bytes at the beginning of the file that the server need not send.
     """
 

@@ -43,5 +43,5 @@ class Problem(ABC):
             random: The source of the random numbers.
 
         Returns:
-            Independent random gradients, of the shape of ``models``. A row's mean is ∇f at the model in that row.
+            Independent random gradients, of the shape of ``models``. The expected value of row i is ∇f(``models[i]``).
         """

@@ -52,7 +52,7 @@ class Quadratic(Problem):
         return self.noise**2
 
     def minimum(self) -> Tensor:
-        """Return the minimum, which is a vector of zeros."""
+        """Return the model x at which f(x) is smallest: a vector of zeros."""
         return torch.zeros(self.dimension)
 
     def gradient(self, model: Tensor) -> Tensor:

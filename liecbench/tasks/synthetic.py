@@ -94,9 +94,10 @@ def separation(num_classes: int, best_accuracy: float) -> float:
 
 
 def accuracy_at(length: float, num_classes: int) -> float:
-    """Return the best classifier's accuracy if all class means have this ``length`` and are orthogonal.
+    """Return the best possible classifier's accuracy, from 0 to 1, on equally frequent Gaussian classes.
 
-    The accuracy is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
+    Each class has identity covariance. The class means are orthogonal, and each has the norm ``length``. The accuracy
+    is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
     """
     nodes, weights = _quadrature()
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()

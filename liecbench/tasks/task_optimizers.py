@@ -53,7 +53,11 @@ class TaskOptimizer(ABC):
         return {name: list(model.parameters())}
 
     def learning_rate_factor(self, name: str) -> float:
-        """Return the learning rate of torch's optimizer ``name``, as a multiple of the task's learning rate."""
+        """Return the learning rate of one torch optimizer ÷ the task's learning rate.
+
+        Args:
+            name: The optimizer's key in ``torch_options``, such as ``adamw``.
+        """
         return 1.0
 
     def build(self, model: nn.Module, learning_rate: float) -> list[Optimizer]:
@@ -164,7 +168,10 @@ class Muon(TaskOptimizer):
 
     @property
     def num_states(self) -> int:
-        """2, AdamW's first and second moment. Muon keeps only one value per element, the momentum."""
+        """The largest number of values that are kept per element of a parameter: 2.
+
+        AdamW keeps a first and a second moment. Muon keeps only a momentum.
+        """
         return 2
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:

@@ -24,9 +24,9 @@ _STEPS_PER_SAMPLE: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedCell:
-    """One simulation of a method on several workers.
+    """The settings of a simulation of several workers, which train with one method to minimise a function.
 
-    All workers start at the minimum of the function f, so that only the noise of their gradients moves them.
+    All workers start at the minimum of the function, so that only the noise of their gradients moves them.
     """
 
     algorithm: Choice

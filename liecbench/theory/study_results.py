@@ -84,11 +84,13 @@ def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = la
 def learning_rate_of(study: Study, bound: float | None) -> float | None:
     """Return the learning rate with which a study simulates a method; None if the study searches for the rate.
 
+    If ``study.learning_rate`` is an ``OfBound``, such as ``{of_bound: 0.5}``, return the product of its number and
+    ``bound``, such as 0.5 · ``bound``. Otherwise, return ``study.learning_rate``.
+
     Args:
-        study: The study. If ``study.learning_rate`` is an ``OfBound``, return a multiple of ``bound``. Else return
-            ``study.learning_rate``.
+        study: The study.
         bound: The learning rate below which the theorem holds for the method, as ``SimulatedCell.bound`` returns it;
-            None if there is no bound.
+            None if there is no bound. It must not be None if ``study.learning_rate`` is an ``OfBound``.
     """
     if isinstance(study.learning_rate, OfBound):
         assert bound is not None, "the loader refuses methods without a bound"
@@ -108,10 +110,11 @@ def _estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def speed_up_exponent(values: Mapping[int, Sequence[float]]) -> Estimate | None:
-    """Return minus the slope of ln(value) over ln(workers), by least squares for each seed.
+    """Return the exponent a of the fit value ∝ workers^(−a): its mean over the seeds, with a confidence interval.
 
-    The exponent is 1 if values are proportional to 1 ÷ workers. Return the mean over seeds with its interval. Return
-    None with one number of workers, or if a value is 0 or infinite.
+    The exponent is 1 if the values are proportional to 1 ÷ workers. For each seed, the fit is a straight line through
+    ln(value) over ln(workers), by least squares. Return None if there is only one number of workers, or if a value is 0
+    or infinite.
 
     Args:
         values: For each number of workers, one value per seed.

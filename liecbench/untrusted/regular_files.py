@@ -18,11 +18,11 @@ _NOT_REPLACEABLE: Final = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
-    """Return the contents of a regular file. Symbolic links are followed, and pipes, devices and the like not opened.
+    """Return the contents of a regular file or of a regular file that a symbolic link leads to.
 
     Raises:
-        OSError: If the path is no regular file, or the file has more than ``most_bytes`` or cannot be read. The error's
-            ``filename`` is the path.
+        OSError: If ``path`` leads to anything else, such as a pipe, a device or a directory, if the file has more than
+            ``most_bytes`` bytes, or if the file cannot be read. The error's ``filename`` is ``path``.
     """
     with open(_opened(path), "rb") as file:
         num_bytes = os.fstat(file.fileno()).st_size

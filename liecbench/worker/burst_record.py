@@ -41,15 +41,15 @@ class Turn:
 
 
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, untimed_sends: bool = True) -> Timing:
-    """Return the record of a burst (consecutive steps of one kind).
+    """Return the record of a burst (consecutive steps of one kind), combined from the measurements of all ranks.
 
     Args:
         burst: The measurements of all ranks.
         turn: The turn to which the burst belongs.
-        kind: The kind of the burst's steps.
+        kind: The name of the kind of the burst's steps, such as ``averaging``.
         kind_share: The share of steps of this kind in a long training, from 0 to 1.
-        untimed_sends: Whether the burst's first step, which is not timed, sends messages. If so, the step is assumed to
-            send as much as a mean step.
+        untimed_sends: Whether the untimed step before the timed steps sends messages. If so, the byte counts of
+            ``burst`` include this step, and the record has the counts × timed steps ÷ (timed steps + 1).
     """
     sending = burst.num_steps + untimed_sends
     slowest, counters = burst.slowest, burst.slowest.counters

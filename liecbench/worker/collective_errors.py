@@ -24,9 +24,10 @@ class DataError(Exception):
 
 
 class ProfileError(Exception):
-    """An error of a profile that ranks should replay: it lacks times that a method needs, or cannot be read.
+    """An error of ranks that cannot replay a profile.
 
-    Every rank raises this error at the same point.
+    The profile lacks times that a method needs, or the profile's file cannot be read or written. Every rank raises this
+    error at the same point.
     """
 
 

@@ -178,9 +178,9 @@ class _Group:
             return None
 
     def _take_turn(self, resident: Timed, turn: Turn) -> bool:
-        """Time and record a contestant's bursts of one turn. Return True unless the contestant fails.
+        """Time a contestant for one turn, and record the bursts. Return False if the contestant fails, else True.
 
-        A contestant that fails is removed from ``live``, and closed.
+        A burst is a series of consecutive steps. A contestant that fails is removed from ``live``, and closed.
         """
         self._tell(resident.contestant)
         try:

@@ -109,17 +109,20 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the seconds of a method's own work in one step of each step kind, on this rank alone.
 
-    Own work is neither computing nor a compressor's operations. Its seconds are the measured seconds of a step with the
-    method, minus two parts: the measured seconds of computing, and the seconds of the compressor's operations according
-    to ``compressors``. All measured steps train a hollow model, which has the parameters of the cell's model but
-    computes almost nothing.
+    A method's own work is everything in a step except computing and compression. The seconds of own work are:
+    seconds of a step with the method − seconds of computing − seconds of compression and decompression. The first two
+    are measured. The last are computed from ``compressors``. Measured steps train a hollow model, which has the
+    parameters of the cell's model but computes almost nothing.
 
     Args:
-        cell: The cell.
-        steps: Plain steps of the cell's model.
+        cell: The cell that uses the method.
+        steps: The cell's model, with the training data.
         compressors: The times of all compressors that the method uses.
         group: A process group of this rank alone.
         heartbeat: Called to signal that this rank makes progress.
+
+    Returns:
+        One item per step kind.
     """
     plain = PlainSteps.create(cell, hollow_task(steps.task), steps.device, notes_gradients=False)
     task = hollow_task(steps.task)

@@ -20,10 +20,17 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 
 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return the state that the model's state dict lacks: one dict per module, by the module's name.
+    """Return the state that the model's state dict lacks, as one dict per module, by the module's name.
 
-    The keys of each dict are ``buffers``, ``attributes``, ``collections``, ``arrays``, ``generators`` and ``objects``.
-    The values are tensors and plain data, which ``torch.load`` reads with ``weights_only=True``.
+    The dict of a module has these keys. The value of each key maps names of the module's buffers or attributes to
+    tensors and plain data, which ``torch.load`` reads with ``weights_only=True``.
+
+    - ``buffers``: buffers that are not persistent.
+    - ``attributes``: attributes that are tensors or plain data, such as numbers and lists.
+    - ``collections``: deques as lists, and Counters and defaultdicts as dicts.
+    - ``arrays``: NumPy arrays of numbers.
+    - ``generators``: the states of random number generators.
+    - ``objects``: the attributes of other objects, if all of them are tensors or plain data.
     """
     return {
         name: {
@@ -47,9 +54,12 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Restore in ``model`` the state that ``unsaved_state`` returned for a model with the same modules.
+    """Restore the non-persistent buffers, the attributes and the random generators of a model.
 
-    Buffers and torch generators that ``model`` lacks are created on the device of the model's parameters.
+    Args:
+        model: The model to change. Buffers and torch generators that the model lacks are created on the device of its
+            parameters.
+        state: The result of ``unsaved_state`` for a model with the same modules.
     """
     for name, module in model.named_modules():
         saved = state.get(name)

@@ -46,7 +46,7 @@ class OptimizerSteps:
         )
 
     def set_learning_rate(self, factor: float) -> None:
-        """Set every optimizer's learning rate to ``factor`` × this optimizer's value in ``learning_rates``."""
+        """Set each optimizer's learning rate to ``factor`` × the optimizer's initial rate in ``learning_rates``."""
         for optimizer, rate in zip(self.optimizers, self.learning_rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor

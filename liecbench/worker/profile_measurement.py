@@ -33,16 +33,17 @@ def measure_profile(
 ) -> Profile:
     """Measure the profile of a cell's model on one device. Not collective.
 
-    In a launch, one rank calls this while the others wait. Elsewhere, this process becomes the only rank of a process
-    group until the profile is measured.
+    In a launch, one rank calls this function while the other ranks wait. If this process is not part of a launch, it is
+    the only rank of a new process group until the profile is measured.
 
     Args:
         cell: The cell whose task is measured.
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of steps to measure first. Five more follow after each compressor and each method. No more
-            steps are measured once at least 5 steps were measured and all took more than 20 s together.
+        min_steps: The number of training steps to measure before the compressors and methods. After each compressor
+            and each contestant, 5 more steps are measured. All these numbers are upper limits: no step is measured
+            after 5 or more steps have taken more than 20 s in total.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

@@ -17,9 +17,9 @@ class RankMeasurement:
         train_seconds: Total seconds of the timed steps, without loading data.
         data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
         step_seconds: Seconds of each timed step.
-        compute_seconds: Seconds of the model and the optimizer in the timed steps. On the CPU with one thread per rank:
-            the number of steps × the lower quartile of the training thread's CPU seconds per step, so that waiting for
-            a processor does not count. On a GPU, or with several threads: ``train_seconds`` − ``exposed_seconds``.
+        compute_seconds: Seconds in which the timed steps computed. On the CPU with one thread per rank: the number of
+            timed steps × the lower quartile of the training thread's CPU seconds per step, so that waiting for a
+            processor does not count. On a GPU, or with several threads: ``train_seconds`` − ``exposed_seconds``.
         exposed_seconds: Seconds in which the timed steps waited for compression and communication.
         exposed_compress_seconds: Part of ``exposed_seconds`` in which the communication thread compressed.
         exposed_communicate_seconds: Part of ``exposed_seconds`` in which the communication thread communicated and did
@@ -36,8 +36,8 @@ class RankMeasurement:
         late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank
             computes instead of sleeping.
         memory_bytes: Bytes of the method's memories, such as error memories.
-        gpu: Empty on most ranks. On the rank that samples its machine's GPUs, one entry: the metrics of these GPUs by
-            name, or None if the metrics are unknown.
+        gpu: Metrics of the GPUs of this rank's machine. Empty unless this rank samples the GPUs. Else one entry: the
+            metrics by name, such as ``energy_joules``, or None if the metrics are unknown.
     """
 
     mean_loss: float

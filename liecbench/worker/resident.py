@@ -1,7 +1,7 @@
 """A contestant of a timing session on one rank.
 
-A timing session keeps several methods (the contestants) in memory, and times bursts of consecutive steps of each in
-turns.
+A timing session keeps several methods (the contestants) in memory. The contestants take turns. In a turn, bursts of
+consecutive steps of one contestant are timed.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,8 @@
-"""The number of rounds of a timing session: ten at first, then as many as precise speed-ups need, up to a time limit.
+"""The number of rounds that a timing session needs for precise speed-ups, within a time limit.
 
-In a round, each contestant (method to time) has one turn, in which it trains one burst of consecutive steps per step
-kind. After a few rounds, all contestants are created again in memory. A placement is the time between two creations.
+The number is estimated once, after ten rounds. In a round, each contestant (method to time) has one turn. In a turn,
+the contestant trains one burst per step kind. A burst is a series of consecutive steps. A placement is a group of a few
+rounds. Before each placement, all contestants are created again in memory.
 """
 
 import math

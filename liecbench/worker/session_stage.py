@@ -68,10 +68,12 @@ class Stage(Protocol):
 
 
 class TrainedStage:
-    """A factory of contestants that train.
+    """A factory of a timing session's contestants (methods to time) that train instead of replaying a profile.
+
+    The constructor prepares the links.
 
     Args:
-        session: The session.
+        session: The timing session.
         link: This rank's link.
         heartbeat: Called to signal that this rank makes progress.
     """

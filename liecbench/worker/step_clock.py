@@ -35,16 +35,18 @@ class MeasuredWire(Protocol):
 
 
 class StepClock:
-    """A clock for consecutive steps on one rank.
+    """Measures the times, bytes and losses of consecutive steps on one rank.
 
-    Bytes and losses count from the clock's construction, times from the last ``restart_times``. On a GPU, a step lasts
-    from the moment at which the GPU begins the step's first work to the moment at which it has done the last work.
+    ``read`` returns the measurement. Bytes and losses count from the clock's construction, and times from the last
+    call of ``restart_times``. On a GPU, a step lasts from the start of the GPU's first work on the step to the end of
+    the GPU's last work on the step.
 
-    The time of computing is measured in one of two ways. On the CPU with one thread per rank, it is the CPU time of the
-    training thread for the model and the optimizer, because this time does not grow if other threads and processes use
-    the processor. With several threads per rank, and on a GPU, it is the step's time minus the exposed time, in which
-    the training thread waits for compression and communication.
+    On the CPU with one torch thread, the time of computing is the CPU time of the training thread for the model and
+    the optimizer. With several torch threads, or on a GPU, the time of computing is the step's time minus the exposed
+    time. In the exposed time, the training thread waits for compression and communication.
     """
+
+    # With one thread, CPU time is used, because it does not grow if other threads and processes use the processor.
 
     def __init__(self, algorithm: Algorithm, wire: MeasuredWire) -> None:
         self._algorithm, self._wire, self._clock = algorithm, wire, algorithm.clock

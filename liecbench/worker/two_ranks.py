@@ -1,4 +1,4 @@
-"""Measure a rank's processor seconds per message, between two ranks on this machine's loopback."""
+"""Measure the seconds that a tiny message takes between two ranks, over this machine's loopback interface."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS: Final = 60.0
 
 
 def message_cost() -> MessageCost | None:
-    """Return a rank's processor seconds per message; None if two ranks cannot be started.
+    """Return the seconds that a tiny message takes between two ranks; None if two ranks cannot be started.
 
     Two ranks are forked from this process, which must not have used several threads.
     """

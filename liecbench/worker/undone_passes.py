@@ -75,7 +75,7 @@ class _Memory:
                 restore()
 
     def _visit(self, value: Any) -> list[Any]:
-        """Remember the contents of one object, and return the objects in it."""
+        """Remember the contents of ``value`` for ``restore``, and return the objects that ``value`` refers to."""
         match value:
             case Tensor():
                 self._remember_tensor(value)

@@ -29,10 +29,14 @@ def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
 
 
 def measure_update(cell: Cell, steps: PlainSteps) -> UpdateTimes:
-    """Measure the seconds per step of clipping and of the optimizer, as the task of ``cell`` configures both.
+    """Measure the seconds per step of clipping and of the optimizer.
 
-    The optimizer updates the model of ``steps`` with a learning rate of 0, so that the parameters do not change. Before
-    each measurement, ``steps`` takes a plain training step, and measures this step as usual.
+    Both are measured on the model of ``steps``. The learning rate is 0, so that the parameters do not change. Before
+    each measurement, ``steps.step`` is called once, to compute gradients. These calls add to ``steps.taken``.
+
+    Args:
+        cell: The cell whose task configures clipping and the optimizer.
+        steps: The model, with its minibatches.
     """
     optimizer, clock = OptimizerSteps.of(cell.task, steps.task.model, learning_rate=0.0), steps.clock
     clips, updates = list[float](), list[float]()

@@ -84,10 +84,10 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add to ``totals`` the seconds of work that fell between ``begin`` and ``end``, when training waited.
+        """Add to ``totals`` the seconds of work from ``begin`` to ``end``, an interval in which training waited.
 
-        ``add_span`` records the work. The times are in seconds of ``time.perf_counter``. Windows must be added in the
-        order of time.
+        The work is what ``add_span`` recorded. The times are in seconds of ``time.perf_counter``. Windows must be added
+        in the order of time.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):
@@ -105,9 +105,9 @@ class ExposureMeter:
             self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
-        """Add to ``totals`` the least seconds in which the link carries some messages; do nothing without ``rates``.
+        """Add the least seconds that the link needs for messages to ``totals.link_seconds``.
 
-        The link carries the sent and the received messages at the same time.
+        The link can send and receive at the same time. Do nothing if ``rates`` is None.
 
         Args:
             sent_bytes: The payload bytes of all messages that this rank sends.

@@ -101,7 +101,10 @@ class GlooTransport(Transport):
                 send.work.wait()
 
     def barrier_trips(self, traffic: Traffic) -> int:
-        """Return the number of successive one-way trips of the barrier before an exchange; 0 if there is no barrier."""
+        """Return the number of one-way trips, made one after the other, that the barrier before an exchange takes.
+
+        Return 0 if there is no barrier, for example because the server is not sharded.
+        """
         if self._server != "sharded":
             return 0
         return self._path.barrier_trips(traffic.total_bytes, self._world_size, is_dense=traffic.is_dense)
@@ -112,7 +115,7 @@ class GlooTransport(Transport):
         return self._path.sends_in_flight(num_bytes, one_by_one=one_by_one)
 
     def _align_ranks(self) -> None:
-        """Wait for all ranks, so that each begins the rotation at the same time.
+        """Wait until all ranks have called this method, so that all begin to send at the same time.
 
         Without this barrier, a rank that falls behind sends to the same receiver as another rank, and may stay behind.
         """

@@ -68,10 +68,10 @@ class GroupExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server, shard by shard, and return the mean that this rank computes as a server.
+        """Send each shard of C(``vector``) to its server, and return the mean of the shard that this rank serves.
 
-        Over Gloo, a shard is compressed while the shards before it are in flight. The arguments are those of
-        ``Exchange.push``.
+        The mean is taken over all workers' C(``vector``). The mean is empty if this rank serves no shard. Over Gloo, a
+        shard is compressed while earlier shards are in flight. The arguments are those of ``Exchange.push``.
         """
         self._rng.begin_push()
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
@@ -207,10 +207,10 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return for each shard of a vector of ``numel`` elements the compressor of this rank's message.
+        """Return the compressor of this rank's message for each shard of a vector of ``numel`` elements.
 
-        The compressors are copies of ``compressor``, and draw the random numbers of the current push or pull for their
-        shards. If ``compressor`` uses no random numbers, it is returned for all shards.
+        If ``compressor`` uses random numbers, each shard has a copy of ``compressor`` with the random numbers of the
+        shard's message in the current push or pull. Otherwise, every shard has ``compressor`` itself.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 

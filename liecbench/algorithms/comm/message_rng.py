@@ -21,7 +21,7 @@ class MessageRng:
         self._key, self._stages = RngKey(step=step, block=block), count()
 
     def begin_push(self) -> None:
-        """Switch to the random numbers of a new push or gather, in which the senders are workers."""
+        """Switch to the random numbers of the next push or gather of this block. In both, the senders are workers."""
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:
@@ -29,7 +29,7 @@ class MessageRng:
         self._key = dataclasses.replace(self._key, from_server=True)
 
     def given_to(self, compressor: Compressor, *, shard: int, sender: int) -> Compressor:
-        """Return a copy of ``compressor`` that draws the random numbers of one message.
+        """Return a copy of ``compressor`` that is seeded for one message.
 
         Args:
             compressor: The compressor of the message. If it uses no random numbers, it is returned itself.

@@ -53,7 +53,7 @@ class TimedGroup:
 
 
 class _Work:
-    """An all-reduce under way, which calls ``ended`` when it has ended. Its future completes after this call."""
+    """A running all-reduce. When it ends, its future first calls ``ended``, and then completes."""
 
     def __init__(self, work: dist.Work, ended: Callable[[], None]) -> None:
         self._work, self._ended = work, ended

@@ -14,7 +14,7 @@ from liecbench.compressors.base import Compressor, Message
 
 
 def uses_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
-    """Return whether the group sends tensors on ``device`` over NCCL, so that the host does not wait for transfers."""
+    """Return True if ``group`` sends tensors on ``device`` over NCCL; the host then does not wait for transfers."""
     return device.type == "cuda" and "nccl" in dist.get_backend_config(group)
 
 

@@ -32,7 +32,7 @@ class HostStream:
 
     @contextmanager
     def after(self, event: Any) -> Iterator[None]:
-        """Issue the work of the ``with`` body on this stream, where the work starts when ``event`` is complete."""
+        """Run the ``with`` body on this stream. On a GPU, the work of the body starts when ``event`` is complete."""
         yield
 
     def wait_for_default_stream(self) -> None:

@@ -72,13 +72,15 @@ def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> floa
 
 
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
-    """Return a confidence interval of the median of B ÷ A − 1, as (lower, upper); None if there are too few pairs.
+    """Return a confidence interval (lower, upper) of B's median slowdown; None if there are too few pairs.
+
+    The slowdown in a pair is (B's step time ÷ A's step time) − 1.
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: Sets the confidence. If the interval is computed again after every pair, the probability that any of
-            the lower ends is too high is at most 1/``threshold``.
-            So is the probability that any of the upper ends is too low.
+        threshold: Sets the confidence, such as 20. Suppose that an interval is computed after every pair. Then the
+            probability that at least one lower end is above the true median is at most 1/``threshold``. The probability
+            that at least one upper end is below the true median is also at most 1/``threshold``.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)

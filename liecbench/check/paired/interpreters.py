@@ -53,16 +53,18 @@ class Installation:
 
 
 def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> Installation:
-    """Return the versions that an interpreter has installed.
+    """Return the path of a Python interpreter, and its versions of Python, liecbench, torch and the messages.
+
+    The messages are those that the interpreter's paired workers read and write.
 
     Args:
         python: Path of the interpreter, or the name of a command in PATH.
-        protocol: Version of the paired workers' messages that the interpreter's liecbench must use.
+        protocol: The version of the messages that the interpreter must have.
         name: Name of the interpreter in error messages; None means ``python``.
 
     Raises:
-        LiecbenchError: If there is no such interpreter, if it lacks liecbench or torch, or if its paired workers use
-            another version of the messages.
+        LiecbenchError: If the interpreter does not exist or cannot be run, if it lacks liecbench or torch, or if its
+            version of the messages is not ``protocol``.
     """
     name = name or str(python)
     path = _located(python, name)

@@ -56,9 +56,10 @@ class MeasuredCase:
         return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
 
     def tests(self) -> list[PairedTest]:
-        """Return one test per metric, such as ``step_seconds``, with the pairs measured so far.
+        """Return, for each metric, a test whether side B is slower than side A, with the pairs measured so far.
 
-        A pair is a mean step time on side A and one on side B. There are no tests before the first pair.
+        A metric is a mean step time, such as ``step_seconds`` over all steps. A pair holds the metric for one burst on
+        A and for one burst on B. The list is empty before the first pair.
         """
         return [
             PairedTest(cell=self.case.label, metric=metric, pairs=tuple(pairs)) for metric, pairs in self.pairs.items()

@@ -54,17 +54,20 @@ class Revision:
 def built(
     revisions: Sequence[str], say: Callable[[str], None], *, shared: Sequence[Path] | None = None
 ) -> Iterator[list[Revision]]:
-    """Install git revisions of the current directory's project, and remove the installations when the context ends.
+    """Install git revisions of a project, and remove the installations when the context ends.
 
-    The project is the nearest directory with a pyproject.toml or setup.py, starting from the current directory and
-    going up; only committed files are installed. Start the revisions' interpreters with ``-P`` or PYTHONSAFEPATH:
-    otherwise they import the project from the current directory.
+    The project is in the current directory, or in the nearest directory above it that has a pyproject.toml or setup.py.
+    Only committed files are installed. Start the interpreters of the revisions with ``-P`` or PYTHONSAFEPATH. Otherwise
+    the interpreters import the project from the current directory.
 
     Args:
         revisions: Commits, branches or tags.
         say: Called with each line of progress.
         shared: The site-packages directories from which the revisions import all other packages; None means those of
             this interpreter.
+
+    Yields:
+        The installed revisions, in the order of ``revisions``.
 
     Raises:
         LiecbenchError: If a revision does not exist or cannot be installed.
@@ -108,7 +111,10 @@ def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
 
 
 def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> None:
-    """Build and install a project with the build tools installed here; if that fails, let pip download build tools."""
+    """Build the project in the directory ``project``, and install it for the revision's interpreter.
+
+    The build tools that are installed here are used. If they are missing or fail, pip downloads build tools.
+    """
     requires, backend = _build_system(revision, project)
     importable = run_captured([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0
     done = _pip_install(revision, project, *(["--no-build-isolation"] if importable else []))

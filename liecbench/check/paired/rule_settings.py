@@ -20,12 +20,12 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time.
-        alpha: The largest probability that the check fails one or more tests in which B is not slower than A by more
-            than ``tolerance``.
+        alpha: The largest probability of one or more false failures in the whole check. A failed test is a false
+            failure if B is not slower than A by more than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: The number of launches of both sides that a verdict needs. If it is below
-            ``FEWEST_RELAUNCHES``, every test is inconclusive, because step times differ from launch to launch.
+        fewest_relaunches: The number of relaunches that a verdict needs. A relaunch is one launch of the ranks of both
+            sides. If ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02

@@ -49,7 +49,10 @@ class PairedComparison:
 
     @property
     def num_tests(self) -> int:
-        """Number of the comparison's tests: one per case and metric; a case without pairs yet counts as one test."""
+        """The number of the comparison's tests: one per case and metric.
+
+        As long as no pair of a case has been measured, the case counts as one test.
+        """
         return sum(max(1, len(measured.tests())) for measured in self.measured)
 
     def run(self) -> None:

@@ -126,7 +126,9 @@ class ResidentSide:
         self._events: Iterator[Event] = self._ranks.events
 
     def open(self, cell: Cell) -> Opened:
-        """Build a cell on this side's ranks, which then train its steps on demand.
+        """Build a cell on this side's ranks, and return its averaging period, first step to time and environment.
+
+        ``burst`` then trains steps of the cell.
 
         Raises:
             UnknownError: If this side's version of liecbench does not know an algorithm or an option of the cell.

@@ -42,19 +42,22 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 
 
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
-    """Return the verdict after the first pair that decides the test; None if no pair does.
+    """Return the verdict on one test; None if no verdict is possible yet.
 
-    - FAIL needs an E-value of at least the fail threshold, and a median slowdown of B above the tolerance in each
-      launch.
-    - PASS needs an E-value of at least the pass threshold, and a median slowdown of B below the bound in each launch.
+    After each pair in turn, the pairs up to it are judged, until they give a verdict. FAIL is tried before PASS:
 
-    Both need enough launches with enough pairs. If a pair allows both, the verdict is FAIL. If ``rule.can_decide`` is
-    False, the verdict is INCONCLUSIVE instead of FAIL or PASS.
+    - FAIL needs evidence (see ``weigh``) of at least ``rule.fail_threshold(num_tests)`` that side B is slower by more
+      than ``rule.tolerance``, and a median slowdown of B above ``rule.tolerance`` in each launch.
+    - PASS needs evidence of at least ``rule.pass_threshold`` that side B is slower by less than ``rule.bound``, and a
+      median slowdown of B below ``rule.bound`` in each launch.
+
+    Both need enough launches with enough pairs, as ``has_enough_relaunches`` says. If ``rule.can_decide`` is False, the
+    verdict is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
-        pairs: The pairs of one test, in the order in which they were measured.
-        rule: The rule with thresholds, tolerance, bound and number of launches.
-        num_tests: Number of tests of the whole check.
+        pairs: The pairs of the test, in the order in which they were measured.
+        rule: The rule, with the thresholds and the needed number of launches.
+        num_tests: The number of tests of the whole check. A FAIL needs more evidence if there are more tests.
     """
     for number, found in enumerate(_looks(pairs, rule), start=1):
         fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
@@ -79,16 +82,18 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    FAIL is out of reach if B's median slowdown in a finished launch is not above ``rule.tolerance``. PASS is out of
-    reach if B's median slowdown in a finished launch is not below ``rule.bound``. Each verdict is also out of reach if
-    its E-value would stay too small even if all remaining pairs supported the verdict.
+    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1.
+
+    - FAIL is impossible if side B's median slowdown in any finished launch is ``rule.tolerance`` or less.
+    - PASS is impossible if side B's median slowdown in any finished launch is ``rule.bound`` or more.
+    - Either verdict is impossible if its E-value stays too small even if all remaining pairs support the verdict.
 
     Return False if there are no pairs, or if ``rule.can_decide`` is False.
 
     Args:
         pairs: The pairs of the test so far.
         rule: The rule with thresholds, tolerance, bound and number of pairs.
-        running: The number of the launch that still measures pairs; None between launches.
+        running: The number of the launch that is still measuring pairs, which is not finished; None between launches.
     """
     if not pairs or not rule.can_decide:
         return False

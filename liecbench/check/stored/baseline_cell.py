@@ -184,7 +184,7 @@ class BaselineCell(Model):
 
     @property
     def is_trained(self) -> bool:
-        """False if only steps of a profile were timed: the cell has neither losses nor accuracy."""
+        """True if a model was trained; False if only steps of a profile were timed, without losses and accuracy."""
         return not is_of_profile(self.spec["task"])
 
     @property

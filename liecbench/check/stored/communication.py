@@ -69,10 +69,10 @@ def over_wire(
 
 
 def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[UngatedMetric]:
-    """Yield the times of a cell that are printed but cannot fail the check, each for the baseline and the results.
+    """Yield the seconds per epoch that are printed but cannot fail the check, each for the baseline and the results.
 
-    These are the training seconds and the exposed communication seconds per epoch. On an unshaped link, the
-    communication seconds per epoch follow. Each time is the mean over all epochs and seeds.
+    Yield the training seconds, then the exposed communication seconds and, only on an unshaped link, all communication
+    seconds. Each number is a mean over all epochs and seeds. A number is left out if no seed has it on both sides.
 
     Args:
         label: The cell's name.
@@ -171,11 +171,14 @@ def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
 
 
 def _wire_seconds(entry: BaselineCell, by_wire: bool) -> list[float]:
-    """Return the seconds that each epoch's bytes need on the slowest rank, in the direction that needs longer.
+    """Return the wire time of each epoch of a cell, in seconds: the longest wire time of any rank.
+
+    The wire time of a rank is the larger of sent bytes ÷ up rate and received bytes ÷ down rate.
 
     Args:
         entry: The cell.
-        by_wire: True for wire bytes, False for payload bytes. Epochs without wire bytes always use payload bytes.
+        by_wire: True to count wire bytes, False to count payload bytes. For epochs without wire bytes, payload bytes
+            are always counted.
     """
     rates = _rates(entry)
     up, down = [rate for rate, _ in rates], [rate for _, rate in rates]

@@ -1,4 +1,7 @@
-"""Compare metrics that the same code and seed reproduce: payload bytes and messages exactly, wire bytes by a margin."""
+"""Compare payload bytes, messages and wire bytes of the same seed with the baseline.
+
+Payload bytes and messages must be equal. Wire bytes may grow by a margin.
+"""
 
 import math
 from collections.abc import Callable, Sequence

@@ -195,9 +195,10 @@ def _times(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult |
 
 
 def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]:
-    """Return a NOT_COMPARED result for each reason why metrics of this kind, such as times, cannot be compared.
+    """Return one NOT_COMPARED result per distinct reason why metrics of ``kind``, such as times, cannot be compared.
 
-    Each reason names the seeds that it concerns.
+    A reason names the seeds to which it applies, unless it applies to all seeds in ``group.matches``. The
+    list is empty if the metrics can be compared for all seeds.
     """
     found = {match.seed: differences for match in group.matches if (differences := match.differences(kind))}
     reasons = {}

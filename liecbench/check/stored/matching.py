@@ -103,7 +103,7 @@ def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[s
 
 
 def labels(entries: Sequence[BaselineCell]) -> list[str]:
-    """Return a short name without the seed for each cell."""
+    """Return a short name for each cell, such as ``ddp · 2 workers · link 10mbit``. The name leaves out the seed."""
     return cell_labels([{n: v for n, v in flat_fields(entry.spec).items() if n != "seed"} for entry in entries])
 
 

@@ -154,15 +154,19 @@ def seed_results(
     loss: float,
     level: float,
 ) -> tuple[CheckResult, CheckResult]:
-    """Return the verdicts on accuracy (for language models: on test loss) and training loss after the last epoch.
+    """Return two verdicts: on the test accuracy, and on the training loss, both after the last epoch.
+
+    For language models, the first verdict is on the test loss instead of the accuracy. Each verdict compares means over
+    seeds with those of the baseline.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
-        accuracy_points: Allowed drop of the mean test accuracy, as a fraction.
+        accuracy_points: Allowed drop of the mean test accuracy, as a fraction: 0.005 allows half a point.
         resolution: The smallest possible change of the test accuracy, as a fraction.
         loss_nats: Allowed rise of the mean test loss of language models, in nats.
-        loss: Allowed rise of the mean training loss, as a share of the baseline's mean.
+        loss: Allowed rise of the mean training loss, as a share of the baseline's mean. A rise of 0.01 is
+            always allowed.
         level: Probability that a confidence bound is wrong.
     """
     if matches[0].current.is_language_model:

@@ -128,7 +128,8 @@ class ReplayedContestant:
     def _burst(self, name: str, num_steps: int) -> Burst:
         """Replay ``num_steps`` steps of the kind ``name``, and return their measurements.
 
-        Also set the number of steps of the next burst of this kind.
+        Also set ``self._num_steps[name]``, the number of steps of the next burst of this kind: as many as fill
+        ``BURST_SECONDS``, but at least 2.
         """
         burst = replay_burst(
             self.steps[name], num_steps, self.stage.link, self.stage.heartbeat, self.stage.slowdown.message_divisor

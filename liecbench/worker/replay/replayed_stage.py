@@ -1,4 +1,4 @@
-"""Create contestants that replay a profile, slowed down if this machine cannot keep up."""
+"""Create contestants that replay a profile, and choose how much slower than the profile all contestants run."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping

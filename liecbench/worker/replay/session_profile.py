@@ -74,9 +74,10 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Measure ``message_seconds`` and ``hop_seconds``, and return ``found`` with both in the profile. Collective.
+    """Measure the cost of a message, and return ``found`` with the cost in the profile. Collective.
 
-    Rank 0 also writes the new profile to ``found.files``.
+    The cost is the profile's ``message_seconds`` and ``hop_seconds``. Rank 0 also writes the new profile to
+    ``found.files``.
     """
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"

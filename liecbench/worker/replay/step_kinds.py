@@ -1,4 +1,4 @@
-"""The step kinds of a method that replays a profile: the messages that ranks send in a step, and how long they work."""
+"""For each step kind of a replayed method: the messages that ranks send, and the seconds that one rank computes."""
 
 from dataclasses import dataclass
 
@@ -32,9 +32,10 @@ class StepKind:
 
 
 def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
-    """Return, for each kind of step of a cell's method, the messages, the share of all steps, and the work of a rank.
+    """Return the step kinds of a cell's method by name, such as ``averaging``.
 
-    The keys are the kinds' names, such as ``averaging``.
+    Each ``StepKind`` has the messages and one rank's seconds of computing in a step of this kind, and the fraction of
+    all steps that are of this kind.
 
     Args:
         cell: The cell.

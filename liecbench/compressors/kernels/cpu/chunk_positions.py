@@ -26,9 +26,9 @@ def pack(positions, chunk, kept, packed):  # type: ignore[no-untyped-def]
 
 @compiled("i8[::1](u1[::1], i8, i8, i8, i8)")
 def unpack(packed, num_indexed, num_kept, chunk, kept):  # type: ignore[no-untyped-def]
-    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``.
+    """Return the position of each kept entry in the whole vector, int64 of shape ``[num_kept]``.
 
-    A chunk of at most ``kept`` elements keeps all of its elements, so that their positions are not packed.
+    If a chunk has at most ``kept`` elements, all of them are kept, and their positions are not packed.
 
     Args:
         packed: The bytes that ``pack`` wrote.
@@ -51,6 +51,6 @@ def unpack(packed, num_indexed, num_kept, chunk, kept):  # type: ignore[no-untyp
 
 @compiled("void(i8[::1], f4[::1], f4, f4[::1])")
 def add_at(positions, values, weight, out):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each of ``values`` to ``out`` at its position."""
+    """Add ``weight`` · ``values[i]`` to ``out[positions[i]]``, for every i."""
     for i in range(positions.size):
         out[positions[i]] += values[i] * weight

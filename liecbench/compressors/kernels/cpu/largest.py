@@ -2,8 +2,12 @@
 
 A float32 vector is passed as its bits, int32. Without their sign bits, these integers are in the order of the
 magnitudes, and NaN and infinity are the largest. A sample of the vector gives an estimate of the k-th largest
-magnitude, and one pass over the vector collects the candidates that reach the estimate. If k is a large part of a long
-vector, or if there are too few or too many candidates, two passes find the k-th largest magnitude exactly.
+magnitude, and one pass over the vector collects the candidates that reach the estimate.
+
+In two cases, two passes over the vector find the k-th largest magnitude exactly instead:
+
+- The number of candidates is below k or far above k.
+- The vector is long, and k is more than a sixteenth of the number of its entries. No sample is then used.
 """
 
 import math
@@ -124,11 +128,15 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 
 @compiled("i8(i4[::1], i8, i4, i8[::1])")
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
-    """Write the positions of magnitudes of at least ``threshold`` to ``positions``; return the number of positions.
+    """Find the elements whose magnitude is at least ``threshold``, and return their number.
 
-    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are scratch memory, so the
-    capacity is ``positions.size`` − ``_BLOCK``. If there are more positions than that, the search stops early, and the
-    returned number is above the capacity.
+    Args:
+        bits: The vector or a piece of it, float32 viewed as int32.
+        first: The position of ``bits[0]`` in the vector.
+        threshold: The least magnitude, float32 viewed as int32.
+        positions: The output, which receives the positions in ascending order. Its last ``_BLOCK`` elements are scratch
+            memory. If more than ``positions.size`` − ``_BLOCK`` positions are found, the search stops, and the returned
+            number is above this limit.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):

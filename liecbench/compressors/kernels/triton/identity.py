@@ -26,5 +26,8 @@ class IdentityOnGpu(Operations):
         self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all values in ``payload`` are finite."""
+        """Return whether all float32 values in ``payload`` are finite, as a boolean tensor of shape [].
+
+        ``numel`` is ignored.
+        """
         return all_values_finite(payload.view(torch.float32))

@@ -65,7 +65,10 @@ class MajorityOnGpu(Operations):
         sum_ternary(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. It is NaN if the mean of the votes was not finite."""
+        """Return whether the message's scale is finite, as a boolean tensor of shape [].
+
+        The scale is NaN if the mean of the votes was not finite, else 1.
+        """
         return all_values_finite(scale_of(payload))
 
 

@@ -47,7 +47,10 @@ class QSGDOnGpu(Operations):
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all norms are finite. If any entry of a bucket is NaN or infinite, so is the bucket's norm."""
+        """Return whether all norms in the payload are finite, as a boolean tensor of shape [].
+
+        The norm of a bucket is NaN or infinite if any entry of the bucket is NaN or infinite.
+        """
         return all_values_finite(self.compressor.norms(payload, numel))
 
     def _options(self) -> dict[str, int]:
@@ -126,7 +129,11 @@ def _encode_bucket(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the address of the packed levels of this program's bucket. All norms come before all levels."""
+    """Return the address in ``payload`` at which the packed levels of this program's bucket begin.
+
+    ``start`` is the index of the bucket's first entry in the vector, and ``width`` the number of bits per level. The
+    payload consists of the norms of all buckets, followed by the levels of all buckets.
+    """
     return payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
 
 
