@@ -99,7 +99,7 @@ def predict(
         return
     from liecbench.prediction.named_methods import with_baseline
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
-    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
+    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, trained_as, with_delay
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
 
@@ -107,7 +107,8 @@ def predict(
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
     baseline = baseline or (loaded.baseline_choice.algorithm if loaded is not None else "ddp")
-    methods = with_baseline(_methods(cells, algorithm, compressor, server), baseline, compressor, server)
+    named = with_baseline(_methods(cells, algorithm, compressor, server), baseline, compressor, server)
+    methods = trained_as(cells, named)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
     found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)

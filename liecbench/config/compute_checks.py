@@ -134,7 +134,8 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
         message = (
             f"{cell.algorithm.name} takes {batches} minibatches per step, and a task with a profile compares steps"
         )
-        advice = "give it accumulate: false, or train a model, or ask `liecbench predict`"
+        asked = f"`liecbench predict --profile FILE --algorithm {cell.algorithm.name}:OPTION=VALUE,…`"
+        advice = f"give it accumulate: false, or train a model, or ask {asked}"
         raise document.error(point.path("algorithm"), f"{message}; {advice}")
     file: ProfileFile = point.value("profile")
     if (missing := missing_compressor(file.profile, cell)) is not None:

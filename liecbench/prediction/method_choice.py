@@ -51,7 +51,8 @@ class Method:
         alike = [one for one in methods if one.name == self.name]
         named = method_label(self.algorithm, self.compressor, [(one.algorithm, one.compressor) for one in alike])
         own, others = self._other_fields(), [one._other_fields() for one in alike]
-        apart = [name for name in own if any(other.get(name) != own[name] for other in others)]
+        # The options of an optimizer tell only methods with this optimizer apart.
+        apart = [name for name in own if any(other.get(name, own[name]) != own[name] for other in others)]
         return " ".join([named, *(option_label(name, own[name]) for name in apart if own[name] is not None)])
 
     def _other_fields(self) -> dict[str, Any]:

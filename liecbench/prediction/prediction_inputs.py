@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from liecbench.config import workload_sizes
@@ -22,6 +22,17 @@ def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
     """Return the methods of cells, without duplicates."""
     methods = map(method_of, cells)
     return tuple({repr(method): method for method in methods}.values())
+
+
+def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method, ...]:
+    """Return ``methods`` with the accumulation and the optimizer of ``cells``, if these do not differ between cells.
+
+    Otherwise, or if there are no cells, return ``methods`` unchanged.
+    """
+    own = methods_of(cells)
+    if len({repr((method.accumulate, method.update)) for method in own}) != 1:
+        return tuple(methods)
+    return tuple(dataclasses.replace(method, accumulate=own[0].accumulate, update=own[0].update) for method in methods)
 
 
 def method_of(cell: Cell) -> Method:

@@ -92,7 +92,7 @@ def to_json(found: Predictions) -> str:
         for one in found.break_evens
     ]
     content = {
-        "rows": [_object(row, request.ranks_per_node) for row in found.rows],
+        "rows": [_object(found, row) for row in found.rows],
         "break_even": break_evens,
         "bandwidth_needed": bandwidth_objects(found.bandwidths),
         "baseline": None if found.baseline is None else found.baseline.name,
@@ -115,7 +115,7 @@ def to_csv(found: Predictions) -> str:
 
     A value with an interval, such as ``speedup``, has three columns: ``speedup``, ``speedup_low`` and ``speedup_high``.
     """
-    objects = [_flat(_object(row, found.request.ranks_per_node)) for row in found.rows]
+    objects = [_flat(_object(found, row)) for row in found.rows]
     text = io.StringIO()
     headings = list(dict.fromkeys(name for row in objects for name in row))
     writer = csv.DictWriter(text, headings, lineterminator="\n")
@@ -124,15 +124,16 @@ def to_csv(found: Predictions) -> str:
     return text.getvalue()
 
 
-def _object(row: PredictedRow, ranks_per_node: int) -> dict[str, Any]:
+def _object(found: Predictions, row: PredictedRow) -> dict[str, Any]:
     method, time = row.method, row.time
     return {
+        "method": method_name(found, method),
         "algorithm": method.algorithm.name,
         **method.algorithm.options,
         "compressor": None if method.compressor is None else method.compressor.model_dump(mode="json"),
         "server": method.server,
         "workers": row.workers,
-        "ranks_per_node": ranks_per_node,
+        "ranks_per_node": found.request.ranks_per_node,
         "link": _link(row.link),
         "minibatches_per_step": row.batches_per_step,
         "seconds_per_step": dataclasses.asdict(row.step_seconds),

@@ -199,3 +199,18 @@ def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tm
     assert "ddp accumulate 4 is predicted to be the fastest per minibatch" in text
     assert "minibatches per step: ddp accumulate 4: 4, others: 1; speed-ups and break-evens compare seconds per" in text
     assert [row["minibatches_per_step"] for row in rows] == [4, 1]
+
+
+def test_an_added_baseline_accumulates_as_the_scenario_does(tmp_path: Path) -> None:
+    path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
+    write_profile(path, small_mlp_profile())
+    task = {"dataset": "digits", "model": {"name": "mlp", "width": 8, "layers": 1}, "batch_size": 32, "epochs": 1}
+    scenario.write_text(
+        f"name: accumulated\ntask: {json.dumps({**task, 'learning_rate': 0.1, 'accumulate': 4})}\n"
+        "matrix: {algorithm: [psgd], workers: [2], link: [1mbit]}\nserver: sharded\n"
+    )
+
+    arguments = ("predict", scenario, "--profile", path, "--baseline", "ddp", "--format", "json")
+    rows = json.loads(run_in_process(*arguments).stdout)["rows"]
+
+    assert {row["method"]: row["minibatches_per_step"] for row in rows} == {"ddp": 4, "psgd": 4}

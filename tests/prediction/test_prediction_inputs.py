@@ -1,8 +1,10 @@
 import pytest
 
 from liecbench.compressors import Sign
+from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.assumed_profile import assumed_profile
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.named_methods import named_methods, parse_server, with_baseline
 from liecbench.prediction.prediction_inputs import (
     parse_count,
@@ -115,3 +117,14 @@ def test_an_assumed_profile_has_the_compressors_that_methods_make_for_themselves
 @pytest.mark.parametrize("count", [1, 7, 1000, 10**12])
 def test_an_assumed_profile_of_any_size_is_complete(count: int) -> None:
     assert assumed_profile(count, 0.1).num_parameters == count
+
+
+def test_a_label_names_the_optimizer_without_options_that_others_lack() -> None:
+    ddp = Choice.model_validate("ddp")
+    plain = Method(algorithm=ddp, update={"optimizer": {"name": "sgd"}, "momentum": 0.9})
+    adaptive = Method(algorithm=ddp, update={"optimizer": {"name": "adamw", "eps": 1e-8}, "momentum": 0.9})
+    precise = Method(algorithm=ddp, update={"optimizer": {"name": "adamw", "eps": 1e-6}, "momentum": 0.9})
+
+    assert [one.label([plain, adaptive]) for one in (plain, adaptive)] == ["ddp optimizer sgd", "ddp optimizer adamw"]
+    assert [one.label([adaptive, precise]) for one in (adaptive, precise)] == ["ddp eps 1e-08", "ddp eps 1e-06"]
+    assert plain.label([plain]) == "ddp"
