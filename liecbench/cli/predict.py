@@ -177,11 +177,9 @@ def _profile(
     workers: Sequence[int],
     gbytes_per_second: float | None,
 ) -> "Profile":
-    from liecbench.compressors.identity import Identity
-    from liecbench.compressors.rounds import Rounds
     from liecbench.prediction.assumed_profile import assumed_profile
     from liecbench.prediction.prediction_inputs import parse_count, parse_step_seconds, require_same_model
-    from liecbench.prediction.recorded_method import sent_compressors
+    from liecbench.prediction.recorded_method import timed_compressors
     from liecbench.profiles.profile_file import read_profile
 
     cells = scenario.cells() if scenario is not None else []
@@ -194,9 +192,8 @@ def _profile(
         return found
     if parameters is not None and step_seconds is not None:
         count, seconds = parse_count("--parameters", parameters), parse_step_seconds(step_seconds)
-        used = sent_compressors(methods, assumed_profile(count, seconds), workers)
-        compressors = [one for one in used if not isinstance(one, Identity | Rounds)]
-        return assumed_profile(count, seconds, compressors, compress_gbytes_per_second=gbytes_per_second)
+        timed = timed_compressors(methods, assumed_profile(count, seconds), workers)
+        return assumed_profile(count, seconds, timed, compress_gbytes_per_second=gbytes_per_second)
     if scenario is not None and scenario.profiles:
         return scenario.profiles[0].profile
     return _measured(cells)

@@ -196,15 +196,15 @@ def _fork_agent(agent: Agent) -> int:
 def _exit_after(action: Callable[[], object]) -> NoReturn:
     """Run ``action`` and end the calling process, which is a fork of the template.
 
-    The exit status is 0 if ``action`` returns, or calls ``sys.exit()``. If ``action`` raises SystemExit with an
-    integer, the status is this integer. Otherwise the status is 1.
+    The exit status is 0 if ``action`` returns. If ``action`` raises SystemExit with an integer, the status is this
+    integer. Otherwise the status is 1.
     """
     status = 1
     try:
         action()
         status = 0
     except SystemExit as error:
-        status = 0 if error.code is None else error.code if isinstance(error.code, int) else 1
+        status = error.code if isinstance(error.code, int) else 1
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
     except BaseException:

@@ -125,8 +125,8 @@ class RecordedMethod:
         return {repr(call.compressor): compressor_times(call.compressor, profile) for call in schedule.calls}
 
 
-def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
-    """Return all compressors that ``methods`` use, without duplicates.
+def timed_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
+    """Return the compressors whose times a profile needs for predictions of ``methods``, without duplicates.
 
     Args:
         methods: The methods.
@@ -136,9 +136,14 @@ def sent_compressors(methods: Sequence[Method], profile: Profile, world_sizes: S
     Raises:
         LiecbenchError: If a method's messages cannot be recorded.
     """
+    from liecbench.compressors.identity import Identity
+    from liecbench.compressors.rounds import Rounds
+
     recorded = (RecordedMethod.of(method, profile, size) for method in methods for size in world_sizes)
-    calls = (call for one in recorded for kind in one.kinds for call in kind.schedule.calls)
-    return list({repr(call.compressor): call.compressor for call in calls}.values())
+    sent = (call.compressor for one in recorded for kind in one.kinds for call in kind.schedule.calls)
+    # ``compressor_times`` computes the times of both from what is known without a measurement of their own.
+    timed = (one.compressor if isinstance(one, Rounds) else one for one in sent if not isinstance(one, Identity))
+    return list({repr(one): one for one in timed}.values())
 
 
 def _spec(choice: Choice) -> dict[str, Any]:

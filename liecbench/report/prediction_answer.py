@@ -13,8 +13,8 @@ from liecbench.results.statistics import Estimate
 # A method that is faster by a smaller factor is no reason to change anything: errors of the model can be as large.
 _LEAST_SPEEDUP: Final = 1.05
 _ACCURACY: Final = (
-    "Accuracy is not predicted: with a method that is faster per step, training may need more steps, or end at a lower "
-    "accuracy; `liecbench run` measures it."
+    "Accuracy is not predicted: with a faster method, training may need more steps, or end at a lower accuracy; "
+    "`liecbench run` measures it."
 )
 _BACKENDS: Final[dict[Backend, str]] = {
     "gloo": "All times are those over Gloo. For NCCL, give the profile of a GPU, such as --profile h100-resnet18 or "

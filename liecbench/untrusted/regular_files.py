@@ -102,18 +102,14 @@ def append_text(path: Path, text: str) -> None:
     """Append UTF-8 text to a file, or create the file. A pipe or a device such as ``/dev/null`` is written to, too.
 
     Raises OSError if the file cannot be written, or is a directory, a socket, a block device, or a pipe that nobody
-    reads. The error's ``filename`` is the path.
+    reads.
     """
-    try:
-        existing = _stat(path)
-        if existing is not None and not stat.S_ISREG(existing.st_mode):
-            descriptor = _opened_for_writing(path, existing.st_mode)
-        else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        _write_to(descriptor, text.encode(errors="replace"))
-    except OSError as error:
-        error.filename = str(path)
-        raise
+    existing = _stat(path)
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
+        descriptor = _opened_for_writing(path, existing.st_mode)
+    else:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    _write_to(descriptor, text.encode(errors="replace"))
 
 
 def require_writable(path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,14 +181,18 @@ def test_a_scenario_with_several_models_is_refused(axis: str, name: str, tmp_pat
     assert "; a profile has one; give a scenario with one of them" in done.stderr
 
 
-def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tmp_path: Path) -> None:
-    path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
+def profile_and_scenario(directory: Path, rest: str, **task: Any) -> tuple[Path, Path]:
+    """Write a profile of a small MLP, and a scenario with this model, ``task``, and ``rest`` as its last lines."""
+    path, scenario = directory / "profile.json", directory / "scenario.yaml"
     write_profile(path, small_mlp_profile())
-    task = {"dataset": "digits", "model": {"name": "mlp", "width": 8, "layers": 1}, "batch_size": 32, "epochs": 1}
-    scenario.write_text(
-        f"name: accumulated\ntask: {json.dumps({**task, 'learning_rate': 0.1})}\n"
-        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
-    )
+    small = {"dataset": "digits", "model": {"name": "mlp", "width": 8, "layers": 1}, "batch_size": 32, "epochs": 1}
+    scenario.write_text(f"name: accumulated\ntask: {json.dumps({**small, 'learning_rate': 0.1, **task})}\n{rest}\n")
+    return path, scenario
+
+
+def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tmp_path: Path) -> None:
+    matrix = "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}"
+    path, scenario = profile_and_scenario(tmp_path, matrix)
 
     done = run_in_process("predict", scenario, "--profile", path)
     rows = json.loads(run_in_process("predict", scenario, "--profile", path, "--format", "json").stdout)["rows"]
@@ -198,17 +203,15 @@ def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tm
     text = done.stdout.replace("\n", " ")
     assert "ddp accumulate 4 is predicted to be the fastest per minibatch" in text
     assert "minibatches per step: ddp accumulate 4: 4, others: 1; speed-ups and break-evens compare seconds per" in text
-    assert [row["minibatches_per_step"] for row in rows] == [4, 1]
+    assert {row["method"]: row["minibatches_per_step"] for row in rows} == {
+        "ddp accumulate 4": 4,
+        "ddp accumulate 1": 1,
+    }
 
 
 def test_an_added_baseline_accumulates_as_the_scenario_does(tmp_path: Path) -> None:
-    path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
-    write_profile(path, small_mlp_profile())
-    task = {"dataset": "digits", "model": {"name": "mlp", "width": 8, "layers": 1}, "batch_size": 32, "epochs": 1}
-    scenario.write_text(
-        f"name: accumulated\ntask: {json.dumps({**task, 'learning_rate': 0.1, 'accumulate': 4})}\n"
-        "matrix: {algorithm: [psgd], workers: [2], link: [1mbit]}\nserver: sharded\n"
-    )
+    rest = "matrix: {algorithm: [psgd], workers: [2], link: [1mbit]}\nserver: sharded"
+    path, scenario = profile_and_scenario(tmp_path, rest, accumulate=4)
 
     arguments = ("predict", scenario, "--profile", path, "--baseline", "ddp", "--format", "json")
     rows = json.loads(run_in_process(*arguments).stdout)["rows"]

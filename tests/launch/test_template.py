@@ -265,10 +265,3 @@ def test_a_rank_imports_nothing_for_its_first_step(tmp_path: Path) -> None:
     # Some versions of torch import a small module for each backward pass's profiler.
     imported = [name for name in figures["imported"] if not name.startswith("torch.profiler.")]
     assert (outcome.status, imported) == (0, []), log_tail(outcome.log)
-
-
-@pytest.mark.parametrize(("code", "status"), [(None, 0), (0, 0), (3, 3), ("wrong", 1)])
-def test_a_fork_ends_with_the_status_that_a_process_would_have(code: object, status: int) -> None:
-    program = f"import sys; from liecbench.launch.template import _exit_after; _exit_after(lambda: sys.exit({code!r}))"
-
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == status

@@ -13,7 +13,7 @@ from liecbench.prediction.prediction_inputs import (
     parse_step_seconds,
     parse_workers,
 )
-from liecbench.prediction.recorded_method import RecordedMethod, sent_compressors
+from liecbench.prediction.recorded_method import RecordedMethod, timed_compressors
 
 
 def test_links_may_be_faster_than_those_that_can_be_emulated() -> None:
@@ -105,13 +105,23 @@ def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> Non
 def test_an_assumed_profile_has_the_compressors_that_methods_make_for_themselves() -> None:
     methods = named_methods(["int8_allreduce", "signsgd", "sparseloco", "liec"], ["sign"], "sharded")
     assumed = assumed_profile(1_000_000, 0.1)
-    used = sent_compressors(methods, assumed, [2, 8])
+    used = timed_compressors(methods, assumed, [2, 8])
 
     profile = assumed_profile(1_000_000, 0.1, used)
 
     known = [times.compressor["name"] for times in profile.compressors]
     assert {"int8", "Votes", "Majority", "chunked_top_k", "sign"} <= set(known)
     assert all(RecordedMethod.of(method, profile, 8).work(profile) for method in methods)
+
+
+def test_an_assumed_profile_has_the_compressor_that_is_repeated_and_none_for_dense_messages() -> None:
+    assumed = assumed_profile(1_000_000, 0.1)
+    for name, expected in (("neolithic", ["sign"]), ("psgd", [])):
+        methods = named_methods([name], ["sign"], "sharded")
+        profile = assumed_profile(1_000_000, 0.1, timed_compressors(methods, assumed, [2]))
+
+        assert [times.compressor["name"] for times in profile.compressors] == expected
+        assert all(RecordedMethod.of(method, profile, 2).work(profile) for method in methods)
 
 
 @pytest.mark.parametrize("count", [1, 7, 1000, 10**12])

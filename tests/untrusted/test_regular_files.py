@@ -92,12 +92,10 @@ def test_what_cannot_be_written_is_refused_at_once(odd: dict[str, Path], tmp_pat
 def test_a_device_is_written_to_and_stays_one(tmp_path: Path) -> None:
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
-    for write in (write_text, append_text):
-        with pytest.raises(OSError, match="No space left on device") as raised:
-            write(full, "text")
-        assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(full))
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write_bytes(full, b"text")
 
-    assert stat.S_ISCHR(full.stat().st_mode)
+    assert (raised.value.errno, stat.S_ISCHR(full.stat().st_mode)) == (errno.ENOSPC, True)
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode), (
         "on this machine /dev/null is no device; git would read the text"
     )
