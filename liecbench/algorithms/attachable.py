@@ -54,8 +54,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
             optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. If it
-                is a list, ``after_step`` is called once per training step: after the step of the last optimizer, or, if
-                only some of the optimizers make a step, before the next forward pass in training.
+                is a list, ``after_step`` is called once per training step: when every optimizer has made its step, or,
+                if only some of the optimizers make a step, before the next forward pass in training.
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module or has options with which no communication

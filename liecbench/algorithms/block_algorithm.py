@@ -220,7 +220,7 @@ class BlockAlgorithm(Algorithm):
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Undo this step's changes to the memories of ``parameters``, such as error memories."""
+        """Undo the changes that ``reduce`` made in this step to the memories of ``parameters``."""
         if self._memories_before:
             self._thread.run(lambda: self._memories_before.restore(parameters))
 
@@ -300,6 +300,7 @@ class BlockAlgorithm(Algorithm):
         self._non_finite_message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
         try:
             self.before_reduce(block)
+            # After before_reduce, because memories stay rescaled to a new learning rate even if a parameter is unused.
             if finds_unused(self._ddp):
                 self._memories_before.keep(block)
             block.scatter(self.reduce(block))

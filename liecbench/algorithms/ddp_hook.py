@@ -93,7 +93,7 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
-    """Return DDP's own join hook. Attaching an algorithm replaces ``ddp.join_hook`` by this function.
+    """Return DDP's own join hook. An algorithm without ``supports_join`` replaces ``ddp.join_hook`` by this function.
 
     Args:
         ddp: The DDP module.

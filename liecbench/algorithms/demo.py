@@ -26,7 +26,7 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The parameters of a block that have DCT chunks of one size. One message has all their coefficients that are sent.
+    """The parameters of a block that have DCT chunks of one size. Their largest coefficients are sent in one message.
 
     Attributes:
         compressor: Selects the coefficients of each chunk to send.
@@ -139,7 +139,7 @@ class DeMo(BlockAlgorithm):
     def _coefficients(self, block: Block, out: Tensor) -> Tensor:
         """Write DCT(β·δ_i + η·g_i) to ``out``, and return ``out``; see ``reduce`` for the symbols.
 
-        The block's gradient is overwritten.
+        The coefficients of each part are adjacent in ``out``. The block's gradient is overwritten.
         """
         grown = block.gradient
         rates = learning_rates(self._optimizers, block.parameters)

@@ -24,9 +24,10 @@ from liecbench.compressors.identity import Identity
 class LIEC(ErrorFeedback, PeriodicAveraging):
     """Local immediate error compensation (arXiv 2402.11857, algorithm 1): u_i = C(mean(C(g_i)) + e) + g_i − C(g_i).
 
-    C is the compressor, g_i worker i's gradient, u_i worker i's update, and e the server's error memory. After a step,
-    e is the error that C made on mean(C(g_i)) + e. Every ``average_period`` steps, an averaging step sends everything
-    in full precision: u_i = mean(g_i) + e, e becomes 0, and the models are averaged after the optimizer's step.
+    C is the compressor, g_i worker i's gradient, u_i worker i's update, and e the server's error memory. A step
+    replaces e by the error that C makes on mean(C(g_i)) + e. Every ``average_period`` steps, an averaging step
+    sends everything in full precision: u_i = mean(g_i) + e, e becomes 0, and the models are averaged after the
+    optimizer's step.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -1,4 +1,4 @@
-"""Copies of a method's memories, such as error memories, as they are before a step.
+"""Copies of a method's memories, such as error memories, as they are before ``reduce`` changes them.
 
 If the step's backward pass does not use a parameter, the parameter's part of the memories is restored from the copies.
 """
@@ -13,7 +13,7 @@ from liecbench.algorithms.memory import Memory
 
 
 class MemoriesBefore:
-    """Copies of a method's memories, which ``keep`` makes before a step, and ``restore`` writes back.
+    """Copies of a method's memories, which ``keep`` makes before ``reduce`` runs, and ``restore`` writes back.
 
     The object's truth value is False until ``keep`` is called.
 

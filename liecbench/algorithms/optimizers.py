@@ -36,7 +36,8 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         that a key wraps is ignored if it has none of ``parameters``.
 
     Raises:
-        TypeError: If ``given`` has no torch optimizer, or has one that shards its state over the ranks.
+        TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer, or if an optimizer shards
+            its state over the ranks.
         ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer in ``given`` has none of
             ``parameters``.
     """

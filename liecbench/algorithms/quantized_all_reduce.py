@@ -1,6 +1,7 @@
 """The methods ``int8_allreduce`` and ``int4_allreduce``: all-reduces in two hops, each of which sends quantized values.
 
-Both methods compute the same update as ``csgd`` with sharded servers and the compressor ``int8`` or ``int4``.
+Both methods compute the same update as ``csgd`` with sharded servers and the compressor ``int8`` or ``int4``, where
+256 values share a scale.
 """
 
 from typing import ClassVar

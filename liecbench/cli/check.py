@@ -122,8 +122,8 @@ def scenarios(
 ) -> None:
     """Compare the speed and traffic of two scenarios, cell by cell.
 
-    The cells of A and B run side by side. The first cell of B is compared with the first cell of A, the second with
-    the second, and so on.
+    The cells of A and B are measured in turns. The first cell of B is compared with the first cell of A, the second
+    with the second, and so on. Of cells that differ only in the seed, only the first counts.
     """
     reports = Reports(output, json_file, junit, github)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)

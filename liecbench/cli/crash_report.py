@@ -83,7 +83,10 @@ def _version(package: str) -> str:
 
 
 def _without_variables(words: list[str]) -> list[str]:
-    """Return the words of a command with ``***`` as each VALUE of ``--env-a NAME=VALUE`` and ``--env-b NAME=VALUE``."""
+    """Return the words of a command with ``***`` as each VALUE of ``--env-a NAME=VALUE`` and ``--env-b NAME=VALUE``.
+
+    ``--env-a=NAME=VALUE`` becomes ``--env-a=***``.
+    """
     shown = []
     for before, word in zip(["", *words], words, strict=False):
         option = word.partition("=")[0]
@@ -99,7 +102,7 @@ def _hidden(text: str) -> str:
     """Return the text with ``***`` in place of each secret.
 
     Secrets are tokens, the passwords and query strings of URLs, and the values of environment variables with names such
-    as ``API_KEY``.
+    as ``API_KEY``, if a value has at least ``_SHORTEST_SECRET`` characters.
     """
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST_SECRET and re.search(_SECRET_NAME + "|key", name, re.IGNORECASE):

@@ -153,7 +153,8 @@ class ChunkedTopK(Compressor):
             residual: Unless it is None, receives v − C(v). It may be ``vector``.
             pack: ``pack(positions, packed)`` writes the packed ``positions`` to the buffer ``packed``.
             quantize: ``quantize(values, codebook, codes)`` writes the codebook of ``values`` and their 2-bit codes to
-                the buffers ``codebook`` and ``codes``. It returns the values that a receiver decodes.
+                the buffers ``codebook`` and ``codes``. It returns the values that a receiver decodes, and may overwrite
+                ``values`` with them.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)

@@ -35,5 +35,8 @@ def requirement(error: Any) -> str:
 
 
 def _whole(value: object) -> object:
-    """Return ``value`` as an integer if it is a float without a fraction, such as 1 for 1.0; else return ``value``."""
+    """Return a float without a fraction and below 1e15 in magnitude as an integer, such as 1 for 1.0.
+
+    Return any other value unchanged.
+    """
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

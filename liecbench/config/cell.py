@@ -57,7 +57,7 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the cell's fields, except recently added fields that have their default value.
+        """Return the cell's fields, except those of ``LATER_CELL_FIELDS`` and ``added_rate`` that have their default.
 
         The cell's id is a hash of the returned fields, so the ids that earlier versions recorded stay valid.
         """
@@ -90,8 +90,8 @@ class Cell(Model):
     def trajectory(self) -> "Cell":
         """The cell whose training provides this cell's losses.
 
-        The returned cell has no shaped links, and its ranks compute instead of replaying a profile. All
-        else that influences losses is equal. Raises ValueError if this cell trains nothing.
+        The returned cell has no shaped links, and its ranks compute instead of replaying a profile. All else that
+        influences losses is equal. Raises ValueError if this cell trains nothing.
         """
         if not self.is_trained:
             raise ValueError(f"{self.describe()}: nothing is trained")
@@ -105,7 +105,8 @@ class Cell(Model):
     def at_rate(self, bits_per_second: int) -> "Cell":
         """Return a copy of the cell at another link rate, with ``added_rate`` set to True.
 
-        A run adds copies at further rates to find out more exactly where a break-even lies.
+        A run adds copies at further rates to find out more exactly where a break-even lies. The cell's links must be
+        shaped.
 
         Args:
             bits_per_second: The up rate of the copy's default link. All other rates change by the same factor.

@@ -26,7 +26,7 @@ def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
     with ``optimizer: sgd`` equals a task without ``optimizer``.
 
     Args:
-        choice: The optimizer with its options.
+        choice: The optimizer with all its options, including those that have default values.
         given: The names of the fields that the scenario sets. If ``momentum`` or ``weight_decay`` is in ``given``, the
             field is not returned, because the scenario's value is used.
     """

@@ -20,7 +20,7 @@ _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
 class FunctionError(ValueError):
-    """The error that liecbench cannot use a ``module:function`` of a scenario.
+    """An error because liecbench cannot use a ``module:function`` of a scenario.
 
     The module cannot be imported or has no such function, or the function's arguments cannot be options of a scenario.
     """
@@ -80,14 +80,15 @@ def file_sha256(name: str) -> str | None:
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
     """Return a pydantic model class whose fields are the options of a user's function.
 
-    Every argument of the function is an option, unless it is in ``given`` or YAML cannot express its default.
+    Every argument of the function is an option, unless it is in ``given`` or YAML cannot express its default. A
+    function with ``**kwargs`` accepts options of any name.
 
     Args:
         name: The function, as ``module:function``.
         given: The names of the arguments that liecbench passes, such as ``input_shape``.
 
     Raises:
-        FunctionError: If the function cannot be imported, or its arguments cannot be options.
+        FunctionError: If the function does not exist or cannot be imported, or its arguments cannot be options.
     """
     found = function(name)
     try:

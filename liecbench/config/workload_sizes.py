@@ -50,7 +50,8 @@ def sizes(task: Task) -> Sizes:
     A task with a profile has no data. Its number of training examples is taken to be a million.
 
     Raises:
-        WorkloadError: If the model does not fit the data, or the profile was not read before.
+        WorkloadError: If the data cannot be loaded, if the model cannot be built or trained, or does not fit the data,
+            or if the profile was not read before.
     """
     if task.profile is not None:
         return _profile_sizes(task.profile)

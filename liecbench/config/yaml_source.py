@@ -43,12 +43,12 @@ class Document:
     source: str
 
     def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
-        """Return an error whose text starts with the position of a value, as ``source:line:column``.
+        """Return an error about a value. The text has the value's position (``source:line:column``), path and message.
 
         Args:
             path: The keys and indices that lead to the value, such as ``("matrix", "algorithm", 0)``. If the document
                 lacks the value, the position is that of the nearest ancestor that the document has.
-            message: The rest of the text: what is wrong with the value.
+            message: The text that says what is wrong with the value.
             at_key: Whether to give the position of the value's key instead of the value.
         """
         path = self._as_written(path)
@@ -200,8 +200,8 @@ def override(document: Document, assignment: str) -> Document:
 def _path(document: Document, text: str, source: str) -> Key:
     """Return the path in the document that ``text`` means, such as ``studies[0].steps`` or ``studies.0.steps``.
 
-    Raises ScenarioError if the path leads to an entry that a list lacks, or to a key of a plain value. ``source`` is
-    the beginning of the error message.
+    Raises ScenarioError if the path leads to an entry that a list lacks, or to a key of a list or of a plain value.
+    ``source`` is the beginning of the error message.
     """
     path: Key = ()
     above: Any = document.data

@@ -63,7 +63,7 @@ def say(text: str, quiet: bool) -> None:
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
-    """Return a console.
+    """Return a console that prints on standard output or standard error.
 
     The width is the number in the environment variable COLUMNS. If COLUMNS is not a number above 0, the width is that
     of the terminal; without a terminal, the width is 200 characters. Only a terminal gets colour and animation.

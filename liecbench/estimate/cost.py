@@ -26,9 +26,9 @@ _MESSAGE_SECONDS: Final = 2.5e-4
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return a function that returns the time limit of a launch (one torchrun), in seconds.
+    """Return a function that returns how many seconds a launch (one torchrun) may go without an event.
 
-    The launch counts as stalled if its ranks send no event for longer than the limit.
+    The launch counts as stalled if its ranks send no event for longer.
 
     Args:
         cells: The cells by id.
@@ -37,7 +37,7 @@ def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Call
 
     Returns:
         A function whose argument is the id of the cell that is trained now, or None before and between cells. For None,
-        the limit is at least 300 s.
+        the limit is 300 s, or ``step_timeout`` if that is longer.
     """
 
     def seconds(cell_id: str | None) -> float:

@@ -20,8 +20,8 @@ class TimeLeft:
     finished epochs of cells with the same method, number of workers and task. If no such epoch has finished, it
     gets the mean excess of all finished epochs.
 
-    At first, the estimate of a timing session is the session's time limit or, if longer, the expected time of its
-    replay. After the first round, the estimate follows from the finished rounds.
+    At first, the estimate of a timing session is the session's time limit or, if longer, the expected time to replay
+    the profile that the scenario names. After the first round, the estimate follows from the finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:

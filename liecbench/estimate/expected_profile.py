@@ -18,9 +18,10 @@ class ExpectedProfile:
     Attributes:
         profile: The profile.
         source: The profile's origin, in words.
-        unmeasured: The cells whose methods have only stand-in times in ``profile``. The session measures these methods
-            first.
-        is_new: True if all times in ``profile`` are stand-ins. The session then first measures the model's steps, too.
+        unmeasured: The cells whose method or optimizer the session must measure first. Their times in ``profile`` are
+            stand-ins.
+        is_new: True if the session must also measure the model's steps first. All times in ``profile`` are then
+            stand-ins.
     """
 
     profile: Profile
@@ -46,8 +47,9 @@ class ExpectedProfiles:
         """Return the profile that a session is expected to replay.
 
         - If the scenario names a profile, this profile is returned unchanged.
-        - Otherwise, the profile of an earlier session is returned, or else the one that this machine keeps. Missing
-          times of compressors are measured briefly on this machine's CPU, and all other missing times are assumed.
+        - Otherwise, the profile that an earlier session has measured or is expected to measure is returned, or else the
+          one that this machine keeps. Missing times of compressors are measured briefly on this machine's CPU. Missing
+          times of methods and optimizers are assumed.
         - If there is no such profile, an assumed profile is returned. On the CPU, the model's passes and
           the compressors are measured briefly, and all other times are assumed. On a GPU, all times are 0.
 

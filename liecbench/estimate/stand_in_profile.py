@@ -58,8 +58,8 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
 def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = True) -> Profile:
     """Return a copy of ``profile`` with times for the methods, compressors and optimizers of all ``cells``.
 
-    The times in ``profile`` are kept. Missing times of compressors are measured now. All other missing times are
-    assumed.
+    The times in ``profile`` are kept. Missing times of compressors are measured now. Missing times of methods and
+    optimizers are assumed.
 
     Args:
         profile: The profile of the model that all ``cells`` train.

@@ -108,7 +108,7 @@ def _say(content: dict[str, float] | str | None) -> None:
 
 
 def main(uuids: Sequence[str]) -> None:
-    """Carry out the orders on standard input, such as to print the GPUs' energy, until standard input ends.
+    """Carry out the orders on standard input until standard input ends.
 
     The module's docstring describes the orders. If NVML fails, print NVML's error message and return.
 

@@ -133,6 +133,7 @@ def prepare(threads: int, nodes: Nodes | None) -> None:
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
     """Return the values of those fields of a cell that must be equal for all cells of a launch."""
+    # Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
     return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
 
 

@@ -45,8 +45,8 @@ class Torchrun:
         nodes: the machines to run on; None: this machine alone.
         python: interpreter of all processes.
         variables: environment variables to add.
-        imports: modules that the ranks of every launch need. The template, the process that the ranks are forked from,
-            imports them once, when it starts.
+        imports: modules that the ranks of all launches of this kind need, such as ``liecbench.worker.loop`` for
+            trainings. The template, the process that the ranks are forked from, imports them once, when it starts.
         kernels: modules with the CPU kernels of this launch's compressors. Launches differ in them, so the template
             imports them just before it forks the launch.
     """

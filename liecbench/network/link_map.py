@@ -144,7 +144,11 @@ _KNOWN: Final[dict[str, LinkMap]] = {}
 
 
 def _map_of(written: Any) -> LinkMap:
-    """Return the links that ``written`` describes: the text or mapping of a scenario, after pydantic validated it."""
+    """Return the links that ``written`` describes.
+
+    ``written`` is what pydantic makes of a scenario's text or mapping: ``none``, ``host``, the link of a preset, a rate
+    in bits per second, or a mapping.
+    """
     if isinstance(written, str):
         return LinkMap(host=written == "host")
     workers = written.get("workers", {}) if isinstance(written, dict) else {}

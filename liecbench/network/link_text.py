@@ -71,8 +71,8 @@ class LinkKeys(TypedDict, total=False):
     """The keys of one link in a scenario, such as ``{rate: 100mbit, delay: 5ms}``.
 
     If the key ``preset`` is given, missing keys have the values of the preset. Otherwise, missing keys of a single
-    worker's link have the values of the default link, which all other workers have. In the default link, missing delay,
-    jitter and loss are 0, and rates must be given.
+    worker's link have the values of the default link, which every worker has that is not listed under ``workers``. In
+    the default link, missing delay, jitter and loss are 0, and rates must be given.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]

@@ -75,7 +75,7 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return the rates and the round trip of the link that this link, slowed down by ``by``, emulates.
+        """Return this measurement converted to emulated time and messages, for a link that ``by`` slowed down.
 
         The rates are the measured ones × ``by.rates``, and the round trip is the measured one ÷ ``by.dilation``.
         """

@@ -1,7 +1,7 @@
 """A packet socket on one network interface: read the frames that arrive there, and send frames out of it.
 
-The kernel writes the frames that arrive, each with its time of arrival, to a ring in memory. The ring is the option
-``PACKET_RX_RING`` of linux/if_packet.h.
+The kernel writes the frames that arrive, each with its time of arrival, to a ring in memory, which the socket
+option ``PACKET_RX_RING`` of linux/if_packet.h creates.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The seconds per step that were measured in results, to be compared with predicted seconds."""
+"""The measured seconds per step of the rows of results, to compare predictions with, or to fit constants to."""
 
 import statistics
 from dataclasses import dataclass

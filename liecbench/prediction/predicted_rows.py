@@ -25,6 +25,7 @@ class PredictedRow:
         step_seconds: Seconds per step, with the interval that follows from the errors of the inputs.
         batches_per_step: The number of minibatches of a step of one worker.
         time: The parts of the step.
+        compute_utilization: Seconds of computing ÷ seconds of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds per minibatch of the baseline ÷ those of this row; None without a baseline.
         speedup_over_dense: Seconds per minibatch of the fastest method without compression ÷ those of this row. None if

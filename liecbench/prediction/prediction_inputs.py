@@ -36,7 +36,7 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
 
 
 def method_of(cell: Cell) -> Method:
-    """Return a cell's algorithm, compressor and their options as a ``Method``, the form that predictions take."""
+    """Return a cell's method: its algorithm, compressor, server, blocks, accumulation and, if trained, optimizer."""
     return Method(
         algorithm=cell.algorithm,
         compressor=cell.compressor,

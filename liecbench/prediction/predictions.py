@@ -28,10 +28,12 @@ class Predictions:
         request: The request.
         baseline: The method that others are compared with; None if the request does not contain the baseline.
         rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
-        break_evens: The break-even of each method except the baseline, for each number of workers. Empty if
-            ``baseline`` is None, or if ``predict`` was called with ``with_bandwidths=False``.
+        break_evens: The break-even of each method except the baseline, for each number of workers and each
+            ``LinkMap.shape`` of the links. Empty if ``baseline`` is None, or if ``predict`` was called with
+            ``with_bandwidths=False``.
         bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
-            step seconds), for each number of workers. Empty if ``predict`` was called with ``with_bandwidths=False``.
+            step seconds), for each number of workers and each ``LinkMap.shape`` of the links. Empty if ``predict`` was
+            called with ``with_bandwidths=False``.
     """
 
     request: Request

@@ -80,7 +80,7 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of some ranks that together have all the links.
+        """Return (rank, link rates, link delay in seconds) of some ranks that together have every different link.
 
         The ranks are:
 

@@ -44,7 +44,8 @@ class RecordedMethod:
         world_size: The number of ranks that exchange messages.
         kinds: The kinds of steps, each with the messages of all ranks. Kinds that occur only at the start of training
             are left out.
-        bucket_bytes: The size up to which DDP fills its buckets; None for DDP's defaults, ``whole`` for one bucket.
+        bucket_bytes: The bytes at which a DDP bucket is full; None for DDP's defaults, ``whole`` for one bucket per
+            dtype.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
 

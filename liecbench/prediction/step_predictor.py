@@ -22,15 +22,16 @@ def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
     """Return the profile from which to predict the steps of a cell.
 
-    If ``profiles`` contains the profile that the cell replays, return that profile, else the first profile of the
-    cell's model.
+    If ``profiles`` contains the profile that the cell replays, return that profile. Otherwise, return the first profile
+    of the cell's model or, if the cell is not trained, the first profile.
 
     Args:
         cell: The cell.
         profiles: Pairs of a file's path and the profile in this file.
 
     Raises:
-        LiecbenchError: If there is no such profile; the message says what to measure.
+        LiecbenchError: If there is no such profile, or if the replayed profile is of another model than the cell's. The
+            message says what to measure.
     """
     reasons = []
     own = cell.task.profile or cell.profile

@@ -147,8 +147,8 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return (end, span) of the communication of all blocks, if two threads run the all-reduces.
 
-    ``_backward_lane`` explains ``end`` and ``span``.
-    Two all-reduces that run at the same time share the link, but their waiting times overlap.
+    ``_backward_lane`` explains ``end`` and ``span``. Two all-reduces that run at the same time share the link, but
+    their waiting times overlap. So ``span`` counts the time in which at least one all-reduce runs, not the sum of both.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

@@ -88,7 +88,8 @@ def step_work(
         schedule: The messages of all ranks, recorded for the parameters of ``profile``.
         profile: The model's times.
         times_of: The times of each compressor of ``schedule``. The key is ``repr(compressor)``.
-        bucket_bytes: The size up to which DDP fills its buckets; None for DDP's defaults, ``whole`` for one bucket.
+        bucket_bytes: The bytes at which a DDP bucket is full; None for DDP's defaults, ``whole`` for one bucket per
+            dtype.
         local_seconds: Seconds per step of the method's own work on one rank (see ``MethodTimes``); None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
         update: The task's fields that choose the optimizer; None for the optimizer of the profile's task.
@@ -151,7 +152,7 @@ def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Li
     Args:
         profile: The profile, which says when each gradient is ready.
         numels: The number of elements of each parameter.
-        bucket_bytes: The size at which a bucket is full; None for DDP's defaults, ``whole`` for one bucket per dtype.
+        bucket_bytes: The bytes at which a bucket is full; None for DDP's defaults, ``whole`` for one bucket per dtype.
     """
     import torch
 

@@ -95,8 +95,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _measured(row: dict[str, Any]) -> _Measured | None:
     """Return the figures of a benchmark's row, or None if the fit cannot use the row.
 
-    The fit cannot use a row if the link has a delay, if the operation is ``after_idle``, or if a needed number is
-    missing or not positive.
+    The fit cannot use a row if the link has a delay, if the operation is ``after_idle``, if a needed number is missing
+    or not positive, or if the seconds without those of compression are not positive.
     """
     numbers = [row.get(name) for name in ("seconds", "size", "workers", "asked_bits_per_second")]
     known = [value for value in numbers if isinstance(value, int | float) and value > 0]

@@ -50,7 +50,9 @@ def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, Trans
 
 
 def interval(values: Sequence[float]) -> Estimate:
-    """Return a positive prediction with its 95 % interval.
+    """Return a prediction with its 95 % interval.
+
+    The interval has no width if the prediction is not positive, or if any of ``values`` is not finite.
 
     Args:
         values: The first value is the prediction from unchanged inputs. Each further value is the prediction after one

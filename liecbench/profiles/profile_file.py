@@ -156,7 +156,7 @@ def _refuse_constant(text: str) -> None:
 
 
 def _first(error: ValidationError) -> str:
-    """Return one of pydantic's errors as text, such as ``model: the key is missing; add it``.
+    """Return one of pydantic's errors as text, such as ``backward: the key is missing; add it``.
 
     The chosen error is the first one about an unknown key. If no key is unknown, the first error is chosen.
     """

@@ -24,6 +24,7 @@ class NamedModule(StrEnum):
         module: The full name of the module, such as ``liecbench.report.csv_rows``. This class does not import it.
     """
 
+    # Imported only when it is used, because `--help` needs only the names.
     module: str
 
     def __new__(cls, name: str, module: str) -> Self:

@@ -53,6 +53,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 def _reasons(rows: Sequence[Row]) -> list[str]:
     """Return the names of all fields ``throttled_<reason>_share`` that the records of the rows' epochs have."""
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
+    # Records may have reasons that this version does not know, so ``gpu_metrics.REASONS`` is not enough.
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
     return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]
 

@@ -1,4 +1,4 @@
-"""Charts of the HTML page: the methods' speed-ups in one setting as bars, and in several settings as a table."""
+"""Charts of the HTML page: the methods' speed-ups in one setting as bars, and in several settings as a map."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

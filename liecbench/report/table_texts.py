@@ -58,7 +58,8 @@ def row_mark(comparison: Comparison, row: Row) -> str:
 def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
     """Return ``id(row)`` for each row with the best mean of a metric.
 
-    If the metric compares with the baseline, as a speed-up does, the row of the baseline is left out.
+    If the metric compares with the baseline, as a speed-up does, the baseline's row is not returned, even if its mean
+    is the best.
     """
     best = metric.best(row.metrics[metric.name] for row in rows)
     eligible = [row for row in rows if not (row.is_baseline and metric.compare is not None)]

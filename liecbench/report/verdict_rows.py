@@ -36,7 +36,8 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
     """Return the verdict on one setting as a JSON object.
 
     The keys are ``setting``, ``fastest``, ``recommended``, ``why`` and ``text``. The value of ``fastest`` is a list of
-    methods' names. The value of ``recommended`` is a method's name, or None if no method is recommended.
+    methods' names. The value of ``recommended`` is a method's name, or None if no method is recommended. The value of
+    ``why`` is a text, or None if no method could be compared with the baseline.
     """
     labels, found = comparison.labels, verdict.recommendation
     recommended = verdict.recommended
@@ -56,7 +57,7 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
 
     - ``method``: The method's name.
     - ``outcome``: A word for the link rates at which the method is faster. ``below``, for example, stands for the rates
-      below the break-even.
+      below the break-even. ``Bracket`` lists all words.
     - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even; None if no rate is.
     - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even; None if no rate is.
     - ``added_bits_per_second``: A list of the measured rates that are not in a scenario. Runs chose these rates to find

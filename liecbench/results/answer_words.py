@@ -84,8 +84,8 @@ class Answer:
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     """Return the answer for a setting: whether compression pays, and which method to use.
 
-    If the baseline learned nothing, the answer says so instead. Otherwise, return None if no method but the baseline
-    has completed a cell.
+    Return None if no method but the baseline has completed a cell, unless the baseline learned nothing. If the baseline
+    learned nothing, or if no completed method can be compared with the baseline, the answer says so instead.
     """
     found = verdict.recommendation
     if found is None:

@@ -65,7 +65,7 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if the cell is not trained in full: a timing session times some of the cell's steps.
+        """True if the cell is timed but not trained: a timing session times some of the cell's steps.
 
         The losses of an interleaved cell, if there are any, are copied from the trained cell that the property
         ``trajectory`` identifies.

@@ -38,8 +38,8 @@ def compare(
     """Return the comparison of ``cells``, which are first grouped into rows.
 
     If ``tuned_field`` is the name of a field, such as ``learning_rate``, only the cells that ``at_best`` returns are
-    compared: those with each method's best value of the field. If ``tuned_field`` is None, all cells are compared. The
-    other arguments are those of ``compare_rows``.
+    compared: those with each method's best value of the field, without the seeds that chose this value if there are
+    other seeds. If ``tuned_field`` is None, all cells are compared. The other arguments are those of ``compare_rows``.
     """
     if tuned_field is not None:
         notes = [tuning_note(cells, tuned_field), *notes]

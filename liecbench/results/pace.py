@@ -111,7 +111,7 @@ class Pace:
 
         If timing sessions timed both paces, the seconds are paired by round. If the sessions have no common round, the
         two means of ln(seconds) are subtracted as independent estimates. If a pace was not timed by a session, the
-        seconds are paired by seed. Return None if the paces have no seconds to compare.
+        seconds are paired by seed. Return None if there is then no common seed, or if a pace has no seconds.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

@@ -18,7 +18,7 @@ from liecbench.results.verdict_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """A method that an answer does not recommend, although it is faster than the recommended method.
+    """A method that is faster than the method that an answer names: the method to use or try, or the baseline.
 
     Attributes:
         place: The setting in words, such as ``On 20mbit``.
@@ -39,13 +39,14 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return, for each of ``rows``, why the answer does not recommend this row's method.
+    """Return, for each of ``rows``, why the answer names another method, although this row's method is faster.
 
-    The results are sorted by speed-up, largest first. An answer recommends one method for one setting.
+    The results are sorted by speed-up, largest first. An answer is about one setting. It names the method to use or
+    try, or the baseline if no other method is advised.
 
     Args:
         verdict: The verdict on the setting.
-        rows: The setting's rows that are faster than the recommended method's row. Each has a speed-up.
+        rows: The setting's rows that are faster than the row of the method that the answer names. Each has a speed-up.
         words: The names and tolerances that the reasons use.
         place: The setting in words, such as ``On 20mbit``.
     """

@@ -81,7 +81,8 @@ class Composed:
 
     The losses, accuracies, payload bytes, messages and norms of the epoch are those of the trained cell. The times, CPU
     seconds and wire bytes are computed from the timed cell. Each of these numbers is a sum over step kinds: the number
-    of steps of the kind in the epoch, times the timed cell's mean per step of the kind.
+    of steps of the kind in the epoch, times the timed cell's mean per step of the kind. The peak memory is that of the
+    timed steps.
 
     Attributes:
         trajectory: The id of the trained cell.

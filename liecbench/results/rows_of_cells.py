@@ -174,6 +174,7 @@ def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> 
         group: The cells of a row.
         completed: For each completed cell, the known values by the metric's name.
     """
+    # Seeds can agree by chance, so that the standard deviation is taken as at least the smallest possible difference.
     resolutions = {"accuracy_difference": accuracy_resolution(group.cells), "loss_difference": LOSS_RESOLUTION}
     values = {name: [found[name] for found in completed if name in found] for name in resolutions}
     return {name: Estimate.of(known, resolution=resolutions[name]) for name, known in values.items() if known}

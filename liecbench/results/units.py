@@ -19,7 +19,7 @@ class Unit:
     """A unit and the function that formats its numbers.
 
     ``has_range`` is True if intervals are not symmetric. Intervals are then shown by their two ends, such as
-    ``(1.1 to 1.4)``. Otherwise they are shown as ± half their width.
+    ``(1.10 to 1.40)``. Otherwise they are shown as ± half their width.
     """
 
     name: str

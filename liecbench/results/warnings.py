@@ -57,9 +57,9 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
 def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:
     """Return a list with one warning if link emulators differ within a row or from its baseline; else an empty list.
 
-    There is a warning if the row's cells used more than one emulator, or if the baseline used an emulator that the row
-    did not use. Both can happen if the scenario lets liecbench choose the emulator, and different versions or machines
-    timed the cells.
+    There is a warning if the row's cells used more than one emulator, or if they used one emulator and the baseline's
+    cells used another. Both can happen if the scenario lets liecbench choose the emulator, and different versions or
+    machines timed the cells.
 
     Args:
         cells: The cells of the row.

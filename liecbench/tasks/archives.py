@@ -39,7 +39,7 @@ def remedy(dataset: str) -> str:
 
 
 class Files(ABC):
-    """Reads and lists the files of a dataset. The name of a file is its path relative to the dataset's folder."""
+    """A reader of the files of a dataset. The name of a file is its path relative to the dataset's folder."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -84,7 +84,8 @@ class Source:
     def files(self) -> Iterator[Files]:
         """Open the dataset for the body of a ``with`` statement, and yield its files.
 
-        Raises LiecbenchError if the dataset is an archive whose size or SHA-256 is not that of the official archive.
+        Raises LiecbenchError if the dataset is an archive whose size or SHA-256 is not that of the official archive,
+        or if the archive cannot be read. The files of an unpacked folder are not checked.
         """
         if self.path.is_dir():
             yield _Folder(self)

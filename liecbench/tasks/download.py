@@ -42,6 +42,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 def download(archive: Archive, directory: Path, console: Console) -> Path:
     """Download ``archive`` into ``directory``, unless it is there already. Return the archive's path.
 
+    A file of this name in ``directory`` whose size or SHA-256 is wrong is replaced.
     An interrupted download leaves ``NAME.partial``, from which the next call resumes.
     """
     target, partial = directory / archive.name, directory / f"{archive.name}.partial"

@@ -13,11 +13,11 @@ _PRECISION: Final = 1.05
 
 
 def largest_stable_rate(cell: SimulatedCell, problem: Problem, *, steps: int) -> float:
-    """Return the largest learning rate, to within 5 %, at which a simulated run is stable; 0 if no rate is stable.
+    """Return the largest learning rate, to within 5 %, at which a simulated run is stable; 0 if none is.
 
     The function to minimise is f, and L is its smoothness. A run is stable if ‖∇f(x̄)‖² is at most 1000 σ² after every
-    fifth step. x̄ is the mean of the workers' models. σ² is the variance of a stochastic gradient at the minimum. Rates
-    from 1/(4096 L) to 8/L are searched.
+    fifth step. x̄ is the mean of the workers' models. σ² is the variance of a stochastic gradient at the minimum. Only
+    rates from 1/(4096 L) to 8/L are tried.
 
     Args:
         cell: The method, workers and seed.

@@ -23,11 +23,11 @@ class MethodResult:
         contraction: The compressor's contraction δ on stochastic gradients at the minimum, with the first seed. None if
             undefined.
         bound: The learning rate δ/(10 L) with the first seed, where L is the smoothness. None if δ is undefined or not
-            above 0.
+            above 0. If the study's learning rate is a multiple of the bound, a run uses the bound with its own seed.
         measured: For each number of workers, the value that ``Study.measure`` names: its mean over seeds, with the
             mean's 95 % interval. None if a run diverged.
         speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None if
-            the study measures no stationary gradients, or has only one number of workers.
+            the study measures no stationary gradients, or has only one number of workers, or if a run diverged.
     """
 
     algorithm: Choice

@@ -26,8 +26,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return the text as one line, safe to show.
 
-    Line breaks and all other whitespace become single spaces. The remaining control characters are written out, such as
-    ``\u001b``.
+    Each run of whitespace, line breaks included, becomes a single space. The remaining control characters are written
+    out, such as ``\u001b``.
     """
     return printable(" ".join(text.split()))
 

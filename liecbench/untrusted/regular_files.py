@@ -18,7 +18,7 @@ _NOT_REPLACEABLE: Final = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
 
 
 def read_bytes(path: Path, most_bytes: int) -> bytes:
-    """Return the contents of a regular file or of a regular file that a symbolic link leads to.
+    """Return the contents of ``path``, which is a regular file or a symbolic link to one.
 
     Raises:
         OSError: If ``path`` leads to anything else, such as a pipe, a device or a directory, if the file has more than

@@ -49,8 +49,8 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        Unshaped links are not measured. If links and emulator are those of the last cell, the links are measured again
-        only if a measured value is off by more than the tolerance ``measurement.FAILING``.
+        Unshaped links are not measured. If links, slowdown and emulator are those of the last cell, the links are
+        measured again only if a measured value is off by more than the tolerance ``measurement.FAILING``.
 
         A measurement is repeated, up to ten times in all, until every rate and round trip is close to the requested
         one. Of the values measured for one rate or round trip, the value nearest to the requested one counts. Close
@@ -141,7 +141,7 @@ class CellLink:
     def tally(self) -> LinkTally | None:
         """Return what the delay line has counted since ``prepare``, such as lost segments.
 
-        Return None if no delay line, the process that emulates links, is used.
+        A delay line is a process that emulates slow links. Return None if no delay line is used.
         """
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared)

@@ -24,10 +24,10 @@ class DataError(Exception):
 
 
 class ProfileError(Exception):
-    """An error of ranks that cannot replay a profile.
+    """A profile that ranks cannot replay.
 
-    The profile lacks times that a method needs, or the profile's file cannot be read or written. Every rank raises this
-    error at the same point.
+    The profile lacks times that a method needs, cannot be measured, or its file cannot be read or written. Every rank
+    raises this error at the same point.
     """
 
 

@@ -129,7 +129,7 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """For each ``work_key`` of the replicas, return an object that measures a step's compute seconds. Collective.
+    """Return, by ``work_key``, the objects that measure a step's compute seconds for the replicas. Collective.
 
     Replicas with equal work keys share one ``ComputeAlone``. The dict has the keys in the order in which they first
     occur among the replicas.

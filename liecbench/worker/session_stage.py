@@ -22,8 +22,9 @@ class Timed(Protocol):
     def turn(self, place: Turn) -> Iterator[Timing]:
         """Time bursts (consecutive steps), and yield one record per step kind, equal on all ranks. Collective.
 
-        Each step kind has a burst of its own. If messages are in flight while later steps compute, one burst has the
-        steps of all kinds instead. ``place`` is the position of this turn in the session, such as the round's number.
+        Each step kind has a burst of its own. If a contestant that trains has messages in flight while later steps
+        compute, one burst has the steps of all kinds instead. ``place`` is the position of this turn in the session,
+        such as the round's number.
         """
 
     def trace(self, path: Path) -> str | None:
@@ -60,7 +61,7 @@ class Stage(Protocol):
         """Return a function ``measure()``, to be called before each round. Collective.
 
         ``measure()`` determines the compute seconds of one step of each contestant, and returns a function
-        ``seconds``. ``seconds(contestant)`` returns these compute seconds.
+        ``seconds``. ``seconds(contestant)`` returns these compute seconds. ``measure()`` is collective, too.
 
         Args:
             timed: The contestants.
@@ -70,7 +71,7 @@ class Stage(Protocol):
 class TrainedStage:
     """A factory of a timing session's contestants (methods to time) that train instead of replaying a profile.
 
-    The constructor prepares the links.
+    The constructor prepares the links. The constructor is collective.
 
     Args:
         session: The timing session.

@@ -35,7 +35,7 @@ class MeasuredWire(Protocol):
 
 
 class StepClock:
-    """Measures the times, bytes and losses of consecutive steps on one rank.
+    """A clock that measures the times, bytes and losses of consecutive steps on one rank.
 
     ``read`` returns the measurement. Bytes and losses count from the clock's construction, and times from the last
     call of ``restart_times``. On a GPU, a step lasts from the start of the GPU's first work on the step to the end of

@@ -44,8 +44,8 @@ def step_shares(
     """Return the first step and the share of each step kind of a training, by the kind's name, such as ``averaging``.
 
     A share is the fraction of all steps that are of the kind in the long run. A kind that occurs only at the start has
-    the share 0. A kind that does not occur in the first ``num_steps`` steps is included, with a later step of the kind
-    as the first step.
+    the share 0. A kind that occurs only after the first ``num_steps`` steps is included, with a later step of the kind
+    as the first step. Such a kind may be missing if ``period`` is above 100,000.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -123,7 +123,7 @@ def _serve_cell(
 
 
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
-    """Return the event that tells the ``liecbench`` command that the cell of ``replica`` is built."""
+    """Return the event that tells the ``liecbench`` command that the cell of ``replica`` is built. Collective."""
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)
     # Start at the first step of the commonest kind, because the first steps of PowerSGD, for example, are uncompressed.

@@ -23,7 +23,7 @@ class Exchange(ABC):
     - ``push`` sends a vector to the server, which averages the vectors of all workers.
     - ``pull`` sends the server's result to every worker.
     - ``mean`` is a push and a pull without compression.
-    - ``gather`` sends a vector to every other rank, without a server.
+    - ``gather`` sends a vector to every other rank, without a server. Every rank then computes the same result.
 
     Every rank makes the same calls in the same order. Vectors are contiguous float32 tensors of shape ``[numel]``. In
     ``root`` mode, rank 0 is the server. In ``sharded`` mode, every rank is the server of one shard of each vector.

@@ -105,7 +105,7 @@ class ExposureMeter:
             self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
-        """Add the least seconds that the link needs for messages to ``totals.link_seconds``.
+        """Add to ``totals.link_seconds`` the least seconds that the link needs for messages.
 
         The link can send and receive at the same time. Do nothing if ``rates`` is None.
 

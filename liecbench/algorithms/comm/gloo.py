@@ -31,7 +31,7 @@ class GlooTransport(Transport):
 
     ``path`` is the slowest path between two ranks, or None if it is unknown. An unknown path counts as one without
     delay. In each direction, a rank has only as many messages in flight as keep the path busy. The updates that a root
-    server sends are not limited.
+    server sends are not limited. If ``barrier_trips`` is above 0, the exchange begins with a barrier of all ranks.
     """
 
     # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,

@@ -68,10 +68,10 @@ class GroupExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send each shard of C(``vector``) to its server, and return the mean of the shard that this rank serves.
+        """Send C(s) to the server of s for each shard s of ``vector``, and return the mean that this rank computes.
 
-        The mean is taken over all workers' C(``vector``). The mean is empty if this rank serves no shard. Over Gloo, a
-        shard is compressed while earlier shards are in flight. The arguments are those of ``Exchange.push``.
+        The mean is that of all workers' C(s) for the shard s that this rank serves; it is empty if there is none. Over
+        Gloo, a shard is compressed while earlier shards are in flight. The arguments are those of ``Exchange.push``.
         """
         self._rng.begin_push()
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())

@@ -28,7 +28,7 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message, compressor: Compressor) -> None:
-        """Queue a message that ``compressor`` made.
+        """Queue a message that ``compressor`` can decompress.
 
         If the queued messages then have at least ``batch_bytes`` together, add all of them to ``total``.
         """

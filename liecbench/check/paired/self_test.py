@@ -33,8 +33,8 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
     """Return the outcome of the self-test, in which PASS means that the gate judged a case correctly.
 
-    The gate should fail the case with the injected slowdown. Therefore FAIL becomes PASS for this case, and PASS
-    becomes FAIL, unless no pair of the case was measured. All other verdicts stay.
+    The gate should fail the case with the injected slowdown. Therefore, in this case's results on step times, FAIL
+    becomes PASS, and PASS becomes FAIL. All other verdicts stay, such as those on the case's bytes and messages.
 
     Args:
         outcome: The gate's outcome on the cases of ``self_test_cases``.

@@ -126,9 +126,9 @@ class ResidentSide:
         self._events: Iterator[Event] = self._ranks.events
 
     def open(self, cell: Cell) -> Opened:
-        """Build a cell on this side's ranks, and return its averaging period, first step to time and environment.
+        """Build a cell on this side's ranks, so that ``burst`` can train its steps.
 
-        ``burst`` then trains steps of the cell.
+        Return the cell's averaging period, its environment, and the number of the first step that may be timed.
 
         Raises:
             UnknownError: If this side's version of liecbench does not know an algorithm or an option of the cell.

@@ -68,7 +68,7 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
         A list of at most two results. Seeds that send nothing in the baseline are left out.
 
         - If the results and the baseline have the wire bytes of at least one seed: FAIL if the wire bytes of any seed
-          grow by more than ``margin``, else PASS.
+          grow by more than ``margin``, else PASS. The other fields of the result are those of the worst seed.
         - If the results or the baseline lack the wire bytes of at least one seed: NOT_COMPARED.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]

@@ -47,9 +47,9 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Highest probability that at least one of the check's confidence bounds of accuracy and loss is wrong.
-            Also the highest probability that at least one of the check's confidence intervals of compression error and
-            residual norm is wrong.
+        alpha: Highest probability that at least one of the check's lower confidence bounds of accuracy and loss is
+            wrong, and equally that at least one of the upper bounds is. Also the highest probability that at least one
+            of the check's confidence intervals of compression error and residual norm is wrong.
         least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
             check.
     """
@@ -197,8 +197,8 @@ def _times(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult |
 def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]:
     """Return one NOT_COMPARED result per distinct reason why metrics of ``kind``, such as times, cannot be compared.
 
-    A reason names the seeds to which it applies, unless it applies to all seeds in ``group.matches``. The
-    list is empty if the metrics can be compared for all seeds.
+    A reason names the seeds to which it applies, unless it applies to all seeds in ``group.matches``. The list is empty
+    if the metrics can be compared for all seeds.
     """
     found = {match.seed: differences for match in group.matches if (differences := match.differences(kind))}
     reasons = {}

@@ -15,9 +15,9 @@ _MOST: Final = 200
 def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
     """Return the rows to draw in figures, in the order of ``rows``: all rows with epochs, unless there are too many.
 
-    If there are too many rows in total, or in any one setting (such as one link), every setting is cut to the same
-    number of rows: its baseline, its fastest row without compression, and then its first other rows. If the settings
-    are still too many, the last ones are left out.
+    If there are too many rows in total, or in any one setting (such as one link), every setting is limited to the same
+    number of rows: its baseline, its fastest row without compression, and then its first other rows. If there are still
+    too many settings, the last ones are left out.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}

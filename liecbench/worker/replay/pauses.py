@@ -17,7 +17,7 @@ class Pauses:
     """Pauses in which one rank's thread sleeps instead of computing.
 
     Callers of ``pause`` give the seconds that the emulated device computes. The thread sleeps ``dilation`` times as
-    long. A sleep usually ends a little late. ``pause`` deducts the lateness from the next pause.
+    long. A sleep usually ends a little late. ``pause`` deducts the lateness from the next pauses.
 
     Args:
         dilation: The factor by which the replay is slower than the emulated device.

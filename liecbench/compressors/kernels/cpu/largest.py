@@ -6,7 +6,7 @@ magnitude, and one pass over the vector collects the candidates that reach the e
 
 In two cases, two passes over the vector find the k-th largest magnitude exactly instead:
 
-- The number of candidates is below k or far above k.
+- There are fewer candidates than k, or more than the buffer for their positions holds.
 - The vector is long, and k is more than a sixteenth of the number of its entries. No sample is then used.
 """
 
@@ -61,7 +61,7 @@ def _candidates(bits: Bits, num_kept: int) -> Positions | None:
     """Return the positions, in ascending order, of at least the ``num_kept`` largest magnitudes.
 
     A magnitude is included if it reaches a threshold, which is estimated from a sample. Return None if the estimate is
-    bad: fewer than ``num_kept`` magnitudes reach the threshold, or many more than expected.
+    bad: fewer than ``num_kept`` magnitudes reach the threshold, or more than the buffer for positions holds.
     """
     sample = bits[:: -(-bits.size // _SAMPLE)] & _MAGNITUDE
     expected = num_kept / bits.size * sample.size

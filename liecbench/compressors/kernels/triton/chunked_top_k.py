@@ -24,7 +24,7 @@ class ChunkedTopKOnGpu(Operations):
     compressor: ChunkedTopK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the codebook, the positions and the codes of the kept entries to ``payload``.
+        """Write the message with the kept entries of ``vector`` to ``payload``.
 
         Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
         """
