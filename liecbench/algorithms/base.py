@@ -193,11 +193,13 @@ class Algorithm(Attachable):
         yield
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count and memories, for ``load_state_dict``.
+        """Return this rank's state, for ``load_state_dict``: the step count, the memories and any other state.
 
-        The dict has one key, which names the rank, so that ``torch.distributed.checkpoint`` saves the memories of all
-        ranks. With ``torch.save``, every rank must write a file of its own. The tensors are the memories themselves,
-        not copies.
+        Memories are tensors that the method keeps from step to step. The state has the tensors themselves, not copies.
+
+        The dict has one key, such as ``rank_0_of_4``, and its value is the state. Because every rank has another key,
+        ``torch.distributed.checkpoint`` saves the states of all ranks. With ``torch.save``, every rank must write a
+        file of its own.
         """
         place = self._require_place("state_dict")
         self.synchronize()

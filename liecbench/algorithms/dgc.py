@@ -144,7 +144,7 @@ class DGC(BlockAlgorithm):
         return mean
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Prepare as ``BlockAlgorithm`` does.
+        """Plan the blocks, allocate the memories and start the communication thread.
 
         Raises:
             ValueError: If ``warmup_epochs`` is not 0 and the number of steps per epoch is unknown.

@@ -13,9 +13,10 @@ from liecbench.algorithms.memory import Memory
 
 
 class MemoriesBefore:
-    """Copies of a method's memories, which ``keep`` makes before ``reduce`` runs, and ``restore`` writes back.
+    """Copies of a method's memories, such as error memories, from before the method's ``reduce`` changes them.
 
-    The object's truth value is False until ``keep`` is called.
+    ``keep`` copies the memories of one block. ``restore`` writes the copies back for given parameters. The object's
+    truth value is False until the first call of ``keep``.
 
     Args:
         memories: The memories by name, such as ``error``.

@@ -192,9 +192,10 @@ class OuterSteps(OuterModel):
         return [block for blocks in planned for block in blocks]
 
     def _send(self, blocks: list[Block], step: int) -> None:
-        """Start averaging the pseudo-gradients of ``blocks`` in the background, after step number ``step``.
+        """Average the pseudo-gradients of ``blocks`` over the workers, after step number ``step``.
 
-        If ``delay`` is 0, make the outer step of each block before averaging the next block, to save memory.
+        If ``delay`` is positive, only start the averaging, which goes on in the background. If ``delay`` is 0, wait for
+        the average of each block and make the block's outer step before averaging the next block, to save memory.
         """
         self._non_finite_message = f"step {step}: the models are not finite"
         for group in [blocks] if self.delay else [[block] for block in blocks]:

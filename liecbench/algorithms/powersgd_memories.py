@@ -122,9 +122,9 @@ class PowerSGDMemories:
             self._qs[parameter] = piece.view(shape).clone()
 
     def _in_order_of_hook(self, bucket: HookBucket) -> list[Tensor]:
-        """Return the parameters of ``bucket`` with compressed gradients, in the order of PyTorch's PowerSGD hook.
+        """Return the parameters of ``bucket`` whose gradients are compressed, in the order of PyTorch's hook.
 
-        In this order, parameters of equal matrix shape are adjacent.
+        In this order, parameters are adjacent if the matrices of their gradients have equal shapes.
         """
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:

@@ -64,7 +64,7 @@ class SparseLoCo(OuterSteps):
 
     @property
     def largest_block(self) -> int:
-        """The largest size of a block in bytes: 1. A larger tensor gets a block of its own, so that all tensors do."""
+        """The largest size of a block in bytes: 1, so that every tensor gets a block of its own."""
         return 1
 
     def push_compressor(self, step: int) -> Compressor:

@@ -35,7 +35,8 @@ _LEGEND = (
 class _Case:
     """One kind of step of one algorithm.
 
-    ``dense_trips`` is the number of times per step that the whole vector is sent and received uncompressed.
+    ``dense_trips`` is the number of times per step that the ranks average a whole vector (the gradients or the model)
+    without compression; 0 if the step sends compressed messages.
     """
 
     name: str

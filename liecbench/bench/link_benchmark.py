@@ -66,12 +66,11 @@ class _Case:
         return self.messages * int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """Return a lower bound on the seconds of the operation with ``workers`` ranks.
+        """Return a lower bound on the seconds of the operation with ``workers`` ranks; for a stream, per message.
 
-        The bound is the transfer on the busiest rank's link, whose bytes depend on ``workers``, plus the delays of the
-        two links that a message passes. The transfer is (payload + frame headers) ÷ link rate. The bound of a round
-        trip is twice this sum. The bound of a stream is per message, and the delays are divided by the number of
-        messages.
+        The bound is the sum of the transfer time on the busiest rank's link and the delays of the two links that a
+        message passes. The transfer time is (payload + frame headers) ÷ link rate. The bound of a round trip is
+        twice the sum. For a stream, the delays are divided by the number of messages.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         rate, delays = self.asked.lower_bits_per_second, 2 * self.asked.delay_seconds

@@ -142,19 +142,21 @@ class ChunkedTopK(Compressor):
         pack: Callable[[Tensor, Tensor], None],
         quantize: Callable[[Tensor, Tensor, Tensor], Tensor],
     ) -> None:
-        """Write the message of C(v) and, unless ``residual`` is None, the residual v − C(v).
+        """Write the message for ``vector`` to ``payload``.
 
         This method works on any device, without making the host wait.
 
         Args:
             vector: The vector v.
             positions: The positions of the kept entries, ascending, int64.
-            payload: Receives the message.
-            residual: Unless it is None, receives v − C(v). It may be ``vector``.
-            pack: ``pack(positions, packed)`` writes the packed ``positions`` to the buffer ``packed``.
-            quantize: ``quantize(values, codebook, codes)`` writes the codebook of ``values`` and their 2-bit codes to
-                the buffers ``codebook`` and ``codes``. It returns the values that a receiver decodes, and may overwrite
-                ``values`` with them.
+            payload: The buffer that receives the message.
+            residual: The tensor that receives the residual v − C(v), where C is this compressor. It may be ``vector``.
+                If it is None, no residual is computed.
+            pack: A function. ``pack(positions, packed)`` writes the packed ``positions`` to the buffer ``packed``.
+            quantize: A function that is called if values take 2 bits. ``quantize(values, codebook, codes)`` writes the
+                codebook of ``values`` to the buffer ``codebook``, and the 2-bit codes of ``values`` to the buffer
+                ``codes``. The function returns the values that a receiver decodes, and may use
+                ``values`` as the memory for them.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)

@@ -69,7 +69,7 @@ class Rounds(Randomised):
         self.sum_payloads([payload], out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the message of every round is finite."""
+        """Return whether the messages of all rounds are finite, as one boolean tensor of shape []."""
         return torch.stack([compressor.is_finite(part) for compressor, part in self._parts(payload, numel)]).all()
 
     @functools.cached_property

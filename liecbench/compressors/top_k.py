@@ -15,11 +15,12 @@ from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 
 @dataclass(frozen=True)
 class TopK(Compressor):
-    """C(v) keeps exactly the k = ⌈ratio · n⌉ entries of largest magnitude; of equal magnitudes, any may be kept.
+    """C(v) keeps the k = ⌈ratio · n⌉ entries of largest magnitude, where n is the number of entries of v.
 
-    C is a δ-contraction with δ ≥ k/n. A message holds the k kept float32 values in the order of their positions, and
-    then the positions, in Elias–Fano code or as a bitmap, whichever is shorter. At a ratio of 0.01 a position takes 8.6
-    bits. Source: LIEC-SGD (arXiv 2402.11857), definition 2.
+    Of entries of equal magnitude, any may be kept. C is a δ-contraction with δ ≥ k/n. A message holds the k kept
+    values as float32, in the order of their positions, and then the positions. Positions are in Elias–Fano code or in a
+    bitmap, whichever is shorter. At a ratio of 0.01, they take about 8.6 bits per kept entry. Source: LIEC-SGD (arXiv
+    2402.11857), definition 2.
 
     Attributes:
         ratio: The fraction of the entries that is kept.

@@ -1,4 +1,7 @@
-"""The names and paths of the scenarios, such as ``quickstart``, and device profiles that come with liecbench."""
+"""The scenarios and device profiles that come with liecbench: their names and paths.
+
+A scenario's name is, for example, ``quickstart``; a profile's name is, for example, ``h100-resnet18``.
+"""
 
 import itertools
 import re

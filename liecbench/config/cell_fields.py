@@ -32,7 +32,8 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a cell's spec without nesting; ``spec`` is a result of ``Cell.spec``.
 
     For example, ``"compressor": {"name": "top_k", "ratio": 0.1}`` becomes two fields: ``"compressor": "top_k"`` and
-    ``"ratio": 0.1``. If another field is named ``ratio`` already, the second is named ``compressor_ratio``.
+    ``"ratio": 0.1``. If another field is named ``ratio`` already, the field with the compressor's ratio is named
+    ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
     task = spec["task"]

@@ -36,9 +36,10 @@ class Data:
 
 
 def load(task: Task) -> Data | None:
-    """Return the task's data, which each process loads once; None if the task's model brings its own data.
+    """Return the task's data; None if the task's model brings its own data.
 
-    Raises WorkloadError if the dataset cannot be loaded, or its samples or labels cannot be trained on.
+    The two datasets that were used last stay in the process's memory, and are not loaded again. Raises WorkloadError if
+    the dataset cannot be loaded, or its samples or labels cannot be trained on.
     """
     return None if task.dataset == task.model else _load(task.dataset.model_dump_json())
 

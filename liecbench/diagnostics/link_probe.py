@@ -24,7 +24,10 @@ _DELAYED = replace(_ASKED, delay_seconds=0.005)
 
 
 def main() -> None:
-    """Probe the link, and write a report as a line of JSON to the pipe at ``os.environ[EVENTS_VARIABLE]``."""
+    """Measure a shaped link and test what the kernel supports; write the report as one line of JSON to a pipe.
+
+    The path of the pipe is ``os.environ[EVENTS_VARIABLE]``. ``link_support.probe_link`` returns the report.
+    """
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
     report = {

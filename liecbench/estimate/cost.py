@@ -88,9 +88,10 @@ def step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def compute_seconds(cell: Cell) -> float:
-    """Return the estimated compute seconds of a step; 0 on a GPU.
+    """Return the estimated compute seconds of a step.
 
-    Workers that compute are slower if they share cores. Workers that replay a profile sleep, and need no cores.
+    Return 0 on a GPU, because the time that a GPU computes is left out of the estimate. Workers that compute are slower
+    if they share cores. Workers that replay a profile sleep, and need no cores.
     """
     if cell.device == "cuda":
         return 0.0

@@ -112,7 +112,7 @@ def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:
-    """Return the estimated seconds that a session takes to complete its profile, before its first round."""
+    """Return the estimated seconds that a session takes to measure the missing times of its profile."""
     profile = expected.profile
     messages = _MESSAGE_SECONDS if None in (profile.message_seconds, profile.hop_seconds) else 0.0
     if not (new := expected.unmeasured):

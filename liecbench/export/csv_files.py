@@ -1,4 +1,4 @@
-"""Results for spreadsheets: ``rows.csv``, the output of ``compare --format csv``, and ``epochs.csv``."""
+"""Two files for spreadsheets: ``rows.csv`` (as printed by ``compare --format csv``) and ``epochs.csv`` (all epochs)."""
 
 import csv
 import io

@@ -28,7 +28,11 @@ def num_cpus(proc: Path = _PROC) -> int:
 
 
 def cpu_quota(proc: Path = _PROC) -> float | None:
-    """Return the limit of processor time of the control group, in processors, such as 1.5; None without a limit."""
+    """Return the lowest limit of processor time among this process's control groups; None without a limit.
+
+    The limit is in processors, such as 1.5. The groups that contain the process's own groups count, too. ``proc`` is
+    the directory where the kernel's process file system is mounted.
+    """
     quotas = [
         quota / period
         for group, version in _groups(proc, "cpu")

@@ -66,7 +66,11 @@ class Window:
         self._samples: dict[str, list[float]] = {}
 
     def sample(self) -> None:
-        """Read all counters, gauges and sampled rates of the GPU once."""
+        """Take one sample of the GPU, from which ``end`` computes its measurements.
+
+        A sample consists of current values, such as the utilisation, and of the counters' increases. Call at regular
+        intervals, because most measurements of current values are means over all samples.
+        """
         self._count()
         for name, value in _gauges(self._handle):
             self._samples.setdefault(name, []).append(value)

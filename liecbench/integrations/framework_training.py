@@ -13,7 +13,10 @@ from liecbench.algorithms.preconditions import REFUSED_MODULES
 
 
 def scaler_error(precision: str, instead: str) -> ValueError:
-    """Return the error for a ``precision`` that needs a gradient scaler; the message advises ``instead``."""
+    """Return the error for a precision that needs a gradient scaler, such as ``mixed precision fp16``.
+
+    The message advises ``instead``, another precision such as ``bf16``.
+    """
     return ValueError(
         f"{precision} scales the gradients by a factor that changes, and with them the units of what compression "
         f"keeps; take {instead}"

@@ -56,7 +56,7 @@ class LightningCompression(Callback):
             self._training.hold_mean()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore the local models after a validation."""
+        """Restore the local models, which ``on_validation_start`` replaced by their mean."""
         if self._training is not None:
             self._training.hold_local()
 

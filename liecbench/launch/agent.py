@@ -59,7 +59,10 @@ def run_agent(agent: Agent) -> None:
 
 
 def _run_rank(module: str, plan: str) -> None:
-    """Run a rank in this process, as ``python -m module plan`` does in a new process."""
+    """Run a rank in this process, as the command ``python -m MODULE PLAN`` would in a new process.
+
+    ``plan`` is the path of the plan's file.
+    """
     linux.set_process_name(f"liec-rank-{os.environ['LOCAL_RANK']}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         # The agent's handlers raise an exception, but only when a running call of torch has returned.

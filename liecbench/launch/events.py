@@ -127,18 +127,21 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstResult:
-    """Answer to the order ``TrainBurst``: measurements of the timed steps. Lists have one item per rank.
+    """Answer to the order ``TrainBurst``: measurements of a burst, which is one untimed step and then timed steps.
+
+    Times are those of the timed steps. The loss, bytes and messages are those of all steps, including the untimed step.
+    Lists have one item per rank.
 
     Attributes:
-        seconds: The total time of the slowest rank.
-        kind_seconds: For each step kind, the total time of the steps of this kind. Steps of one kind have equal message
-            sizes. The time of a step is that of the rank that is slowest in this step.
-        kind_steps: For each step kind, the number of steps.
+        seconds: The total seconds of the slowest rank.
+        kind_seconds: For each step kind, the total seconds of the timed steps of this kind. Steps of one kind have
+            equal message sizes. The time of a step is that of the rank that is slowest in this step.
+        kind_steps: For each step kind, the number of timed steps.
         wall_over_cpu: The wall time of computation divided by the CPU time of the main thread, on the rank with the
             largest ratio. A ratio above 1 means that the rank waited for a processor.
         train_loss: The mean loss over steps and ranks.
-        sent_bytes: The bytes that each rank sent.
-        received_bytes: The bytes that each rank received.
+        sent_bytes: The payload bytes that each rank sent.
+        received_bytes: The payload bytes that each rank received.
         messages: The number of messages that each rank sent.
     """
 

@@ -63,7 +63,7 @@ class Launch:
         return self._first.link.shaped and self._first.enforcement == "kernel"
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
-        """Return the torchrun that trains the launch's cells.
+        """Return the settings of the torchrun that trains or times the launch's cells.
 
         Args:
             nodes: The machines of the run; None means this machine alone.
@@ -90,7 +90,7 @@ class Launch:
 
     @property
     def settings(self) -> RankSettings:
-        """Settings that each rank of the launch needs before it joins the process group."""
+        """Settings that each rank needs before it joins the process group: backend, device and ``share_gpus``."""
         backend = self._first.backend
         share_gpus = self.share_gpus and backend == "nccl"
         return RankSettings(backend=backend, device=self._first.device, share_gpus=share_gpus)

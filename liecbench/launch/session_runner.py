@@ -54,8 +54,9 @@ def _session_launches(
 ) -> list[Launch]:
     """Record the final status of cells that need no timing session, and return the launches that time the other cells.
 
-    A cell needs no timing session if its training failed or diverged, or if a cell with equal step times was timed
-    precisely enough before. Cells that failed in this run are not timed again.
+    A cell needs no timing session in two cases. Either the training that gives its losses failed or diverged, or
+    another cell whose steps take equally long was timed precisely enough before, such as the same cell with another
+    seed. A cell that has failed in this run is not timed again.
 
     The arguments are those of ``run_sessions``.
     """
@@ -121,17 +122,17 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If the launch dies, record a failure for each lost job.
+    """Run the timing sessions of a launch. If the launch dies, record which of its jobs fail.
 
-    The lost jobs are those that ``_lost`` returns, except jobs that have already ended.
+    The jobs that fail are those that ``_lost`` returns, except jobs that have already ended. No failure is recorded if
+    ``again`` is True and the launch dies before it times a method. The caller then starts the sessions once more.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if the caller tries the launch again after a death before the first method is timed. No failure is
-            recorded for such a death.
+        again: True unless an earlier launch of this run died before it timed a method.
 
     Returns:
         The value of ``again`` for the next call: False if this launch died before it timed a method, else unchanged.

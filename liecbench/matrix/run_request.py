@@ -48,7 +48,10 @@ class RunRequest:
     master: str | None = None
 
     def nodes(self) -> "Nodes | None":
-        """Return the machines; None if there is only this one."""
+        """Return the machines of the run; None if ``num_nodes`` is 1.
+
+        Raises LiecbenchError if ``master`` is missing, or if ``master`` or ``node_rank`` is not possible.
+        """
         from liecbench.launch.multinode import Nodes
 
         return Nodes.parse(self.num_nodes, self.node_rank, self.master) if self.num_nodes > 1 else None

@@ -1,4 +1,7 @@
-"""Start the process that emulates all links of a launch, with real-time priority; this process dies with its parent."""
+"""Start the process that emulates all links of a launch.
+
+The new process takes real-time priority if permitted. The kernel ends the new process when its parent ends.
+"""
 
 import contextlib
 import gc

@@ -37,14 +37,14 @@ _ROUND_TRIPS, _ROUND_TRIP_SECONDS = 5, 0.5
 
 
 class WorkerLink:
-    """One rank's link to the hub, the network namespace whose bridge joins all ranks.
+    """One rank's link to the hub.
 
-    Create the object in the hub, before the process starts any thread, because the constructor moves the process into
-    the rank's own namespace.
+    The hub is the network namespace whose bridge joins all ranks. Create the object while the process is in the hub and
+    has not started any thread. The constructor moves the process into the rank's own namespace.
 
     Args:
         rank: The rank.
-        namespace: Path of a file that refers to the rank's namespace, such as ``/proc/PID/fd/N``.
+        namespace: Path of a file that refers to the rank's existing namespace, such as ``/proc/PID/fd/N``.
     """
 
     name: Literal["kernel"] = "kernel"

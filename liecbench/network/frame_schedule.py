@@ -206,10 +206,10 @@ class FrameSchedule:
             yield arrival.at, arrival.destination, arrival.frame
 
     def flush(self) -> Iterator[tuple[float, int, bytes]]:
-        """Yield (arrival time, destination, frame) for each frame that is still to arrive, in order of arrival.
+        """Yield (arrival time, destination, frame) for each frame that has yet to arrive, in order of arrival.
 
-        The arrival times, in seconds, may lie in the future. After the last frame, the links are empty: the frames that
-        were on them delay no later frame.
+        An arrival time is in seconds, on the clock of ``at`` in ``enter``, and may lie in the future. Once all frames
+        are yielded, the links are free: a frame that enters later does not wait for the yielded frames.
         """
         yield from self.due(_NEVER)
         self._latest.clear()

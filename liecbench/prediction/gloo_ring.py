@@ -32,7 +32,7 @@ class GlooRing:
 
     @property
     def segments_per_chunk(self) -> int:
-        """The number of segments of which each chunk consists."""
+        """The number of segments, at least 2, of each chunk. The tensor has one chunk per rank."""
         return max(_MIN_SEGMENTS, math.ceil(math.ceil(self.num_bytes / _MAX_SEGMENT_BYTES) / self.world_size))
 
     @property

@@ -11,15 +11,18 @@ from liecbench.results.whose_compute import ComputeSource, StepCompute
 def bandwidth_of(
     label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
 ) -> BandwidthNeeded:
-    """Return the predicted bandwidth that a method needs: one range of link rates per value of ``UTILIZATIONS``.
+    """Return the predicted link rates at which a method reaches the compute utilizations in ``UTILIZATIONS``.
+
+    Each rate is given as its 95 % interval. The interval's upper bound is None if it is not known, and its lower bound
+    is None if the lowest rate that is tried suffices. Both are None if no rate suffices.
 
     Args:
         label: The method's short name.
         method: The method.
         workers: The number of workers.
         links: The links. The search for a rate multiplies the rates of all links by one factor.
-        ones: The predictors that ``Predictor.all_of`` returns for the method. The first predictor gives the rate at the
-            middle of each range, and the other predictors give the width of the range.
+        ones: The predictors that ``Predictor.all_of`` returns for the method. The first predictor gives the predicted
+            rate. The differences between this rate and the other predictors' rates give the width of the interval.
         source: The origin of the compute seconds, such as ``predicted`` for seconds from a profile.
     """
     rates = []

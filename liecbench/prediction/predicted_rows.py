@@ -24,7 +24,7 @@ class PredictedRow:
         link: The links.
         step_seconds: Seconds per step, with the interval that follows from the errors of the inputs.
         batches_per_step: The number of minibatches of a step of one worker.
-        time: The parts of the step.
+        time: The seconds of the step, in parts: computing, transfer, compression, and everything else.
         compute_utilization: Seconds of computing ÷ seconds of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
         speedup: Seconds per minibatch of the baseline ÷ those of this row; None without a baseline.

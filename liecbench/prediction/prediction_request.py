@@ -36,7 +36,10 @@ class Request:
 
     @property
     def compute(self) -> StepCompute:
-        """The compute seconds of a step, and their source: taken from a profile (``predicted``), or ``assumed``."""
+        """The compute seconds of a step, as the profile says, and the source of the seconds.
+
+        The source is ``assumed`` if the profile's origin is ``assumed``, else ``predicted``.
+        """
         source: ComputeSource = "assumed" if self.profile.origin == "assumed" else "predicted"
         return StepCompute(seconds=self.profile.compute_seconds, source=source)
 

@@ -29,13 +29,14 @@ class Messages:
         return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
 
     def answer_bytes(self, header_bytes: int) -> float:
-        """Return the total bytes of the frames that the receiver of these messages sends back.
+        """Return the total bytes of the Ethernet frames that the receiver of these messages sends to their sender.
 
-        The frames are acknowledgements and, unless ``header_bytes`` is 0, one header per message. By this header,
-        Gloo's receiver announces that it is ready for the message.
+        The receiver acknowledges all messages. Over Gloo, the receiver also announces that it is ready for a message,
+        by a frame with only a header.
 
         Args:
-            header_bytes: The size of Gloo's header in front of each message; 0 if messages have none.
+            header_bytes: The bytes of Gloo's header, which precedes each message and is the payload of each
+                announcement. 0 if messages have no header; then nothing is announced.
         """
         if not self.number:
             return 0.0

@@ -83,7 +83,10 @@ class CallSizes:
 
     @property
     def total_bytes(self) -> int:
-        """The sum of the sizes of all shards' messages in bytes, with one message per shard."""
+        """The bytes of one message per shard, summed over the shards.
+
+        In a push, these are the messages of one rank, including the message for the shard that this rank serves.
+        """
         return (self.num_shards - 1) * self.num_bytes + self.last_bytes
 
     def own(self, rank: int) -> tuple[int, int]:
@@ -205,11 +208,11 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the duration, on a rank other than 0, of a push to the root server or of a pull from it.
+    """Return the time that a rank other than 0 takes for a push or a pull through the root server, which is rank 0.
 
-    The root server is rank 0. The other rank sends one message in a push, and receives one message in a pull.
-    ``rates`` are the up and down rates of the other rank's link. From ``links`` comes the longest one-way delay
-    between rank 0 and another rank.
+    In a push, the rank sends one message to rank 0. In a pull, the rank receives one message from rank 0. ``rates``
+    are the up and down rates of the rank's link. The message's delay is taken as the longest one-way delay in
+    ``links`` between rank 0 and another rank.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

@@ -96,7 +96,7 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the seconds of the push, pull or gather in ``sizes``, split into transfer, compression and waiting."""
+        """Return the duration of the push, pull or gather that ``sizes`` describes, with its parts as in ``Span``."""
         # Calls of equal sizes share one object, so its id is a key.
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
@@ -145,10 +145,10 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return (end, span) of the communication of all blocks, if two threads run the all-reduces.
+    """Return the (end, span) of ``_backward_lane`` for blocks whose all-reduces run in two threads.
 
-    ``_backward_lane`` explains ``end`` and ``span``. Two all-reduces that run at the same time share the link, but
-    their waiting times overlap. So ``span`` counts the time in which at least one all-reduce runs, not the sum of both.
+    The transfers of two all-reduces follow each other on the link, but their waiting times overlap. So ``span.seconds``
+    counts the time in which at least one ready block is not yet averaged, rather than the sum over blocks.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

@@ -82,17 +82,18 @@ def step_work(
     batches_per_step: int = 1,
     update: dict[str, Any] | None = None,
 ) -> StepWork:
-    """Return the work of the steps that ``schedule`` describes.
+    """Return the work of a kind of step: seconds of computing, and the messages with their compression times.
 
     Args:
-        schedule: The messages of all ranks, recorded for the parameters of ``profile``.
+        schedule: The messages of all ranks in one step of this kind, recorded for the parameters of ``profile``.
         profile: The model's times.
         times_of: The times of each compressor of ``schedule``. The key is ``repr(compressor)``.
         bucket_bytes: The bytes at which a DDP bucket is full; None for DDP's defaults, ``whole`` for one bucket per
             dtype.
         local_seconds: Seconds per step of the method's own work on one rank (see ``MethodTimes``); None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
-        update: The task's fields that choose the optimizer; None for the optimizer of the profile's task.
+        update: The fields of the method's task that choose clipping and the optimizer, as ``update_of`` returns them.
+            If None, or if the profile has no times for these fields, the times of the profile's task are used.
     """
     numels = [math.prod(parameter.shape) for parameter in profile.parameters]
     ready = _handed_over(profile, numels, bucket_bytes)
@@ -171,7 +172,10 @@ def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Li
 
 
 def _mean_sent(schedule: Schedule, calls: Sequence[CallSizes]) -> float:
-    """Return the payload bytes that a rank sends in a step, averaged over the ranks."""
+    """Return the payload bytes that a rank sends in a step, averaged over the ranks.
+
+    ``calls`` are the sizes of all pushes, pulls and gathers of ``schedule``.
+    """
     others = (schedule.world_size - 1) / schedule.world_size
     return others * (
         2 * sum(reduce.num_bytes for reduce in schedule.all_reduces) + sum(call.total_bytes for call in calls)

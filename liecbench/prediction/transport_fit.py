@@ -96,7 +96,7 @@ def _measured(row: dict[str, Any]) -> _Measured | None:
     """Return the figures of a benchmark's row, or None if the fit cannot use the row.
 
     The fit cannot use a row if the link has a delay, if the operation is ``after_idle``, if a needed number is missing
-    or not positive, or if the seconds without those of compression are not positive.
+    or not positive, or if the seconds of compression are not less than the row's seconds.
     """
     numbers = [row.get(name) for name in ("seconds", "size", "workers", "asked_bits_per_second")]
     known = [value for value in numbers if isinstance(value, int | float) and value > 0]

@@ -83,9 +83,10 @@ class MethodTimes(_Frozen):
 
 
 class UpdateTimes(_Frozen):
-    """The seconds per step that one optimizer takes, and those that clipping takes before it.
+    """The seconds per step of one optimizer, and of the gradient clipping before the optimizer's step.
 
-    A profile has one entry for each optimizer that some of its methods use instead of the task's optimizer.
+    ``Profile.updates`` has one entry for each combination of optimizer and clipping that the profiled methods use,
+    except the combination of the profile's task.
     """
 
     update: dict[str, Any] = Field(description="the optimizer's fields of a task, as in a scenario")

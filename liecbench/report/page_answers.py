@@ -109,7 +109,13 @@ class SpeedChart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedMap:
-    """The speed-ups of methods (lines) in several settings (columns); None where a method was not measured."""
+    """A table of speed-ups, with one line per method and one column per setting.
+
+    Attributes:
+        settings: The names of the settings, in the order of the columns.
+        lines: Each line as (method's name, method's colour, speed-ups in the order of the columns). A speed-up is None
+            if it is unknown in the column's setting.
+    """
 
     settings: tuple[str, ...]
     lines: tuple[tuple[str, str, tuple[SpeedUp | None, ...]], ...]

@@ -30,12 +30,14 @@ class Bracket:
         colour: The method's colour in all figures.
         text: A phrase that follows the method's name, such as ``faster than psgd below a rate between 20mbit and
             24mbit``.
-        accuracy: The method's accuracy (test loss for language models) compared with the baseline's: ``kept``,
-            ``not_shown`` or ``lost``. The worst verdict at the scenario's link rates counts. None if there is none.
-        quality: The verdict behind ``accuracy`` in words, such as ``accuracy lost``; empty if there is no verdict.
-        zones: The parts of the bar, lowest rates first, each as (zone, start, width). At the rates of a zone the method
-            is shown to be ``faster`` or ``slower`` than the baseline. In the zone ``open`` lies the break-even, or no
-            difference is shown. The start and the width are in percent of the axis.
+        accuracy: The worst verdict on the method's accuracy at the scenario's link rates, compared with the baseline:
+            ``kept``, ``not_shown`` or ``lost``. For language models, the verdict is on the test loss. None if there is
+            no verdict.
+        quality: The verdict of ``accuracy`` in words, such as ``accuracy lost``; empty if there is no verdict.
+        zones: The parts of the bar, lowest rates first, each as (zone, start, width). The start and the width are in
+            percent of the axis. The zone is ``faster`` or ``slower`` if the method is shown to be faster or slower than
+            the baseline at the part's rates. The zone is ``open`` if the break-even lies in the part, or if no
+            difference is shown.
     """
 
     method: str

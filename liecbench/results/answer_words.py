@@ -84,8 +84,11 @@ class Answer:
 def answer(verdict: SettingVerdict, words: Words) -> Answer | None:
     """Return the answer for a setting: whether compression pays, and which method to use.
 
-    Return None if no method but the baseline has completed a cell, unless the baseline learned nothing. If the baseline
-    learned nothing, or if no completed method can be compared with the baseline, the answer says so instead.
+    In some settings nothing can be compared. The first case that applies decides:
+
+    - The baseline learned nothing: the answer says so.
+    - No other method has completed a cell: return None.
+    - No method can be compared with the baseline: the answer says why.
     """
     found = verdict.recommendation
     if found is None:

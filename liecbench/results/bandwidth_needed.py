@@ -78,7 +78,10 @@ class BandwidthNeeded:
     num_rates: int
 
     def rate_text(self, needed: NeededRate) -> str:
-        """Return a needed rate as text, such as ``91mbit to 260mbit``, ``above 1gbit`` or ``3.2gbit extrapolated``."""
+        """Return the range of link rates ``needed`` as text.
+
+        Examples are ``91mbit to 260mbit``, ``above 1gbit``, ``3.2gbit extrapolated`` and ``not reached``.
+        """
         low, high = needed.low_bits_per_second, needed.high_bits_per_second
         if not needed.is_reached:
             return "not known" if needed.basis == "unknown" else "not reached"

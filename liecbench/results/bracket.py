@@ -20,12 +20,17 @@ class Bracket:
     Holm-adjusted over the rates.
 
     Attributes:
-        outcome: Where the method is faster, as far as the tests show. ``below``: at rates below the break-even.
-            ``above``: at rates above it. ``always``: at all rates. ``never``: at no rate, but slower at all rates.
-            ``alternating``: faster and slower alternate more than once. ``unclear``: no rate shows a difference.
-        low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
-        high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
-        num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.
+        outcome: The rates at which the method is faster. ``below``: the rates below the break-even. ``above``: the
+            rates above the break-even. ``always``: every rate that shows a difference. ``never``: none; every rate that
+            shows a difference shows the method to be slower. ``alternating``: from the lowest rate to the highest, the
+            method changes more than once between faster and slower. ``unclear``: no rate shows a difference. If all
+            shown differences agree, and only one end of the rates shows no difference, the break-even is taken to lie
+            at that end: the outcome is ``below`` or ``above``.
+        low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
+            lie there, or if ``outcome`` is neither ``below`` nor ``above``.
+        high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.
+        num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown. An
+            end that is None does not limit the count.
     """
 
     outcome: BreakEvenOutcome

@@ -107,7 +107,10 @@ class Comparison:
         return tuple(speed_notes(self.setting_verdicts))
 
     def verdict_of(self, row: Row) -> SettingVerdict:
-        """Return the verdict on the row's setting, such as one link: how methods compare there, and which to use."""
+        """Return the verdict on the setting of ``row``. A setting is, for example, one link.
+
+        The verdict says how the accuracy and speed of the methods compare in the setting, and which method to use.
+        """
         return self._verdict_by_row[id(row)]
 
     @functools.cached_property

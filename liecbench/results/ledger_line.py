@@ -101,7 +101,10 @@ class LineNumbers:
         return self._last - before
 
     def next(self, number: int, *, is_written: bool) -> str | None:
-        """Check the number of the next line. Return an error message if it is wrong, else None.
+        """Check the number of the next line. Return an error message if the number is wrong, else None.
+
+        The first line has number 1. A later number is right if it is 1 above that of the line before, or if the line
+        before was skipped. A line without a number is an error if any line before has a number.
 
         Args:
             number: The line's own number or, if the line has none, the line's position in the file, from 1.

@@ -99,11 +99,14 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 
 
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
-    """Return the range that contains the lowest link rate at which the compute utilization is ``utilization``.
+    """Return the range that contains the lowest link rate at which a method reaches the given compute utilization.
+
+    Both ends of the range are None if no link rate reaches the utilization, or if neither can be computed from
+    ``waits``.
 
     Args:
-        waits: The waits of one method at one or more link rates, slowest first.
-        utilization: The compute utilization, from 0 to 1.
+        waits: The waits of the method at one or more link rates, in ascending order of rates.
+        utilization: The compute utilization to reach, above 0 and at most 1.
     """
     target, fastest = 1 / utilization - 1, waits[-1]
     if target < fastest.rest_at(fastest.low):

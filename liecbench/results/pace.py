@@ -32,10 +32,10 @@ class Pace:
     Attributes:
         setting: A key that is equal for cells that are timed in the same session (``Timing.setting``); None if no
             session timed the cells.
-        by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. The keys
-            are (results directory, number of the placement, number of the round in the placement). A placement is a
-            group of rounds. The seconds are averaged over step kinds, each weighted by its share of the steps in a long
-            training.
+        by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. The mean
+            over step kinds weights each kind by its share of the steps in a long training. Each key is (results
+            directory, index of the placement, index of the round in the placement). A placement is a group of rounds,
+            after which all models and buffers are created again.
         utilization_by_round: Compute seconds ÷ all seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
@@ -136,11 +136,11 @@ class Pace:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if the paces cannot be ranked, because other processes used too different shares of the CPU.
+        """Return True if other processes disturbed the two paces so differently that the paces cannot be ranked.
 
-        The shares are too different if they differ by more than ``MAX_CPU_SHARE_DIFFERENCE``. Return False if either
-        share is unknown. Also return False if the ranks of both paces slept in place of computing, and hardly woke late
-        (``kept_times``).
+        Their shares ``other_cpu_share`` then differ by more than ``MAX_CPU_SHARE_DIFFERENCE``. Return False if either
+        share is None. Also return False if ``kept_times`` is True for both paces, because other processes then hardly
+        slowed the ranks.
         """
         if self.kept_times and other.kept_times:
             return False

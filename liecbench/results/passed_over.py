@@ -18,7 +18,9 @@ from liecbench.results.verdict_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """A method that is faster than the method that an answer names: the method to use or try, or the baseline.
+    """A method that an answer passes over: it is faster than the method that the answer names.
+
+    An answer names the method to use or try, or the baseline if no other method is advised.
 
     Attributes:
         place: The setting in words, such as ``On 20mbit``.
@@ -99,10 +101,10 @@ def _named(name: str, found: Sequence[PassedOver]) -> str:
 
 
 def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
-    """Return the range of a method's speed-ups as text: ``1.72× on 1gbit to 4.84× on 100mbit``.
+    """Return the range of a method's speed-ups as text, such as ``1.72× on 1gbit to 4.84× on 100mbit``.
 
-    Each end has its setting, so that the range is not read as a confidence interval. If all speed-ups are equal as
-    text, return only that number.
+    The text names the setting of each end, so that the range is not read as a confidence interval. If both ends are
+    equal after rounding, return one number without a setting, such as ``1.72×``.
 
     Args:
         speeds: Each speed-up, and its setting in words, such as ``On 1gbit``.

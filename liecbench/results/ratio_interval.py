@@ -176,16 +176,16 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the measured variance of placement means: the larger of two estimates.
+    """Return the variance of placement means: the larger of two estimates from measured rounds.
 
     A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The estimates are:
 
-    1. The sample variance of the placement means; 0 if there is only one placement.
-    2. The number of placements × the variance of the mean of all rounds. For this variance, the rounds of all
-       placements are one series, and successive values of the series count as correlated.
+    1. The sample variance of the placement means. It is 0 if there is only one placement.
+    2. The variance that ``_variance_of_mean`` returns for the series of all rounds, × the number of placements. It is
+       0 if there are at most five rounds.
 
     Args:
-        placements: One list per placement, with the ln(ratio) of each round, in order.
+        placements: One list per placement, with the ln(ratio) of each round in the order of time.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0

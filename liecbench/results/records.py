@@ -117,18 +117,18 @@ class Epoch:
     ``cpu_seconds``, and all numbers that are not times, cover all ``steps`` steps. All other times cover only the
     ``timed_steps`` steps after warm-up. ``train_seconds`` is the sum of ``compute_seconds``,
     ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If no step was timed, a ledger can
-    hold null in place of times.
+    hold null for a time. In the fields of ``TIMED_SECONDS``, null is read as 0.
 
     A ledger has no epochs of a cell that is only timed in a timing session. The epochs of such a cell are
     computed when results are loaded.
 
     Attributes:
-        compute_seconds: The time of the model and the optimizer, mean over ranks. Waiting for a processor is left out.
-            If the cell is only timed in a session, the time is measured without communication.
-        exposed_wire_seconds: The time of the transfer that computing does not hide. If the link rate is known, this
-            time is at most bytes ÷ rate.
-        exposed_compress_seconds: The time of the compression that computing does not hide.
-        other_seconds: Latency, and waiting for other ranks or for a processor.
+        compute_seconds: The time that the model and the optimizer compute, mean over ranks, without waiting for a
+            processor. If the cell is only timed in a timing session, the time is measured while no rank communicates.
+        exposed_wire_seconds: The time that training waits for the transfer of messages. If the link rate is known, at
+            most bytes ÷ rate.
+        exposed_compress_seconds: The time that training waits for compression and decompression.
+        other_seconds: The rest of ``train_seconds``: latency, and waiting for other ranks or for a processor.
         data_seconds: The time to fetch and augment batches, which is not part of ``train_seconds``.
         least_communicate_seconds: The communication time of the rank that communicated for the shortest time.
         other_cpu_share: The share of the machine's CPU time, from 0 to 1, that processes other than the ranks used.
@@ -193,7 +193,7 @@ class Epoch:
 
     @property
     def payload_bytes_per_rank(self) -> float:
-        """Payload bytes sent + received, mean over ranks."""
+        """The payload bytes of this epoch, sent plus received, as the mean over ranks."""
         return _mean_over_ranks(self.payload_bytes)
 
     @property

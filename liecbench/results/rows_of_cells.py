@@ -44,15 +44,17 @@ def summarise(
 
     Args:
         cells: Cells of one or more results directories.
-        baseline: The baseline of the comparison. Its row is compared with the rows of the same setting and
-            workload.
+        baseline: The baseline's algorithm, such as ``ddp``, or a choice that also fixes other fields of the baseline.
+            Each row is compared with a baseline row of the same setting and workload, apart from fields that the choice
+            fixes.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
             targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
 
     Returns:
-        The rows, sorted by link, slowest first, and within each setting by time, fastest first.
+        The rows, sorted by number of workers, then by link, slowest first, then by the other fields of the setting and
+        the workload, then by seconds per epoch, fastest first.
     """
     choice = BaselineChoice.parse(baseline)
     completed = [cell for cell in cells if cell.status == "completed"]

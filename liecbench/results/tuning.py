@@ -16,10 +16,11 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 
 
 def tuning_note(cells: Sequence[CellResult], field: str) -> str:
-    """Return a text that says which seeds choose each method's best value of ``field``, and which compare the methods.
+    """Return a note for reports, which says that each method is shown with its best value of ``field``.
 
     An example is ``each method at its best learning_rate: chosen by the accuracy of every other seed, compared by the
-    remaining seeds``.
+    remaining seeds``. "Every other seed" means every second seed. If there is only one seed, the note says that this
+    seed both chooses the best values and compares the methods.
 
     Args:
         cells: The cells of all methods, with every value of the field.

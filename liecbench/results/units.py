@@ -29,8 +29,9 @@ class Unit:
     def text(self, value: Estimate | None) -> str:
         """Return the text of an estimate, such as ``1.23× ±0.05×``; a dash if ``value`` is None.
 
-        The mean comes first. The confidence interval follows if it is known and wider than rounding errors: as its two
-        ends if ``has_range`` and both ends are known, else as ± half its width.
+        The mean comes first. The confidence interval follows, unless the interval is unknown or as narrow as rounding
+        errors. If ``has_range`` is True and both ends of the interval are known, the two ends are shown, such as
+        ``1.23× (1.10 to 1.40)``. Otherwise, ± half the interval's width is shown.
         """
         if value is None:
             return "–"

@@ -23,10 +23,10 @@ _UINT8 = ("u1", b"u1")
 
 
 class _Named:
-    """A stand-in for a function that a pickle names.
+    """A stand-in for a function or class that a pickle names.
 
-    A call of the stand-in is only recorded. The exception is ``_codecs.encode``, whose stand-in encodes a text as
-    bytes.
+    Calling the stand-in for ``_codecs.encode`` returns the given text as bytes. Calling any other stand-in runs
+    nothing, and returns the name and the arguments as a ``_Called``.
     """
 
     __slots__ = ("_name",)

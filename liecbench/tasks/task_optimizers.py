@@ -87,7 +87,7 @@ class SGD(TaskOptimizer):
     nesterov: bool = False
 
     def torch_options(self) -> dict[str, dict[str, object]]:
-        """Return the options of torch's SGD, as the value of the key ``sgd``."""
+        """Return ``{"sgd": options}``; the options are arguments of ``torch.optim.SGD``, such as ``momentum``."""
         names = ("momentum", "dampening", "weight_decay", "nesterov")
         return {"sgd": {name: getattr(self, name) for name in names}}
 

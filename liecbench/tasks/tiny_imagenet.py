@@ -41,8 +41,8 @@ class TinyImageNet(Dataset):
             the data directory.
         augment: Whether to crop and mirror training images at random.
         size: The side in pixels to which the images of 64×64 pixels are scaled (bilinear, antialiased).
-        normalisation: The dataset whose channel means and standard deviations normalise the images: ``cifar10``, as for
-            other datasets, or ``tiny_imagenet``, as in the LIEC-SGD authors' runs.
+        normalisation: The dataset whose channel means and standard deviations normalise the images: ``cifar10`` or
+            ``tiny_imagenet``. The LIEC-SGD authors' runs use ``tiny_imagenet``.
     """
 
     path: str | None = None

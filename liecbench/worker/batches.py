@@ -47,10 +47,10 @@ class Batches:
         return list(own[: min(self.steps_per_epoch * size, per_rank)].split(size))
 
     def augmentation_rng(self, number: int) -> np.random.Generator:
-        """Return this rank's RNG for data augmentation.
+        """Return a new RNG for this rank's data augmentation, seeded with the cell's seed, ``number`` and the rank.
 
         Args:
-            number: The number of the epoch, from 0. If steps are only timed, the number of the first of these steps.
+            number: In training, the number of the epoch, from 0. If steps are only timed, the number of the first step.
         """
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 

@@ -1,8 +1,8 @@
-"""The seconds that a training step computes when it is alone: without communication, compression and pauses.
+"""Measure the compute seconds of a training step without communication, compression and pauses.
 
-Every contestant of a timing session (a method to time) computes the same model on batches of the same size. In the
-contestants' own steps this work takes longer, for example because processor caches are cold after a wait for the
-network. So a session measures the work by itself, on a plain copy of the model.
+A timing session times several methods, which train the same model. In the methods' own steps, computing takes longer,
+for example because processor caches are cold after a wait for the network. So the session also trains a plain copy of
+the model, without any method, and measures the compute seconds there.
 """
 
 import time

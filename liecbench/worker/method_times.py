@@ -30,7 +30,7 @@ _MOST_SECONDS: Final = 3.0
 
 
 class _NoLink:
-    """The link of a rank that sends nothing."""
+    """A stand-in for the link of a rank that trains alone and sends nothing."""
 
     pacer = None
 

@@ -97,10 +97,11 @@ class Resident:
         self.replica.close()
 
     def _whole_periods(self, place: Turn) -> Iterator[Timing]:
-        """Time one burst of whole averaging periods, and yield one record per step kind.
+        """Time one burst of whole averaging periods in the turn ``place``, and yield one record per step kind.
 
-        Every record has the times of the whole burst. Step kinds cannot be timed separately, because the messages of
-        some steps are still in flight while later steps compute.
+        Each record has the times of the whole burst. The records differ only in the name and the share of the kind.
+        Step kinds cannot be timed separately, because the messages of some steps are still in flight while later steps
+        compute.
         """
         period = getattr(self.replica.algorithm, "average_period", 1)
         first, kinds = period - 1, list(self.shares)

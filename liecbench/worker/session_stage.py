@@ -69,9 +69,10 @@ class Stage(Protocol):
 
 
 class TrainedStage:
-    """A factory of a timing session's contestants (methods to time) that train instead of replaying a profile.
+    """A ``Stage`` that creates contestants (methods to time) that train instead of replaying a profile.
 
-    The constructor prepares the links. The constructor is collective.
+    The constructor switches to the session's links by a call of ``link.prepare``. All ranks must call the constructor
+    together.
 
     Args:
         session: The timing session.

@@ -29,11 +29,11 @@ class StepParts:
 
     @classmethod
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
-        """Return the seconds of the timed steps, divided into the four parts.
+        """Divide the seconds of the slowest rank's timed steps into computing, transfer, compression and the rest.
 
-        Transfer and compression are those of one rank, which probably waits least for other ranks. This is the rank
-        with the largest sum of exposed transfer and exposed compression. If the link rate of a rank is unknown, the
-        rank with the least communication time is taken instead.
+        Transfer and compression are taken from the rank with the largest sum of exposed transfer and exposed
+        compression. If the link rate of any rank is unknown, the rank with the least communication time is used
+        instead. The rank chosen in either way probably waits least for other ranks.
 
         Args:
             ranks: The measurement of each rank.

@@ -29,9 +29,9 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to rank r + 1, then to r + 2, and so on.
 
-    ``path`` is the slowest path between two ranks, or None if it is unknown. An unknown path counts as one without
-    delay. In each direction, a rank has only as many messages in flight as keep the path busy. The updates that a root
-    server sends are not limited. If ``barrier_trips`` is above 0, the exchange begins with a barrier of all ranks.
+    In each direction, a rank has only as many messages in flight as keep ``path`` busy. The updates that a root server
+    sends are not limited. ``path`` is the slowest path between two ranks. If ``path`` is None, messages are assumed to
+    take no time. If ``barrier_trips`` returns more than 0, ``exchange`` begins with a barrier of all ranks.
     """
 
     # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,

@@ -1,4 +1,4 @@
-"""The exchange of workers that one process simulates: one vector holds the vectors of all workers."""
+"""An exchange among workers that are simulated in one process: one vector holds the vectors of all workers."""
 
 from collections.abc import Sequence
 

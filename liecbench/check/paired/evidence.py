@@ -118,7 +118,8 @@ def holm(e_values: Sequence[float], alpha: float) -> list[bool]:
     """Return, for each test, True if Holm's step-down procedure rejects the test's null hypothesis.
 
     Args:
-        e_values: The largest E-value of each test. The test's p-value is 1 ÷ E-value.
+        e_values: The E-value of each test. A test computes an E-value after each pair; the largest one counts. The
+            test's p-value is 1 ÷ E-value.
         alpha: The largest allowed probability that one or more true null hypotheses are rejected.
     """
     order = sorted(range(len(e_values)), key=lambda i: -e_values[i])

@@ -33,7 +33,8 @@ class MeasuredCase:
 
     Attributes:
         case: The case.
-        pairs: Measured pairs, by metric.
+        pairs: The pairs measured so far, by the metric's name, such as ``step_seconds``. Each pair has a time on A and
+            a time on B.
         last: Results of the last burst (series of steps) on A and on B; None before the first pair.
         environments: Environment that each side reported, with the keys ``"a"`` and ``"b"``.
         rare_kinds: Step kinds whose time is a metric of its own, such as averaging steps; None before the first pair.

@@ -67,7 +67,7 @@ class PairedCheck:
         return self._compare(cells_a, cells_b, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 
     def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Compare the liecbench and torch that two Python interpreters have installed.
+        """Compare two Python interpreters, which may have different versions of liecbench and torch installed.
 
         Both interpreters run the cells of ``scenario``. ``a`` and ``b`` are paths of interpreters, such as
         ``env/bin/python``, or commands in PATH.

@@ -152,9 +152,10 @@ def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str
 
 
 def _check_imports(revision: Revision, packages: Path) -> None:
-    """Raise LiecbenchError if the revision's interpreter would import a module of the project from elsewhere.
+    """Raise LiecbenchError unless the revision's interpreter would import the revision's modules from ``packages``.
 
-    ``packages`` is the directory that the revision is installed in.
+    ``packages`` is the directory that the revision is installed in. Also raise LiecbenchError if the directory has no
+    module.
     """
     entries = [path for path in packages.iterdir() if path.is_dir() or path.suffix in {".py", ".so"}]
     names = sorted({path.name.partition(".")[0] for path in entries} - {"__pycache__"})

@@ -50,7 +50,10 @@ class StoppingRule:
 
     @property
     def can_decide(self) -> bool:
-        """True if tests can pass or fail; False if ``fewest_relaunches`` is so low that every test is inconclusive."""
+        """True if tests can pass or fail; False if every test is inconclusive.
+
+        Every test is inconclusive if ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``.
+        """
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property

@@ -71,13 +71,13 @@ class PairedComparison:
         return measured.is_given_up or is_complete(tests, self._rule, self.num_tests)
 
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
-        """Launch sides A and B, and measure pairs of timings of each case in ``group``.
+        """Launch sides A and B, and measure each case in ``group`` until it needs no more pairs from this relaunch.
 
-        If a side fails, launch both again for the cases that are neither measured nor given up.
+        If a side is lost, launch both sides again for the cases that are neither measured nor given up.
 
         Args:
             group: Cases that one launch can measure.
-            relaunch: The number of earlier calls with these cases.
+            relaunch: The number of this relaunch, from 0. A launch that repeats a lost launch has the same number.
         """
         remaining = list(group)
         while remaining:

@@ -70,10 +70,10 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
 
 
 def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the pairs come from enough launches for a verdict, and each launch has enough pairs.
+    """Return True if the pairs come from enough launches for a verdict, and no launch has too few pairs.
 
-    A verdict needs at least ``rule.fewest_relaunches`` launches, each with at least ``FEWEST_PAIRS_PER_RELAUNCH``
-    pairs.
+    At least ``rule.fewest_relaunches`` launches are enough. A launch with fewer than ``FEWEST_PAIRS_PER_RELAUNCH``
+    pairs has too few.
     """
     found = by_relaunch(pairs)
     return len(found) >= rule.fewest_relaunches and min(map(len, found)) >= FEWEST_PAIRS_PER_RELAUNCH
@@ -82,11 +82,20 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1.
+    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. The evidence for FAIL is ``weigh(…).slower``, and
+    the evidence for PASS is ``weigh(…).within``.
 
-    - FAIL is impossible if side B's median slowdown in any finished launch is ``rule.tolerance`` or less.
-    - PASS is impossible if side B's median slowdown in any finished launch is ``rule.bound`` or more.
-    - Either verdict is impossible if its E-value stays too small even if all remaining pairs support the verdict.
+    FAIL is impossible if one of these holds:
+
+    - In at least one finished launch, the median slowdown is ``rule.tolerance`` or less.
+    - The evidence for FAIL stays below 1 ÷ ``rule.alpha``, even if all remaining pairs support FAIL.
+
+    PASS is impossible if one of these holds:
+
+    - In at least one finished launch, the median slowdown is ``rule.bound`` or more.
+    - The evidence for PASS stays below ``rule.pass_threshold``, even if all remaining pairs support PASS.
+
+    ``rule.most_pairs`` limits the number of remaining pairs.
 
     Return False if there are no pairs, or if ``rule.can_decide`` is False.
 

@@ -10,12 +10,14 @@ from liecbench.launch.events import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
-    """Yield two verdicts on one burst: on its payload bytes and on its messages. FAIL if B has more than A.
+    """Yield the result for the payload bytes and the result for the messages of the same steps on sides A and B.
+
+    The totals over all ranks are compared. The verdict is FAIL if B's total is larger than A's, else PASS.
 
     Args:
-        cell: Name of the cell, which is the same on both sides.
-        a: A's results of the burst, a series of steps.
-        b: B's results of a burst of the same steps.
+        cell: The name of the cell, which is the same on both sides.
+        a: A's measurements of the steps.
+        b: B's measurements of the same steps.
     """
     for metric, (before, now) in _totals(a, b).items():
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"

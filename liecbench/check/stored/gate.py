@@ -112,9 +112,11 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
 
 
 def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
-    """Return results on the cells that diverged, are unfinished, or are only in the results or only in the baseline.
+    """Return results for the cells of a group that cannot be compared with the baseline, except failed cells.
 
-    ``label`` is the name of the group's cells.
+    The verdict is FAIL for cells that diverged, and INCONCLUSIVE for cells that are unfinished or that only the
+    baseline has. The verdict is NOT_COMPARED for cells that match no cell of the baseline. ``label`` is the name of the
+    group's cells.
     """
     found = []
     if diverged := group.seeds_with("diverged"):

@@ -32,9 +32,10 @@ class SeedGroup:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches whose metrics of the given ``kind`` can be compared, such as ``"time"``.
+        """Return the elements of ``matches`` whose two cells can be compared in the metrics of ``kind``.
 
-        If ``kind`` is ``"numerics"`` and the cells were only timed, not trained, the list is empty.
+        The cells can be compared if they agree in all settings and machine details that affect these metrics. If
+        ``kind`` is ``"numerics"`` and the cells were only timed, not trained, the list is empty.
         """
         if kind == "numerics" and not self.example.is_trained:
             return []

@@ -136,10 +136,10 @@ def _seeds_needed(losses: Sequence[float], margin: float, level: float, resoluti
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of verdicts with confidence bounds on the seeds of one configuration.
+    """Return the number of verdicts on one configuration that rest on confidence bounds of a mean over seeds.
 
-    The number is 2: one verdict on accuracy or test loss, and one on training loss. The number is 0 if there are fewer
-    than two seeds, because one seed gives no bounds. ``matches`` has one entry per seed.
+    The number is 2, because ``seed_results`` returns two verdicts. The number is 0 if there are fewer than two seeds,
+    because one seed gives no bounds. ``matches`` has one entry per seed.
     """
     return 2 if len(matches) > 1 else 0
 

@@ -1,8 +1,8 @@
 """Estimate the CPU seconds that this machine needs to replay one step, for all ranks and the delay line together.
 
-The delay line is the process that emulates the links. The constants were measured on 2 busy cores, with 2 to 16 ranks
-whose real links had 5 to 125 Mbit/s. Of 44 measured steps, four fifths took 0.81 to 1.28 times the estimate, and all
-took 0.79 to 1.49 times the estimate.
+The delay line is the process that emulates the links. The constants were measured on 2 busy cores, with 2 to 16 ranks.
+The links' real rates (emulated rates ÷ ``Slowdown.rates``) were 5 to 125 Mbit/s. Of 44 measured steps, four fifths took
+0.81 to 1.28 times the estimate, and all took 0.79 to 1.49 times the estimate.
 """
 
 import math
@@ -30,10 +30,10 @@ def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -
     """Estimate the CPU seconds that this machine needs to replay one step, for all ranks and links together.
 
     Args:
-        schedule: The messages of all ranks in the step.
-        links: The emulated links; they must be shaped.
-        slowdown: The factors of the replay. The rates of ``links`` are divided by ``slowdown.rates``, and the bytes of
-            ``schedule`` by ``slowdown.message_divisor``.
+        schedule: The messages of all ranks in the step, with the emulated sizes.
+        links: The links, which must be shaped, with the emulated rates.
+        slowdown: The factors of the replay. Real link rates are the emulated rates ÷ ``slowdown.rates``. Real messages
+            have the emulated bytes ÷ ``slowdown.message_divisor``.
     """
     rate = min(link.lower_bits_per_second for link in links.links()) / slowdown.rates
     segments = sum(sent for sent, _ in schedule.payload_bytes()) / slowdown.message_divisor / SEGMENT_BYTES

@@ -33,7 +33,10 @@ class Pauses:
         self._owed = 0.0
 
     def pause(self, seconds: float) -> None:
-        """Sleep for ``seconds`` × dilation; if that is too short to sleep, add it to a later pause."""
+        """Sleep for ``seconds`` × dilation, less the lateness of earlier sleeps.
+
+        If at most 30 µs remain to sleep, return at once, and add the remainder to the next pause.
+        """
         self._owed += seconds * self.dilation
         if self._owed > _SHORTEST_SECONDS:
             self._owed = -self._sleep(self._owed)

@@ -47,8 +47,8 @@ class ReplayedExchange:
 
         Args:
             call: The push, pull or gather.
-            times: The seconds in which the call's compressor compresses, decompresses and adds up. The rank pauses for
-                these seconds instead.
+            times: The seconds that each operation of the call's compressor takes. The rank pauses for these seconds
+                instead of running the operation.
         """
         shards = self.schedule.shards(call)
         own = local_shard_of(shards, self.rank)

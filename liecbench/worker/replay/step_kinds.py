@@ -22,7 +22,8 @@ class StepKind:
 
     Attributes:
         schedule: The messages that the ranks send in a step of this kind.
-        share: The first step of this kind, and the fraction of all steps that are of this kind.
+        share: ``share.first`` is the number of the first step of this kind, and ``share.share`` is the fraction of all
+            steps that are of this kind.
         work: The seconds that one rank computes in a step of this kind.
     """
 

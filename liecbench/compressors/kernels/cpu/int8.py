@@ -1,4 +1,4 @@
-"""CPU kernels of the compressor Int8, and the loops that Int4 shares with it."""
+"""CPU kernels of the compressor Int8, and functions that the kernels of Int4 also call."""
 
 import numpy as np
 from numba import njit

@@ -50,7 +50,11 @@ class Int4OnGpu(Operations):
         launch_sum(_sum, block_size_for(group), payloads, out, accumulate, weight, group=group)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all scales are finite. NaN or infinity in a group makes the group's scale NaN or infinite."""
+        """Return whether the scales of all groups in ``payload`` are finite, as a boolean tensor of shape [].
+
+        A scale is not finite if an element of its group was not. ``numel`` is the number of elements of the compressed
+        vector.
+        """
         scales, _ = self.compressor.parts(payload, numel)
         return all_values_finite(scales)
 

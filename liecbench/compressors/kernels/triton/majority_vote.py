@@ -1,4 +1,7 @@
-"""GPU implementation of the compressors of signSGD with majority vote: Votes for workers, Majority for the server."""
+"""GPU implementations of ``Votes`` and ``Majority``, the two compressors of signSGD with majority vote.
+
+Workers compress with ``Votes``. The server compresses with ``Majority``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,10 +33,10 @@ class TernGradOnGpu(Operations):
     compressor: TernGrad
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, which is the largest magnitude in ``vector``, and a level per entry to ``payload``.
+        """Write the message of ``vector`` to ``payload``: the scale, and a level for each entry of ``vector``.
 
-        The level is a random −1, 0 or 1. Unless ``residual`` is None, also write ``vector`` − C(``vector``) to
-        ``residual``.
+        The scale is the largest magnitude in ``vector``. A level is a random −1, 0 or 1. Unless ``residual`` is None,
+        also write entry − scale · level, for each entry, to ``residual``.
         """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         largest_magnitude(vector, scale_of(payload))
