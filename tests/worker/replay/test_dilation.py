@@ -11,8 +11,9 @@ from tests.worker.replay.test_replayed_contestant import profile
 from tests.worker.small_cells import cell
 
 
-def dilation(algorithm: str, rate: str, workers: int, num_cpus: int) -> int:
-    made = Cell.from_spec({**cell({"name": algorithm}).spec(), "link": rate, "workers": workers})
+def dilation(algorithm: str, link: str | dict[str, str], workers: int, num_cpus: int, server: str = "sharded") -> int:
+    fields = {"link": link, "workers": workers, **({"server": server} if algorithm == "psgd" else {})}
+    made = Cell.from_spec({**cell({"name": algorithm}).spec(), **fields})
     kinds = step_kinds(made, profile(), num_steps=0)
     return estimated_dilation(made, kinds.values(), profile(), num_cpus)
 
@@ -27,10 +28,24 @@ def test_dilation_grows_with_rate_and_workers_and_shrinks_with_processors() -> N
 
 
 def test_what_the_machine_adds_to_messages_is_little_of_a_step() -> None:
-    # A push and a pull for each of two blocks, with 1 ms per peer: 4 and 8 ms are 5 % of 80 and 160 ms. The step
-    # computes 14 ms.
-    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(80 / 14)
-    assert dilation("psgd", "10gbit", 3, 1000) == math.ceil(160 / 14)
+    # A push and a pull for each of two blocks, which overlap, with 1 ms per peer: 2 and 4 ms are 5 % of 40 and 80 ms.
+    # The step computes 14 ms. With a root server, 2 ms are added, whatever the number of ranks.
+    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(40 / 14)
+    assert dilation("psgd", "10gbit", 3, 1000) == math.ceil(80 / 14)
+    assert dilation("psgd", "10gbit", 9, 1000, server="root") == math.ceil(40 / 14)
+
+
+@pytest.mark.parametrize(("delay", "expected"), [("10ms", 2), ("20ms", 1)])
+def test_steps_that_wait_for_delays_need_less_dilation(delay: str, expected: int) -> None:
+    # A push and a pull take a trip each, of twice the delay: 40 and 80 ms beside 14 ms of computing. The machine adds
+    # 4 ms, and may add 5 % of the step: 2.7 and 4.7 ms.
+    assert dilation("psgd", {"rate": "10gbit", "delay": delay}, 3, 1000) == expected
+
+
+def test_the_trips_of_an_all_reduce_are_waited_for() -> None:
+    near, far = (dilation("ddp", {"rate": "1gbit", "delay": delay}, 8, 2) for delay in ("0ms", "5ms"))
+
+    assert far < near
 
 
 def large_profile(numel: int) -> Profile:
