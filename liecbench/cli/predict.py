@@ -97,17 +97,26 @@ def predict(
         given = read_profile(profile) if profile is not None else None
         validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
+    from liecbench.config.baseline_choice import BaselineChoice
     from liecbench.prediction.named_methods import with_baseline
+    from liecbench.prediction.prediction_inputs import (
+        baseline_of,
+        parse_links,
+        parse_rate,
+        parse_workers,
+        trained_as,
+        with_delay,
+    )
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
-    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, trained_as, with_delay
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
 
     loaded = _load(scenario) if scenario is not None else None
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
-    baseline = baseline or (loaded.baseline_choice.algorithm if loaded is not None else "ddp")
-    named = with_baseline(_methods(cells, algorithm, compressor, server), baseline, compressor, server)
+    own = BaselineChoice(algorithm="ddp") if loaded is None else loaded.baseline_choice
+    choice = own if baseline is None else BaselineChoice(algorithm=baseline)
+    named = with_baseline(_methods(cells, algorithm, compressor, server), choice.algorithm, compressor, server)
     methods = trained_as(cells, named)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
@@ -127,7 +136,7 @@ def predict(
     request = Request(
         profile=found,
         methods=methods,
-        baseline=baseline,
+        baseline=baseline_of(cells, methods, choice),
         workers=asked,
         links=links,
         costs=transport_costs(transport, found),

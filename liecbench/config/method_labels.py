@@ -24,8 +24,13 @@ def method_label(
 
 
 def option_label(name: str, value: object) -> str:
-    """Return an option's name and value as text, such as ``average period 32``; only the name if the value is True."""
-    return name if value is True else f"{name.replace('_', ' ')} {value}"
+    """Return an option's name and value as text: ``average period 32``, or ``per_tensor`` and ``no per_tensor``.
+
+    The last two are the texts of an option that is True or False.
+    """
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | None]:

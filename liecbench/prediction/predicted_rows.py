@@ -58,7 +58,6 @@ class PredictedRow:
 def predicted_rows(
     made: "dict[Method, tuple[Predictor, ...]]",
     lacking: "dict[Method, bool]",
-    baseline: Method | None,
     workers: int,
     links: LinkMap,
     request: Request,
@@ -69,10 +68,9 @@ def predicted_rows(
         made: For each method, the tuple that ``Predictor.all_of`` returns: the predictor for the unchanged inputs, then
             the predictors for changed inputs.
         lacking: For each method, True if the profile lacks the times of the method's own work (see ``MethodTimes``).
-        baseline: The method that others are compared with; None for no comparison.
         workers: The number of workers.
         links: The links.
-        request: The request, which has the profile and the transport's costs.
+        request: The request, which has the profile, the transport's costs and the baseline.
     """
     seconds = {method: [one.minibatch_seconds(links) for one in ones] for method, ones in made.items()}
     dense = min(
@@ -97,8 +95,8 @@ def predicted_rows(
             time=first.time(links),
             compute_utilization=first.utilization(links),
             sent_bytes=first.sent_bytes,
-            speedup=over(baseline),
-            speedup_over_dense=None if dense in (baseline, method) else over(dense),
+            speedup=over(request.baseline),
+            speedup_over_dense=None if dense in (request.baseline, method) else over(dense),
             flags=flags,
         )
 

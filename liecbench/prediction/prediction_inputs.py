@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from liecbench.config import workload_sizes
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.optimizer_fields import update_of
 from liecbench.errors import LiecbenchError
@@ -33,6 +34,20 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
     if len({repr((method.accumulate, method.update)) for method in own}) != 1:
         return tuple(methods)
     return tuple(dataclasses.replace(method, accumulate=own[0].accumulate, update=own[0].update) for method in methods)
+
+
+def baseline_of(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> Method | None:
+    """Return the method in ``methods`` that is the baseline; None if no method has the baseline's algorithm.
+
+    Args:
+        cells: The cells of the scenario; empty without a scenario.
+        methods: The methods to predict.
+        choice: The choice of the baseline. Its fixed fields are looked up in the cells. If no method belongs to a cell
+            with these fields, the result is the first method with the baseline's algorithm.
+    """
+    chosen = {repr(method_of(cell)) for cell in cells if choice.matches(cell.spec())}
+    named = [method for method in methods if method.algorithm.name == choice.algorithm]
+    return next((method for method in named if repr(method) in chosen), next(iter(named), None))
 
 
 def method_of(cell: Cell) -> Method:

@@ -7,7 +7,7 @@ from liecbench.prediction.method_choice import Method
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
-from liecbench.results.whose_compute import ComputeSource, StepCompute
+from liecbench.results.whose_compute import ComputeSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Request:
     Attributes:
         profile: The times of one device.
         methods: The methods.
-        baseline: The name of the algorithm that others are compared with; None for the first method.
+        baseline: The method that others are compared with, one of ``methods``; None for no comparison.
         workers: Numbers of workers.
         links: The links, all shaped.
         costs: The transport's constants.
@@ -27,7 +27,7 @@ class Request:
 
     profile: Profile
     methods: tuple[Method, ...]
-    baseline: str | None
+    baseline: Method | None
     workers: tuple[int, ...]
     links: tuple[LinkMap, ...]
     costs: TransportCosts
@@ -35,13 +35,9 @@ class Request:
     inner_bits_per_second: float | None = None
 
     @property
-    def compute(self) -> StepCompute:
-        """The compute seconds of a step, as the profile says, and the source of the seconds.
-
-        The source is ``assumed`` if the profile's origin is ``assumed``, else ``predicted``.
-        """
-        source: ComputeSource = "assumed" if self.profile.origin == "assumed" else "predicted"
-        return StepCompute(seconds=self.profile.compute_seconds, source=source)
+    def compute_source(self) -> ComputeSource:
+        """The source of compute seconds: ``assumed`` if the profile's origin is ``assumed``, else ``predicted``."""
+        return "assumed" if self.profile.origin == "assumed" else "predicted"
 
     @property
     def nodes(self) -> NodeLinks | None:

@@ -26,10 +26,9 @@ class Predictions:
 
     Attributes:
         request: The request.
-        baseline: The method that others are compared with; None if the request does not contain the baseline.
         rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
-        break_evens: The break-even of each method except the baseline, for each number of workers and each
-            ``LinkMap.shape`` of the links. Empty if ``baseline`` is None, or if ``predict`` was called with
+        break_evens: The break-even of each method except ``request.baseline``, for each number of workers and each
+            ``LinkMap.shape`` of the links. Empty if the baseline is None, or if ``predict`` was called with
             ``with_bandwidths=False``.
         bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
             step seconds), for each number of workers and each ``LinkMap.shape`` of the links. Empty if ``predict`` was
@@ -37,7 +36,6 @@ class Predictions:
     """
 
     request: Request
-    baseline: Method | None
     rows: tuple[PredictedRow, ...]
     break_evens: tuple[PredictedBreakEven, ...]
     bandwidths: tuple[BandwidthNeeded, ...]
@@ -56,7 +54,6 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
     """
     for links in request.links:
         _require_predictable(links)
-    baseline = _baseline(request)
     rows: list[PredictedRow] = []
     break_evens: list[PredictedBreakEven] = []
     bandwidths: list[BandwidthNeeded] = []
@@ -69,18 +66,17 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
         _require_known_sizes(made, request.costs)
         notes = {method: one.lacks_own_times(request.profile) for method, one in recorded.items()}
         for links in request.links:
-            rows += predicted_rows(made, notes, baseline, workers, links, request)
+            rows += predicted_rows(made, notes, workers, links, request)
         if with_bandwidths:
             for links in _shapes(request.links):
-                break_evens += break_evens_of(made, baseline, workers, links)
+                break_evens += break_evens_of(made, request.baseline, workers, links)
                 labels = {method: method.label(request.methods) for method in made}
                 bandwidths += [
-                    bandwidth_of(labels[method], method, workers, links, ones, request.compute.source)
+                    bandwidth_of(labels[method], method, workers, links, ones, request.compute_source)
                     for method, ones in made.items()
                 ]
     return Predictions(
         request=request,
-        baseline=baseline,
         rows=tuple(rows),
         break_evens=tuple(break_evens),
         bandwidths=tuple(bandwidths),
@@ -94,12 +90,6 @@ def _record(method: Method, workers: int, request: Request) -> RecordedMethod:
             "give --workers as multiples of --ranks-per-node",
         )
     return RecordedMethod.of(method, request.profile, workers // request.ranks_per_node)
-
-
-def _baseline(request: Request) -> Method | None:
-    if request.baseline is None:
-        return request.methods[0] if request.methods else None
-    return next((one for one in request.methods if one.algorithm.name == request.baseline), None)
 
 
 def _require_predictable(links: LinkMap) -> None:

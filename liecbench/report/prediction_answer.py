@@ -36,7 +36,7 @@ def answer_lines(found: Predictions) -> Iterator[str]:
     groups: dict[tuple[str, ...], list[PredictedRow]] = {}
     for rows in settings.values():
         if len(rows) > 1:
-            names = tuple(method_name(found, method) for method in _fastest(rows, found.baseline))
+            names = tuple(method_name(found, method) for method in _fastest(rows, found.request.baseline))
             groups.setdefault(names, []).append(rows[0])
     for names, firsts in groups.items():
         yield f"{_settings(firsts)}: {_fastest_text(found, names, firsts)}."
@@ -68,7 +68,7 @@ def _overlap(row: PredictedRow, first: PredictedRow) -> bool:
 
 
 def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[PredictedRow]) -> str:
-    baseline = None if found.baseline is None else method_name(found, found.baseline)
+    baseline = None if found.request.baseline is None else method_name(found, found.request.baseline)
     if tuple(names) == (baseline,):
         return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per {unit(found)} than {baseline}"
     if baseline in names:

@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
-from liecbench.report.prediction_texts import common_flags, method_name, unit
+from liecbench.report.prediction_texts import common_flags, method_compute, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
 _METHOD: Final = (
@@ -26,9 +26,9 @@ _FLAGS: Final = {
 def lines_below(found: Predictions) -> Iterator[str]:
     """Yield the lines below the table: break-evens, assumptions, and the meaning of flags."""
     profile, costs = found.request.profile, found.request.costs
-    if found.baseline is not None:
-        baseline = method_name(found, found.baseline)
-        compute = compute_text({"": [found.request.compute]})
+    if found.request.baseline is not None:
+        baseline = method_name(found, found.request.baseline)
+        compute = compute_text({method_name(found, one): [method_compute(found, one)] for one in found.request.methods})
         if found.break_evens:
             yield f"link rates at which a method is faster than {baseline}, {compute}:"
         for one in found.break_evens:

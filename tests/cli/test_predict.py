@@ -217,3 +217,34 @@ def test_an_added_baseline_accumulates_as_the_scenario_does(tmp_path: Path) -> N
     rows = json.loads(run_in_process(*arguments).stdout)["rows"]
 
     assert {row["method"]: row["minibatches_per_step"] for row in rows} == {"ddp": 4, "psgd": 4}
+
+
+def test_the_scenario_s_baseline_is_found_by_its_fields(tmp_path: Path) -> None:
+    rest = (
+        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
+        "baseline: {algorithm: ddp, accumulate: 4}"
+    )
+    path, scenario = profile_and_scenario(tmp_path, rest)
+
+    done = run_in_process("predict", scenario, "--profile", path)
+    found = json.loads(run_in_process("predict", scenario, "--profile", path, "--format", "json").stdout)
+
+    assert found["baseline"] == "ddp accumulate 4"
+    assert {row["method"] for row in found["rows"] if row["speedup"]["mean"] == 1} == {"ddp accumulate 4"}
+    assert "ddp accumulate 4, 2 workers" not in done.stdout
+    assert "ddp accumulate 1, 2 workers" in done.stdout
+
+
+def test_break_evens_say_what_the_steps_compute_of_all_minibatches(tmp_path: Path) -> None:
+    rest = "matrix: {algorithm: [ddp, psgd], workers: [2], link: [1mbit]}\nserver: sharded"
+    profile = small_mlp_profile()
+    passes = profile.forward.median + profile.backward.median
+
+    found = {}
+    for number in (1, 4):
+        path, scenario = profile_and_scenario(tmp_path, rest, accumulate=number)
+        done = run_in_process("predict", scenario, "--profile", path, "--format", "json")
+        found[number] = json.loads(done.stdout)["break_even"][0]["compute_seconds_per_step"]
+
+    assert found[1] == pytest.approx(profile.compute_seconds)
+    assert found[4] - found[1] == pytest.approx(3 * passes)

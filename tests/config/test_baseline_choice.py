@@ -67,7 +67,7 @@ def test_an_option_may_be_true_or_false() -> None:
         ({}, "psgd"),
         ({"per_tensor": True}, "psgd per_tensor"),
         ({"per_tensor": True, "workers": 2}, "psgd per_tensor with workers 2"),
-        ({"per_tensor": False}, "psgd with per tensor False"),
+        ({"per_tensor": False}, "psgd with no per_tensor"),
     ],
 )
 def test_the_baselines_name_has_its_fields(fixed: dict[str, object], text: str) -> None:

@@ -23,10 +23,11 @@ def predicted(
     **changes: Any,
 ) -> Predictions:
     links = parse_links(link) if isinstance(link, str) else (LinkMap.parse(link),)
+    methods = named_methods(algorithms, ["sign"], "sharded")
     request = Request(
         profile=profile or made_profile([1_000_000]),
-        methods=named_methods(algorithms, ["sign"], "sharded"),
-        baseline=algorithms[0],
+        methods=methods,
+        baseline=methods[0],
         workers=workers,
         links=links,
         costs=costs,
