@@ -246,6 +246,6 @@ class Algorithm(Attachable):
         return sum(memory.nbytes for values in self.memories().values() for memory in values)
 
     def residual_norm(self) -> float | None:
-        """Return the Euclidean norm of all of this rank's error memories together, or None if the method has none."""
+        """Return the Euclidean norm of this rank's error memories, joined into one vector; None if there are none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
         return sum(map(square_norm, memories)) ** 0.5 if memories else None

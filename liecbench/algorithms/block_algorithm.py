@@ -38,8 +38,8 @@ class BlockAlgorithm(Algorithm):
 
     A subclass implements ``reduce``, and may override ``push_compressor``, ``compressor_input``, ``before_reduce`` and
     ``after_step``. It declares its memories, tensors that it keeps from step to step, as class attributes
-    (``error = WorkerMemory()``, ``server_error = ServerMemory()``). Derive methods that average through a server from
-    ``ServerAlgorithm``; methods without a server call ``exchange.gather``.
+    (``error = WorkerMemory()``, ``server_error = ServerMemory()``). If a method averages through a server, its base
+    class should be ``ServerAlgorithm``. A method without a server calls ``exchange.gather``.
 
     ``reduce`` and ``after_step`` must make the same calls of ``exchange`` on every rank. They must not read a tensor's
     values on the host (``.item()``, ``if tensor``), because ``schedule`` runs both on tensors without values.
@@ -49,7 +49,8 @@ class BlockAlgorithm(Algorithm):
             to the first, and ``forward`` from the first to the last. The order decides only at which parameter a block
             ends.
         is_elementwise: True if ``reduce`` and ``after_step`` compute each element of a vector independently of the
-            other elements (no sum, no norm), except in calls of ``exchange``. ``liecbench theory`` needs such a method.
+            other elements (no sum, no norm), except in calls of ``exchange``. ``liecbench theory`` rejects all
+            methods for which ``is_elementwise`` is False.
         exchange: Sends vectors to every rank (``gather``), or to the server (``push``) and back (``pull``).
         blocks: The model's blocks.
     """
@@ -193,7 +194,7 @@ class BlockAlgorithm(Algorithm):
         self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Plan the blocks, allocate the memories and start the communication thread."""
+        """Plan the blocks, allocate the method's memories, such as residuals, and start the communication thread."""
         self._ddp = ddp
         self._non_finite_message = ""
         exchange = GroupExchange(

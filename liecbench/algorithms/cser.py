@@ -1,6 +1,8 @@
-"""CSER: in each step, a worker adds its compression error to its own update, and subtracts it from its error memory.
+"""CSER: a worker applies its own compression error, and the workers reduce the resulting differences every few steps.
 
-Every few steps, the workers bring their models together: they average their compressed error memories.
+In each step, a worker adds its compression error to its own update, so that the workers' models drift apart. The worker
+also subtracts the compression error from its error memory. Every few steps, the workers average their compressed error
+memories, and correct their updates to bring the models closer together.
 """
 
 from collections.abc import Mapping

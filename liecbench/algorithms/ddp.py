@@ -44,7 +44,10 @@ class AllReduce(BucketedAllReduce):
         return [sum(shape.numel() for shape in shapes) * (self.dtype or dtype).itemsize]
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Cast the bucket to ``dtype``, divide it by the world size and start its all-reduce."""
+        """Start the all-reduce of a bucket, and return a future of the mean gradient.
+
+        First, the gradient is cast to ``dtype``, unless ``dtype`` is None, and divided by the world size.
+        """
         gradient, step = bucket.buffer(), self.step
         dtype = self.dtype or gradient.dtype
         with self._watch.timed("compress_seconds", "cast"):

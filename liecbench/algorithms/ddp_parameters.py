@@ -59,9 +59,9 @@ def finds_unused(ddp: DistributedDataParallel) -> bool:
 
 
 def are_unused(ddp: DistributedDataParallel) -> list[bool]:
-    """Return for each of ``managed_parameters`` whether no rank used it in the forward pass.
+    """Return one bool per parameter of ``managed_parameters(ddp)``: True if no rank's forward pass used the parameter.
 
-    Call it at the end of the backward pass, and only if ``finds_unused``.
+    Call this function at the end of the backward pass, and only if ``finds_unused(ddp)`` is True.
     """
     counts: torch.Tensor = ddp.reducer._get_local_used_map()
     return [not count for count in counts.tolist()]

@@ -137,9 +137,10 @@ class DeMo(BlockAlgorithm):
         return torch.sign(block.gradient, out=block.gradient)
 
     def _coefficients(self, block: Block, out: Tensor) -> Tensor:
-        """Write DCT(β·δ_i + η·g_i) to ``out``, and return ``out``; see ``reduce`` for the symbols.
+        """Write the DCT of the new momentum β·δ_i + η·g_i to ``out``, and return ``out``.
 
-        The coefficients of each part are adjacent in ``out``. The block's gradient is overwritten.
+        The symbols are explained in ``reduce``. The parts of the block follow each other in ``out``, one ``_Part`` per
+        size of chunks. The block's gradient is overwritten.
         """
         grown = block.gradient
         rates = learning_rates(self._optimizers, block.parameters)

@@ -85,7 +85,7 @@ class DGC(BlockAlgorithm):
         self._steps_per_epoch = self.steps_per_epoch or steps_per_epoch
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        """Return None for SGD without momentum. For others, return the reason why DGC cannot use the optimizer."""
         return not_plain_sgd(name, options, own_momentum=f"momentum: {options.get('momentum')}")
 
     def step_kind(self, step: int) -> str:

@@ -150,9 +150,10 @@ def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield ``item`` if it is a torch optimizer that runs step hooks, else the optimizers inside ``item`` that do.
+    """Yield the outermost torch optimizers in ``item`` that run step hooks.
 
-    Raises TypeError if no optimizer runs step hooks, or if an optimizer is sharded over the ranks.
+    If ``item`` is itself a torch optimizer that runs step hooks, yield only ``item``. Raises TypeError if no optimizer
+    runs step hooks, or if an optimizer is sharded over the ranks.
     """
     _refuse_sharded(item)
     if _has_hooks(item):

@@ -50,10 +50,10 @@ class PowerSGDMemories:
         }
 
     def shapes(self) -> dict[str, list[torch.Size]]:
-        """Return the shapes of the error memories under ``error``, and of the matrices Q under ``q``.
+        """Return the shapes of the error memories under ``error`` and of the matrices Q under ``q``.
 
-        The order is that of ``tensors``. Unlike those of ``tensors``, the lists are complete even before the first
-        compressed step.
+        Both lists are in the parameters' order, and are complete even before the first compressed step. Uncompressed
+        parameters have no Q.
         """
         return {
             "error": [parameter.shape for parameter in self._parameters],
@@ -82,9 +82,9 @@ class PowerSGDMemories:
         self._errors_before = dict(self._errors)
 
     def restore_errors(self, parameters: Sequence[Tensor]) -> None:
-        """Restore the error memories of ``parameters`` as they were when ``begin_step`` was last called.
+        """Set the error memories of ``parameters`` back to their values at the last call of ``begin_step``.
 
-        Memories that did not exist then become 0.
+        An error memory that was created after that call is set to 0.
         """
         for parameter in parameters:
             if (error := self._errors.get(parameter)) is not None:

@@ -60,10 +60,12 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
 def refuse_sparse_gradients(ddp: DistributedDataParallel, named: Iterable[tuple[str, Parameter]], method: str) -> None:
     """Raise ValueError if a parameter in ``named`` has sparse gradients.
 
+    An embedding's weight has sparse gradients if the embedding was made with ``sparse=True``.
+
     Args:
-        ddp: The module whose embeddings with ``sparse=True`` are searched for the parameters.
+        ddp: The module that contains the embeddings.
         named: The parameters, each as (name, parameter).
-        method: The name of the method for the message.
+        method: The name of the method, for the error message.
     """
     for name in sparse_parameters(ddp, named):
         raise ValueError(

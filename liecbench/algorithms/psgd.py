@@ -37,18 +37,19 @@ class PSGD(ServerAlgorithm):
     def largest_block(self) -> int | Literal["whole"]:
         """The largest size of a block in bytes, or ``whole`` if the whole gradient is one block.
 
-        The size is 1 if ``per_tensor`` is True, so that each parameter's gradient is a block of its own. Otherwise, the
-        size is ``block_bytes``.
+        If ``per_tensor`` is True, the size is 1, so that each parameter's gradient is a block of its own. Otherwise,
+        this property is equal to ``block_bytes``, which may be ``whole``.
         """
         # A tensor larger than the size gets a block of its own.
         return 1 if self.per_tensor else self.block_bytes
 
     @property
     def bucket_bytes(self) -> int | Literal["whole"]:
-        """The best size of DDP's buckets in bytes, or ``whole`` if one bucket for the whole gradient is best.
+        """The size in bytes of DDP's gradient buckets that suits this method best.
 
-        The size is ``whole`` if ``per_tensor`` is True. Otherwise, the size follows from ``block_bytes``, as in
-        ``BlockAlgorithm``.
+        ``whole`` means one bucket for the whole gradient. The size is ``whole`` if ``per_tensor`` is True or
+        ``block_bytes`` is ``whole``. Otherwise, the size is an eighth of ``block_bytes``, but at least 1 MiB and at
+        most ``block_bytes``.
         """
         return "whole" if self.per_tensor else super().bucket_bytes
 

@@ -36,7 +36,7 @@ class Place:
 
     @property
     def key(self) -> str:
-        """The key of the state, such as ``rank_0_of_4``."""
+        """The key of the rank's state in the mapping that ``pack`` returns, such as ``rank_0_of_4``."""
         return f"rank_{self.rank}_of_{self.world_size}"
 
 

@@ -31,8 +31,8 @@ class TrainingEvents(ABC):
     """The part of ``Algorithm`` that the hooks of a model and of the model's optimizers call.
 
     Attributes:
-        is_exact: True if the update is the mean gradient. If False, the algorithm warns once of a training loop
-            that exchanges gradients in several backward passes before ``optimizer.step``.
+        is_exact: True if the method replaces each gradient by the mean over all ranks, without compression. If False,
+            the algorithm warns, at most once, if several backward passes before ``optimizer.step`` exchange gradients.
     """
 
     is_exact: ClassVar[bool] = False

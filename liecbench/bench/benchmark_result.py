@@ -15,11 +15,14 @@ class BenchmarkRow:
         operation: The timed operation of the compressor, such as ``compress``, or the timed step of the algorithm, such
             as ``averaging_step``. In the link benchmark, ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
-        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over repeats. For
-            ``after_idle``, the median over the shaped link minus the median over the unshaped link.
-        limit_seconds: The least seconds that the operation can take: the median seconds of a copy of the vector, or
-            the seconds that the bytes need over the link.
-        ratio_low: The lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``, computed from the repeats.
+        seconds: The seconds of the operation: the median over repeats. In the exchange benchmark, the seconds of
+            compression and communication in a step: the geometric mean over rounds. For the link benchmark's operation
+            ``after_idle`` (messages after a pause), the median on the shaped link minus the median of a single message
+            on the unshaped link.
+        limit_seconds: The least seconds that the operation can take. For a compressor, the median seconds of a copy of
+            the vector. Otherwise, the seconds that the bytes need over the link at its requested rate, plus the delays.
+        ratio_low: In the exchange benchmark, the lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``,
+            computed from the rounds.
         ratio_high: The upper end of this interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
@@ -27,8 +30,8 @@ class BenchmarkRow:
         link: The link of every rank, as text such as ``100mbit``.
         messages: Number of messages that ``after_idle`` sends back to back; None for all other operations.
         payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
-        compress_seconds: Seconds of compression in a step, the mean over repeats.
-        step_seconds: Seconds of the whole step, the mean over repeats.
+        compress_seconds: In the exchange benchmark, the seconds of compression in a step: the mean over rounds.
+        step_seconds: In the exchange benchmark, the seconds of the whole step: the mean over rounds.
         asked_bits_per_second: Requested rate of the link's slower direction.
         achieved_bits_per_second: Measured rate. In the exchange benchmark and for ``round_trip``, the lowest rate of
             all links, measured when the links were shaped. Otherwise the bits with headers ÷ the seconds of their

@@ -60,9 +60,9 @@ class _Vectors:
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the source vector, and return the copy.
+        """Copy the input vector to a buffer, and return the buffer.
 
-        The seconds of the copying are the least seconds that an operation of a compressor can take.
+        No operation of a compressor can be faster than this copy.
         """
         # The copy is the physical limit, because it reads and writes every element once.
         return self._copied.copy_(self.source)

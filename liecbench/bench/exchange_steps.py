@@ -32,13 +32,14 @@ class _Step:
 
 
 class _Replica:
-    """A model with a fixed gradient in DDP. The algorithm is attached after DDP has rebuilt its buckets."""
+    """One rank's model in DDP, its optimizer and the algorithm. The model's gradient is the same in every step."""
 
     def __init__(self, case: StepCase) -> None:
         model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
         self._ddp = DistributedDataParallel(model, gradient_as_bucket_view=True)
         self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-        for _ in range(2):  # DDP rebuilds buckets when the second pass begins
+        # DDP rebuilds its buckets when the second pass begins. The algorithm is attached to the rebuilt buckets.
+        for _ in range(2):
             self._ddp().backward()
         self.algorithm = _algorithm(case)
         self.algorithm.path = slowest_path(LinkMap.parse(case.link), dist.get_world_size())
@@ -64,12 +65,13 @@ class _Replica:
 
 
 def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
-    """Measure the steps of a case over ``link``. Collective.
+    """Time training steps of a case over ``link``. Collective.
 
     Returns:
-        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: seconds of one step on the slowest rank,
-        as a mean over the timed steps. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one
-        step.
+        ``"step_seconds"``, the seconds of a step; ``"exchange_seconds"``, the seconds of compression plus communication
+        in a step; and ``"compress_seconds"``, the seconds of compression in a step. Each is the mean, over the timed
+        steps, of the seconds on the slowest rank. ``"payload_bytes"``: the larger of the payload bytes that a rank
+        sent and those that it received in a step, as the maximum over all ranks and timed steps.
     """
     replica = _Replica(case)
     link.shape()

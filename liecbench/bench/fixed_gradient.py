@@ -60,7 +60,7 @@ class FixedGradient(nn.Module):
         self._gradients = [torch.randn(numel, generator=generator) for numel in numels]
 
     def forward(self) -> Tensor:
-        """Return a loss of zero, whose backward pass returns the fixed gradients."""
+        """Return a loss of zero. The loss's backward pass gives each parameter its fixed, random gradient."""
         pairs = zip(self.tensors, self._gradients, strict=True)
         loss: Callable[[Tensor, Tensor], Tensor] = _ConstantGradient.apply
         losses = [loss(tensor, gradient) for tensor, gradient in pairs]

@@ -56,9 +56,9 @@ class _Case:
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the payload bytes of the busiest rank in its busier direction, as few as the operation needs.
+        """Return the payload bytes that the busiest rank sends, or that it receives if these are more.
 
-        For a stream of messages, return the bytes of one message.
+        The number is the least with which the operation is possible. For a stream, return the bytes of one message.
 
         Args:
             workers: The number of ranks.

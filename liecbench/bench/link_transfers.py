@@ -23,9 +23,10 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """Measure one case of the link benchmark over ``link``. Collective.
 
     Returns:
-        For the operation ``after_idle``, the result of ``measure_after_idle``. For all others, a list under
-        ``"seconds"`` with one number per repeat: the mean seconds per operation on the slowest rank. A repeat is
-        ``case.messages`` operations; an operation of a stream is one message.
+        For the operation ``after_idle``, the result of ``measure_after_idle``. For any other operation, a dict whose
+        only key is ``"seconds"``. Its value is a list with one number per repeat: the seconds of the repeat on the
+        slowest rank ÷ ``case.messages``. A repeat carries out the operation ``case.messages`` times. If the operation
+        is ``stream``, a repeat streams ``case.messages`` messages.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)

@@ -62,9 +62,9 @@ def _method(fields: Mapping[str, str], options: Sequence[str]) -> str:
 
 
 def _naming_options(fields: Mapping[str, str]) -> list[str]:
-    """Return the sorted names of the options in a cell's ``fields`` that the method's name must contain.
+    """Return the sorted names of those options in ``fields`` that are always shown in the method's name.
 
-    An example of such an option is ``per_tensor`` of ``psgd``.
+    An example is ``per_tensor`` of ``psgd``. ``fields`` are the fields of one cell: names and values as text.
     """
     found = {option for name in _CHOICES for option in naming_options({**fields, "name": fields[name]})}
     return sorted(found)

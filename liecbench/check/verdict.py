@@ -26,7 +26,8 @@ class Pair:
     """The mean step times of two bursts of steps, one burst on A and one on B, measured one after the other.
 
     Attributes:
-        relaunch: Number of the launch of both sides in which the pair was measured, from 0.
+        relaunch: Number of the relaunch in which the pair was measured, from 0. Each relaunch starts the ranks of both
+            sides anew.
         order: ``AB`` if A's burst came first, ``BA`` if B's did.
         a_seconds: Mean seconds per step on A's slowest rank.
         b_seconds: Mean seconds per step on B's slowest rank.
@@ -143,7 +144,7 @@ class Outcome:
 
         - REGRESSION: A result failed.
         - CELL_FAILED: A cell failed.
-        - NOTHING_TO_COMPARE: No result has a verdict other than NOT_COMPARED.
+        - NOTHING_TO_COMPARE: There is no result, or all results have the verdict NOT_COMPARED.
         - INCONCLUSIVE: A result is inconclusive.
         - DONE: Any other case. At least one result passed.
         """

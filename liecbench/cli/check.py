@@ -122,8 +122,9 @@ def scenarios(
 ) -> None:
     """Compare the speed and traffic of two scenarios, cell by cell.
 
-    The cells of A and B are measured in turns. The first cell of B is compared with the first cell of A, the second
-    with the second, and so on. Of cells that differ only in the seed, only the first counts.
+    Cells that differ from an earlier cell of their scenario only in the seed are ignored. Of the remaining cells, the
+    first of B is compared with the first of A, the second with the second, and so on. The two cells of a pair are
+    timed repeatedly, in turns.
     """
     reports = Reports(output, json_file, junit, github)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
@@ -152,7 +153,10 @@ def revisions(
     github: Github = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two git revisions of this directory's project."""
+    """Compare the speed and traffic of two git revisions of the project in this directory.
+
+    Both revisions run the cells of the scenario. A and B are commits, branches or tags, such as `main`.
+    """
     reports = Reports(output, json_file, junit, github)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)

@@ -1,4 +1,7 @@
-"""Reword typer's errors about the command line, because they contain pydantic's messages, which are for programmers."""
+"""Reword pydantic's messages in typer's errors about the command line.
+
+Pydantic's messages are for programmers, not for users of a command.
+"""
 
 from typing import Any, Final
 

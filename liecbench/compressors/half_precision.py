@@ -12,12 +12,12 @@ from liecbench.compressors.kernels import cpu
 
 
 class _HalfPrecision(Compressor):
-    """The base class of FP16 and BF16: round to nearest, and clip finite values to the largest value of the format.
+    """The base class of FP16 and BF16, which round to nearest. Too large finite values become the largest finite one.
 
     Attributes:
         is_float16: True for float16, False for bfloat16.
-        infinity_code: The 16 bits that encode +infinity, as an integer. Without their sign bits, the codes of finite
-            values are smaller, and the codes of NaN are larger.
+        infinity_code: The 16-bit code of +infinity, as an integer. If the sign bit is ignored, the code of a finite
+            value is smaller than ``infinity_code``, and the code of NaN is larger.
     """
 
     cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("half_precision", "residual")
@@ -32,7 +32,7 @@ class _HalfPrecision(Compressor):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the values of ``vector``, rounded to 16 bits, to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` minus the rounded values to ``residual``.
         """
         kept = cpu.residual.residual_arguments(vector, residual)
         cpu.half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *kept)

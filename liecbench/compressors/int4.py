@@ -45,7 +45,10 @@ class Int4(Compressor):
         cpu.int4.encode(vector.numpy(), self.values_per_scale, scales.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` · scale · level of each element to ``out``, or add these products if ``accumulate``.
+
+        The payload has one level per element, and one scale per group of ``values_per_scale`` elements.
+        """
         scales, packed = self.parts(payload, out.numel())
         cpu.int4.decode(scales.numpy(), packed.numpy(), self.values_per_scale, weight, out.numpy(), accumulate)
 

@@ -19,9 +19,9 @@ LARGEST_TIE = 1e-4
 
 @dataclass(frozen=True)
 class Votes(Sign):
-    """A worker's vote: sign(v), 1 bit per parameter, with sign(±0) = +1.
+    """C(v) = sign(v), a worker's vote: 1 bit per parameter and one float32 scale; sign(±0) = +1.
 
-    A message also has a float32 scale, by which the receiver multiplies the signs: 1, or NaN if v is not finite.
+    The receiver multiplies the signs by the scale, which is 1, or NaN if v is not finite.
     Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
     """
 

@@ -35,7 +35,7 @@ def requirement(error: Any) -> str:
 
 
 def _whole(value: object) -> object:
-    """Return a float without a fraction and below 1e15 in magnitude as an integer, such as 1 for 1.0.
+    """Convert a float without a fraction, such as 1.0, to an integer if its magnitude is below 1e15.
 
     Return any other value unchanged.
     """

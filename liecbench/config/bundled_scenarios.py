@@ -32,11 +32,11 @@ def scenario_path(given: str | Path) -> Path:
     """Return the path of a scenario file or of a bundled scenario.
 
     Args:
-        given: A path, or the name of a bundled scenario, such as ``quickstart``. It is a path if a file exists there,
-            or if it has a suffix, is absolute or begins with ``.``.
+        given: A path, or the name of a bundled scenario, such as ``quickstart``. ``given`` is taken as a path if it
+            is absolute, begins with ``.``, has a suffix such as ``.yaml``, or is the path of an existing file.
 
     Returns:
-        The path. A path that was given is returned even if no file exists there.
+        ``given`` if it is a path, even if no file exists there. Otherwise the path of the bundled scenario.
 
     Raises:
         ScenarioError: If ``given`` is neither a path nor the name of a bundled scenario. Also if ``given`` is
@@ -50,16 +50,17 @@ def profile_path(given: str | Path, *, base: Path = Path()) -> Path:
     """Return the path of a profile file or of a bundled profile.
 
     Args:
-        given: A path, or the name of a bundled profile, such as ``h100-resnet18``. It is a path if a file exists there,
-            or if it has a suffix, is absolute or begins with ``.``.
+        given: A path, or the name of a bundled profile, such as ``h100-resnet18``. A text that names an existing file,
+            has a suffix such as ``.json``, is absolute or begins with ``.`` is taken for a path. Any other text is
+            taken for a name.
         base: The directory that relative paths are relative to.
 
     Returns:
-        The path. A path that was given is returned even if no file exists there.
+        The path of the profile. If ``given`` is a path, the file may be missing.
 
     Raises:
-        LiecbenchError: If ``given`` is neither a path nor the name of a bundled profile. Also if ``given`` is
-            ambiguous: it names a bundled profile, and ``base`` has a file ``<given>.json`` with other contents.
+        LiecbenchError: If ``given`` is not a path, and no bundled profile has this name. Also if ``base`` contains a
+            file ``<given>.json`` whose contents differ from those of the bundled profile, so that either can be meant.
     """
     return _found(str(given), _directory() / "profiles", _PROFILE, "profile", LiecbenchError, base)
 

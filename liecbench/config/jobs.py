@@ -10,13 +10,14 @@ class Job:
     """One cell that is still to be trained or timed.
 
     Attributes:
-        cell: The cell to train or time. If its steps are only timed, the losses, if any, are those of another cell.
+        cell: The cell. If ``cell.timing`` is ``interleaved``, a session only times the cell's steps.
         attempt: 1 if the cell was never started before, else one more than at its last start.
-        epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if its steps are only timed.
-        data_sha256: The recorded hash of the cell's data; None if no hash is recorded. If the cell's steps are only
-            timed, the hash is the one recorded for ``cell.trajectory``, the cell that is trained.
-        model_sha256: The recorded hash of the user's model file; None if no hash is recorded, as for a built-in model.
-            If the cell's steps are only timed, the hash is the one recorded for the cell that is trained.
+        epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if a session times the cell.
+        data_sha256: The hash of the data that an earlier training of the cell recorded; None if no hash is recorded.
+            If a session times the cell, the hash comes from ``cell.trajectory``, the cell whose training provides the
+            losses.
+        model_sha256: The hash of the user's model file, recorded by the same training as ``data_sha256``; None if no
+            hash is recorded, as for a built-in model.
     """
 
     cell: Cell

@@ -29,11 +29,11 @@ class KnownSpec(dict[str, Any]):
 
     @classmethod
     def of(cls, others: Mapping[str, Any], alike: bytes, seed: int) -> "KnownSpec":
-        """Return the spec with the fields ``others`` and the seed ``seed``, and cache the spec's ``alike_key``.
+        """Return the spec with the fields ``others`` and the seed ``seed``, and cache the key ``alike`` in the spec.
 
         Args:
             others: The fields of the spec by name. A seed among them is replaced.
-            alike: The spec's ``alike_key``, which does not depend on the seed.
+            alike: The result of ``alike_key(others)``, a key that is equal for specs that differ only in the seed.
             seed: The seed of the spec.
         """
         found = cls(others, seed=seed)
@@ -91,7 +91,10 @@ def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
     """Raise ValidationError if ``spec`` is not the spec of a cell.
 
-    ``alike`` is the result of ``alike_key(spec)``. Valid specs that differ only in the seed are usually validated once.
+    Args:
+        spec: The fields by name.
+        alike: The result of ``alike_key(spec)``, which is equal for specs that differ only in the seed. Keys of valid
+            specs are cached. If the cache has the key, only the seed is validated.
     """
     if _has_usual_seed(spec):
         _check(alike)

@@ -25,9 +25,9 @@ class MatrixPoint:
 
     Attributes:
         section: The path, in the scenario file, of the matrix or the entry: ``("matrix",)`` or ``("include", index)``.
-        fields: The axes and the task fields, by name. Each has its value, and the value's path in the scenario file. If
-            a task field is given more than once, the algorithm's own ``task`` overrides the matrix or the entry, and
-            both override the scenario's ``task`` section.
+        fields: The value of every axis and task field, by name, with the value's path in the scenario file. A task
+            field may have several values in the file. The algorithm's own ``task`` section overrides the matrix or the
+            entry, and both override the scenario's ``task`` section.
     """
 
     section: Key

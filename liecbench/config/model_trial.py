@@ -107,9 +107,10 @@ def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
 
 
 def _try_evaluation(task: Task, made: "base.Task") -> None:
-    """Raise WorkloadError if the model fails on a batch in eval mode. The model stays in eval mode.
+    """Raise WorkloadError if the model ``made.model`` fails on a batch in eval mode. Leave the model in eval mode.
 
-    As in the evaluations of a training, gradients are enabled only if the test inputs have ``requires_grad`` set.
+    Gradients are enabled only if the test inputs have ``requires_grad`` set, as when a run evaluates a model.
+    ``made`` was built from ``task``, the task in the scenario.
     """
     import torch
 

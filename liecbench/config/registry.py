@@ -32,9 +32,11 @@ _SHARED_FIELDS = {"compressor", "server", "block_bytes", "block_order"}
 
 
 class OptionError(ValueError):
-    """An unknown name, an unknown option, or a value that the option does not take.
+    """The error raised if the name of a class or function, such as ``top_k``, or one of its options is wrong.
 
-    ``option`` is the wrong option; ``"name"`` if the name is wrong; None if a combination of options is wrong.
+    Attributes:
+        option: The name of the option that is unknown, missing or has a wrong value. ``"name"`` if the name of the
+            class or function is wrong. None if a combination of options is wrong.
     """
 
     def __init__(self, option: str | None, message: str) -> None:
@@ -122,10 +124,11 @@ def summary(cls: type) -> str:
 
 
 def option_description(cls: type, option: str) -> str | None:
-    """Return the description of an option in the docstring of a class, without markup; None if there is none.
+    """Return the description of an option from the docstring of a class, without double backticks.
 
-    That is the option's entry under ``Attributes:``, else the first sentence that names the option in two backticks.
-    The docstrings of base classes are searched, too.
+    The description is the option's entry under ``Attributes:``. Without an entry, the description is the first sentence
+    that has the option's name in double backticks. The docstrings of base classes are searched, too. Return None if
+    no docstring describes the option.
     """
     texts = [inspect.cleandoc(own) for base in cls.__mro__ if (own := base.__dict__.get("__doc__"))]
     for text in texts:

@@ -214,9 +214,11 @@ class Scenario(Model):
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
         """Return the cell of one combination of the matrix, or of one entry of ``include``.
 
-        ``resolve`` takes an algorithm, a compressor, a dataset or a model as the scenario gives it, and returns it with
-        the options that the cell gets. If ``resolve`` is None, options that the scenario does not give get their
-        defaults.
+        Args:
+            point: The combination, or the entry of ``include``.
+            resolve: ``unresolved`` to give the cell only the options that the scenario gives. ``resolved`` or None to
+                add the defaults of all other options. The options are those of the algorithm, the compressor, the
+                dataset and the model.
         """
         resolve = resolve or resolved
         algorithm: AlgorithmChoice = point.value("algorithm")

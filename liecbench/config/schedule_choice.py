@@ -103,8 +103,8 @@ def _kind(value: Any) -> str | None:
 def _shortest(value: Milestones | Cosine | Constant | str | None) -> Milestones | Cosine | Constant | str | None:
     """Replace a schedule by its short form, if it has one, so that cells with equal schedules have equal ids.
 
-    The short form of a cosine per epoch without a warm-up is the text ``cosine``. The short form of a constant learning
-    rate without a warm-up is None.
+    Only schedules without a warm-up have a short form. The short form of a ``Cosine`` with ``every: epoch`` is the text
+    ``cosine``. The short form of a ``Constant`` is None.
     """
     if isinstance(value, Cosine) and value.every == "epoch" and not value.has_warmup:
         return "cosine"

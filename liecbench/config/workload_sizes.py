@@ -1,4 +1,8 @@
-"""The sizes of a task's data and network, found by building both and trying the network on a small batch."""
+"""The sizes of a task's data and model, such as the number of training examples and the shapes of parameters.
+
+The sizes are found by loading the data, building the model, and trying the model on a small batch. If the task has a
+profile, the shapes are those in the profile.
+"""
 
 import functools
 import json

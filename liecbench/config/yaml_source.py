@@ -34,7 +34,8 @@ class Document:
 
     Attributes:
         data: The document's contents as plain data.
-        places: The place of each key and value, by path, such as ``("matrix", "algorithm", 0)``.
+        places: The positions of each value and of the value's key in the text, by the value's path, such as
+            ``("matrix", "algorithm", 0)``.
         source: The file's name, or the option that the text comes from.
     """
 

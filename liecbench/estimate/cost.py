@@ -26,18 +26,18 @@ _MESSAGE_SECONDS: Final = 2.5e-4
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return a function that returns how many seconds a launch (one torchrun) may go without an event.
+    """Return a function ``limit(cell_id)``, which returns the seconds without an event that count as a stall.
 
-    The launch counts as stalled if its ranks send no event for longer.
+    The events are those of the ranks of a launch (one torchrun). ``cell_id`` is the id of the cell that is trained now,
+    or None before and between cells.
+
+    - While a cell is trained, the limit is ``step_timeout``. If ``step_timeout`` is None, the limit is 300 s plus ten
+      times the seconds that the links need for the cell's longest step, but at most one day.
+    - Before and between cells, the limit is 300 s, or ``step_timeout`` if ``step_timeout`` is longer.
 
     Args:
         cells: The cells by id.
-        step_timeout: The scenario's limit while a cell is trained, in seconds. If it is None, the limit is 300 s plus
-            ten times the seconds that the links need for the cell's longest step, but at most one day.
-
-    Returns:
-        A function whose argument is the id of the cell that is trained now, or None before and between cells. For None,
-        the limit is 300 s, or ``step_timeout`` if that is longer.
+        step_timeout: The scenario's ``step_timeout`` in seconds; None if the scenario does not set it.
     """
 
     def seconds(cell_id: str | None) -> float:

@@ -102,9 +102,10 @@ class TimeLeft:
 
 
 def _session_seconds(session: Session) -> float:
-    """Return the expected seconds of a session that has not begun, without measuring anything.
+    """Return the expected seconds of a session that has not begun.
 
-    This is the session's time limit or, if longer, the expected time to replay the scenario's profile.
+    Return the session's time limit. If the session replays a profile that this process has read, and the replay is
+    expected to take longer than the limit, return the expected seconds of the replay instead.
     """
     sha256 = session.cell.profile
     profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None

@@ -49,7 +49,11 @@ def slowdown_alone() -> float:
 
 
 def slowdown(cell: Cell) -> float:
-    """Return the factor by which computing takes longer because ranks and other processes share the cores."""
+    """Return the factor by which a rank computes longer than it would if every thread had a core of its own.
+
+    The threads are those of all ranks of ``cell``. Each other process that computed in the last minute counts as one
+    more thread. The factor is 1 if there are enough cores.
+    """
     return max(1.0, oversubscription(cell) + other_processes() / num_cores())
 
 

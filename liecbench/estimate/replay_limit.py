@@ -45,7 +45,7 @@ def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
 
 
 def _takes(seconds: float, cost: SessionCost) -> bool:
-    """Return True if the session with this ``cost`` is slowed down and takes longer than ``seconds``."""
+    """Return True if a session of this ``cost`` has a dilation above 1, and takes longer than ``seconds``."""
     return cost.slowdown is not None and cost.slowdown.dilation > 1 and cost.seconds > seconds
 
 

@@ -55,10 +55,11 @@ class ReplayedSteps:
     links: LinkMap
 
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
-        """Estimate the real seconds that the replay of one step takes: the larger of two times.
+        """Estimate the real seconds that the replay of one step takes.
 
-        The first time is ``seconds`` × ``slowdown.dilation``. The second time is the CPU seconds that the replay needs
-        for all ranks and links together, divided by ``num_cpus``. If the links are not shaped, return the first time.
+        The estimate is the larger of two times. The first is the emulated time ``seconds`` × ``slowdown.dilation``. The
+        second is the CPU seconds that the replay needs for all ranks and links together, divided by ``num_cpus``. If
+        the links are not shaped, the estimate is the first time.
 
         Args:
             slowdown: The factors of the replay.

@@ -58,13 +58,13 @@ def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
 def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = True) -> Profile:
     """Return a copy of ``profile`` with times for the methods, compressors and optimizers of all ``cells``.
 
-    The times in ``profile`` are kept. Missing times of compressors are measured now. Missing times of methods and
-    optimizers are assumed.
+    The times in ``profile`` are kept. Missing times of compressors are measured now, on the CPU. Missing times of
+    methods are assumed. A missing optimizer is assumed to take as long as the profile's own optimizer.
 
     Args:
         profile: The profile of the model that all ``cells`` train.
         cells: The cells.
-        takes_time: False to measure nothing, and to set the missing times of methods and compressors to 0.
+        takes_time: If False, nothing is measured, and the missing times of compressors and methods are 0.
     """
     from liecbench.compressors.by_name import description
 

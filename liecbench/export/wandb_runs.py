@@ -9,7 +9,10 @@ from liecbench.results.comparison import Comparison
 
 
 def write(comparison: Comparison, directory: Path) -> str:
-    """Write one offline run per cell; return the command that sends them to the user's account."""
+    """Write one offline W&B run per cell, and return the shell command that uploads the runs to the user's W&B account.
+
+    The runs are written to ``wandb/`` in ``directory``.
+    """
     settings = wandb.Settings(
         mode="offline",
         silent=True,

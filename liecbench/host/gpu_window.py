@@ -47,9 +47,9 @@ class Count(NamedTuple):
 
 
 class Window:
-    """A measurement of one GPU's energy, memory, throttling and so on over a window of time.
+    """A measurement of one GPU's energy, memory, throttling and other figures over a window of time.
 
-    The window begins when this object is created.
+    The window begins when this object is created, and ends when ``end`` is called.
 
     Args:
         handle: NVML's handle of the GPU.

@@ -138,8 +138,8 @@ class FrameworkTraining:
         ``state`` may be merged with the results of ``state_dict`` on other ranks.
 
         Raises:
-            ValueError: If ``state`` lacks this rank, or is that of another number of ranks, process group, method or
-                model.
+            ValueError: If ``state`` lacks this rank's state, or was saved with another number of ranks, another process
+                group, another method or another model.
         """
         self.algorithm.load_state_dict(state["algorithm"])
         if self.algorithm.local_models:

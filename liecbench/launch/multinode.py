@@ -173,7 +173,7 @@ def _keep_alive(connection: socket.socket) -> None:
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
     """Connect to the first machine, and yield its orders until that machine closes the connection.
 
-    Raises MachineError if the first machine cannot be reached, refuses this machine, or is gone.
+    Raises MachineError if the first machine cannot be reached or refuses this machine, or if the connection fails.
     """
     place = f"--master {nodes.address}:{nodes.port}"
     with contextlib.closing(_reach(nodes, place)) as leader, leader.makefile("r", encoding="utf-8") as lines:

@@ -150,10 +150,17 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return, for each contestant, a completed cell whose timing session was precise enough.
+    """Return one precisely timed cell per contestant. Contestants without such a cell are left out.
 
-    The keys are the cells' ``Cell.contestant``. A session is precise enough unless it aimed at a half-width above
-    ``precision``. A half-width is half the width of a speed-up's 95 % interval, as a fraction of the speed-up.
+    A cell is precisely timed if it has completed, and if its timing session aimed at a half-width of at most
+    ``precision``. If the session's aim is not recorded, the cell counts as precisely timed.
+
+    Args:
+        done: The results in the results directory, by cell id.
+        precision: A half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
+
+    Returns:
+        The results of the cells, by ``Cell.contestant``.
     """
     completed = (
         cell

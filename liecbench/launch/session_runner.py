@@ -35,9 +35,9 @@ def run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. The function adds the
-            cells that are missing. The numbers show which cells have failed in this run: these cells are not timed
-            again.
+        first_attempts: For each cell by id, the number of the cell's first attempt in this run. Cells that are missing
+            are added when they are first considered. A cell is not timed again once its attempt of this number,
+            or a later attempt, has ended, for example with an error.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):

@@ -113,7 +113,10 @@ class _Server:
         signal.set_wakeup_fd(self._wake.fileno())
 
     def serve(self) -> None:
-        """Fork and stop launches as ordered, until the ``liecbench`` command closes its end of the socket."""
+        """Fork and stop launches on orders from the ``liecbench`` command; report each launch that has ended.
+
+        Return when the command closes its end of the control socket.
+        """
         self._control.send(b"ready")
         while True:
             ready, _, _ = select.select([self._control, self._woken, *self._launches], [], [])

@@ -140,7 +140,16 @@ def _close_templates() -> None:
 
 
 class ForkedLaunch:
-    """A launch (one torchrun) whose processes are forked from a template process, which has imported torch."""
+    """A launch that a template process forks: a supervisor, torchrun's agent and the ranks.
+
+    The launch starts quickly, because the template process has already imported torch.
+
+    Args:
+        template: The template process.
+        order: The order to fork the launch, which is sent to ``template``.
+        events: The file descriptor of the pipe to which the launch writes its events.
+        log: The path of the file to which the launch writes its output.
+    """
 
     def __init__(self, template: Template, order: ForkLaunch, events: int, log: Path) -> None:
         self._template, self._log = template, log

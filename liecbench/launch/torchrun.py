@@ -102,7 +102,8 @@ class Torchrun:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables to add; PYTHONSAFEPATH keeps the working directory out of the ranks' imports."""
+        """The environment variables that a launch's processes get in addition to those of the ``liecbench`` command."""
+        # PYTHONSAFEPATH keeps the working directory out of the ranks' imports.
         master = {MASTER_VARIABLE: self.nodes.address} if self.nodes else {}
         return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1", **master, **self.variables}
 

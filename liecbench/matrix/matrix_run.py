@@ -1,4 +1,4 @@
-"""A run of a scenario's matrix, as the command ``liecbench run`` and the function ``liecbench.run`` do it."""
+"""Run the cells of a scenario's matrix, for the command ``liecbench run`` and the function ``liecbench.run``."""
 
 import contextlib
 import dataclasses

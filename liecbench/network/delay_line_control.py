@@ -50,7 +50,7 @@ class DelayLineControl:
         self._ask({"link": None})
 
     def tally(self) -> LinkTally:
-        """Return the delay line's counts so far for the links of all ranks: losses, drops and lateness."""
+        """Return the delay line's counts since its start, such as the segments lost on the links of all ranks."""
         return LinkTally(**self._ask({"tally": True})["tally"])
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:

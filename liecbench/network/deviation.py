@@ -61,7 +61,10 @@ def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tole
 
 
 def deviations_text(found: Sequence[Deviation]) -> str:
-    """Return a text with up to three deviations. If there are more, it ends with their number: ``and 2 more``."""
+    """Return a text that describes the first three deviations.
+
+    If there are more than three, the text ends with the number of the rest, such as ``and 2 more``.
+    """
     more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
     return "; ".join(map(str, found[:_MAX_NAMED])) + more
 

@@ -218,10 +218,10 @@ class FrameSchedule:
             direction.forget()
 
     def _approach(self, first: float, last: float, source: int, destination: int, frame: bytes) -> None:
-        """Schedule when the parts of a frame reach the down link of ``destination``.
+        """Schedule the times at which the parts of a frame reach the down link of ``destination``.
 
-        A frame does not overtake an earlier frame from ``source`` to ``destination``. If the earlier frame comes late,
-        the parts of this frame come later than ``first`` and ``last`` say.
+        The parts are spread evenly over the time from ``first`` to ``last``. But no part reaches the down link before
+        the last part of an earlier frame from ``source`` to ``destination``: frames do not overtake each other.
 
         Args:
             first: The time, in seconds, at which the frame's first byte leaves the up link of ``source``.

@@ -47,8 +47,7 @@ class LinkMap:
     def speed(self) -> tuple[float, ...]:
         """A key that sorts shaped link maps from slow to fast.
 
-        The lowest rate of a link map decides first. If two link maps agree in the lowest rate, the link map with the
-        higher delay counts as slower. If they also agree in the highest delay, the link map with the higher loss does.
+        The key is (lowest rate, −highest delay, −highest loss) of all links of the link map.
         """
         links = self.links()
         lowest = min(link.lower_bits_per_second for link in links)
@@ -144,10 +143,10 @@ _KNOWN: Final[dict[str, LinkMap]] = {}
 
 
 def _map_of(written: Any) -> LinkMap:
-    """Return the links that ``written`` describes.
+    """Return the links of all workers from ``written``, a scenario's ``link`` after pydantic has parsed it.
 
-    ``written`` is what pydantic makes of a scenario's text or mapping: ``none``, ``host``, the link of a preset, a rate
-    in bits per second, or a mapping.
+    ``written`` is the text ``none`` or ``host``, the ``Link`` of a preset, a rate in bits per second, or a mapping with
+    the keys of ``LinkMapKeys``.
     """
     if isinstance(written, str):
         return LinkMap(host=written == "host")

@@ -135,12 +135,14 @@ LinkText = Annotated[
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
     """Return the link that ``written`` describes.
 
-    Values that ``written`` does not give are those of its preset or, without a preset, those of ``base``. If there is
-    neither, delay, jitter and loss are 0.
+    A ``Link`` is returned unchanged. If ``written`` is a mapping with the key ``preset``, missing values are those of
+    the preset. Otherwise, missing values are those of ``base``. If ``base`` is None, missing delay, jitter and loss are
+    0.
 
     Args:
-        written: The link of a preset, a rate in bits per second for both directions, or a mapping with keys such as
-            ``delay``.
+        written: A ``Link`` if the scenario names a preset, an integer if the scenario gives only a rate, else a
+            mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``. Rates are in bits per second. A single rate is
+            for both directions. Delay and jitter are in seconds.
         base: The default link if ``written`` describes a single worker's link. None if ``written`` describes the
             default link itself.
 

@@ -75,9 +75,10 @@ class MeasuredLink:
         )
 
     def emulated(self, by: Slowdown) -> Self:
-        """Return this measurement converted to emulated time and messages, for a link that ``by`` slowed down.
+        """Return the rates and the round trip that the link would have at full speed.
 
-        The rates are the measured ones × ``by.rates``, and the round trip is the measured one ÷ ``by.dilation``.
+        The link was measured while a replay slowed it down by the factors ``by``. The measured rates are multiplied by
+        ``by.rates``, and the measured round trip is divided by ``by.dilation``.
         """
         return replace(
             self,

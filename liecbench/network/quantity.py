@@ -12,7 +12,8 @@ _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
 
 
 def _any_case(word: str) -> str:
-    """Return a regular expression for ``word`` in upper or lower case. JSON Schema has no flag for this."""
+    """Return a regular expression for the lower-case ``word`` in any mix of cases, such as ``[mM][sS]`` for ``ms``."""
+    # JSON Schema has no flag that ignores case.
     return "".join(f"[{c}{c.upper()}]" if c.isascii() and c.isalpha() else c for c in word)
 
 
@@ -21,11 +22,12 @@ class Quantity:
     """A kind of number with a unit, such as a rate. The base unit of a rate is one bit per second.
 
     Attributes:
-        shown: The size, in base units, of each unit that ``format`` writes, smallest first. For rates, this is
+        shown: The units that ``format`` writes, each with its size in base units, smallest first. For rates, these are
             ``{"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}``.
-        prefixes: The factor of each prefix of a unit that ``parse`` reads. The keys are regular expressions, such as
-            ``[kK]`` for kilo.
-        units: The size, in base units, of each unit that ``parse`` reads. The keys are regular expressions.
+        prefixes: The prefixes that ``parse`` reads in front of a unit, each with its factor. The keys are regular
+            expressions, such as ``[kK]`` with the factor 1000.
+        units: The units that ``parse`` reads, without prefixes, each with its size in base units. The keys are regular
+            expressions, such as ``%|percent`` with the size 1.
     """
 
     shown: Mapping[str, float]

@@ -87,7 +87,11 @@ def parse_size(text: object) -> int:
 
 
 def nearest_rate(value: object) -> str | None:
-    """Return the rate that ``value`` most likely means, such as 100mbit for 1e8 or ``"100M"``; None if none is near."""
+    """Return the rate that ``value`` most likely means, as text: ``100mbit`` for 1e8 or ``"100M"``.
+
+    If ``value`` can mean bytes or bits, the text names both: ``100MB/s for bytes, or 100mbit for bits`` for
+    ``"100MB"``. Return None if no rate fits, for example because the unit is unknown.
+    """
     found = _split(value)
     if found is None:
         return None

@@ -35,12 +35,16 @@ class MeasuredStep:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The row's flags, such as ``cpu_bound``."""
+        """The flags of ``row``, such as ``cpu_bound``. See ``row_flags``."""
         return row_flags(self.row)
 
 
 def comparison_with_added(directory: Path) -> Comparison:
-    """Return the comparison of all cells of a results directory, including cells at link rates that a run added."""
+    """Return the comparison of the cells of a results directory.
+
+    Cells at link rates that are not in the scenario are included. A run adds such rates to find a break-even more
+    precisely.
+    """
     settings = comparison_settings(directory)
     return compare(load([directory], with_added=True), baseline=settings.baseline, directories=[directory])
 

@@ -150,10 +150,14 @@ def parse_step_seconds(text: str) -> float:
 
 
 def parse_rate(option: str, text: str) -> float:
-    """Return a rate, given as ``100gbit``, in bits per second; error messages name ``option``.
+    """Return the rate in ``text``, such as ``100gbit``, in bits per second.
+
+    Args:
+        option: The command-line option that has the value ``text``, such as ``--inner-link``, for error messages.
+        text: The text of the rate.
 
     Raises:
-        LiecbenchError: If the text is no rate.
+        LiecbenchError: If the text is no rate, or if the rate is not from 1 kbit/s to 1 Pbit/s.
     """
     rate = RATE.parse(text)
     if rate is None or not 1e3 <= rate <= 1e15:

@@ -131,10 +131,11 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 
 
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time that ``rank`` takes for one call: a push or a pull through sharded servers, or a gather.
+    """Return the duration of one call on ``rank``: the total, and the seconds of transfer and of compression.
 
-    A barrier before the call is not included. ``rates`` are the up and down rates of the rank's link. ``links`` has the
-    delays of all links, and the slowest rate.
+    The call is a push or a pull through sharded servers, or a gather. A barrier before the call is not included.
+    ``rates`` are the up and down rates of the rank's link. ``links`` has the longest one-way delay between two ranks,
+    and the slowest rate of any link.
     """
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)
@@ -176,10 +177,10 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time that rank 0, the root server, takes for a push or a pull.
+    """Return the duration of a push or a pull on rank 0, which is the root server.
 
     In a push, rank 0 receives a message from each other rank. In a pull, rank 0 sends a message to each other rank.
-    ``rates`` are the up and down rates of rank 0's link. ``links`` has the delays.
+    ``rates`` are the up and down rates of rank 0's link. ``links`` has the delays of all links.
     """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)

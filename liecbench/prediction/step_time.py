@@ -110,11 +110,11 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return (end, span) for the communication of all blocks.
+    """Return (end, span): when the communication of all gradient blocks ends, and how long it takes.
 
-    ``end`` is when the communication ends, in seconds from the start of the backward pass. ``span`` is how long the
-    communication lasts: the duration in all, and the parts of transfer and compression. ``span`` leaves out the time in
-    which communication waits for a block to become ready.
+    ``end`` counts seconds from the start of the backward pass. ``span.seconds`` is the duration without the time in
+    which communication waits for a block to become ready. ``span.wire_seconds`` is the part for transfer, and
+    ``span.compress_seconds`` the part for compression and for the method's own arithmetic.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
@@ -172,10 +172,10 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the time by which the method's work after the optimizer's step lengthens a training step.
+    """Return the seconds that the method's work after the optimizer's step adds to a training step.
 
-    Communication lengthens the step only by the seconds that exceed ``hidden_seconds``, during which later steps
-    compute. The method's own arithmetic lengthens the step in full, and counts as compression in the result.
+    The method's own arithmetic adds all its seconds, which count as compression. Communication adds only its seconds
+    beyond ``hidden_seconds``, the compute seconds of the later steps that run during the communication.
     """
     sent = Span()
     for call in work.after_step:

@@ -40,14 +40,14 @@ class StepWork:
             accumulates several minibatches, both passes of each earlier minibatch.
         backward_seconds: Seconds of the last backward pass.
         after_seconds: Seconds of clipping and of the optimizer.
-        blocks: The blocks in the order in which they are ready.
+        blocks: The work on each block of the gradient, in the order of ``Schedule.blocks``.
         after_step: The pushes, pulls and gathers after the optimizer's step.
         overlapped_steps: The number of later steps that compute while the messages of ``after_step`` are in flight; 0
             if the next step waits for them.
-        after_local_seconds: Seconds of the method's own work after the optimizer's step, without compression.
+        after_local_seconds: Seconds of the method's own work (see ``MethodTimes``) after the optimizer's step.
         is_serial: True if all all-reduces run one after the other, as in PyTorch's PowerSGD.
-        has_own_times: True if the profile has the seconds of the method's own work. These seconds include the work of
-            DistributedDataParallel.
+        has_own_times: True if the profile has the seconds of the method's own work, the work of
+            DistributedDataParallel included. If False, ``after_local_seconds`` and the blocks' ``local_seconds`` are 0.
         sent_bytes: Payload bytes that a rank sends in a step, averaged over the ranks.
         largest_bytes: Bytes of the largest message. An all-reduce of n bytes counts as messages of n ÷ ``world_size``
             bytes.

@@ -45,12 +45,17 @@ class _Measured:
 
 
 def fit_transport(path: Path) -> TransportCosts:
-    """Return a transport's constants, fitted to a benchmark's JSON file by least squares of the relative errors.
+    """Return a transport's constants, fitted to the measurements of a benchmark.
 
-    The constants are the efficiency and the seconds per message. The model of a row's seconds, without those of
-    compression, is wire seconds ÷ efficiency + messages × seconds per message. The wire seconds are the time that the
-    payload, with headers and acknowledgements, takes at the requested rate. The fit leaves out rows of links with a
-    delay, and rows of the operation ``after_idle``.
+    Two constants are fitted: the efficiency and the seconds per message. In a row of the benchmark, let t be
+    the seconds without compression. The model is t = wire seconds ÷ efficiency + messages × seconds per message. The
+    wire seconds are the time that the payload, with headers and acknowledgements, takes at the requested rate.
+
+    The fit minimises the sum of the squared relative errors. Rows of links with a delay are left out, and so are rows
+    of the operation ``after_idle`` and rows without the needed numbers.
+
+    Args:
+        path: The JSON output of ``liecbench bench exchange`` or ``liecbench bench link``.
 
     Raises:
         LiecbenchError: If the file cannot be read, if it has no rows of a benchmark, or if the rows of the fit have

@@ -1,4 +1,8 @@
-"""Predictions compared with measured rows: the error of each, and whether the fastest method is predicted correctly."""
+"""Compare predictions with measured results.
+
+The comparison gives the relative errors of predicted step times and break-evens. For each setting, it also tells
+whether the fastest method is predicted correctly.
+"""
 
 import math
 import statistics
@@ -97,7 +101,7 @@ class Validation:
 
     @property
     def num_right(self) -> int:
-        """The number of ``settings`` whose prediction is right."""
+        """The number of ``settings`` in which no method is shown to be faster than the predicted fastest method."""
         return sum(right for _, right in self.settings)
 
 

@@ -133,7 +133,7 @@ class Profile(_Frozen):
 
     @property
     def compute_seconds(self) -> float:
-        """Seconds that a step of one minibatch computes: forward, backward, clip and optimizer."""
+        """The compute seconds of a step of one minibatch: median forward + backward + clip + optimizer."""
         return self.forward.median + self.backward.median + self.clip.median + self.optimizer.median
 
     @property

@@ -24,7 +24,12 @@ _METRICS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuTable:
-    """The column headings and the lines of a table. Each line is a name and one text per column."""
+    """The texts of a table of GPU metrics.
+
+    Attributes:
+        headings: The headings of the columns with metrics.
+        lines: One line per row that has GPU metrics, as (the name of the row, one text per heading).
+    """
 
     headings: list[str]
     lines: list[tuple[str, list[str]]]

@@ -1,4 +1,7 @@
-"""The output of ``liecbench report``: the answer and sections of details as an HTML page that needs no network."""
+"""The HTML page that ``liecbench report`` writes: recommendations, then tables, figures and details.
+
+The page loads nothing from the network.
+"""
 
 from importlib.resources import files
 

@@ -44,8 +44,7 @@ def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
 def verdict_objects(comparison: Comparison) -> list[dict[str, Any]]:
     """Return a JSON object for each setting, such as one link.
 
-    An object has the setting's name, the fastest methods, the recommended method, the reason, and a sentence. The
-    recommended method is None if no method is recommended.
+    The keys of an object are ``setting``, ``fastest``, ``recommended``, ``why`` and ``text``; see ``setting_object``.
     """
     return [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts]
 

@@ -107,7 +107,14 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
 
 def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
-    """Return the worst of the method's accuracy verdicts at the scenario's link rates; None without verdicts."""
+    """Return the worst of one method's accuracy verdicts; None if the method has no accuracy verdicts.
+
+    Verdicts at link rates that runs added to narrow the break-even do not count.
+
+    Args:
+        comparison: The comparison that has the verdicts.
+        one: The break-even of the method.
+    """
     rows = [row for row in one.rows if not row.is_added]
     judged = [found for row in rows if (found := comparison.verdict_of(row).accuracy_of(row)) is not None]
     return min(judged, key=lambda found: (_WORST_FIRST.index(found.outcome), not found.is_below), default=None)

@@ -67,7 +67,11 @@ def best_cells(rows: Sequence[Row], metric: Metric) -> frozenset[int]:
 
 
 def caption(comparison: Comparison) -> str:
-    """Return the text below a table: the fields that all rows share, and the meanings of the star and the columns."""
+    """Return the two lines below a table.
+
+    The first line has the fields that are equal in all rows. The second line says what ``*`` means in the table, and
+    what the columns mean.
+    """
     columns = comparison.columns()
     meanings = [_baseline_text(comparison), *(f"{one.heading}: {one.meaning}" for one in columns if one.meaning)]
     gpus = ["figures of GPUs: of all together"] if any(metric.of_gpus for metric in columns) else []

@@ -19,7 +19,8 @@ def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
     """Return the verdicts on one row as the fields of a JSON object, such as ``"speed_verdict": "faster"``.
 
     The fields are ``accuracy_verdict``, ``seeds_needed``, ``speed_verdict``, ``bottleneck`` and ``flags``. ``flags`` is
-    a list. The other fields may be None; for example, the baseline has no ``speed_verdict``.
+    a list of the names that ``row_flags`` returns, such as ``replayed``. The other fields may be None; for example, the
+    baseline has no ``speed_verdict``.
     """
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
@@ -35,9 +36,14 @@ def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
 def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str, Any]:
     """Return the verdict on one setting as a JSON object.
 
-    The keys are ``setting``, ``fastest``, ``recommended``, ``why`` and ``text``. The value of ``fastest`` is a list of
-    methods' names. The value of ``recommended`` is a method's name, or None if no method is recommended. The value of
-    ``why`` is a text, or None if no method could be compared with the baseline.
+    The keys are:
+
+    - ``setting``: The setting's name; empty if there is only one setting.
+    - ``fastest``: A list of the names of all timed methods that are not shown to be slower than another method.
+    - ``recommended``: The name of the recommended method; None if no method is recommended.
+    - ``why``: The reason why a method is recommended, or why none is. None if no method could be compared with the
+      baseline.
+    - ``text``: The whole verdict in sentences.
     """
     labels, found = comparison.labels, verdict.recommendation
     recommended = verdict.recommended

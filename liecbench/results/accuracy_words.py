@@ -9,9 +9,15 @@ from liecbench.results.verdict_words import Words, difference_text, shortened
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield one sentence that names the methods with accuracy kept, those with accuracy lost, and those not known yet.
+    """Yield a single sentence: which methods keep the baseline's accuracy, and which lose accuracy.
 
-    Yield nothing if no method shares a seed with the baseline.
+    The sentence also names the methods for which the verdict is not known yet. An example is
+    ``accuracy within 0.5 points of ddp's: kept by liec +0.1 points (-0.2 to +0.4)``. Yield nothing if no method shares
+    a seed with the baseline.
+
+    Args:
+        verdict: The verdicts on all methods of one setting.
+        words: The names and the tolerance to write.
     """
     judged = [(row, found) for row, found in zip(verdict.rows, verdict.accuracy, strict=True) if found is not None]
     if not judged:

@@ -48,7 +48,7 @@ class NeededRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandwidthNeeded:
-    """The link rates that one method needs in one setting, one for each compute utilization in ``UTILIZATIONS``.
+    """The link rates that one method needs in one setting to reach each compute utilization in ``UTILIZATIONS``.
 
     A setting fixes everything except the link rate, such as the number of workers and the delay of the links.
 
@@ -59,7 +59,7 @@ class BandwidthNeeded:
         workers: The number of workers.
         link: The links of the setting, at an arbitrary rate. ``link.at_rate`` returns the links at another rate.
         compute: The compute seconds per step, from which ``rates`` were computed.
-        rates: The rate needed for each utilization, in the order of ``UTILIZATIONS``.
+        rates: For each utilization, in the order of ``UTILIZATIONS``, a range with the lowest rate that reaches it.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
         limited_by: The largest part of a step besides computing, on links without rate limit: ``compression``,
             ``method`` (the work of a method without compressor), ``latency`` (which includes waiting for other ranks)
@@ -163,11 +163,12 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
 
 
 def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object]]:
-    """Return the link rates that methods need, as one JSON object per method and setting.
+    """Return the bandwidth that methods need, as one JSON object per method and setting.
 
-    The list ``rates`` of an object has one item per compute utilization. The lowest up rate that reaches the
-    utilization lies between ``low_bits_per_second`` and ``high_bits_per_second``. An unknown bound is None. If no rate
-    reaches the utilization, both bounds are None, and ``basis`` is ``not_reached``.
+    The list ``rates`` of an object has one item per compute utilization in ``UTILIZATIONS``. The item's
+    ``low_bits_per_second`` and ``high_bits_per_second`` are bounds of the lowest up rate at which this utilization is
+    reached. An unknown bound is None. If the utilization is not reached at any rate, both bounds are None, and
+    ``basis`` is ``not_reached``.
     """
     return [
         {

@@ -14,15 +14,19 @@ _EVERY_RATE: Final = {"always": "faster", "never": "slower"}
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield lines of text on the break-even rates in ``found``, in this order.
+    """Yield lines of text on the break-even rates of methods.
 
-    - A heading, unless it would be empty. It has the compute seconds per step, if they are known, and a remark on how
-      the times were obtained, such as ``(estimated)``. If the remarks of the methods differ, each remark follows the
-      method's name instead.
-    - The methods with the outcome ``always``, which are shown to be faster than the baseline (see ``Bracket``).
-    - The methods with the outcome ``never``, which are shown to be slower than the baseline.
-    - One line for each other method.
-    - One line for each method with added rates at which its speed-up is unknown.
+    The lines are, in this order:
+
+    - A heading with the compute seconds per step, if they are known, and a remark on how the times were obtained, such
+      as ``(estimated)``. If the remarks of the methods differ, each remark follows its method's name instead. The
+      heading is left out if it would have neither compute seconds nor a remark.
+    - One line for all methods that are shown to be faster than the baseline over the same range of link rates. Their
+      outcome is ``always`` (see ``Bracket``).
+    - One line for all methods that are shown to be slower than the baseline over the same range of link rates. Their
+      outcome is ``never``.
+    - One line for each method with another outcome.
+    - One line for each method whose speed-up is unknown at rates that runs added. The line lists these rates.
 
     Args:
         found: The break-evens.

@@ -38,11 +38,12 @@ def joules(epochs: Sequence[Epoch]) -> float | None:
 
 
 def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
-    """Return the shares of GPU samples in which the clocks were held back, as means over the epochs with such shares.
+    """Return the shares of GPU samples in which the clocks were held back, for any reason and for each reason.
 
     Returns:
-        Shares from 0 to 1, by name: ``throttled_share`` for all reasons together, and for each reason a share such as
-        ``throttled_power_cap_share``. Empty if no epoch has a ``throttled_share``.
+        Shares from 0 to 1, by name. ``throttled_share`` is the share for any reason. Each reason has a share, such as
+        ``throttled_power_cap_share``. A share is the mean over the epochs that have a ``throttled_share``. If no
+        epoch has a ``throttled_share``, the result is empty.
     """
     known = [epoch.gpu for epoch in epochs if epoch.gpu is not None and _THROTTLED in epoch.gpu]
     if not known:
@@ -75,9 +76,10 @@ def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return a warning if GPU clocks were held back in over 5 % of a cell's samples, else an empty list.
+    """Return a list of one warning that names cells whose GPU clocks were often held back; an empty list if none were.
 
-    The warning names the cells and the reasons.
+    Often means in more than 5 % of the samples of a cell's GPUs. The warning names at most three cells, each with the
+    reasons.
     """
     shares = {cell.id: throttling_shares(cell.epochs) for cell in cells}
     throttled = [

@@ -138,11 +138,11 @@ def _with_times(
 def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
     """Return the median and the 95th percentile of the seconds per step, under the keys ``median`` and ``p95``.
 
-    All step kinds are pooled, each weighted by its number of steps.
+    The samples of step seconds of all step kinds are pooled. The weight of a kind is its number of steps.
 
     Args:
         counts: The number of steps of each step kind.
-        kinds: The means of each step kind. ``step_quantiles`` provides the seconds of single steps.
+        kinds: The measurements of each step kind. Only the sample of step seconds, ``step_quantiles``, is used.
     """
     weighted = sorted(
         (seconds, n / len(kinds[kind].step_quantiles))

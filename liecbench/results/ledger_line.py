@@ -42,22 +42,23 @@ def unseal(line: bytes) -> int | None:
 
 
 def check_unsealed(line: bytes) -> None:
-    """Check that a line is of the first schema. Call this function if ``unseal`` returned None for the line.
+    """Check that a ledger's line, for which ``unseal`` returned None, is of the first schema.
 
-    Only lines of the first schema end without a number and a checksum.
+    Lines of the first schema have no line number and no checksum. All lines of later schemas end in both.
 
     Raises:
-        ValueError: If the line is of a later schema, or ends in a damaged number or checksum.
+        ValueError: If the line is of a later schema, or ends in a damaged line number or checksum.
     """
     if _LOST_SEAL.search(line) or not _FIRST.search(line, 0, 100):
         raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
 
 
 def is_cut_off(text: bytes) -> bool:
-    """Return True if a crash can have left ``text``, the bytes after the last line end of a ledger.
+    """Return True if ``text``, the bytes after a ledger's last line end, can come from a write that a crash cut off.
 
-    Such bytes are empty or the beginning of a single record, perhaps followed by zeros from the file system. Other
-    bytes are damage, for example those of a whole ledger whose line ends were changed.
+    True if ``text`` is empty, or if it begins as a record does and contains no second record. Zero bytes at the end, as
+    a file system may leave them, are ignored. If the result is False, the ledger is damaged: for example, its line
+    ends were replaced, so that ``text`` is the whole ledger.
     """
     text = text.rstrip(b"\0")
     begins_as_record = text.startswith(_BEGIN) or _BEGIN.startswith(text)
@@ -82,14 +83,16 @@ class LineNumbers:
         self._last = None
 
     def accept(self, lines: Sequence[bytes]) -> int:
-        """Accept lines, and stop at the first line that does not end in the expected number and a right checksum.
+        """Accept lines up to the first line that is not in order. Return how many lines were accepted.
 
-        The line at which this method stops may still be valid, because lines of the first schema have no number. Check
-        the line with ``unseal`` and ``next``.
+        A line is in order if its checksum is right and its number is 1 above that of the line before. The first line
+        of the file must have number 1. After a call of ``skip``, no line is accepted until ``next`` is called.
 
-        Returns:
-            The number of accepted lines. After a call of ``skip``, the expected number is unknown, so the result is 0
-            until ``next`` is called.
+        The first line that is not accepted may still be valid, because lines of the first schema have no number. Check
+        that line with ``unseal`` and ``next``.
+
+        Args:
+            lines: Lines that follow each other in the ledger, without line ends.
         """
         if self._last is None:
             return 0

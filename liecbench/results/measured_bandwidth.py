@@ -81,13 +81,14 @@ class Wait:
 def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNeeded]:
     """Return the link rates that each method needs to reach the compute utilizations ``UTILIZATIONS``.
 
-    There is one result for all rows that differ only in the link rate. The results are in the order of the rows.
+    Rows that differ only in the link rate share one result. The results are in the order of the rows.
 
     Three kinds of rows are ignored:
 
     - rows whose link has no rate limit
     - rows whose records do not say how much of the time is computing
-    - rows that a run added to find a break-even, if the scenario asks for a row with an equal link rate
+    - rows that a run added to find a break-even, if the scenario itself asks for a row with equal settings and an
+      equal link rate
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
@@ -130,11 +131,13 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return an upper bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    The bound is the rate at which the upper end of the wait's interval falls to ``target``. The bound may lie above
-    all measured rates. Return None if the upper end is above ``target`` at every rate.
+    The bound depends on the upper end of the wait's interval:
 
-    If the upper end is at most ``target`` even at the lowest measured rate, the bound is the lowest measured rate. If
-    ``waits`` has only one rate, the bound is then estimated from ``Wait.slope``, and may be lower.
+    - If the upper end falls to ``target`` between two measured rates, the bound is interpolated between these rates.
+    - If the upper end is above ``target`` at all measured rates, the bound is extrapolated to a higher rate. The result
+      is None if no rate is high enough.
+    - If the upper end is at most ``target`` at all measured rates, the bound is the lowest measured rate. If ``waits``
+      has a single rate, the bound is estimated from ``Wait.slope`` instead, and may be lower than the rate.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -228,9 +231,10 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 
 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
-    """Return a row's wait, with the wait's interval.
+    """Return the wait of a row at its link rate.
 
-    The wait is (the row's seconds per epoch − ``compute_seconds``) ÷ ``compute_seconds``, but at least 0.
+    The mean wait is (the row's mean seconds per epoch − ``compute_seconds``) ÷ ``compute_seconds``, but at least 0. The
+    ends ``low`` and ``high`` are computed in the same way from the confidence interval of the seconds per epoch.
 
     Args:
         row: A row with a measured time per epoch.

@@ -18,9 +18,10 @@ def mean_seconds(
     meaning: str = "",
     shown: Literal["table", "on request"] = "on request",
 ) -> Metric:
-    """Return a metric: the mean seconds per epoch in a field of ``Epoch``, such as ``train_seconds``.
+    """Return a metric: the mean seconds per epoch in ``field``, scaled up from timed steps to all steps.
 
-    All other arguments are those of ``Metric``.
+    ``field`` is the name of a field of ``Epoch``, such as ``train_seconds``. All other arguments are the attributes of
+    ``Metric`` with these names.
     """
     return Metric(
         name=name,

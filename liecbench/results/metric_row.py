@@ -35,9 +35,10 @@ class Metric:
             column by default, despite ``shown`` and ``shown_for``. For example, 0.1 means that the largest mean is more
             than 1.1 times the smallest. None if ``shown`` and ``shown_for`` alone decide.
         every_seed: True if a single cell without a value, such as a failed cell, leaves its row without a mean.
-        exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
-            metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if 0 does not count as a value when ``exported_with`` of a metric names this metric.
+        exported_with: The name of another metric, or this metric's own name. JSON and CSV include this metric only if
+            at least one cell has a value of the named metric. None if JSON and CSV always include this metric.
+        zero_is_missing: True if, for ``exported_with``, a cell with the value 0 of this metric counts as a cell without
+            a value.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if ``±?`` is printed after a mean that has no interval.
     """

@@ -52,11 +52,12 @@ class Pace:
 
     @classmethod
     def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
-        """Return the pace (the seconds per epoch) of completed cells that differ only in the seed.
+        """Return the pace of completed cells that differ only in the seed.
 
         Args:
-            cells: The completed cells.
-            seconds_by_seed: The seconds per epoch of each timed cell, by the cell's seed, such as ``{0: 2.5}``.
+            cells: The completed cells. Their records give all fields of the pace except ``by_seed``.
+            seconds_by_seed: The field ``by_seed``: the seconds per epoch of each timed cell, such as ``{0: 2.5}`` for
+                seed 0.
         """
         sessions = {cell.origin: cell.timings for cell in cells if cell.timings}
         steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
@@ -94,7 +95,10 @@ class Pace:
 
     @property
     def log_seconds(self) -> LogRatio | None:
-        """The mean over rounds of ln(seconds per epoch); None if the cells were timed while they trained."""
+        """The mean of ln(seconds per epoch) over all rounds, with its standard error; None if there are no rounds.
+
+        There are no rounds if no timing session timed the cells.
+        """
         return _log_mean(self.by_round)
 
     @property
@@ -109,9 +113,12 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        If timing sessions timed both paces, the seconds are paired by round. If the sessions have no common round, the
-        two means of ln(seconds) are subtracted as independent estimates. If a pace was not timed by a session, the
-        seconds are paired by seed. Return None if there is then no common seed, or if a pace has no seconds.
+        The first case that applies decides what the mean is taken over:
+
+        - Timing sessions timed both paces in common rounds: The common rounds.
+        - Timing sessions timed both paces, but never in the same round: For each pace, ln(seconds) is averaged over the
+          pace's own rounds. The two means are subtracted as independent estimates. None if a pace has no seconds.
+        - Any other case: The common seeds. None if there is no common seed.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

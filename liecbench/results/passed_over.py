@@ -67,12 +67,14 @@ def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, plac
 
 
 def passed_over_lines(found: Sequence[PassedOver], num_settings: int) -> Iterator[str]:
-    """Yield one sentence for each reason why faster methods were passed over, with these methods and their speed-ups.
+    """Yield one line per reason in ``found``, with up to four methods that have this reason, and their speed-ups.
+
+    An example is ``faster, but likely to lose more than 0.5 points of accuracy: liec (1.72×, -0.8 points)``.
 
     Args:
-        found: The methods that were passed over, each in one setting.
-        num_settings: The number of settings of the comparison. If a method was passed over for a reason in only some
-            settings, the sentence names these settings.
+        found: Methods that are faster than the method that an answer names, in the settings of the comparison.
+        num_settings: The number of settings of the comparison. If a reason holds for a method in only some settings,
+            the line names these settings.
     """
     by_reason: dict[str, dict[str, list[PassedOver]]] = {}
     for one in found:
@@ -87,10 +89,14 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
-    """Return a method's name and range of speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
+    """Return ``name`` and a method's range of speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
 
-    ``found`` has one entry for each setting in which the method was passed over. If all entries have an equal, known
-    ``difference``, such as ``-0.8 points``, the difference follows the speed-ups.
+    If all entries of ``found`` have an equal, known ``difference``, the difference follows the speed-ups, such as
+    ``liec (1.72×, -0.8 points)``.
+
+    Args:
+        name: The method's name, possibly followed by settings.
+        found: One entry for each setting whose answer names a slower method; see ``PassedOver``.
     """
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [

@@ -27,9 +27,9 @@ class _OrNull:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A type annotation of a dict, as in ``Annotated[dict[str, Seconds], _Keys(("median", "p95"))]``.
+    """A type annotation for Pydantic: a dict must have the keys ``names``, and all other keys are dropped.
 
-    Pydantic then requires the keys ``names``, and drops all other keys.
+    For example, ``Annotated[dict[str, Seconds], _Keys(("median", "p95"))]`` requires the keys ``median`` and ``p95``.
     """
 
     names: tuple[str, ...]

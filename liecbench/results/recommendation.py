@@ -91,19 +91,24 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return the members of ``faster`` whose rows cannot be ranked, which is when ``Row.cpu_share_differs``.
+    """Return the rows in ``faster`` that cannot be ranked (see ``Row.cpu_share_differs``), as positions in ``rows``.
 
-    Rows that are shown to lose accuracy are left out. ``faster``, the keys of ``outcome`` and the result are positions
-    in ``rows``.
+    Rows that are shown to lose accuracy are left out.
+
+    Args:
+        rows: The rows of the setting.
+        faster: The positions in ``rows`` of rows that are faster than the row to recommend.
+        outcome: The outcome of the comparison of accuracy with the baseline, by position in ``rows``.
     """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds needed, seeds run) of the verdict that probably needs the fewest seeds to be decided.
+    """Return (seeds needed, seeds run) of the verdict in ``found`` that needs the fewest seeds.
 
-    The seeds needed are an estimated total, which includes the seeds run. If a verdict comes from one seed, there is no
-    estimate, and 5 seeds are assumed. For None, 5 seeds needed and 0 run are assumed.
+    The seeds needed are the estimated number of seeds after which the verdict is probably decided. They include the
+    seeds run. If a verdict comes from one seed, there is no estimate, and 5 seeds needed are assumed. If an item of
+    ``found`` is None, 5 seeds needed and 0 seeds run are assumed.
 
     Args:
         found: The undecided verdicts (``not_shown``) on the accuracy of methods; None for a method whose accuracy was

@@ -24,9 +24,9 @@ class MoreSeeds:
     Attributes:
         methods: The names of the undecided methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The estimated number of seeds, past seeds included, for the method that needs the fewest. If estimates
-            for several settings are merged, ``seeds`` is the largest number among the settings.
-        ran: The number of past seeds of the method that ``seeds`` is the estimate for.
+        seeds: The estimated number of seeds, past seeds included, until the first method is decided. If estimates for
+            several settings are merged, ``seeds`` is the largest number among the settings.
+        ran: The number of past seeds that ``seeds`` includes.
     """
 
     methods: tuple[str, ...]
@@ -106,12 +106,12 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Estimate the seeds needed to know, for at least one of ``rows``, whether the row keeps the baseline's quality.
+    """Estimate the number of seeds after which at least one undecided method is decided (see ``MoreSeeds``).
 
     Args:
         verdict: The verdict on the setting that contains ``rows``.
-        rows: The rows of the methods in question, at least one. The verdict on the accuracy of each row must be
-            ``not_shown``, or None.
+        rows: The rows of the undecided methods, at least one. For each row, ``verdict.accuracy_of`` must return None or
+            a verdict with the outcome ``not_shown``.
         words: The names for the methods and the quality.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])

@@ -44,7 +44,7 @@ class _CellLines:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if the cell's steps are only timed, in a timing session. Losses, if any, are those of another cell."""
+        """True if the cell is timed but not trained: a timing session times some of the cell's steps."""
         return bool(self.spec["timing"] == "interleaved")
 
 
@@ -74,7 +74,11 @@ class Verification:
 
     @classmethod
     def of(cls, directory: Path) -> "Verification":
-        """Read a results directory's ledger to its end; raise LiecbenchError if the directory has no ledger."""
+        """Return the verification of the whole ledger of a results directory.
+
+        Raises:
+            LiecbenchError: If the directory has no ledger.
+        """
         reader = LedgerReader(directory)
         lines = list(reader.new_lines())
         cells = _cells(lines)
@@ -168,7 +172,7 @@ def _has_valid_spec(record: Start) -> bool:
 
 
 def _gaps(lines: Sequence[Line]) -> list[int]:
-    """Return the numbers of the lines that are unreadable or directly follow missing lines."""
+    """Return the positions in the file, from 1, of the lines that are unreadable or directly follow missing lines."""
     return [line.number for line in lines if line.record is None or line.is_after_gap]
 
 

@@ -76,13 +76,14 @@ def _disturbed(row: Row, other: Row) -> bool:
 
 
 def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
-    """Return whether each row is shown to be faster or slower, under the key that the row has in ``ratios``.
+    """Return for each row whether the row is shown to be faster or slower than a reference row, such as the baseline.
 
     The outcome is ``not_shown`` if neither is shown, or if the row's ratio is None. The tests of all ratios are
-    Holm-adjusted together.
+    Holm-adjusted together. The result has the keys of ``ratios``.
 
     Args:
-        ratios: ln(speed-up) of each row. The key is the row's position among the rows of the setting.
+        ratios: ln(speed-up over the reference row) of each row. The key is the row's position among the rows of the
+            setting.
     """
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
     outcomes: dict[int, SpeedOutcome] = {}

@@ -159,9 +159,10 @@ def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Word
 
 
 def _named_fastest(verdict: SettingVerdict) -> Row | None:
-    """Return the row with the highest mean speed-up among those shown to be faster than the baseline.
+    """Return the row with the highest mean speed-up among the rows that are shown to be faster than the baseline.
 
-    If no row is shown to be faster, return the one with the highest mean speed-up; None if no row was compared.
+    If no row is shown to be faster, return the row with the highest mean speed-up among all rows that were compared
+    with the baseline. Return None if no row was compared.
     """
     compared = verdict.speed.against_baseline
     shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)

@@ -21,12 +21,13 @@ _MAX_NAMED: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The names and tolerances that the sentences of one comparison share.
+    """Words for the sentences on one comparison, such as ``liec (1/3 failed)`` and ``loses accuracy``.
 
     Attributes:
         labels: Returns the names of a row's method and setting.
         baseline: The name of the baseline, such as ``ddp``.
-        tolerances: The drop of accuracy and the rise of test loss that still count as equal to the baseline.
+        tolerances: The drop of accuracy (0.005 is half a point) and the rise of test loss (in nats) that still count as
+            equal to the baseline.
         target_accuracy: The accuracy, from 0 to 1, that methods should reach. Sentences tell the time until a method
             reaches the target. None without such a target.
         target_loss: The test loss that methods should reach; None without such a target. If both targets are given,
@@ -50,9 +51,13 @@ class Words:
         return listed([self.name(row) for row in rows])
 
     def command(self, arguments: str) -> str:
-        """Return in backquotes a ``liecbench run`` command that continues the compared run, followed by ``arguments``.
+        """Return, in backquotes, the ``liecbench run`` command that continues the compared run with more arguments.
 
-        The command has the word SCENARIO instead of a path unless exactly one results directory is compared.
+        If exactly one results directory is compared, the command names the directory and its scenario file. Otherwise,
+        the command has the word SCENARIO in place of the file, and no directory.
+
+        Args:
+            arguments: The end of the command, such as ``--seeds 10``.
         """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
@@ -75,7 +80,11 @@ class Words:
         return "raises the test loss" if row.is_language_model else "loses accuracy"
 
     def to_lose(self, verdict: AccuracyVerdict) -> str:
-        """Return the outcome ``lost`` as a verb phrase, such as ``lose more than 0.5 points of accuracy``."""
+        """Return a verb phrase for losing more than the tolerance, such as ``lose more than 0.5 points of accuracy``.
+
+        If ``verdict`` compares test losses, the phrase is like ``raise the test loss by more than 0.02 nats``. The
+        outcome of ``verdict`` does not change the phrase.
+        """
         tolerance = self.tolerance(verdict)
         if verdict.by_loss:
             return f"raise the test loss by more than {tolerance}"

@@ -143,9 +143,9 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
 
 
 def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
-    """Return the official archive with the same name as the file ``place`` or, if none has it, with the same size.
+    """Return the official archive that has the name of the file ``place``.
 
-    Raises LiecbenchError if no archive matches.
+    If no archive has this name, return the one that has the file's size. Raises LiecbenchError if no archive matches.
     """
     num_bytes = place.stat().st_size
     for archive in archives:

@@ -1,6 +1,7 @@
-"""The answer of a server to a request, received by a thread, so that no server can keep the command waiting.
+"""Download a file in a thread, so that the command can give up on a server that is too slow.
 
-A timeout of a socket limits only the time between two bytes: a server that sends one byte per second never exceeds it.
+The timeout of a socket is not enough. It limits only the time between two bytes, so a server that sends one byte per
+second never exceeds it.
 """
 
 import contextlib

@@ -26,10 +26,15 @@ class Normalise:
 
 @dataclass(frozen=True, slots=True)
 class CropAndFlip:
-    """Augment images as in He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32, same shape.
+    """A random augmentation of images, as in He et al. 2016 (arXiv:1512.03385, section 4.2).
 
-    Each image is padded with ``padding`` black pixels on each side, cropped back to its size at a random offset,
-    mirrored with probability 1/2, and normalised.
+    Each image is padded with black pixels, cropped back to its size at a random offset, mirrored with probability 1/2,
+    and normalised. The images are uint8, of shape ``[n, c, h, w]``. The augmented images are float32, of equal shape.
+
+    Attributes:
+        mean: The mean of each channel, for pixels from 0 to 1. The augmentation subtracts this mean.
+        std: The standard deviation of each channel, for pixels from 0 to 1. The augmentation divides by this deviation.
+        padding: The number of black pixels that are added on each side of an image.
     """
 
     mean: tuple[float, ...]

@@ -9,11 +9,11 @@ _CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """An official archive.
+    """An official archive of an image dataset: a single file, such as ``cifar-10-binary.tar.gz``.
 
     Attributes:
         name: The archive's file name.
-        url: The address from which it is downloaded.
+        url: The address from which the archive is downloaded.
         num_bytes: The archive's size.
         sha256: The archive's checksum, in hexadecimal.
         folder: The name of the folder in the archive that holds the files.

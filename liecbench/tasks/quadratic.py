@@ -56,7 +56,7 @@ class Quadratic(Problem):
         return torch.zeros(self.dimension)
 
     def gradient(self, model: Tensor) -> Tensor:
-        """Return the gradient at x = ``model``, whose elements are λ_j x_j."""
+        """Return the gradient of f at x = ``model``. Element j of the gradient is λ_j x_j."""
         return self._eigenvalues * model
 
     def stochastic_gradients(self, models: Tensor, random: Generator) -> Tensor:

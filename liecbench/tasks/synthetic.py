@@ -55,7 +55,10 @@ class Synthetic(Dataset):
         return self.classes
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test examples, float32 of shape ``[n, *shape]``, the same on every machine."""
+        """Return (training examples, test examples), which are the same on every machine.
+
+        The inputs are float32 of shape ``[n, *shape]``. The labels are int64 classes of shape ``[n]``.
+        """
         random = np.random.default_rng(self.seed)
         numel = math.prod(self.shape)
         num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))

@@ -48,7 +48,10 @@ class TaskOptimizer(ABC):
         return None
 
     def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
-        """Return the parameters that each torch optimizer trains; the keys are those of ``torch_options``."""
+        """Return the parameters that each torch optimizer trains, by the optimizer's name, such as ``adamw``.
+
+        The names are the keys of ``torch_options``. A subclass with several torch optimizers overrides this method.
+        """
         (name,) = self.torch_options()
         return {name: list(model.parameters())}
 

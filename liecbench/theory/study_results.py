@@ -56,7 +56,13 @@ class StudyResult:
 
 
 def run_study(study: Study, file: TheoryFile, on_method: Callable[[], None] = lambda: None) -> StudyResult:
-    """Simulate a study of ``file`` and return the results; ``on_method`` is called after every method."""
+    """Simulate a study and return the results.
+
+    Args:
+        study: The study.
+        file: The theory file that contains the study. Only ``file.server``, the place of the server, is used.
+        on_method: Called after each pair of method and compressor.
+    """
     problem = make_problem(study.task)
     methods = []
     for algorithm, compressor in study.methods():
@@ -110,11 +116,11 @@ def _estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def speed_up_exponent(values: Mapping[int, Sequence[float]]) -> Estimate | None:
-    """Return the exponent a of the fit value ∝ workers^(−a): its mean over the seeds, with a confidence interval.
+    """Return how fast values fall with the number of workers: the exponent a in value ∝ workers^(−a).
 
-    The exponent is 1 if the values are proportional to 1 ÷ workers. For each seed, the fit is a straight line through
-    ln(value) over ln(workers), by least squares. Return None if there is only one number of workers, or if a value is 0
-    or infinite.
+    For example, a is 1 if twice as many workers halve the value. For each seed, −a is the slope of the least-squares
+    line of ln(value) over ln(workers). The result is the mean of a over the seeds, with a confidence interval. Return
+    None if ``values`` has fewer than two numbers of workers, or if a value is 0 or infinite.
 
     Args:
         values: For each number of workers, one value per seed.

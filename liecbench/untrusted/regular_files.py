@@ -94,7 +94,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text as ``write_bytes`` does; lone surrogates, which UTF-8 lacks, become question marks."""
+    """Replace the content of a file with ``text`` in UTF-8, or create the file.
+
+    Lone surrogates, which UTF-8 cannot encode, become question marks. For links, pipes, devices and errors, see
+    ``write_bytes``.
+    """
     write_bytes(path, text.encode(errors="replace"))
 
 

@@ -17,11 +17,13 @@ _SOCKETS_ONLY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The communication backend of a launch (one torchrun), and the two conditions under which NCCL uses only sockets.
+    """The communication backend of a launch (one torchrun).
 
-    If links are shaped, all bytes must pass the rank's network interface, even between ranks of one machine. If ranks
-    share GPUs, NCCL would refuse to run, because it allows only one rank of a host on each GPU. In both cases the
-    environment variables make NCCL use only sockets, and treat each rank as a host of its own.
+    If ``shaped`` or ``share_gpus`` is True, the environment variables that ``variables`` returns make NCCL use only
+    sockets, and treat each rank as a host of its own:
+
+    - If links are shaped, all bytes must pass the rank's network interface, even between ranks of one machine.
+    - If ranks share GPUs, NCCL would otherwise refuse to run, because NCCL allows only one rank of a host on each GPU.
 
     Attributes:
         name: ``gloo`` or ``nccl``.

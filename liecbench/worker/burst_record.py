@@ -88,10 +88,14 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 
 
 def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
-    """Return the wire bytes of each rank in a burst's timed steps. The keys are "sent" and "received".
+    """Return the wire bytes of a burst's timed steps: lists "sent" and "received", one number per rank.
 
-    The result is ``share`` times the bytes that were counted in all steps of the burst. ``share`` is the number of
-    timed steps ÷ the number of steps that sent messages. Return None if the bytes of any rank are unknown.
+    A rank counts the bytes of the timed steps and of the untimed step before them together. The result is the counts
+    × ``share``. Return None if the bytes of any rank are unknown.
+
+    Args:
+        ranks: The measurements of all ranks.
+        share: The number of timed steps ÷ the number of steps that sent messages. The untimed step may send none.
     """
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):

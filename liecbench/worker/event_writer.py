@@ -15,7 +15,7 @@ _PROGRESS_SECONDS = 1.0
 class EventWriter:
     """A writer of events to a pipe that the ``liecbench`` command reads.
 
-    Progress of epochs and heartbeats are sent at most once per second.
+    Together, ``progress`` and ``heartbeat`` send at most one event per second. Other events are always sent.
     """
 
     def __init__(self, events: Path) -> None:

@@ -79,7 +79,7 @@ class Sampler:
         self._process.wait()
 
     def _send(self, command: bytes) -> bool:
-        """Send a command to the process; return False if the process has ended."""
+        """Send a command to the sampling process; return False if the sampling process has ended."""
         assert self._process.stdin is not None
         try:
             os.write(self._process.stdin.fileno(), command)

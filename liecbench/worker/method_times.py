@@ -1,4 +1,7 @@
-"""Measure a method's own work: a step's seconds on one rank, without computing and the compressor's operations."""
+"""Measure the seconds of a method's own work in one step, on one rank alone.
+
+A method's own work is everything in a step except computing and compression.
+"""
 
 import statistics
 import time
@@ -79,8 +82,8 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
 def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
     """Return the compressors that the methods of ``cells`` use, and the ``Identity`` compressor, without duplicates.
 
-    Some methods choose their compressors by the number of workers. The result has the compressors for the cell's number
-    of workers and for one worker.
+    Some methods choose their compressors by the number of workers. Each cell adds its method's compressors for the
+    cell's own number of workers, and for one worker.
 
     Args:
         cells: The cells. All have the same model.

@@ -1,8 +1,7 @@
-"""The state of a model that its state dict lacks: buffers that are not persistent, attributes, and generators.
+"""The state of a model that its state dict lacks: non-persistent buffers, attributes, and random number generators.
 
 A model may keep a flag or a counter in an attribute, such as "initialised from the first batch", or put a submodule
-into eval mode. Without this state, a model that resumes from a checkpoint would differ from the one that was
-interrupted.
+into eval mode. Without this state, a model that resumes from a checkpoint would differ from the interrupted model.
 """
 
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -54,11 +53,11 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Restore the non-persistent buffers, the attributes and the random generators of a model.
+    """Restore the state that a model's state dict lacks, such as buffers that are not persistent.
 
     Args:
-        model: The model to change. Buffers and torch generators that the model lacks are created on the device of its
-            parameters.
+        model: The model to change. Missing buffers and torch generators are created on the device of the model's
+            parameters. Missing collections and objects are not created.
         state: The result of ``unsaved_state`` for a model with the same modules.
     """
     for name, module in model.named_modules():

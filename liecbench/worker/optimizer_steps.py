@@ -70,7 +70,7 @@ class OptimizerSteps:
             self.optimizers[0].register_step_pre_hook(lambda *_: self.clip())
 
     def step(self) -> None:
-        """Update the parameters."""
+        """Step every optimizer once. If ``clip_in_step`` was called before, the gradient is clipped first."""
         for optimizer in self.optimizers:
             optimizer.step()
 

@@ -61,13 +61,13 @@ class PlainSteps:
     """A model without DistributedDataParallel and without a method, whose steps are measured one by one.
 
     Attributes:
-        fields: The fields of the task in the scenario.
+        fields: The task's settings in the scenario, such as the batch size.
         task: The model, on ``device``, with data and loss.
         device: The device.
         optimizer: The optimizer, with a learning rate of 0: the work is the same, and training cannot diverge.
         clock: The clock that times the parts of a step.
-        parameters: The names and the trainable parameters, in the model's order.
-        taken: The steps that were measured so far.
+        parameters: (name, parameter) for each trainable parameter, in the model's order.
+        taken: The measurements of all steps so far, in order, without the warm-up steps.
     """
 
     fields: Task

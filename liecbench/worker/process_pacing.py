@@ -49,7 +49,7 @@ class ProcessPacing:
         """Do nothing, and return None: delays are computed from the link's rates, so there is nothing to measure."""
 
     def tally(self) -> None:
-        """Return None: there are no counts, because no delay line emulates the links."""
+        """Return None. Only a delay line counts events such as lost segments, and no delay line is used."""
 
     def wire_bytes(self) -> None:
         """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""

@@ -94,9 +94,10 @@ def measure_profile(
 
 
 def _measure_steps(steps: PlainSteps, number: int, heartbeat: Callable[[], None]) -> None:
-    """Measure ``number`` more steps.
+    """Measure ``number`` training steps and append the results to ``steps.taken``.
 
-    Stop early if at least ``_FEWEST_STEPS`` steps were measured, and together took more than ``_MOST_SECONDS``.
+    Stop early, possibly before the first step, when ``steps.taken`` has at least ``_FEWEST_STEPS`` steps that took more
+    than ``_MOST_SECONDS`` in total. ``heartbeat`` is called after each step.
     """
     for _ in range(number):
         if len(steps.taken) >= _FEWEST_STEPS and sum(step.seconds for step in steps.taken) > _MOST_SECONDS:

@@ -9,11 +9,13 @@ from liecbench.worker.label_facts import describe_test_set
 
 
 def record_starts(session: Session, surroundings: dict[str, object], writer: RecordWriter) -> None:
-    """Record the start of each cell that a session is to complete, before its steps are timed.
+    """Write a start record to the ledger for each cell that a session is to complete.
+
+    Call this function before the session times its first step.
 
     Args:
         session: The session.
-        surroundings: The facts of the environment that all cells share.
+        surroundings: The facts of the environment that are equal for all these cells.
         writer: The ledger's writer.
     """
     for job in session.jobs:

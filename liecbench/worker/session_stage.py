@@ -49,13 +49,14 @@ class Stage(Protocol):
         """
 
     def capacity(self) -> int:
-        """Return the number of contestants to keep in memory together, at least 2. Collective.
+        """Return the number of contestants that may be in memory at the same time, at least 2. Collective.
 
-        The number is 2 even if fewer fit, because the first contestant is compared with each other contestant.
+        The number is 2 even if fewer fit. Every later contestant is compared with the first contestant, and both must
+        be in memory for the comparison.
         """
 
     def create(self, contestant: Contestant) -> Timed:
-        """Build a contestant on this rank. Collective."""
+        """Build ``contestant`` on this rank, and return the object that times its steps. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
         """Return a function ``measure()``, to be called before each round. Collective.
@@ -100,11 +101,14 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function ``measure()``, which times the computing of one step of each contestant. Collective.
+        """Return a function ``measure()``, which times the computing of the contestants. Collective.
 
-        ``Stage.compute_timer`` describes ``measure`` and the function that ``measure()`` returns. The timed steps train
-        plain copies of the model, without communication and compression. Contestants that compute the same share one
-        copy.
+        ``measure()`` is collective, too. It trains plain copies of the model, without the methods' communication and
+        compression, and returns a function ``seconds``. ``seconds(contestant)`` returns the compute seconds of one step
+        of the contestant. Contestants that compute the same share one copy.
+
+        Args:
+            timed: The contestants.
         """
         residents = {id(one): one for one in timed if isinstance(one, Resident)}
         works = compute_alone.of_each_work(resident.replica for resident in residents.values())

@@ -110,7 +110,10 @@ class StepClock:
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the CPU seconds of all timed steps, estimated as their number × the lower quartile per step."""
+        """Return the CPU seconds of this rank's thread in all timed steps, without those in the method's hooks.
+
+        The result is an estimate: the number of steps × the lower quartile of the CPU seconds per step.
+        """
         # All steps compute the same, and other work on the machine can only increase their CPU seconds. So the lower
         # quartile is closer to the truth than the mean.
         seconds = self._cpu_seconds

@@ -10,13 +10,15 @@ from liecbench.worker.rank_measurement import RankMeasurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepParts:
-    """The seconds of consecutive timed steps in four parts, whose sum is the slowest rank's ``train_seconds``.
+    """The total seconds of consecutive timed steps, divided into four parts.
 
-    Communication and compression are exposed if the training thread waits for them.
+    The sum of the parts is the slowest rank's ``train_seconds``. Communication and compression are exposed if the
+    training thread waits for them.
 
     Attributes:
         compute_seconds: Computing of the model and the optimizer, without waiting for a processor.
-        wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
+        wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate. If the link rate is unknown, all exposed
+            communication counts as transfer.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor. In a timing session
             also the time by which communication slows down computing.

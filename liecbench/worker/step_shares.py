@@ -44,8 +44,10 @@ def step_shares(
     """Return the first step and the share of each step kind of a training, by the kind's name, such as ``averaging``.
 
     A share is the fraction of all steps that are of the kind in the long run. A kind that occurs only at the start has
-    the share 0. A kind that occurs only after the first ``num_steps`` steps is included, with a later step of the kind
-    as the first step. Such a kind may be missing if ``period`` is above 100,000.
+    the share 0.
+
+    Kinds that would occur only if the training had more than ``num_steps`` steps are included. The first step of these
+    kinds is a step after the training. If ``period`` is above 100,000, these kinds may be missing.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

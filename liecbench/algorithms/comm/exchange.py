@@ -42,9 +42,9 @@ class Exchange(ABC):
 
     @abstractmethod
     def begin(self, step: int, block: int) -> None:
-        """Start the exchange of block number ``block`` of the gradient, in step number ``step``.
+        """Declare that the next pushes, pulls and gathers belong to gradient block ``block`` of step number ``step``.
 
-        Random compressors draw numbers that depend on ``step`` and ``block``.
+        Nothing is sent. Random compressors draw numbers that depend on ``step`` and ``block``.
         """
 
     @abstractmethod

@@ -159,17 +159,18 @@ class GlooTransport(Transport):
 class _Receives:
     """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
 
-    The next receive starts if fewer receives are in flight than ``max_in_flight`` allows, and if the buffers in use
-    take less than ``limit_bytes`` together. A buffer is in use from the start of the receive until ``release``.
+    The next receive starts as soon as both limits permit: ``max_in_flight`` limits the receives in flight, and
+    ``limit_bytes`` the total size of the buffers in use. A buffer is in use from the start of its receive until
+    ``release``.
 
     Args:
         incoming: For each message, (the sender's rank, a function that makes the buffer), in the order of receives.
-        limit_bytes: The limit for the buffers in use. A receive that starts just below the limit may exceed the limit
-            by up to one buffer.
+        limit_bytes: A receive starts only if the buffers in use take less than ``limit_bytes`` together. The new buffer
+            may exceed this limit.
         receive: ``receive(buffer, rank)`` starts to receive a message from ``rank``, and returns the transfer.
         wait: ``wait(transfer)`` waits for the transfer's message, and returns the message.
-        max_in_flight: ``max_in_flight(message)`` returns how many receives of messages as large as ``message`` may be
-            in flight. The argument is the message of the receive that started last.
+        max_in_flight: ``max_in_flight(message)`` returns the largest allowed number of receives in flight. ``message``
+            is the message of the receive that started last; only its size matters.
     """
 
     def __init__(

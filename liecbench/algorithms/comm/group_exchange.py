@@ -68,10 +68,11 @@ class GroupExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(s) to the server of s for each shard s of ``vector``, and return the mean that this rank computes.
+        """Send each shard of ``vector``, compressed, to the shard's server; return the mean that this rank computes.
 
-        The mean is that of all workers' C(s) for the shard s that this rank serves; it is empty if there is none. Over
-        Gloo, a shard is compressed while earlier shards are in flight. The arguments are those of ``Exchange.push``.
+        This rank computes the mean, over all workers, of the compressed shard that it serves. If this rank serves no
+        shard, the mean is empty. Over Gloo, a shard is compressed while earlier shards are in flight. The arguments are
+        those of ``Exchange.push``.
         """
         self._rng.begin_push()
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
@@ -207,10 +208,10 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return the compressor of this rank's message for each shard of a vector of ``numel`` elements.
+        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
 
-        If ``compressor`` uses random numbers, each shard has a copy of ``compressor`` with the random numbers of the
-        shard's message in the current push or pull. Otherwise, every shard has ``compressor`` itself.
+        Each shard has a copy of ``compressor``, seeded for the shard's message in the current push or pull. If
+        ``compressor`` uses no random numbers, every shard has ``compressor`` itself.
         """
         return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
 

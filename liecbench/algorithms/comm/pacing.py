@@ -57,7 +57,9 @@ class Pacer:
         self._late_seconds = 0.0
 
     def start(self, *, up_bits_per_second: int, down_bits_per_second: int) -> None:
-        """Delay messages from now on. Call it on every rank before any rank sends a message.
+        """Delay each message from now on, as links of the given rates would.
+
+        Call this method on every rank before any rank sends a message.
 
         Args:
             up_bits_per_second: The rate of this rank's up link.

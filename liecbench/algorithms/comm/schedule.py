@@ -59,9 +59,9 @@ Direction = Literal["push", "pull", "gather"]
 class Call:
     """A push, a pull or a gather of one vector, which all ranks make at the same point of a step.
 
-    In a push, every rank sends each shard of its compressed vector to the shard's server, which averages. In a pull,
-    each server sends its compressed shard of the answer to every rank. In a gather, every rank sends its whole
-    compressed vector to every other rank.
+    In a push, every rank sends each shard of its compressed vector to the shard's server, which averages the shards
+    that it receives. In a pull, each server sends its averaged shard, compressed, to every other rank. In a gather,
+    every rank sends its whole compressed vector to every other rank.
 
     Attributes:
         direction: ``push``, ``pull`` or ``gather``.
@@ -142,7 +142,7 @@ class Schedule:
         return tuple(found)
 
     def _messages(self, call: Call) -> Iterator[tuple[int, int, int]]:
-        """Yield sender, receiver and bytes of each message of a call."""
+        """Yield (sender, receiver, payload bytes) of each message of a push, pull or gather; both ends are ranks."""
         for shard in self.shards(call):
             num_bytes = call.compressor.message_bytes(shard.numel)
             for other in range(self.world_size):

@@ -26,7 +26,7 @@ class TimedGroup:
         self._since = watch.clock.timestamp()
 
     def begin(self) -> None:
-        """Start timing; called when the timed code begins to run."""
+        """Start timing. The owner of this group must call ``begin`` right before the function to time."""
         self._since = self._watch.clock.timestamp()
 
     def end(self) -> None:

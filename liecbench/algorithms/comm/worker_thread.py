@@ -36,9 +36,9 @@ class HostStream:
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Make later work of this thread wait for the work on the default CUDA stream, where Gloo's callbacks run.
+        """Make GPU work that the calling thread issues later wait for the work on the default CUDA stream.
 
-        On the CPU, do nothing.
+        Gloo's callbacks issue their GPU work on the default stream. On the CPU, do nothing.
         """
 
     def join(self) -> None:

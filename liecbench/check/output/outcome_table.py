@@ -1,4 +1,4 @@
-"""A check's outcome as a table on a terminal, and texts that GitHub's and JUnit's formats use as well."""
+"""A check's outcome as a table on a terminal. The headline and the list of problems serve other formats too."""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
@@ -166,9 +166,9 @@ def _stacked(row: dict[str, str]) -> dict[str, str]:
 
 
 def _needed(rows: Sequence[dict[str, str]]) -> int:
-    """Return the width in characters that a table of these rows needs.
+    """Return the least width in characters at which a table of these rows breaks lines only in ``_WRAPPED`` columns.
 
-    Only the columns in ``_WRAPPED`` may break their texts into several lines.
+    ``_WRAPPED`` columns that are wider than ``_NARROWEST`` characters are assumed to shrink to ``_NARROWEST``.
     """
     needed = -2
     for heading in used_headings(rows):

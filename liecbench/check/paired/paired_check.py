@@ -62,7 +62,11 @@ class PairedCheck:
     say: Callable[[str], None]
 
     def scenarios(self, a: Path, b: Path) -> Outcome:
-        """Compare two scenarios, cell by cell."""
+        """Compare the speed and traffic of the scenario files ``a`` and ``b``.
+
+        The first cell of ``a`` is compared with the first cell of ``b``, the second with the second, and so on. Of
+        cells that differ only in the seed, only the first counts.
+        """
         cells_a, cells_b = self._choose(a, b)
         return self._compare(cells_a, cells_b, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 

@@ -113,7 +113,8 @@ def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
 def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> None:
     """Build the project in the directory ``project``, and install it for the revision's interpreter.
 
-    The build tools that are installed here are used. If they are missing or fail, pip downloads build tools.
+    If the revision's interpreter can import the project's build backend, build with this backend. If the import or the
+    build fails, let pip download build tools.
     """
     requires, backend = _build_system(revision, project)
     importable = run_captured([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0

@@ -1,6 +1,8 @@
-"""A paired comparison of two sides, A and B: the ranks of both keep running.
+"""Compare two sides, A and B, by pairs of timings: one of A and one of B, taken one after the other.
 
-A and B take turns, two turns make a pair of timings, and pairs are measured until each case is decided.
+A launch keeps the ranks of both sides running while it measures pairs. A case is a cell of A and
+the cell of B that it is compared with. Pairs of a case are measured in one launch after another, until the case needs
+no more pairs or is given up.
 """
 
 import contextlib
@@ -18,11 +20,14 @@ from liecbench.check.paired.stopping import is_complete, is_relaunch_complete
 
 
 class PairedComparison:
-    """A comparison of sides A and B, case by case.
+    """A comparison of the times that two sides, A and B, take in each case.
+
+    The ranks of a side run with the side's interpreter and environment variables. For example, the interpreters of
+    sides A and B may have different versions of liecbench installed.
 
     Args:
-        cases: Pairs of cells to compare.
-        sides: Side A and side B.
+        cases: The cases. A case is a cell of side A and the cell of side B that is compared with it.
+        sides: Side A and side B, in this order.
         rule: The rule that decides on each metric of each case.
         order_seed: Random seed that decides, for each pair of timings, whether A or B is measured first.
         stall_timeout_seconds: Seconds without an answer after which a side's ranks count as lost.

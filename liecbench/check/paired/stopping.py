@@ -130,8 +130,8 @@ def is_complete(
         tests: For each test (metric) of the cell, the pairs in the order in which they were measured.
         rule: The rule.
         num_tests: The number of tests of the whole check, over all cells.
-        running: The number, from 0, of the launch that is measuring pairs, whose median slowdown can still change. None
-            between launches.
+        running: The number, from 0, of the launch that is still measuring pairs; None between launches. The median
+            slowdown in this launch can still change, and therefore rules out no verdict.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs
@@ -143,10 +143,10 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
     """Return True if a cell needs no more pairs from launch number ``relaunch``, counted from 0.
 
     Args:
-        tests: For each test of the cell, the pairs from all launches.
+        tests: For each test (metric) of the cell, the pairs so far from all launches, in the order of measurement.
         relaunch: The number of the launch.
-        rule: The rule with thresholds, tolerance, bound and numbers of pairs and launches.
-        num_tests: Number of tests of the whole check.
+        rule: The rule by which tests pass or fail.
+        num_tests: The number of tests of the whole check, over all cells.
     """
     num_pairs = sum(pair.relaunch == relaunch for pair in tests[0])
     if num_pairs < FEWEST_PAIRS_PER_RELAUNCH:
@@ -189,7 +189,7 @@ def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median slowdown of side B is below ``rule.bound`` in every launch.
+    """Return True if, in every launch, side B's median slowdown over the launch's pairs is below ``rule.bound``.
 
     The slowdown in a pair is (B's seconds ÷ A's seconds) − 1.
     """

@@ -138,9 +138,13 @@ def _known(epoch: StoredEpoch) -> bool:
 
 
 def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
-    """Return the smallest ratio of communication time to wire time over a cell's epochs; None if no epoch has both.
+    """Return the smallest ratio communication time ÷ wire time of a cell's epochs; None if no epoch has a ratio.
 
-    ``wire_seconds`` has the wire time of each epoch.
+    An epoch has no ratio if none of its steps was timed, or if either time is 0 or unknown.
+
+    Args:
+        entry: The cell.
+        wire_seconds: The wire time of each epoch: the seconds that its bytes need at the link's rate.
     """
     ratios = [
         epoch.least_communicate_seconds * epoch.steps / epoch.timed_steps / seconds

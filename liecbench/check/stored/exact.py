@@ -65,11 +65,12 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
         margin: The allowed growth, as a share of the baseline's wire bytes.
 
     Returns:
-        A list of at most two results. Seeds that send nothing in the baseline are left out.
+        Up to two results, in this order. Seeds that send nothing in the baseline are ignored.
 
-        - If the results and the baseline have the wire bytes of at least one seed: FAIL if the wire bytes of any seed
-          grow by more than ``margin``, else PASS. The other fields of the result are those of the worst seed.
-        - If the results or the baseline lack the wire bytes of at least one seed: NOT_COMPARED.
+        - If both cells of at least one seed have wire bytes: FAIL if the wire bytes of any such seed grow by more than
+          ``margin``, else PASS. The values and the reason in the result are those of the seed with the largest change;
+          if seeds fail, only those count.
+        - If a cell of at least one seed lacks wire bytes: NOT_COMPARED.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]

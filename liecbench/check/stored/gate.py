@@ -141,11 +141,12 @@ def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
 def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
     """Return the results on the metrics ``first_steps``, ``compression_error`` and ``residual_norm``.
 
-    ``first_steps`` covers the losses, the compression error and the residual norm of the first steps. The other two
-    metrics are means over whole trainings. Seeds whose baseline is from another machine or setting are not compared.
+    ``first_steps`` covers the losses, the compression error and the residual norm of the first steps.
+    ``compression_error`` and ``residual_norm`` are means over whole trainings. Seeds whose baseline is from another
+    machine or setting are not compared.
 
-    On a GPU, numbers vary from run to run. The verdict is then NOT_COMPARED for a number that both the results and the
-    baseline have. It is FAIL for a number that only the results or only the baseline has.
+    On a GPU, numbers vary from run to run, so that no metric passes or fails by its value. A metric fails only if a
+    number is missing on one side, the results or the baseline. Otherwise, the verdict is NOT_COMPARED.
 
     Args:
         label: The name of the group's cells.

@@ -33,16 +33,20 @@ def pack(positions: Tensor, chunk: int, packed: Tensor) -> None:
 
 
 def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: int) -> Tensor:
-    """Return the positions in the vector of all kept entries, int64 of shape ``[num_kept]``, on ``packed``'s device.
+    """Return the position of each kept entry, counted from the start of the vector.
 
-    A chunk of at most ``kept`` elements keeps them all, so that their positions are not packed.
+    Each chunk of the vector keeps ``kept`` entries. A chunk with at most ``kept`` elements keeps all elements, so that
+    ``packed`` does not hold the positions in this chunk.
 
     Args:
         packed: The bytes that ``pack`` wrote.
-        num_indexed: The number of packed positions.
-        num_kept: The number of kept entries in all chunks, including those whose positions are not packed.
-        chunk: The number of elements of a chunk.
-        kept: The most entries that a chunk keeps.
+        num_indexed: The number of positions in ``packed``.
+        num_kept: The number of kept entries in all chunks, whether or not their positions are in ``packed``.
+        chunk: The number of elements of a chunk. The last chunk may be shorter.
+        kept: The number of entries that a chunk keeps, at most ``chunk``.
+
+    Returns:
+        The positions, int64 of shape ``[num_kept]``, on the device of ``packed``.
     """
     pairs = packed[num_indexed:].to(torch.int64)
     upper = torch.stack([pairs & 0xF, pairs >> 4], dim=1).view(-1)[:num_indexed]

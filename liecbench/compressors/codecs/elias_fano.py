@@ -37,7 +37,7 @@ class PositionCode:
     @classmethod
     @functools.lru_cache(maxsize=4096)
     def shortest(cls, numel: int, num_positions: int) -> "PositionCode":
-        """Return the encoding of ``num_positions`` positions below ``numel`` that takes the fewest bytes."""
+        """Return the code that encodes ``num_positions`` positions, each below ``numel``, in the fewest bytes."""
         elias_fano_codes = [cls(numel, num_positions, width, 1) for width in range(numel.bit_length())]
         return min([cls(numel, num_positions, 0, 0), *elias_fano_codes], key=lambda code: code.nbytes)
 
@@ -49,7 +49,7 @@ class PositionCode:
 
     @property
     def low_bytes(self) -> int:
-        """The number of bytes of the first part, the lowest bits of all positions."""
+        """The number of bytes that the lowest ``width`` bits of all positions take: the first part of the encoding."""
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:

@@ -34,13 +34,16 @@ _MAX_ADDED_SHARE: Final = 0.05
 def estimated_slowdown(
     methods: Sequence[tuple[Cell, Collection[StepKind]]], profile: Profile, num_cpus: int
 ) -> Slowdown:
-    """Return the dilation and the message divisor with which this machine should keep up with all methods of a session.
+    """Return the slowdown with which this machine should keep up with the replay of every method of a session.
 
-    The divisors 1, 2, 4 and so on are tried, as long as no message becomes smaller than 4 kB. The first divisor that
-    needs a dilation of at most 16 is chosen. If no divisor does, the divisor that needs the least dilation is chosen.
+    The slowdown has a message divisor (emulated ÷ real bytes of a message) and the dilation that is needed with this
+    divisor. The divisors 1, 2, 4 and so on are tried, as long as no message becomes smaller than 4096 bytes. The first
+    divisor that needs a dilation of at most 16 is chosen. If there is none, the divisor that needs the least dilation
+    is chosen.
 
     Args:
-        methods: For each method, a cell with it and the method's step kinds. The cell's links must be shaped.
+        methods: For each method, a cell that uses the method, and the method's step kinds. The cell's links must be
+            shaped.
         profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
 

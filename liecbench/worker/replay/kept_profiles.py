@@ -71,7 +71,7 @@ def measured_path(cell: Cell, directory: Path) -> Path:
 
 
 def has_method(profile: Profile, cell: Cell) -> bool:
-    """Return True if a profile has the times of a cell's method and of its optimizer."""
+    """Return True if a profile has times for a cell's optimizer, and for the cell's algorithm and compressor."""
     update, task = update_of(cell.task), profile.task
     if update not in [one.update for one in profile.updates] and (task is None or update != _update_in(task)):
         return False

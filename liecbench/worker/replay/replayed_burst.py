@@ -20,14 +20,16 @@ def replay_burst(
 ) -> Burst:
     """Replay ``step`` once without timing it, and then ``num_steps`` times with timing. Collective.
 
-    Limit the links before the call. The untimed step empties the links' token buckets.
+    Before the call, limit each link to its emulated rates ÷ (dilation · ``divisor``). The dilation is
+    ``step.pauses.dilation``, the factor by which the replay runs more slowly than the emulated training. The untimed
+    step empties the links' token buckets.
 
     Args:
-        step: The step. Its pauses have the dilation of the replay.
+        step: The step.
         num_steps: Number of timed steps.
-        link: This rank's link. Its rates are the emulated rates ÷ (dilation · ``divisor``).
+        link: This rank's link.
         heartbeat: Called after each step to signal that this rank makes progress.
-        divisor: Bytes of a message in the step's schedule ÷ bytes of the message that is really sent.
+        divisor: The factor by which the sent messages are smaller than the messages of ``step.schedule``.
 
     Returns:
         The measurements of all ranks, equal on every rank. CPU seconds are real seconds; all other measured seconds are

@@ -42,10 +42,10 @@ class Stage:
         profile: The profile of the model.
         slowdown: Two factors: how many times slower the replay runs than the emulated training, and how many times
             smaller the messages are.
-        link: This rank's link, slowed down.
+        link: This rank's link, with rates and delays scaled by the slowdown.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: The number of steps to time in the next burst, by the id of a contestant's cell and by step kind.
-            Each burst sets the number for the next burst of the same contestant and step kind.
+        num_steps: The number of steps in the next burst (consecutive steps of one kind that are timed together), by
+            the id of the contestant's cell and by step kind. A burst updates the number of its contestant and kind.
     """
 
     profile: Profile
@@ -95,10 +95,12 @@ class ReplayedContestant:
         return next(iter(self.kinds.values())).work.compute
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time one burst (consecutive steps) of each step kind, and yield one record per burst, equal on every rank.
+        """Replay and time a burst of each step kind, and yield a record of each burst, equal on every rank.
+
+        A burst is a number of consecutive steps of one kind.
 
         Args:
-            place: The place of this turn in the session.
+            place: The position of this turn in the timing session, such as the round's number. The records store it.
 
         Raises:
             LinkError: If a network interface carried fewer bytes than the payload.
@@ -182,9 +184,9 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
 
 
 def _undilated(seconds: float, dilation: float) -> float:
-    """Return the seconds to pass to ``Pauses.pause`` for ``seconds`` of work that dilation does not slow down.
+    """Return the seconds to pass to ``Pauses.pause`` so that real work of ``seconds`` takes ``dilation`` times as long.
 
-    ``Pauses.pause`` multiplies the passed seconds by ``dilation``. Work and pause together then take ``seconds`` ×
-    ``dilation`` of real time.
+    Real work, such as sending a message, is done in a replay too, and takes ``seconds``. ``Pauses.pause`` sleeps for
+    the passed seconds × ``dilation``. Work and pause together take ``seconds`` × ``dilation``.
     """
     return seconds * (dilation - 1) / dilation

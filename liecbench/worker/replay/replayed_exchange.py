@@ -102,7 +102,11 @@ class ReplayedExchange:
         return traffic
 
     def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return this rank's messages in a gather, in which every rank sends one message to every other rank."""
+        """Pause for compression, and return the messages that this rank sends and receives in a gather.
+
+        In a gather, every rank sends its compressed vector to every other rank. The arguments are those of ``_push``,
+        but each shard is the whole vector of one rank, and ``own`` is this rank's vector.
+        """
         # A gather decompresses only when all messages have arrived: ``make`` does so.
         traffic = self._pull(call, times, shards, own)
         traffic.overlap = lambda: None

@@ -62,10 +62,13 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function ``measure()``, which takes the contestants' compute seconds from the profile.
+        """Return a function ``measure()``, which measures nothing: the compute seconds come from the profile.
 
-        ``session_stage.Stage.compute_timer`` describes ``measure`` and the function that ``measure()`` returns. Nothing
-        is measured.
+        ``measure()`` returns a function ``seconds``. ``seconds(contestant)`` returns the compute seconds of one step of
+        the contestant.
+
+        Args:
+            timed: The contestants.
         """
         seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
         return lambda: lambda one: seconds[id(one)]

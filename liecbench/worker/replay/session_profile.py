@@ -33,7 +33,8 @@ class SessionProfile:
     """A profile, and the SHA-256 of its file.
 
     Attributes:
-        files: The files that keep the profile for later sessions and runs; empty if the scenario names the profile.
+        files: The paths to which rank 0 writes the profile for later sessions and runs. Empty if the scenario names a
+            profile.
     """
 
     profile: Profile

@@ -8,10 +8,11 @@ from torch import Tensor
 
 
 def residual_arguments(vector: Tensor, residual: Tensor | None) -> tuple[np.ndarray[tuple[int], Any], bool, bool]:
-    """Return (``residual``, ``has_residual``, ``in_place``), the last three arguments of an encoding kernel.
+    """Return the last three arguments of a kernel that encodes ``vector``: (array, ``has_residual``, ``in_place``).
 
-    If ``residual`` is None, ``has_residual`` is False, and the kernel ignores the other two values. Otherwise
-    ``in_place`` is True if ``residual`` and ``vector`` share their memory, so that the residual overwrites the vector.
+    The array is a view of ``residual``, to which the kernel writes v − C(v) for v = ``vector``. ``has_residual`` is
+    False if ``residual`` is None; the kernel then ignores the array and ``in_place``. ``in_place`` is True if
+    ``residual`` and ``vector`` share their memory; the kernel then overwrites ``vector``.
     """
     # Kernels have a separate loop for in_place, because LLVM vectorises an in-place loop only if it uses one array.
     target = vector if residual is None else residual

@@ -66,7 +66,7 @@ def unpack(packed, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(packed, scale, out):  # type: ignore[no-untyped-def]
-    """Unpack signs, and add ``scale`` times each sign to ``out``."""
+    """Unpack signs (−1, 0 or 1), five per byte of ``packed``, and add ``scale`` times each sign to ``out``."""
     rest, signs = np.empty(GROUP // COLUMNS, np.uint8), np.empty(GROUP, np.int8)
     for start in range(0, out.size, GROUP):
         group = out[start : start + GROUP]

@@ -37,7 +37,16 @@ def launch_encode(
 ) -> None:
     """Launch a kernel that encodes ``vector`` to ``payload`` and, unless ``residual`` is None, writes ``residual``.
 
-    ``residual`` may be ``vector`` itself. The kernel is also given ``arguments`` and ``constants``, as in ``launch``.
+    Args:
+        kernel: A Triton kernel. Its first parameters are ``vector``, the length of ``vector``, ``payload``,
+            ``residual`` and ``arguments``. Its ``tl.constexpr`` parameters include ``has_residual`` (False if
+            ``residual`` is None) and ``block_size``.
+        block_size: The number of elements of a block, which one program of the kernel handles.
+        vector: The vector.
+        payload: Receives the message.
+        residual: Unless it is None, receives the residual. It may be ``vector`` itself.
+        arguments: More arguments of the kernel.
+        constants: The kernel's other ``tl.constexpr`` parameters, and Triton's launch options.
     """
     target = vector if residual is None else residual
     has_residual = residual is not None

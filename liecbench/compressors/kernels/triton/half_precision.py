@@ -75,7 +75,10 @@ def _to_bfloat16(bits):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _decode(code, is_float16: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the float32 values of 16-bit codes. Each code is in the lowest 16 bits of an int32."""
+    """Return the float32 values of codes: float16 codes if ``is_float16`` is True, else bfloat16 codes.
+
+    Each code is in the lowest 16 bits of an int32.
+    """
     if is_float16:
         magnitude = code & 0x7FFF
         normal = (magnitude << 13) + _BIAS_DIFFERENCE + tl.where(magnitude >= 0x7C00, _BIAS_DIFFERENCE, 0)

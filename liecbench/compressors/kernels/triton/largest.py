@@ -63,9 +63,10 @@ def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Te
 
 
 def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
-    """Return the ``num_kept``-th largest magnitude (int32), and how many entries of this magnitude to keep (int64).
+    """Return the ``num_kept``-th largest magnitude in a vector, and the number of entries of this magnitude to keep.
 
-    Both results have the shape [1].
+    ``bits`` is the float32 vector, viewed as int32. The magnitude is int32: the bits of an entry without the sign bit.
+    The number is int64. Both have the shape [1].
     """
     counts = torch.zeros(len(_DIGITS), _BINS, dtype=torch.int64, device=bits.device)
     found = torch.zeros(1, dtype=torch.int32, device=bits.device)

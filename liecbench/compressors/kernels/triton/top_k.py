@@ -19,9 +19,9 @@ class TopKOnGpu(Operations):
     compressor: TopK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the k largest entries and their encoded positions to ``payload``.
+        """Write the k entries of largest magnitude and their encoded positions to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` with zeros in place of these k entries to ``residual``.
         """
         entries, packed = self.compressor.parts(payload, vector.numel())
         positions = take_largest(vector, entries, residual)
