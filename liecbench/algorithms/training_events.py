@@ -69,7 +69,7 @@ class TrainingEvents(ABC):
         return
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Undo this step's changes to the memories of ``parameters``, such as error memories.
+        """Undo the changes of this backward pass to the memories of ``parameters``, such as error memories.
 
         Called after a backward pass in which no rank used these parameters. DDP drops the update of such parameters,
         and leaves their gradients unchanged.
@@ -126,8 +126,8 @@ class TrainingEvents(ABC):
     def on_backward_end(self) -> None:
         """Restore the gradients and memories of parameters that no rank used in the backward pass that just ended.
 
-        The gradients get the values from before the pass, as in plain DDP. The memories, such as error memories, get
-        the values from before the step. If ``optimizer.step`` runs the pass, in a closure, raise the error of an
+        Both get the values from before the pass; plain DDP does so with gradients. An error memory is an example of a
+        memory. If ``optimizer.step`` runs the pass, in a closure, raise the error of an
         exchange, if there was one.
         """
         if unused := self._backwards.end():

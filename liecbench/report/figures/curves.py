@@ -14,7 +14,7 @@ from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 
-# A screen shows no more points of a curve.
+# A screen shows no more points of a curve apart.
 _MOST_POINTS: Final = 300
 OfEpoch = Callable[[Epoch], float]
 
@@ -151,10 +151,9 @@ def _energy(epoch: Epoch) -> float:
 def _drawn_epochs(num_epochs: int) -> Iterator[int]:
     """Yield the numbers, from 0, of the epochs that curves show.
 
-    If there are fewer than 600 epochs, curves show all of them. Otherwise, curves show 300 to 450 evenly spaced epochs,
-    including the last.
+    Curves show all epochs, or at most 300 of them, evenly spaced and with the last.
     """
-    step = max(1, num_epochs // _MOST_POINTS)
+    step = max(1, -(-num_epochs // _MOST_POINTS))
     yield from range((num_epochs - 1) % step, num_epochs, step)
 
 
