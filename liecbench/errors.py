@@ -55,7 +55,7 @@ class MachineError(LiecbenchError):
 
 
 class NothingToCompareError(LiecbenchError):
-    """An error because the results or the baseline have nothing that can be compared."""
+    """An error because there is nothing to compare: no usable cell in the results, or no file of a stored baseline."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
 

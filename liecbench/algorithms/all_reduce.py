@@ -136,8 +136,9 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Add a bucket's messages to ``counters``. If ``is_last``, also add the bytes of the whole backward pass.
+        """Add a bucket's messages to ``counters``. After the last bucket, also add the bytes of the backward pass.
 
+        The bytes are those that this rank sends and receives to all-reduce the total ``reduced_bytes`` of all buckets.
         Call ``_count`` once per bucket, in the order of the buckets, and always from the same thread.
 
         Args:

@@ -68,9 +68,9 @@ class Attachment:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
-        """Return True if some optimizers, but not all, have stepped in the current step.
+        """End the current step if some optimizers, but not all, have made it, and return True; else return False.
 
-        Afterwards, a new step begins, in which no optimizer has stepped.
+        Afterwards, all optimizers have still to make the next step.
         """
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
@@ -117,9 +117,9 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the process group: destroy a group of all ranks, and keep a smaller group for another algorithm.
+        """Release the algorithm's process group: destroy a group of all ranks, but leave a smaller group undestroyed.
 
-        A smaller group is not kept if this algorithm ``has_failed``.
+        Another algorithm can use the smaller group, unless ``has_failed`` is True because this algorithm has failed.
         """
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 

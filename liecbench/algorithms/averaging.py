@@ -12,9 +12,10 @@ from liecbench.algorithms.server import ServerAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PeriodicAveraging(ServerAlgorithm):
-    """A method whose workers have different models, which are brought closer every ``average_period`` steps.
+    """A base class of methods that let the workers' models differ, and reduce the differences periodically.
 
-    The subclass determines how: by averaging the models or the errors.
+    Every ``average_period`` steps, the workers average their models or their compressed error memories, depending on
+    the subclass.
     """
 
     average_period: Annotated[int, Ge(1)]

@@ -179,9 +179,9 @@ class Algorithm(Attachable):
         return None
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step, and leave the memories as they are.
+        """Set the number of the next step.
 
-        Call it on every rank, between two steps.
+        The memories, such as error memories, stay unchanged. Call ``set_step`` on every rank, between two steps.
         """
         self.step = step
 
@@ -242,7 +242,7 @@ class Algorithm(Attachable):
         self.set_step(state["step"])
 
     def memory_bytes(self) -> int:
-        """Return the bytes of this rank's memories."""
+        """Return the size in bytes of this rank's memories, the tensors that the method keeps from step to step."""
         return sum(memory.nbytes for values in self.memories().values() for memory in values)
 
     def residual_norm(self) -> float | None:

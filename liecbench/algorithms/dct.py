@@ -50,7 +50,7 @@ class ChunkedDct:
 
     @property
     def numel(self) -> int:
-        """The number of elements of the matrix."""
+        """The number of elements of the whole matrix: ``rows`` × ``columns``."""
         return self.rows * self.columns
 
     @property
@@ -59,11 +59,12 @@ class ChunkedDct:
         return self.height * self.width
 
     def forward(self, values: Tensor, coefficients: Tensor) -> None:
-        """Write the DCT of ``values`` to ``coefficients``, one chunk after the other.
+        """Write the DCT of each chunk of ``values`` to ``coefficients``.
 
         Args:
             values: The matrix, row by row, float32 of shape ``[numel]``.
-            coefficients: Receives the coefficients, of the same shape; must not overlap ``values`` in memory.
+            coefficients: Receives the coefficients, float32 of shape ``[numel]``: first those of the top left chunk,
+                row by row, then those of the chunk to its right, and so on. Must not overlap ``values`` in memory.
         """
         matrices, chunks = self._views(values, coefficients)
         left, right = _basis(self.height, values.device), _basis(self.width, values.device)

@@ -97,6 +97,9 @@ class ServerMemory(WorkerMemory):
 
 
 def declared_memories(cls: type) -> Iterator[WorkerMemory]:
-    """Yield the memories that a class and its bases declare, in the order of their declarations."""
+    """Yield the memory declarations among the attributes of a method's class and its base classes.
+
+    Base classes come first. The declarations of one class have the order of the source text.
+    """
     for base in reversed(cls.__mro__):
         yield from (value for value in vars(base).values() if isinstance(value, WorkerMemory))

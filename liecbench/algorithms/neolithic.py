@@ -48,8 +48,8 @@ class Neolithic(DoubleSqueeze):
         return self.rounds if self.accumulate else 1
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return a compressor that applies ``compressor`` ``rounds`` times, each time to the error left so far.
+        """Return the compressor of a worker's messages: ``rounds`` rounds of ``compressor``. ``step`` is ignored.
 
-        All steps have equal compressors.
+        The first round compresses the vector, and each further round the error that the rounds before have left.
         """
         return Rounds(self.compressor, self.rounds)

@@ -72,10 +72,12 @@ class OneBitAdam(ServerAlgorithm):
         return self._num_warmup_steps or 1
 
     def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
-        """Turn a ``freeze_step`` that is a fraction into a number of steps, at least 1.
+        """Compute the number of uncompressed steps, if ``freeze_step`` is a fraction of the run's steps.
+
+        The number is at least 1. ``freeze_step`` itself does not change.
 
         Raises:
-            RunLengthError: If the run ends before its first compressed step.
+            RunLengthError: If the run has more than one step, but ends before its first compressed step.
         """
         num_steps, freeze_step = steps_per_epoch * num_epochs, self.freeze_step
         if isinstance(freeze_step, float):

@@ -101,9 +101,9 @@ class OuterSteps(OuterModel):
         return future
 
     def after_step(self) -> None:
-        """Send each fragment, and make each outer step, that has become due since the last call of this method.
+        """Send the fragments, and make the outer steps, that the schedule has after the steps since the last call.
 
-        The outer step of a fragment is due ``delay`` steps after the fragment is sent.
+        The schedule sends each fragment every ``sync_every`` steps, and makes its outer step ``delay`` steps later.
         """
         first, self._steps_seen = self._steps_seen, self.step
         for step in range(first, self.step):
@@ -168,7 +168,7 @@ class OuterSteps(OuterModel):
         self._steps_seen = step
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        """Set up as ``OuterModel`` does, and divide the blocks into fragments."""
+        """Set up as ``OuterModel`` does, and assign each block to the fragment that has the block's tensors."""
         self._under_way = None
         super().set_up(named, exchange)
         parameters = [parameter for _, parameter in named if parameter.numel()]

@@ -93,10 +93,11 @@ class PowerSGD(BucketedAllReduce):
         return {"step": self.step, "has_memories": bool(self._memories), "memories": memories}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore the step count and the memories that ``own_state`` returned.
+        """Restore the step count, the error memories and the matrices Q from ``state``, which ``own_state`` returned.
 
         Raises:
-            ValueError: If the saved memories differ from this algorithm's in their names or shapes.
+            ValueError: If the number or the shapes of the saved tensors do not fit the model and the options. A state
+                without saved tensors fits.
         """
         memories = state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in memories.items()}

@@ -67,7 +67,10 @@ class HookBucket:
 
 
 def run_hook(state: PowerSGDState, bucket: HookBucket) -> None:
-    """Run PyTorch's hook, which replaces the gradients in ``bucket`` by the mean update, and wait for its end."""
+    """Run ``powerSGD_hook`` on ``bucket``, and wait for the future that the hook returns.
+
+    The hook replaces the gradients in ``bucket.flat`` by the update: the mean over workers that PowerSGD computes.
+    """
     hook = powerSGD_hook if bucket.flat.is_cuda else _HOOK_ON_CPU
     hook(state, cast("GradBucket", bucket)).wait()
 

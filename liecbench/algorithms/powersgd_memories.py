@@ -1,4 +1,7 @@
-"""PowerSGD's memories by parameter, and copies to and from PyTorch's hook, which keeps its memories by bucket."""
+"""The error memories and matrices Q that PowerSGD keeps from step to step, stored per parameter.
+
+PyTorch's PowerSGD hook stores these tensors per bucket, so they are copied to and from the hook.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return the place of this rank's state of an algorithm that runs on the process group ``group``."""
+        """Return the ``Place`` of the state that this rank saves if the algorithm's process group is ``group``."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 

@@ -127,8 +127,9 @@ class TrainingEvents(ABC):
         """Restore the gradients and memories of parameters that no rank used in the backward pass that just ended.
 
         Both get the values from before the pass; plain DDP does so with gradients. An error memory is an example of a
-        memory. If ``optimizer.step`` runs the pass, in a closure, raise the error of an
-        exchange, if there was one.
+        memory.
+
+        If an exchange has failed, and the pass runs in a closure inside ``optimizer.step``, raise the exchange's error.
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)

@@ -29,12 +29,12 @@ STEP_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """One measurement of a case, which is still to be made.
+    """One planned measurement of a case.
 
     Attributes:
-        case: The case's number in the plan, from 0.
+        case: The case's number in the plan, from 0. Cases that train steps come before cases that transfer messages.
         link: The case's link, as in a scenario.
-        measure: Makes the measurement, and returns its figures.
+        measure: Measures the case, and returns the figures.
     """
 
     case: int

@@ -98,9 +98,10 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if the verdict judges a time: a step time in a paired comparison, or ``COMMUNICATION_OVER_WIRE``.
+        """True if a time was compared, so that the check can fail because of a time.
 
-        False if the verdict is NOT_COMPARED.
+        A paired comparison compares step times. A check against a stored baseline compares only one metric of time,
+        ``communication_over_wire``: the communication time ÷ the time that its bytes need at the link's rate.
         """
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)

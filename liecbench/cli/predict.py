@@ -86,7 +86,10 @@ def predict(
     ] = None,
     output: Annotated[PredictionFormat, typer.Option("--format", help="How to print it.")] = PredictionFormat.TABLE,
 ) -> None:
-    """Predict step times, break-evens and the bandwidth that methods need, for networks that are not here."""
+    """Predict the step times and break-evens of methods on a network, without using the network.
+
+    Also predict the link rates at which each method reaches given compute utilizations (compute time ÷ step time).
+    """
     from liecbench.prediction.transport_choice import transport_costs
 
     if validate is not None:

@@ -39,8 +39,9 @@ def theory(
 ) -> None:
     """Simulate methods in one process on functions whose gradient is known.
 
-    For each number of workers, a study measures either the square norm of the gradient that noise causes near the
-    minimum, or the largest stable learning rate.
+    A theory file has studies. Each study measures one of two numbers for each method, compressor and number of workers:
+    the largest stable learning rate, or the mean square norm of the gradient when only noise moves the workers away
+    from the minimum.
     """
     import torch
 

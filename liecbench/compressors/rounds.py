@@ -44,9 +44,11 @@ class Rounds(Randomised):
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write one message per round to ``payload``.
+        """Write the messages of all rounds to ``payload``, one after the other.
 
-        Unless ``residual`` is None, also write ``vector`` minus the sum of the decoded messages to ``residual``.
+        The first round compresses ``vector``. Each later round compresses ``vector`` minus the sum of the decoded
+        messages of all earlier rounds. Unless ``residual`` is None, ``vector`` minus the sum of all decoded messages is
+        written to ``residual``.
         """
         left = torch.empty_like(vector) if residual is None else residual
         for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):
@@ -74,9 +76,9 @@ class Rounds(Randomised):
 
     @functools.cached_property
     def _compressors(self) -> list[Compressor]:
-        """The compressor of each round, with the random numbers of the round.
+        """One copy of ``compressor`` per round. Each copy uses different random numbers.
 
-        If ``compressor`` uses no random numbers, the list has the same object for every round.
+        If ``compressor`` uses no random numbers, the list has ``compressor`` itself once per round.
         """
         # ``rounds`` stages for each push of a step, so that no two rounds of the step have the same key.
         first = self.rng_key.stage * self.rounds

@@ -36,9 +36,9 @@ class TopK(Compressor):
         return ENTRY_BYTES * num_kept(self.ratio, numel) + self.code(numel).nbytes
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the k largest entries and their encoded positions to ``payload``.
+        """Write the k entries of largest magnitude, and their encoded positions, to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write ``vector`` to ``residual``, with 0 in place of the k entries.
         """
         entries, packed = self.parts(payload, vector.numel())
         packed.zero_()

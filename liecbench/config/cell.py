@@ -57,9 +57,10 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the cell's fields, except those of ``LATER_CELL_FIELDS`` and ``added_rate`` that have their default.
+        """Return the cell's fields, without each newer field whose value is its default.
 
-        The cell's id is a hash of the returned fields, so the ids that earlier versions recorded stay valid.
+        The newer fields are ``added_rate`` and those in ``LATER_CELL_FIELDS``, which early versions of liecbench did
+        not have. The cell's id is a hash of the returned fields, so the ids that these versions recorded stay valid.
         """
         fields: dict[str, Any] = serialise(self)
         return {
@@ -83,7 +84,10 @@ class Cell(Model):
 
     @property
     def setting(self) -> str:
-        """A key that is equal for cells that are compared with each other, and timed in the same timing session."""
+        """A hash of the cell's setting, such as its link, number of workers, model and batch size: 12 hex digits.
+
+        Cells with equal hashes are timed together and compared with each other.
+        """
         return setting_key(self.spec())
 
     @property

@@ -87,12 +87,12 @@ def _text(node: dict[str, Any]) -> str:
 def _shared(node: Any, names: dict[str, str], *, at_top: bool = False) -> Any:
     """Return a copy of ``node`` in which references to ``$defs`` replace repeated parts.
 
-    A part is replaced if the text that ``_text`` returns for the part is a key of ``names``. The reference keeps the
-    part's description and default.
+    A reference keeps the description and the default of the part that it replaces.
 
     Args:
         node: A JSON Schema, or a part of one.
-        names: Maps the text of each repeated part to the part's name under ``$defs``.
+        names: The name under ``$defs`` of each repeated part. The key is the part's JSON text without description and
+            default.
         at_top: True to replace only parts inside ``node``, and not ``node`` itself.
     """
     if isinstance(node, list):

@@ -105,7 +105,7 @@ def check_spec(spec: Mapping[str, Any], alike: bytes) -> None:
 def cell_id(spec: Mapping[str, Any], alike: bytes) -> str:
     """Return the id of the cell with ``spec``: the value of ``digest(spec)``, computed faster.
 
-    ``alike`` is the value of ``alike_key(spec)``.
+    ``alike`` is the value of ``alike_key(spec)``, which is equal for cells that differ only in the seed.
     """
     if not _has_usual_seed(spec):
         return digest(spec)

@@ -61,10 +61,15 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:
-    """Return the scenario in a YAML document. Raises ScenarioError, with the place in the file, at the first mistake.
+    """Return the scenario in a YAML document, after checking it.
 
-    All names, options and combinations are checked. Data and models are checked only for the cells that ``chosen``
-    returns; it is called with a list of all cells.
+    Args:
+        document: The YAML document.
+        chosen: A function that, given all cells, returns those that will run. Data and models of other cells are not
+            checked.
+
+    Raises:
+        ScenarioError: The scenario has a mistake; the message starts with the place of the first one.
     """
     if "studies" in document.data:
         message = "simulated studies, not a scenario to train; run `liecbench theory` with this file"

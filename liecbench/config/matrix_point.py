@@ -35,15 +35,16 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Merge the task fields and the axes of one combination of the matrix, or of one entry of ``include``.
+        """Return the point whose fields are those of ``task``, of ``axes`` and of the algorithm's ``task`` section.
 
-        If a field is in both ``task`` and ``axes``, the value in ``axes`` counts. A field in the algorithm's own
-        ``task`` section overrides the fields in ``task`` and ``axes``.
+        A field in ``axes`` overrides the field in ``task``. A field in the algorithm's ``task`` section overrides both.
+        If no dataset is given and the model is a user's function, the function is also the dataset.
 
         Args:
-            section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
-            task: The fields of the scenario's task section, by name.
-            axes: One value per axis, by the axis's name, such as ``algorithm``.
+            section: The point's path in the scenario file: ``("matrix",)``, or ``("include", index)`` for an entry of
+                ``include``.
+            task: The fields of the scenario's ``task`` section, by name.
+            axes: One value per axis, by the axis's name, such as ``algorithm``. A task field can also be an axis.
         """
         algorithm = axes["algorithm"]
         own = placed_fields(algorithm.value.task, (*algorithm.path, "task"))

@@ -10,11 +10,14 @@ def method_label(
 ) -> str:
     """Return a method's name, such as ``psgd per_tensor``, ``liec(sign) average period 32``, ``csgd(top_k ratio 0.1)``.
 
+    The name has only some options: those that ``naming_options`` returns, such as ``per_tensor``, and those that
+    distinguish the method from the methods in ``among``.
+
     Args:
         algorithm: The algorithm.
         compressor: Its compressor; None if it takes none.
-        among: The methods that are listed together with this one. If some of them have the same algorithm and
-            compressor, the name shows the options in which this method differs from them.
+        among: The methods that are listed together with this one, as (algorithm, compressor). Only methods with this
+            method's algorithm and compressor, but with other options, change the name.
     """
     own = _names(algorithm, compressor)
     alike = [(one, other) for one, other in among if _names(one, other) == own]

@@ -58,9 +58,13 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
-    """Yield (field, message) for each field of the task that the method does not support, such as ``clip_grad_norm``.
+    """Yield (field, message) for each field of the task that the method does not support.
 
-    If the method does not support the optimizer, the yielded field is ``place``: either ``optimizer`` or ``momentum``.
+    ``field`` is the field's name in the scenario, such as ``clip_grad_norm``. ``message`` says what is wrong.
+
+    Args:
+        cell: The cell.
+        place: The field to yield if the method does not support the optimizer: ``optimizer`` or ``momentum``.
     """
     method, algorithm = cell.algorithm.name, make_algorithm(cell, 0)
     for torch_name, options in make_optimizer(cell.task).torch_options().items():

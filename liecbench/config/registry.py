@@ -161,8 +161,8 @@ def options_model(kind: Kind, name: str) -> type[BaseModel]:
     these as options.
 
     Args:
-        kind: The kind of the class. The function of a user makes a dataset or a model.
-        name: The registered name, such as ``top_k``, or the user's function as ``module:function``.
+        kind: The kind of the class, or what the user's function makes: a dataset or a model.
+        name: The registered name of the class, such as ``top_k``, or the user's function as ``module:function``.
 
     Raises:
         OptionError: No class of this kind has the name, or the function is missing or cannot be used.

@@ -133,13 +133,14 @@ class Scenario(Model):
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
-        """Return a copy of the scenario with which to continue a run, perhaps on another machine.
+        """Return a copy of the scenario whose ``compute: auto`` keeps the choices of an earlier run.
 
-        ``compute: auto`` chooses, for each setting, whether ranks compute or replay a profile. If cells of the setting
-        have been timed, the copy's cells do what the timed cells did. Otherwise, the choice depends on this machine.
+        ``compute: auto`` chooses whether the ranks of a cell compute or replay a profile. In the copy, a cell gets the
+        choice of the timed cells with which it is compared. If there are none, the choice depends on this machine,
+        which may differ from the machine of the earlier run.
 
         Args:
-            specs: The specs of the cells that have been timed.
+            specs: The specs of the cells that the earlier run timed.
         """
         resumed = self.model_copy()
         resumed._begun = {measured_setting_key(spec): spec.get("compute", "measured") for spec in specs}

@@ -81,7 +81,7 @@ class Task(Model):
 
     @classmethod
     def of_profile(cls, sha256: str) -> Self:
-        """Return the task of timing a profile's steps without training.
+        """Return a task that trains nothing: the steps of a profile are timed.
 
         Args:
             sha256: The SHA-256 of the profile's file.

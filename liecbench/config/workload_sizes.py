@@ -51,11 +51,12 @@ class Sizes:
 def sizes(task: Task) -> Sizes:
     """Return the sizes of a task's data and model, such as the number of training examples.
 
-    A task with a profile has no data. Its number of training examples is taken to be a million.
+    If the task replays a profile, the parameters are those of the profiled model. There are no data then: the number of
+    training examples is taken to be a million.
 
     Raises:
-        WorkloadError: If the data cannot be loaded, if the model cannot be built or trained, or does not fit the data,
-            or if the profile was not read before.
+        WorkloadError: If the data cannot be loaded, if the model cannot be built or trained, if the model does not fit
+            the data, or if this process has not read the task's profile.
     """
     if task.profile is not None:
         return _profile_sizes(task.profile)

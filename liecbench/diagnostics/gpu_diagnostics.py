@@ -33,7 +33,7 @@ class Build:
 
     @classmethod
     def here(cls) -> Self:
-        """Return the software that is installed for this Python interpreter."""
+        """Return the ``Build`` of this Python interpreter: its CUDA, NCCL and Triton, and the GPUs that torch sees."""
         import torch
         import torch.distributed as dist
 

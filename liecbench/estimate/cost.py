@@ -75,9 +75,14 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the estimated seconds of a step: the sum of computing, compression, overhead, and the links' time.
+    """Return the estimated seconds of one step of the given kind.
 
-    On a GPU, only the links' time is returned.
+    The estimate includes computing, compression, overhead, and the time that the links need. If the cell runs on a GPU,
+    the estimate includes only the time that the links need.
+
+    Args:
+        cell: The cell to which the step belongs.
+        kind: The number and the payload bytes of the steps of this kind.
     """
     if cell.device == "cuda":
         return wire_seconds(cell, kind)

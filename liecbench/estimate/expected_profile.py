@@ -44,14 +44,17 @@ class ExpectedProfiles:
     _known: dict[Path, Profile] = field(default_factory=dict)
 
     def of(self, session: Session) -> ExpectedProfile:
-        """Return the profile that a session is expected to replay.
+        """Return the profile that a session is expected to replay: the first in this list that exists.
 
-        - If the scenario names a profile, this profile is returned unchanged.
-        - Otherwise, the profile that an earlier session has measured or is expected to measure is returned, or else the
-          one that this machine keeps. Missing times of compressors are measured briefly on this machine's CPU. Missing
-          times of methods and optimizers are assumed.
-        - If there is no such profile, an assumed profile is returned. On the CPU, the model's passes and
-          the compressors are measured briefly, and all other times are assumed. On a GPU, all times are 0.
+        1. The profile that the scenario names. It is returned unchanged.
+        2. The profile that a previous call of ``of`` returned for a session with equal ``compute_fields``.
+        3. The profile in the results directory that an earlier session measured.
+        4. The profile that this machine keeps from earlier runs.
+        5. An assumed profile. On the CPU, the model's passes and the compressors are measured briefly, and all other
+           times are assumed. On a GPU, all times are 0.
+
+        Profiles 2 to 4 may lack times. Missing times of compressors are measured briefly on this machine's CPU. Missing
+        times of methods and optimizers are assumed.
 
         Raises:
             LiecbenchError: If a profile cannot be read, or if the model has more parameters than a profile may have.

@@ -47,9 +47,10 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
-    """Return the steps that a session replays, with the seconds expected from ``profile``, without slowdown.
+    """Return, for each method and step kind of a session, what the ranks replay and the expected seconds of a step.
 
-    The outer keys are the ids of the methods' cells. The inner keys are the names of step kinds, such as ``averaging``.
+    The seconds are in emulated time, without the slowdown of the replay. The outer keys of the result are the ids of
+    the methods' cells. The inner keys are the names of step kinds, such as ``averaging``.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that a method uses.

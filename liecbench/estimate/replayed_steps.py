@@ -72,9 +72,10 @@ class ReplayedSteps:
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
-    """Return the replayed steps of each step kind of a cell's method, by the kind's name, such as ``averaging``.
+    """Return the step kinds of a cell's method, each with the seconds that one of its steps takes in a replay.
 
-    The seconds of a step are estimated from ``profile``.
+    The keys are the names of the kinds, such as ``averaging``. The seconds are in emulated time, estimated from
+    ``profile``.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that the method uses.

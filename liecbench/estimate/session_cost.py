@@ -46,7 +46,7 @@ class SessionCost:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the whole session."""
+        """The expected seconds of the whole session: the setup, every creation of all methods, and all rounds."""
         placements = -(-self.rounds // PLACEMENT_ROUNDS)
         return self.setup_seconds + placements * self.placement_seconds + self.rounds * self.round_seconds
 

@@ -15,7 +15,10 @@ class Writer(Protocol):
     """The interface of a module that writes results for one tool."""
 
     def write(self, comparison: "Comparison", directory: Path, /) -> str:
-        """Write the results to a new directory, and return the command that shows them there."""
+        """Write the results to ``directory``, and return a shell command that shows or uploads the written files.
+
+        ``directory`` must exist and be empty.
+        """
 
 
 class Target(NamedModule):

@@ -73,8 +73,8 @@ def set_process_name(name: str) -> None:
 
 
 def set_timer_slack(nanoseconds: int) -> None:
-    """Set the timer slack: the most nanoseconds by which the kernel may wake this thread late. The default is 50 µs.
+    """Set this thread's timer slack, the largest delay with which the kernel may end the thread's sleeps.
 
-    Threads and processes that this thread starts later inherit the slack.
+    Linux's default is 50 000 ns. Threads and processes that this thread starts later inherit the slack.
     """
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_TIMERSLACK), ctypes.c_ulong(nanoseconds), 0, 0, 0), "prctl")

@@ -33,7 +33,8 @@ class FrameworkTraining:
         algorithm: The algorithm.
         model: The DistributedDataParallel module, perhaps compiled.
         optimizers: The optimizers of the model's parameters; the framework may have wrapped them.
-        launch: How to start the training in several processes, for an error message.
+        launch: The call or command that starts one process per worker, such as
+            ``Trainer(strategy="ddp", devices=2)``. The message of the RuntimeError advises it.
 
     Raises:
         RuntimeError: If the training runs in one process.
@@ -113,11 +114,16 @@ class FrameworkTraining:
     def state_dict(self) -> dict[str, dict[str, Any]]:
         """Return this rank's state, for ``load_state_dict``.
 
-        The key ``algorithm`` holds the algorithm's state. The key ``local`` holds the local model and its optimizers.
-        Under both keys is a dict with a single key, which names the rank, such as ``rank_0_of_4``. So the states of all
-        ranks can be merged. Without local models, the dict under ``local`` is empty.
+        The state of rank 0 of 4, for example, has two keys:
 
-        A call between ``hold_mean`` and ``hold_local`` is collective. Other calls are not.
+        - ``algorithm``: ``{"rank_0_of_4": …}`` with the algorithm's state.
+        - ``local``: ``{"rank_0_of_4": …}`` with the local model and the states of its optimizers. The dict is empty if
+          the algorithm keeps no local models.
+
+        Because the inner key names the rank, the states of all ranks can be merged.
+
+        Between ``hold_mean`` and ``hold_local``, all ranks must call this method together. Otherwise, one rank can call
+        it alone.
         """
         held_mean = self._holds_mean
         self.hold_local()

@@ -23,11 +23,12 @@ SEARCH_SECONDS: Final = 600.0
 class AddedRate:
     """An additional link rate, at which a method and the baseline are to be timed.
 
+    Of the scenario's link rates at which the method's speed-up is known, the slowest one is the reference rate.
+
     Attributes:
-        cells: The cells to time at this rate. Each is a copy of a completed cell of the method or of the baseline, with
-            only the link rate changed. The completed cells are those at the slowest link rate of the scenario at which
-            the method was compared with the baseline.
-        measured: Maps the id of each of ``cells`` to the id of the completed cell.
+        cells: The cells to time at the additional rate: copies, at this rate, of the completed cells of the method and
+            of the baseline at the reference rate.
+        measured: Maps the id of each copy to the id of the completed cell.
     """
 
     cells: tuple[Cell, ...]

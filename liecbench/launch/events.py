@@ -72,7 +72,7 @@ class Lost:
 
     Attributes:
         reason: The error as text, such as ``rank 0: ValueError: no data``.
-        disk: The error of a full or read-only disk if this is the cause; else None.
+        disk: The disk's error if a full or read-only disk caused the exception; else None.
     """
 
     type: ClassVar[str] = "lost"

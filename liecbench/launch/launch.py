@@ -138,10 +138,15 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs into launches, in the order of their first jobs. The jobs of a launch have equal ``launch_key``.
+    """Group jobs into launches: jobs whose cells have equal ``launch_key`` share a launch.
 
-    If ``isolate`` is True, every cell has a launch of its own. If ``share_gpus`` is True, NCCL ranks of a launch may
-    share a GPU.
+    Args:
+        jobs: The cells to train.
+        isolate: True to give every cell a launch of its own instead.
+        share_gpus: The value of ``share_gpus`` in every launch.
+
+    Returns:
+        The launches, in the order of their first jobs.
     """
     return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in _by_key(jobs, isolate=isolate)]
 

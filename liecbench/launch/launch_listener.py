@@ -75,7 +75,11 @@ class Listener:
         return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:
-        """Raise LiecbenchError if a rank ended because its disk is full or read-only."""
+        """Raise LiecbenchError if a rank ended because its disk is full or read-only.
+
+        The error names the file that could not be written. If the file is unknown, the error names ``directory``, the
+        results directory.
+        """
         if self._disk is not None:
             message = f"{self._disk.path or directory}: {self._disk.reason}"
             raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")

@@ -112,10 +112,10 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells in the order in which to train them: seed by seed, and per seed setting by setting.
+    """Return the cells in the order in which to train them: by seed, then by setting (``Cell.setting``).
 
-    Seeds and settings, such as links, stay in the order of ``cells``. Cells that have both the seed and the setting in
-    common are shuffled. The shuffled order depends only on the cells' ids.
+    Seeds and settings are in the order in which they first appear in ``cells``. Cells with equal seed and equal setting
+    are shuffled. The shuffled order depends only on the cells' ids.
     """
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     settings = list(dict.fromkeys(cell.setting for cell in cells))

@@ -119,11 +119,11 @@ class _Part(NamedTuple):
 
     Attributes:
         at: The time at which the part's first byte reaches the down link, in seconds.
-        number: A number that decides which of two parts with equal ``at`` goes first: the part with the lower number.
+        number: The part's number. Of two parts with equal ``at``, the part with the lower number goes first.
         last: The time at which the part's last byte reaches the down link, in seconds.
-        source: The rank of the sender. The number of links stands for the hub.
-        destination: The rank of the receiver. The number of links stands for the hub.
-        frame: The frame, if this part is the frame's last. None for all earlier parts, and if the frame gets lost.
+        source: The rank of the sender. If the hub sends, the number of links.
+        destination: The rank of the receiver. If the hub receives, the number of links.
+        frame: The frame, in the frame's last part. None in earlier parts, and in all parts if the frame gets lost.
         num_bytes: The wire bytes of the part.
     """
 

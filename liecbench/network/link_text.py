@@ -70,9 +70,10 @@ UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshape
 class LinkKeys(TypedDict, total=False):
     """The keys of one link in a scenario, such as ``{rate: 100mbit, delay: 5ms}``.
 
-    If the key ``preset`` is given, missing keys have the values of the preset. Otherwise, missing keys of a single
-    worker's link have the values of the default link, which every worker has that is not listed under ``workers``. In
-    the default link, missing delay, jitter and loss are 0, and rates must be given.
+    A scenario has a default link for all workers, and may give single workers other links under the key ``workers``.
+    If the key ``preset`` is given, missing keys have the values of the preset. Without ``preset``, missing keys of a
+    single worker's link have the values of the default link. Without ``preset``, the default link must give its rates,
+    and its missing delay, jitter and loss are 0.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]

@@ -62,9 +62,10 @@ class PacketPort:
         return self._socket.fileno()
 
     def read(self) -> Iterator[tuple[float, bytes]]:
-        """Yield (time of arrival, frame) for each frame that has arrived, at most as many as the ring holds.
+        """Yield (time of arrival, frame) for each frame in the receive buffer, and remove the frame from the buffer.
 
-        Times are those of the monotonic clock, in seconds.
+        Do not wait for frames. Stop after ``num_slots`` frames, even if more frames arrive meanwhile. Times are those
+        of ``time.monotonic``, in seconds.
         """
         ring, monotonic = self._ring, time.monotonic() - time.time()
         for _ in range(self._num_slots):

@@ -40,7 +40,10 @@ class Quantity:
         return rf"^\s*({_NUMBER})\s*({'|'.join(self.prefixes)})({'|'.join(self.units)})\s*$"
 
     def parse(self, text: object) -> float | None:
-        """Return the number of base units that ``text`` states, or None if ``text`` is not such a quantity."""
+        """Return the number of base units that ``text`` states, such as 1e8 for the rate ``100mbit``.
+
+        Return None if ``text`` is not a quantity of this kind.
+        """
         match = re.search(self.pattern, text) if isinstance(text, str) else None
         if match is None:
             return None

@@ -76,9 +76,10 @@ def _instance(choice: Choice) -> Any:
 
 
 def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
-    """Return the choice that ``text`` (``NAME`` or ``NAME:OPTION=VALUE,…``) names, with all options.
+    """Return the name and the options in ``text``, which is ``NAME`` or ``NAME:OPTION=VALUE,…``.
 
-    ``option`` is the command-line option whose value is ``text``, for error messages.
+    Options that are missing in ``text`` get their defaults. Error messages name ``option``, the command-line option
+    whose value is ``text``, such as ``--algorithm``.
     """
     name, _, rest = text.partition(":")
     options: dict[str, Any] = {}

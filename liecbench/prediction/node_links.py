@@ -27,10 +27,10 @@ class NodeLinks:
     bits_per_second: float
 
     def span(self, num_bytes: int) -> Span:
-        """Return the time that messages inside a node take: to reduce a vector, and to send back the result.
+        """Return the time to reduce a vector over the ranks of a node, and to send the result back to these ranks.
 
-        The returned ``seconds`` are those of both operations, and ``wire_seconds`` is the part for transfer at the
-        links' rate. Both are 0 if a node has one rank.
+        ``seconds`` of the result is the time of both operations together. ``wire_seconds`` is the part in which the
+        messages are transferred at ``bits_per_second``. Both are 0 if a node has one rank.
 
         Args:
             num_bytes: Size of each rank's vector.

@@ -76,13 +76,14 @@ class PredictedBreakEven:
 def break_evens_of(
     made: "dict[Method, tuple[Predictor, ...]]", baseline: Method | None, workers: int, links: LinkMap
 ) -> Iterator[PredictedBreakEven]:
-    """Yield the break-even of each method against ``baseline``; yield nothing if ``baseline`` is None.
+    """Yield the predicted break-even of each method except ``baseline``; yield nothing if ``baseline`` is None.
 
     Args:
-        made: The predictors of each method, as ``Predictor.all_of`` returns them.
-        baseline: The method to compare with.
-        workers: The number of workers.
-        links: The links; to vary the rate, all their rates are multiplied by one factor.
+        made: For each method, including ``baseline``, the tuple of predictors that ``Predictor.all_of`` returns.
+        baseline: The method with which all others are compared.
+        workers: The number of workers, to be stored in the results.
+        links: The links. Their rates are multiplied by one factor to find the break-even, so only the ratios of the
+            rates matter.
     """
     if baseline is None:
         return

@@ -65,11 +65,12 @@ def predicted_rows(
     """Yield the prediction for each method, the fastest method first.
 
     Args:
-        made: For each method, the tuple that ``Predictor.all_of`` returns: the predictor for the unchanged inputs, then
-            the predictors for changed inputs.
+        made: For each method, the tuple that ``Predictor.all_of`` returns. The first predictor uses the profile and the
+            transport's costs as given. Each later predictor has one input, such as the compute seconds, changed by the
+            input's standard error.
         lacking: For each method, True if the profile lacks the times of the method's own work (see ``MethodTimes``).
         workers: The number of workers.
-        links: The links.
+        links: The links of all workers, or of all nodes if a node has several workers.
         request: The request, which has the profile, the transport's costs and the baseline.
     """
     seconds = {method: [one.minibatch_seconds(links) for one in ones] for method, ones in made.items()}

@@ -18,9 +18,9 @@ class Request:
         profile: The times of one device.
         methods: The methods.
         baseline: The method that others are compared with, one of ``methods``; None for no comparison.
-        workers: Numbers of workers.
-        links: The links, all shaped.
-        costs: The transport's constants.
+        workers: The numbers of workers for which to predict.
+        links: The links for which to predict, all shaped.
+        costs: The times that the transport takes besides the transfer, and the share of a link's rate that it reaches.
         ranks_per_node: The number of workers per node.
         inner_bits_per_second: The rate of the links inside nodes; needed if ``ranks_per_node`` is above 1.
     """

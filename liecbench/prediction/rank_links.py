@@ -1,4 +1,4 @@
-"""The links of the ranks whose step may take longest, and the seconds that a link needs for messages."""
+"""The rates and delays of all ranks' links, and the seconds that a link needs for messages."""
 
 import functools
 import itertools
@@ -141,14 +141,14 @@ class RankLinks:
 def wire_seconds(rates: LinkRates, sent: Messages, received: Messages, *, announced: bool) -> float:
     """Return the least seconds in which a link carries messages in both directions at once.
 
-    Headers and acknowledgements are included.
+    The headers of frames, and the acknowledgements that receivers send, are included.
 
     Args:
         rates: The link's rates.
         sent: The messages that the link's rank sends.
         received: The messages that the link's rank receives.
-        announced: True if a receiver announces that it is ready for a message, as over Gloo. Then the link also carries
-            an announcement and a header for each message.
+        announced: True if messages are sent by Gloo. Two more things are then included for each message: Gloo's header
+            in front of the message, and an announcement by the receiver that it is ready for the message.
     """
     header = GLOO_HEADER_BYTES if announced else 0
     up = sent.framed_bytes(header) + received.answer_bytes(header)

@@ -57,7 +57,12 @@ class RecordedMethod:
 
     @classmethod
     def of(cls, method: Method, profile: Profile, world_size: int) -> "RecordedMethod":
-        """Record a method's messages for the parameters of ``profile``.
+        """Return the step kinds of ``method``, each with the messages that all ranks send in a step of this kind.
+
+        Args:
+            method: The method.
+            profile: The profile of the model. Only the shapes and dtypes of its parameters are used.
+            world_size: The number of ranks that exchange the messages.
 
         Raises:
             LiecbenchError: If the method's messages cannot be recorded.
@@ -91,12 +96,12 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return one item per step kind, with the messages of a step and its seconds of computing and compressing.
+        """Return one item per step kind: what each rank sends, computes and compresses in such a step.
 
-        The seconds come from ``profile``.
+        The seconds come from ``profile``. If ``profile`` has no times of ``Identity``, assumed times are used.
 
         Raises:
-            LiecbenchError: If the profile lacks the method's compressor.
+            LiecbenchError: If the profile lacks the times of a compressor of the method other than ``Identity``.
         """
         return tuple(
             KindWork(

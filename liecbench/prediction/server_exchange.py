@@ -241,7 +241,10 @@ def _barrier_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) 
 
 
 def _barrier_trips(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> int:
-    """Return how many one-way trips, one after the other, the barrier before a call takes; 0 if there is none."""
+    """Return the number of successive one-way trips of the barrier before a push, a pull or a gather.
+
+    Return 0 if there is no barrier.
+    """
     if not costs.announces or sizes.place != "sharded":
         return 0
     return _path(links).barrier_trips(sizes.total_bytes, sizes.world_size, is_dense=sizes.is_dense)

@@ -64,14 +64,14 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the seconds that communication adds to each step, in addition to the seconds per message.
+        """Return the seconds that are added to each step, however many messages the step sends.
 
-        The result is ``step_seconds``, unless ``step_seconds`` is None. If ``step_seconds`` is None, the result is 0 if
-        ``has_own_times``, else a number that is assumed for the backend.
+        The result is ``step_seconds``. If ``step_seconds`` is None, the result is an overhead that is assumed for
+        ``backend``, but 0 if ``has_own_times`` is True.
 
         Args:
-            has_own_times: Whether the profile has the seconds of the method's own work. Own work already
-                includes what the assumed number stands for.
+            has_own_times: True if the profile has the seconds of the method's own work, which already include
+                the assumed overhead.
         """
         if self.step_seconds is not None:
             return self.step_seconds

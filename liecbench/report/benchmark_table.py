@@ -56,7 +56,10 @@ def _object(row: BenchmarkRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _measured_rates(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return one line of text per link, with the lowest rate that was measured on the link."""
+    """Return one line of text for each ``link`` of the rows, such as ``100mbit``, with its lowest measured rate.
+
+    The rate is in Mbit/s. Rows without ``step_seconds``, as in the link benchmark, are ignored.
+    """
     slowest: dict[str, int] = {}
     for row in rows:
         if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:

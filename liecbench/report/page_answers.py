@@ -148,7 +148,10 @@ class SpeedMap:
 
 
 def speed_charts(comparison: Comparison, palette: Palette) -> Iterator[SpeedChart]:
-    """Yield a chart for each setting in which a method was compared with the baseline."""
+    """Yield a chart of the methods' speed-ups for each setting, such as a link and a number of workers.
+
+    A setting is left out if no method other than the baseline has a speed-up.
+    """
     for verdict in comparison.setting_verdicts:
         bars = sorted(_speed_ups(comparison, verdict, verdict.rows, palette), key=lambda bar: -bar.mean)
         if any(not bar.is_baseline for bar in bars):

@@ -78,7 +78,11 @@ class Brackets:
 
 
 def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
-    """Return the break-evens of a comparison for the page; None if no method was measured at two or more link rates."""
+    """Return one bar per break-even of a comparison, for the report page; None if there are no break-evens.
+
+    A method has a break-even if its speed-up was measured at two or more link rates. ``palette`` gives the bars'
+    colours.
+    """
     found = comparison.break_evens
     if not found:
         return None

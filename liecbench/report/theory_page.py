@@ -1,4 +1,4 @@
-"""The output of ``liecbench theory``: tables for a terminal, Markdown and JSON."""
+"""The output of ``liecbench theory`` as plain text, Markdown or JSON."""
 
 import json
 from collections.abc import Iterator, Sequence

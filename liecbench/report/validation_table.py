@@ -1,4 +1,7 @@
-"""The error table of predictions: each line has a measured row, its prediction and the error."""
+"""The error table of predictions, as plain text, Markdown or JSON.
+
+Each line has a method's measured step time on a link, the predicted step time, and the relative error.
+"""
 
 import json
 from collections.abc import Iterator
@@ -13,14 +16,18 @@ _HEADINGS: Final = ("method", "model", "workers", "link", "measured", "predicted
 
 
 def markdown(found: Validation, costs: TransportCosts) -> str:
-    """Return the error table and, below the table, the lines of ``summary`` as a list, in Markdown."""
+    """Return the error table in Markdown, followed by the lines of ``summary(found, costs)`` as a list."""
     lines = [_HEADINGS, ("---",) * len(_HEADINGS), *map(_texts, found.steps)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([table, "", *(f"- {line}" for line in summary(found, costs)), ""])
 
 
 def plain(found: Validation, costs: TransportCosts) -> str:
-    """Return the table of measured and predicted step times, in aligned columns, and then the lines of ``summary``."""
+    """Return the error table and, below the table, the lines that ``summary`` yields, as text for a terminal.
+
+    Each line has the measured and the predicted time of a step, in aligned columns. ``costs`` are the constants
+    behind the predictions. Of ``costs``, only the source is shown.
+    """
     lines = [_HEADINGS, *map(_texts, found.steps)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)

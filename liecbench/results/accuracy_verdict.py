@@ -160,7 +160,10 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
 
 
 def num_test_labels(cells: Sequence[CellResult]) -> int | None:
-    """Return the number of labels in the cells' test set; None if it was not recorded."""
+    """Return the number of labels in the cells' test set; None if no cell has a record of this number.
+
+    There is one label per example or, for text, one per token.
+    """
     known = [cell.environment.test_set for cell in cells]
     return next((int(facts.labels) for facts in known if facts), None)
 

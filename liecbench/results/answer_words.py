@@ -143,7 +143,8 @@ def _gain(
         outcome: Whether compression pays in the setting.
         advice: The words before the method's name, in the example ``use``.
         row: The row of the method.
-        cost: The last clause, in the example ``it keeps the accuracy``. None for a clause on the row's accuracy.
+        cost: The clause on what the speed-up costs, such as ``its accuracy was not measured``. If ``cost`` is None,
+            ``quality_clause`` writes the clause from the verdict on the row's accuracy, as in the example.
     """
     judged = verdict.accuracy_of(row) if cost is None else None
     ratio = row.metrics["speedup"]

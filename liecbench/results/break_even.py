@@ -20,8 +20,8 @@ class BreakEven:
             differ only in that all rates are multiplied by one factor.
         slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows without a speed-up at link rates that runs added to narrow ``bracket``. A speed-up is
-            missing, for example, if the link failed its check. Empty if ``is_narrowest``.
+        untimed: The method's rows that lack a speed-up, if a run added their link rate to narrow ``bracket``. A
+            speed-up is missing, for example, if the link failed its check. Empty if ``is_narrowest``.
         is_narrowest: True if the search for the break-even is over: ``next_rate(0.0)`` returns None.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.

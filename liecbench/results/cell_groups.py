@@ -71,9 +71,11 @@ def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:
 
 
 def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
-    """Return a key that is equal for cells that may be compared: those with the same setting and workload.
+    """Return a key that is equal for cells that may be compared with each other.
 
-    If ``baseline`` chooses the baseline's cells by the value of a field, this field is not part of the key.
+    The key consists of ``cell.directory``, ``cell.is_added``, and the cell's ``SETTING_FIELDS`` and
+    ``WORKLOAD_FIELDS``. If ``baseline`` fixes a field, such as ``workers: 2``, the key leaves out this field, so that
+    cells with other values of the field can be compared with the baseline.
     """
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]

@@ -95,7 +95,11 @@ class Comparison:
 
     @functools.cached_property
     def lines_beside_answers(self) -> tuple[str, ...]:
-        """Lines to show after ``answers``: ``notes``, break-even rates, and facts about the times and rows."""
+        """Lines of text to show after ``answers``. They begin with ``notes``.
+
+        The other lines say, in this order: how the times were taken, the break-even rates, which rows did not complete,
+        and why times may mislead, for example because other processes used the CPU.
+        """
         return (*self.notes, *lines_beside_answers(self.setting_verdicts, self.break_evens, self.words))
 
     @functools.cached_property
@@ -118,10 +122,11 @@ class Comparison:
         return {id(row): one for one in self.setting_verdicts for row in one.rows}
 
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
-        """Return the table of the bandwidth that each method needs; None if there is nothing to show.
+        """Return the table of the link rates that each method needs; None if there is nothing to show.
 
-        There is a table if at least one method was measured at two or more link rates, or was predicted instead of
-        measured. If ``self.wide`` or ``page`` is True, a method that was measured at one rate is enough.
+        The rates are the lowest ones at which computing takes 50 %, 75 %, 90 %, 95 % and 99 % of a step. There is a
+        table if at least one method was measured at two or more link rates, or was predicted instead of measured. If
+        ``self.wide`` or ``page`` is True, a method that was measured at one rate is enough.
 
         Args:
             page: True for the HTML page.

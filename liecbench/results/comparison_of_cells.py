@@ -35,11 +35,14 @@ def compare(
     directories: Sequence[Path] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
-    """Return the comparison of ``cells``, which are first grouped into rows.
+    """Return the comparison of ``cells``, which are first summarised in rows.
 
-    If ``tuned_field`` is the name of a field, such as ``learning_rate``, only the cells that ``at_best`` returns are
-    compared: those with each method's best value of the field, without the seeds that chose this value if there are
-    other seeds. If ``tuned_field`` is None, all cells are compared. The other arguments are those of ``compare_rows``.
+    Args:
+        cells: The cells.
+        baseline: See ``compare_rows``, which also describes all arguments that are not listed here.
+        tuned_field: The name of a field, such as ``learning_rate``. Each method is compared at its best value of the
+            field, as ``at_best`` chooses it. If there are several seeds, some seeds choose the value, and only the
+            cells of the other seeds are compared. None: compare all cells.
     """
     if tuned_field is not None:
         notes = [tuning_note(cells, tuned_field), *notes]

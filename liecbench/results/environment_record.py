@@ -26,7 +26,7 @@ class GpuRecord:
         driver: The driver's version, or the distinct versions of all machines, joined by commas.
         cuda: The newest CUDA version that the driver supports, or the distinct versions of all machines, joined by
             commas.
-        tf32: By operation, True if torch may compute float32 in TF32.
+        tf32: For ``convolutions`` and ``matrix_products``, True if torch may compute them in TF32 on float32 inputs.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

@@ -10,15 +10,16 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if two of the rows meet one of these conditions. None does not count as a value.
+    A field differs if at least one pair of rows meets one of these conditions:
 
-    1. Both rows have a value, and the values differ. For the field ``block_order``, the algorithms must be equal, too.
-    2. One row has None, the other row has a value, and the algorithms are equal.
-    3. One row lacks the field, and the other row has a value. The algorithms are equal, and so are all fields that
-       differ by condition 1 or 2.
+    1. The field has a value other than None in both rows, and the two values differ. For the field ``block_order``,
+       both rows must also have the same algorithm.
+    2. Both rows have the same algorithm. The field is None in one row, and has another value in the other row.
+    3. Both rows have the same algorithm. One row lacks the field, and the field is not None in the other row. Besides,
+       the two rows must be equal in every field for which any pair of rows meets condition 1 or 2.
 
     Args:
-        rows: The value of each field by the field's name, for each row.
+        rows: For each row, the values of its fields by name.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     found = {name for name in names if _varies([row for row in rows if name in row], name)}

@@ -41,7 +41,7 @@ class KindMeans:
             (series of consecutive timed steps) has the same weight.
         wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
         payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received``, one number per rank.
-        step_quantiles: A sample of the seconds of single steps.
+        step_quantiles: Seconds of single steps: evenly spaced quantiles of each burst, one burst after another.
     """
 
     share: float

@@ -113,7 +113,7 @@ class LedgerReader:
             raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
     def _refused(self, damage: str) -> LiecbenchError:
-        """Return an error for the first line that was not read. ``damage`` says what is wrong with the line."""
+        """Return an error that names the first unread line and its ``damage``, such as ``it has no line end``."""
         remedy = (
             f"restore the file, or keep only its {self._num_lines} lines before" if self._num_lines else NOT_RESULTS
         )

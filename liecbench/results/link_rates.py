@@ -26,10 +26,9 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key of a cell that stays the same if all of the cell's link rates are multiplied by one factor.
+    """Return a key that is equal for cells that differ only by one factor in all their link rates.
 
-    The key contains all other fields except ``added_rate``, which is True if the link rate was added to narrow a
-    break-even.
+    The key leaves out the field ``added_rate``, which is True if a run added the link rate to narrow a break-even.
 
     Args:
         spec: A cell's fields as plain JSON values.

@@ -24,9 +24,9 @@ def deviation_warning(deviations: Sequence[Deviation]) -> str:
 
 
 def link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return the warnings on the links of ``cells``, which differ only in the seed.
+    """Return the warnings about the links of ``cells``, which differ only in the seed.
 
-    Deviations of rates and round trips are left out; ``link_deviations`` returns these.
+    There is no warning about measured rates and round trips that deviate from the scenario's; see ``link_deviations``.
     """
     link = LinkMap.parse(cells[0].spec["link"])
     warnings = list(dict.fromkeys(limit for one in _recorded(cells) if (limit := one.window_limit())))

@@ -49,13 +49,13 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return ``rest`` in proportion to ``bound``: ``rest`` × ``bound`` ÷ ``mean``, or 0 if ``mean`` is 0.
+        """Return the wait that would remain on an infinitely fast link if the wait at ``rate`` were ``bound``.
 
-        The result is the wait that would remain on an infinitely fast link if the wait at ``rate`` were ``bound``
-        instead of ``mean``.
+        The share of a wait that remains is assumed to be ``rest`` ÷ ``mean``, or 0 if ``mean`` is 0. The result is this
+        share of ``bound``.
 
         Args:
-            bound: An end of the wait's interval: ``low`` or ``high``.
+            bound: The wait to assume at ``rate``, such as ``low`` or ``high``.
         """
         return self.rest * bound / self.mean if self.mean else 0.0
 
@@ -72,8 +72,8 @@ class Wait:
     def slope(self) -> float:
         """The largest possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        The value is ``communication`` × ``rate``: the slope if computing hid no communication and there were no
-        latency. If ``least_slope`` is larger, the value is ``least_slope``.
+        The value is the larger of ``least_slope`` and the product ``communication`` × ``rate``. The product is the
+        slope that the wait would have if computing hid no communication and communication had no latency.
         """
         return max(self.communication * self.rate, self.least_slope)
 
@@ -156,13 +156,18 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 
 
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
-    """Return a lower bound of the link rate, in bits per second, at which the wait falls to ``target``.
+    """Return a lower bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    A wait is the time of a step beyond computing, as a multiple of the compute seconds. The bound is computed from the
-    lower ends of the waits' intervals. ``waits`` has one wait per measured rate, in ascending order of rates.
+    The bound depends on the lower end of the wait's interval:
 
-    If the lower end at the lowest rate is at most ``target``, no bound can be computed. The function then returns None,
-    except if there is only one rate and a faster link would shorten the wait: then it returns an estimate of the rate.
+    - If the lower end falls to ``target`` between two measured rates, the bound lies between these rates.
+    - If the lower end is above ``target`` at all measured rates, the bound is the highest measured rate or above.
+    - If the lower end is at most ``target`` at all measured rates, the result is None. If ``waits`` has a single rate,
+      and a faster link would shorten the wait, the bound is estimated from ``Wait.least_slope`` instead.
+
+    Args:
+        waits: The waits of one method at one or more link rates, slowest first.
+        target: The wait to reach.
     """
     first = waits[0]
     if first.low <= target:
@@ -202,13 +207,13 @@ def _slope(slow: Wait, fast: Wait) -> float:
 
 
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> BandwidthNeeded:
-    """Return the bandwidth that one method needs in one setting.
+    """Return the link rates that one method needs in one setting to reach the utilizations ``UTILIZATIONS``.
 
     Args:
-        rows_by_rate: The method's rows by link rate, slowest link first.
+        rows_by_rate: The method's rows by link rate in bits per second, slowest link first.
         labels: Names the rows.
-        shared: The result's ``provenance``, such as `` (replayed)``, if it holds for all methods. If ``shared`` is
-            empty, the result has the provenance of this method's rows.
+        shared: The ``provenance`` of the result, such as `` (replayed)``. If ``shared`` is empty, the provenance is
+            computed from ``rows_by_rate``.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

@@ -1,4 +1,7 @@
-"""The reasons why an answer names a method although other methods are faster."""
+"""The faster methods that an answer passes over, with the reasons.
+
+An answer names the method to use or try in one setting, or the baseline if no other method is advised.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,14 +44,15 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return, for each of ``rows``, why the answer names another method, although this row's method is faster.
+    """Return one ``PassedOver`` per row: a faster method, and why the answer for the setting names another method.
 
-    The results are sorted by speed-up, largest first. An answer is about one setting. It names the method to use or
-    try, or the baseline if no other method is advised.
+    The results are sorted by speed-up, largest first. The answer names the method to use or try in the setting, or the
+    baseline if no other method is advised.
 
     Args:
         verdict: The verdict on the setting.
-        rows: The setting's rows that are faster than the row of the method that the answer names. Each has a speed-up.
+        rows: The setting's rows whose methods are faster than the method that the answer names. Each row must have a
+            speed-up.
         words: The names and tolerances that the reasons use.
         place: The setting in words, such as ``On 20mbit``.
     """

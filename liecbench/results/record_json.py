@@ -87,9 +87,11 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if the fields of a line that says schema 1 show that the line is of a later schema.
+    """Raise ValueError if a line that says schema 1 was written with a later schema, and edited afterwards.
 
-    Somebody then edited the line: changed its schema, and removed its number and its checksum.
+    A line was written with a later schema if it has a field that schema 1 lacks, such as ``raw_seconds``, or if its
+    environment has ``variables`` but no ``cpu_quota``. The edit changed the line's schema, and removed its number and
+    its checksum.
 
     Args:
         line: A line that says schema 1, and has neither number nor checksum.

@@ -216,10 +216,10 @@ class End:
         attempt: The number of the attempt, from 1.
         status: The outcome of the attempt.
         error: The error message; None if the cell completed.
-        link: Counts of the delay line (the process that emulates links), such as the segments that each rank's link
-            lost. Counting begins when the links are prepared for the attempt. If a session times the cell, counting
-            begins when the links are prepared for the session, and includes all methods timed so far. None if there is
-            no delay line, or if the ``liecbench`` command wrote the record instead of a rank.
+        link: What the delay line (the process that emulates links) counted during the attempt, such as the segments
+            that each rank's link lost. If a timing session timed the cell, the counts include the traffic of all
+            methods, from the last preparation of the session's links to this record. None if there is no delay line, or
+            if the ``liecbench`` command wrote the record instead of a rank.
     """
 
     type: ClassVar[str] = "end"

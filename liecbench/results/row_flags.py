@@ -70,9 +70,10 @@ def is_busy(row: Row) -> bool:
 
 
 def _computes_on_shared_processors(row: Row) -> bool:
-    """Return whether the ranks share processors, and spend over 5 % of the time on computing and exposed compression.
+    """Return True if ranks share processors, and computing and exposed compression take over 5 % of an epoch's time.
 
-    Return False if the ranks replayed a profile.
+    Ranks share processors if the row needs more processors than the machine has (``_shared_processors``). Compression
+    is exposed while training waits for it. Return False if the ranks replayed a profile.
     """
     parts = (row.metrics["compute_seconds_per_epoch"], row.metrics["exposed_compress_seconds_per_epoch"])
     total = row.metrics["seconds_per_epoch"]

@@ -27,8 +27,8 @@ class Labels:
     algorithm, the values of the method's fields that differ, and the options that ``naming_fields`` returns.
 
     Attributes:
-        colour_keys: The texts to which figures assign colours, in this order: first the algorithms of all rows, then
-            the ``colour_key`` of all rows.
+        colour_keys: The texts to which figures assign colours, such as ``psgd``. First come the algorithms of all rows,
+            then the ``colour_key`` of all rows. Figures assign colours in the order of this list.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -71,8 +71,8 @@ class Labels:
     def colour_key(self, row: Row) -> str:
         """Return the text from which figures choose a row's colour. Rows with equal texts have the same colour.
 
-        The text is the name of the row's algorithm. If all rows have the same method but their settings differ, the
-        text is ``whole(row)`` instead.
+        The text is the name of the row's algorithm, such as ``psgd``. If all rows have the same method but their
+        settings differ, the text is the name of the row's method and setting instead, such as ``psgd · workers 4``.
         """
         return self.whole(row) if self._one_method else row.algorithm
 
@@ -101,7 +101,10 @@ class Labels:
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
 
     def whole(self, row: Row, without: Collection[str] = ()) -> str:
-        """Return the names of the row's method and setting as one text, without the fields in ``without``."""
+        """Return the names of the row's method and setting as one text, such as ``psgd per_tensor · workers 4``.
+
+        The setting's fields in ``without``, such as ``link``, are left out.
+        """
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
 
 
@@ -117,14 +120,16 @@ def naming_fields(rows: Sequence[Row]) -> list[str]:
 def provenance(rows: Sequence[Row]) -> str:
     """Return a suffix that tells how the rows' times were obtained, such as `` (replayed ×1–16)``.
 
-    The suffix is empty if all times are measured. Its words mean:
+    The suffix has the words that apply to at least one row. The suffix is empty if no word applies to any row. The
+    words mean:
 
-    - ``replayed``: The ranks slept as long as a profile says, instead of computing. ``×1–16`` means up to 16 times
-      slower.
+    - ``replayed``: The ranks slept as long as a profile says, instead of computing. ``×1–16`` is the range of the
+      replays' dilations. This range is left out if all dilations are 1.
+    - ``scaled ÷4``: The replays sent messages of a quarter of the emulated size.
     - ``not trained``: Only steps of a profile were timed.
     - ``estimated``: The ranks' processes, and not the kernel, limited the rate of messages.
     - ``composed``: An earlier version of liecbench computed the times from a sample of timed steps.
-    - ``in part``: Some of the rows were measured, so that no other word applies to them.
+    - ``in part``, at the end: Some rows need none of these words, because their times are measured.
     """
     replayed = [row for row in rows if row.is_replayed]
     words = list(_kinds(rows))
@@ -144,10 +149,10 @@ def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the words of ``provenance`` that apply to ``rows``, such as ``("replayed", " in part")``.
+    """Return the words of ``provenance`` that apply to at least one row, followed by ``" in part"`` or ``""``.
 
-    All words but the last item apply to at least one row. The last item is ``" in part"`` if there is a row to which no
-    word applies, else ``""``. The result is empty if no word applies to any row.
+    An example is ``("replayed", " in part")``. The last item is ``" in part"`` if there is a row to which no word
+    applies, and ``""`` if there is none. The result is empty if no word applies to any row.
     """
     by_row = [
         {
@@ -221,7 +226,10 @@ def _timing(row: Row) -> str:
 
 
 def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
-    """Return the labels of those fields in ``names`` for which the row has a value."""
+    """Return the ``field_label`` of each field in ``names``, such as ``["sign", "average period 32"]``.
+
+    Fields for which the row has no value are left out.
+    """
     return [field_label(row.fields[name], name) for name in names if row.fields.get(name) is not None]
 
 

@@ -72,7 +72,10 @@ class Row:
 
     @property
     def mean_log_speed(self) -> float:
-        """The mean over timing rounds, or over seeds, of ln(speed-up over the baseline); 0 if ``speed`` is None."""
+        """The mean of ln(speed-up over the baseline), taken from ``speed``; 0 if ``speed`` is None.
+
+        The mean is over rounds if timing sessions timed both the row and the baseline, else over seeds.
+        """
         return 0.0 if self.speed is None else self.speed.mean
 
     @property

@@ -207,15 +207,16 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the ledger's lines about the cells in ``whole``, including the bursts that time these cells.
+    """Return the ledger's lines to keep: those with a record of a cell in ``whole``.
 
-    Lines of the first schema, in which no line number is written, come first. The lines are otherwise in the order of
-    the ledger.
+    If a timing session times the steps of a cell, the records of these timed steps (bursts) are kept, too. Lines whose
+    record is unreadable or out of place are left out. Lines that contain no line number (first schema) come before all
+    other lines. Apart from this, the lines are in the order of the ledger.
 
     Args:
         lines: All lines of the ledger.
         cells: A summary of each cell's lines, by cell id.
-        whole: The ids of the cells without a missing record.
+        whole: The ids of the cells to keep.
     """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
     kept = [

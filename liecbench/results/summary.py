@@ -132,12 +132,12 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
     """Yield one sentence with the reason why no row of a setting can be compared with the setting's baseline.
 
-    Yield nothing if no row of ``verdict`` is the baseline's and ``baseline_per_seed`` is empty in all ``rivals``.
+    Yield nothing if ``verdict`` has no row of the baseline and no row in ``rivals`` has metrics of the baseline.
 
     Args:
         verdict: The verdict on the setting, in which no row was compared with the baseline.
-        rivals: Rows of the setting other than the baseline's row.
-        words: The name of the baseline for the sentence.
+        rivals: Rows of the setting other than the baseline's row. ``Row.baseline_per_seed`` has the baseline's metrics.
+        words: The words for the sentence, of which only the name of the baseline is used.
     """
     base = next((row for row in verdict.rows if row.is_baseline), None)
     if base is None:

@@ -22,10 +22,14 @@ from liecbench.results.ranges import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """One burst of a timing session: consecutive timed steps of one kind.
+    """The record of one burst of a timing session: consecutive timed steps of one kind.
 
-    In a timing session, contestants take turns: methods on the same link that are compared with each other. In a round,
-    every contestant has one turn.
+    Contestants are methods on the same link that are compared with each other. In a timing session, contestants take
+    turns. In a round, every contestant has one turn. In a turn, a contestant trains one burst of each step kind.
+
+    One case is an exception: ranks compute instead of replaying a profile, and the method's messages are still in
+    flight while later steps compute. A turn then has only one burst, with steps of all kinds, and the record of each
+    kind has the times of the whole burst.
 
     Attributes:
         setting: A key that is equal for the cells that are timed in the same session (``Cell.setting``).
@@ -105,7 +109,11 @@ class Timing:
     late_seconds: Seconds | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError if ``raw_seconds`` contradicts ``dilation``."""
+        """Raise ValueError if ``raw_seconds`` does not fit ``dilation``.
+
+        ``raw_seconds`` must be None if ``dilation`` is 1. Otherwise, it must be ``seconds`` × ``dilation``, except for
+        rounding.
+        """
         if (self.raw_seconds is None) != (self.dilation == 1):
             raise ValueError(f"dilation is {self.dilation:g}, and raw_seconds {self.raw_seconds}")
         if self.raw_seconds is not None:

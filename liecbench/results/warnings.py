@@ -15,11 +15,12 @@ IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return the warnings that follow from the cells of one row alone, without a baseline or a speed-up.
+    """Return the warnings on a row for which only the cells of the row are needed.
 
-    Deviations of rates and round trips are left out; ``link_deviations`` returns these. The warnings are on:
+    Warnings that also need the baseline or the speed-up come from ``emulator_warnings`` and ``precision_warnings``.
+    Deviations of rates and round trips come from ``link_deviations``. The warnings of this function are on:
 
-    - cells of the row that were trained with different versions of the file of a user's model;
+    - cells that were trained with different versions of a user's model file;
     - a TCP window that is too small for the rate of a link;
     - an emulated link that dropped frames or sent frames late;
     - links whose rates are limited by the ranks themselves instead of the kernel;

@@ -141,9 +141,9 @@ def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labell
 
 
 def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode a JPEG of 64×64 pixels, scale it, and return its pixels, uint8 ``[3, size, size]``.
+    """Decode a JPEG image, scale it to ``size`` × ``size`` pixels, and return the pixels, uint8 ``[3, size, size]``.
 
-    Raises ValueError if the image has another size, or an error of Pillow's if it cannot be read.
+    Raises ValueError if the JPEG does not have 64×64 pixels, or one of Pillow's errors if it cannot be decoded.
     """
     with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
         # Check this before anything is decoded, because a header may claim gigapixels.

@@ -42,7 +42,14 @@ LearningRate = Annotated[
 
 
 class StudyMatrix(Model):
-    """The combinations that a study simulates. A method that takes no compressor appears once."""
+    """The values that a study combines. Every combination of algorithm, compressor, workers and seed is measured.
+
+    Attributes:
+        algorithm: The algorithms.
+        compressor: The compressors. An algorithm that takes none is measured without a compressor.
+        workers: The numbers of workers.
+        seed: The seeds.
+    """
 
     algorithm: Annotated[list[Annotated[Choice, Installed("algorithm")]], MinLen(1), BeforeValidator(_as_list)]
     compressor: Annotated[list[CompressorChoice], BeforeValidator(_as_list)] = []

@@ -20,14 +20,16 @@ class MethodResult:
     Attributes:
         algorithm: The method.
         compressor: The compressor; None if the method takes none.
-        contraction: The compressor's contraction δ on stochastic gradients at the minimum, with the first seed. None if
-            undefined.
-        bound: The learning rate δ/(10 L) with the first seed, where L is the smoothness. None if δ is undefined or not
-            above 0. If the study's learning rate is a multiple of the bound, a run uses the bound with its own seed.
-        measured: For each number of workers, the value that ``Study.measure`` names: its mean over seeds, with the
-            mean's 95 % interval. None if a run diverged.
-        speed_up_exponent: The exponent a of the fit ‖∇f(x̄)‖² ∝ workers^(−a): 1 is linear speed-up, 0 is none. None if
-            the study measures no stationary gradients, or has only one number of workers, or if a run diverged.
+        contraction: The compressor's contraction δ, measured with the study's first seed on stochastic gradients at the
+            function's minimum. None if workers compress nothing in the first step, or if these
+            gradients are all 0.
+        bound: The learning rate δ/(10 L), where δ is ``contraction`` and L is the function's smoothness. None if δ is
+            None or not above 0.
+        measured: Maps each number of workers to the value that ``Study.measure`` names, as the mean over seeds and the
+            mean's 95 % interval. None for a number of workers with which a run diverged.
+        speed_up_exponent: The exponent a if the measured values are fitted as proportional to workers^(−a): 1 is linear
+            speed-up, 0 is none. None if ``Study.measure`` is not ``stationary_gradient``, if there is only one number
+            of workers, if a run diverged, or if a value is 0.
     """
 
     algorithm: Choice

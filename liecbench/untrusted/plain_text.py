@@ -33,10 +33,12 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return the text without the middle of very long words. If the result is still very long, cut out its middle, too.
+    """Return the text, cut to about 2000 characters, with ``…`` in place of each part that is cut out.
 
-    The beginning and the end of a message say where the mistake is and what to do.
+    First, the middle of each word of more than 300 characters is cut out. If the text is still longer than 2000
+    characters, the middle of the text is cut out.
     """
+    # The middle, because the beginning and the end of a message say where the mistake is and what to do.
     text = _LONG_WORD.sub(lambda match: _cut(match[0], _LONGEST_WORD), text)
     return _cut(text, _LONGEST_TEXT)
 

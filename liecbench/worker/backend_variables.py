@@ -37,7 +37,10 @@ class Backend:
 
     @classmethod
     def of(cls, settings: RankSettings, *, shaped: bool) -> Self:
-        """Return the backend of ranks with these settings; ``shaped`` is True if link rates are limited."""
+        """Return the communication backend, Gloo or NCCL, of ranks with these settings.
+
+        ``shaped`` is True if the rates of the ranks' links are limited.
+        """
         return cls(name=settings.backend, shaped=shaped, share_gpus=settings.share_gpus)
 
     @property

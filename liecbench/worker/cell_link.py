@@ -49,17 +49,18 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        Unshaped links are not measured. If links, slowdown and emulator are those of the last cell, the links are
-        measured again only if a measured value is off by more than the tolerance ``measurement.FAILING``.
+        The requested links are ``links``, slowed down by ``slowdown``. They are not measured if they are unshaped, or
+        if ranks delay their messages themselves. If the requested links and the emulator are those of the last call,
+        the links are measured again only if a measured value is off by more than ``measurement.FAILING``.
 
-        A measurement is repeated, up to ten times in all, until every rate and round trip is close to the requested
-        one. Of the values measured for one rate or round trip, the value nearest to the requested one counts. Close
-        means within ``measurement.WARNING`` after the first two measurements, and within ``measurement.FAILING`` later.
+        The links are measured up to ten times, until all rates and round trips are close to the requested ones. Close
+        means within ``measurement.WARNING`` in the first two measurements, and within ``measurement.FAILING`` from the
+        third measurement on. For each rate and round trip, the measured value nearest to the requested value counts.
 
         Args:
             links: The links of the next cell.
             emulator: The emulator that the scenario asks for.
-            slowdown: By how much the real links are to be slower than ``links``.
+            slowdown: The factors by which a replay slows the links down.
         """
         self._asked, self._slowdown = links, slowdown
         links = links.slowed(slowdown)

@@ -145,7 +145,10 @@ def _remove(path: Path) -> None:
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:
-    """Remove the checkpoint that this rank wrote at the end of ``epoch``, if it exists."""
+    """Remove the checkpoint that this rank wrote at the end of ``epoch`` of a cell, if the checkpoint exists.
+
+    ``cell`` is the cell's id.
+    """
     _remove(_path(directory, cell, epoch))
 
 

@@ -50,9 +50,10 @@ class FirstStepsRecorder:
             self._replica.heartbeat()
 
     def read(self) -> FirstSteps | None:
-        """Return the losses, compression error and residual norm, combined over ranks. Collective.
+        """Return the loss of each of the first steps, the compression error and the residual norm. Collective.
 
-        Return None if a loss is not finite.
+        The losses and the compression error are means over ranks. The residual norm is the norm of all ranks'
+        residuals, joined into one vector. Return None if at least one loss of any rank is not finite.
         """
         losses = [mean_over_ranks(loss) for loss in torch.stack(self._losses).double().tolist()]
         error, norm = mean_over_ranks(self._error), norm_over_ranks(self._norm)

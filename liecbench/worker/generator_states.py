@@ -32,12 +32,12 @@ def state_of(generator: Generator) -> Any:
 
 
 def generator_with(state: Any, found: object, device: torch.device) -> Generator:
-    """Return a generator in a given state: ``found`` if it has the right kind, else a new generator.
+    """Return a random generator, after setting its state to ``state``.
 
     Args:
-        state: A state that ``state_of`` returned.
-        found: Any object. A generator of the same kind as the generator whose state was saved is set to ``state`` and
-            returned.
+        state: The result of ``state_of`` for a generator g.
+        found: The object to set and return if it is a generator of the same kind as g, such as ``torch.Generator``. If
+            it is anything else, a new generator of that kind is returned.
         device: The device of a new ``torch.Generator``. Not used for other kinds of generators.
     """
     if isinstance(state, Tensor):

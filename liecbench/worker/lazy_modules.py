@@ -1,4 +1,4 @@
-"""Lazy modules, whose parameters have no shape before the first forward pass."""
+"""Initialise a model's lazy modules, such as ``nn.LazyLinear``: a forward pass gives their parameters a shape."""
 
 import itertools
 

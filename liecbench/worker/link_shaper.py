@@ -32,16 +32,17 @@ class LinkShaper(Protocol):
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> UsedEmulator | None:
-        """Choose what emulates the links: the kernel or the delay line, a process that emulates slow links.
+        """Choose the emulator of the links: the kernel, or the delay line (a process that emulates slow links).
 
         Args:
             links: The links to emulate.
             num_workers: The number of workers.
-            emulator: What the scenario asks for.
-            on_all: Returns True if its argument is True on all ranks. It makes all ranks choose the same emulator.
+            emulator: The emulator that the scenario asks for, such as ``auto``.
+            on_all: A function that returns True if its argument is True on all ranks, so that all ranks choose the same
+                emulator. The default considers only this rank.
 
         Returns:
-            The emulator's name for a record; None if ranks have no network namespaces.
+            The emulator's name in records, such as ``delay_line``; None if ranks have no network namespaces.
         """
 
     def shape(self, link: Link) -> None:

@@ -149,10 +149,10 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the seconds of a training step of ``replica`` minus those of computing: the median of several trials.
+    """Return the median, over several trials, of a step's seconds on ``replica`` minus the seconds of computing.
 
-    A trial trains step number ``first`` on ``replica``, and then measures a step's computing with ``steps``. Computing
-    is the forward and backward passes of all minibatches, clipping and the optimizer.
+    Each trial times step number ``first`` of ``replica``, and then the computing of a step with ``steps``. Computing is
+    the forward and backward passes of all the step's minibatches, clipping and the optimizer.
     """
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):
@@ -188,10 +188,10 @@ def _step_seconds(replica: Replica, number: int) -> float:
 
 
 def _call_seconds(schedule: Schedule, compressors: Sequence[CompressorTimes]) -> float:
-    """Return the seconds in which one rank compresses and decompresses in a step.
+    """Return the seconds of all compressions and decompressions in one step of a training with one rank.
 
     Args:
-        schedule: The messages of the step in a training with one rank.
+        schedule: The pushes, pulls and gathers of the step, for a world size of 1.
         compressors: The times of all compressors that the step uses.
     """
     total = 0.0

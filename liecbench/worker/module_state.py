@@ -82,8 +82,10 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 def _restored(found: Any, value: Any) -> Any:
     """Return the object to assign to an attribute whose present value is ``found`` and whose saved value is ``value``.
 
-    For two lists, two dicts, two sets, or two tensors of the same shape and dtype, copy ``value`` into ``found``, and
-    return ``found``. For two other tensors, return ``value`` on the device of ``found``. Otherwise return ``value``.
+    - If both are lists, both dicts, both sets, or both tensors of equal shape and dtype: ``found``, into which the
+      content of ``value`` is copied.
+    - If both are tensors of different shape or dtype: ``value`` on the device of ``found``.
+    - Otherwise: ``value``.
     """
     # Objects that refer to ``found``, such as a view of a parameter, stay valid if the value is copied.
     match found, value:

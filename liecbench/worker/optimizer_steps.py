@@ -18,14 +18,14 @@ class OptimizerSteps:
     """The optimizers of a task, which update the parameters after clipping the gradient.
 
     Before a step, the method replaces the gradient by an update, and this update is clipped. If a method keeps local
-    models, the updates differ between workers, and each worker clips its own update by that update's norm.
+    models, the updates differ between workers, and each worker clips by the norm of its own update.
 
     Attributes:
         optimizers: Torch's optimizers. Most tasks have one. With Muon, for example, there are two: torch's Muon for
             some parameters and AdamW for the others.
         learning_rates: The learning rate of each optimizer before the schedule changes it.
         parameters: The parameters of all optimizers.
-        max_norm: The largest norm of the gradient; None if it is not clipped.
+        max_norm: The norm to which clipping scales down an update of larger norm; None if updates are not clipped.
     """
 
     optimizers: tuple[Optimizer, ...]

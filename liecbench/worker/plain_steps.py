@@ -114,7 +114,10 @@ class PlainSteps:
         return steps
 
     def step(self) -> PlainStep:
-        """Pause, load a minibatch, and measure a training step on this minibatch."""
+        """Take one training step on the next minibatch, and return the seconds of its parts.
+
+        The measurement is also appended to ``taken``. The step starts after a pause of ``PAUSE_SECONDS``.
+        """
         time.sleep(PAUSE_SECONDS)
         inputs, labels = self._minibatch()
         self._stamps.clear()

@@ -138,7 +138,11 @@ class Replica:
             return self.task.loss(model(inputs), labels)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state that this rank needs to resume training after the last step."""
+        """Return the state from which this rank can continue training, for ``load_state_dict``.
+
+        The state includes the model, the optimizer, the algorithm and the random generators. Later steps change the
+        tensors in the state, because most of them are not copies.
+        """
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

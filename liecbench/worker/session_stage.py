@@ -20,11 +20,11 @@ class Timed(Protocol):
         """The method to time."""
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time bursts (consecutive steps), and yield one record per step kind, equal on all ranks. Collective.
+        """Time each step kind of the method, and yield one record per kind, equal on all ranks. Collective.
 
-        Each step kind has a burst of its own. If a contestant that trains has messages in flight while later steps
-        compute, one burst has the steps of all kinds instead. ``place`` is the position of this turn in the session,
-        such as the round's number.
+        Usually, each kind is timed in its own burst (consecutive steps). If a contestant trains and has messages in
+        flight while later steps compute, one burst has steps of all kinds, and each record has the times of this burst.
+        ``place`` is the position of this turn in the session, such as the round's number.
         """
 
     def trace(self, path: Path) -> str | None:

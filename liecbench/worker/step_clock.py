@@ -31,19 +31,22 @@ class MeasuredWire(Protocol):
         """Return the rates of this rank's link; None if they are unknown."""
 
     def emulator_cpu_seconds(self) -> float:
-        """Return the CPU seconds so far of the process that emulates the links; 0 without one."""
+        """Return the CPU seconds so far of the process that emulates the links; 0 if there is no such process."""
 
 
 class StepClock:
     """A clock that measures the times, bytes and losses of consecutive steps on one rank.
 
-    ``read`` returns the measurement. Bytes and losses count from the clock's construction, and times from the last
-    call of ``restart_times``. On a GPU, a step lasts from the start of the GPU's first work on the step to the end of
-    the GPU's last work on the step.
+    ``read`` returns the measurement of the steps so far. Losses, bytes, and the CPU seconds of this process and of the
+    machine are counted from the clock's construction. All other times are counted from the last call of
+    ``restart_times``. On a GPU, a step lasts from the start of the GPU's first work on the step to the end of the GPU's
+    last work on the step.
 
-    On the CPU with one torch thread, the time of computing is the CPU time of the training thread for the model and
-    the optimizer. With several torch threads, or on a GPU, the time of computing is the step's time minus the exposed
-    time. In the exposed time, the training thread waits for compression and communication.
+    The compute time of the steps depends on the device:
+
+    - On the CPU with one torch thread, the compute time is the training thread's CPU time for model and optimizer.
+    - On a GPU, or with several torch threads, the compute time is the time of the steps minus the exposed time. The
+      exposed time is the time in which the training thread waits for compression and communication.
     """
 
     # With one thread, CPU time is used, because it does not grow if other threads and processes use the processor.

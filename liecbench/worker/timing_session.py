@@ -86,9 +86,9 @@ def _known_cell(spec: dict[str, Any]) -> Cell:
 
 
 def _orders(path: Path) -> Iterator[PairedOrder]:
-    """Yield on every rank the orders that rank 0 reads from the pipe ``path``, until the pipe is closed. Collective.
+    """Yield the orders of the ``liecbench`` command, such as ``OpenCell``, until the command closes the pipe ``path``.
 
-    All ranks wait until rank 0 has read an order.
+    Collective. Rank 0 reads the orders and broadcasts them. Meanwhile, the other ranks wait for the next order.
     """
     lines = path.open(encoding="utf-8") if dist.get_rank() == 0 else None
     while True:

@@ -17,9 +17,10 @@ _TIMEOUT_SECONDS: Final = 60.0
 
 
 def message_cost() -> MessageCost | None:
-    """Return the seconds that a tiny message takes between two ranks; None if two ranks cannot be started.
+    """Measure and return the costs of a tiny message between two ranks of this machine; None if measuring fails.
 
-    Two ranks are forked from this process, which must not have used several threads.
+    The costs are in seconds (see ``MessageCost``). The two ranks are forked from this process, which must not have used
+    several threads.
     """
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)

@@ -1,7 +1,7 @@
 """Measure how long clipping and the optimizer take per step.
 
-A profile also needs these times for optimizers that the profiled cell does not use, if other methods are trained with
-such optimizers.
+A profile is measured with the optimizer of one cell. If contestants with other optimizers or another clipping norm
+replay this profile, it also needs the times of their clipping and optimizers.
 """
 
 from collections.abc import Iterable

@@ -83,8 +83,8 @@ class Exchange(ABC):
             out: Receives q, in the shape of the pushed vector. Give either ``out`` or ``add_to``.
             add_to: A vector to which ``weight`` · q is added.
             weight: The factor of q; other than 1 only with ``add_to``.
-            error: The server's error memory, as long as this rank's shard; it becomes ``mean`` + ``error`` − q. None if
-                the method has none.
+            error: The server's error memory, with one element per element of this rank's shard. ``pull`` replaces
+                ``error`` by ``mean`` + ``error`` − q. None if the method has no such memory.
 
         Returns:
             ``out`` or ``add_to``.

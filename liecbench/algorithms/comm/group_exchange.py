@@ -118,9 +118,9 @@ class GroupExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Send q = C(``mean`` + ``error``) from each shard's server to every worker; return ``out`` or ``add_to``.
+        """Send q = C(``mean`` + ``error``) from each shard's server to every worker.
 
-        The arguments are those of ``Exchange.pull``.
+        The arguments are those of ``Exchange.pull``. Return ``add_to`` if ``add_to`` is given, else ``out``.
         """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"

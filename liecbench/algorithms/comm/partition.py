@@ -131,7 +131,10 @@ class Block:
             self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
-        """Overwrite the parameters' gradients with ``update``, then call ``release``."""
+        """Overwrite the parameters' gradients with ``update``, a vector of shape ``[numel]``.
+
+        Then drop the block's references to the gradients, as ``release`` does.
+        """
         if self._copied:
             for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
                 gradient.copy_(piece.view_as(gradient))

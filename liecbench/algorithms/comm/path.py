@@ -19,12 +19,12 @@ _COMPRESSED_IN_FLIGHT: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """The slowest path between two ranks. The values are the same on all ranks.
+    """A network path at least as slow as each path between two ranks. The values are equal on all ranks.
 
     Attributes:
         delay_seconds: The time from a byte's departure to its arrival.
-        bytes_per_second: The rate.
-        message_seconds: The time of a rank's processor per message.
+        bytes_per_second: The rate of the path.
+        message_seconds: The processor time that a rank spends on each message.
     """
 
     delay_seconds: float

@@ -47,7 +47,7 @@ class RecordingExchange(Exchange):
     def begin(self, step: int, block: int) -> None:
         """Record all later pushes, pulls and gathers with the block number ``block``. ``step`` is ignored.
 
-        After a call of ``begin_after_step``, the block number stays None.
+        If ``begin_after_step`` was called before, ``block`` is ignored, too, and the block number is None.
         """
         self._block = None if self._is_after_step else block
 

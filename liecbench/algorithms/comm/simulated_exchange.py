@@ -116,10 +116,11 @@ class SimulatedExchange(Exchange):
         residual: Tensor | None = None,
         combine: Combine | None = None,
     ) -> Tensor:
-        """Compute one result of shape ``[numel]`` from the compressed vectors of all workers, and return ``out``.
+        """Compute one result from all workers' compressed vectors, and copy the result to each part of ``out``.
 
-        The arguments are those of ``Exchange.gather``. ``vector``, ``out`` and ``residual`` have the shape
-        ``[world_size · numel]``. Every worker's part of ``out`` receives the result.
+        The arguments are those of ``Exchange.gather``, but ``vector``, ``out`` and ``residual`` have the shape
+        ``[world_size · numel]``: one part of shape ``[numel]`` per worker. The result has the shape ``[numel]``. It is
+        the mean of the decompressed messages, unless ``combine`` is given. Return ``out``.
         """
         self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)

@@ -1,4 +1,8 @@
-"""A process group that times the all-reduces of torch's code, and the computation between them."""
+"""Time a function that starts all-reduces, such as torch's ``powerSGD_hook``.
+
+The function is given a ``TimedGroup`` instead of a process group. The ``TimedGroup`` times each all-reduce, and the
+computation before, between and after the all-reduces.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal

@@ -177,10 +177,15 @@ class Tracer:
 
 
 class Stopwatch:
-    """A stopwatch for the compression and communication in ``with`` bodies. Thread-safe.
+    """A stopwatch for the compression and communication of one rank. Thread-safe.
 
-    The seconds of a body are added to ``counters``, and its begin and end are added to ``exposure``. While ``tracer``
-    is enabled, the begin and end are also added to ``tracer``.
+    Attributes:
+        counters: The total seconds of all timed work. Bytes and messages are counted by the code that sends and
+            receives.
+        tracer: The collector of timed work for a timeline. Work is added only while ``tracer.enabled`` is True.
+        clock: The source of the timestamps.
+        exposure: The meter that gets the begin and the end of all timed work, to find the seconds in which training
+            waits for this work.
     """
 
     def __init__(
@@ -233,10 +238,10 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Add to ``exposure`` the fewest seconds in which the link can carry the messages of the ``with`` body.
+        """Add to ``exposure.totals.link_seconds`` the least seconds that the link needs for the body's messages.
 
-        The messages are those that this rank sends or receives in the body. The link is assumed to carry both
-        directions at the same time. Nothing is added if ``exposure.rates`` is None.
+        The body's messages are those whose bytes are added to ``counters`` during the ``with`` body. The link can send
+        and receive at the same time. Nothing is added if ``exposure.rates`` is None.
         """
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield

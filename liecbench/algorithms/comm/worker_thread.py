@@ -61,7 +61,8 @@ class GpuStream(HostStream):
         return [self._device]
 
     def enter_thread(self) -> None:
-        """Make the GPU the calling thread's current device, so that tensors with no named device are created there."""
+        """Set the current CUDA device of the calling thread to the GPU of this stream."""
+        # So that tensors with no named GPU, such as those on "cuda", are created on this one.
         torch.cuda.set_device(self._device)
 
     def timestamp(self) -> torch.cuda.Event:

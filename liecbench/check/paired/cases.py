@@ -16,13 +16,16 @@ from liecbench.launch.launch import launch_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A cell of side A and the cell of side B that it is compared with.
+    """One comparison of step times: a cell of side A against a cell of side B.
+
+    A side is a scenario, a git revision or a Python interpreter.
 
     Attributes:
         label: The case's name.
         a: The cell that side A trains.
         b: The cell that side B trains.
-        slowdown: Delay added to each of B's steps, as a share of A's step time; 0 except in the self-test.
+        slowdown: The delay that is added to each step of side B, as a share of side A's step time. It is 0 except in
+            the self-test.
     """
 
     label: str

@@ -39,9 +39,9 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return how many pairs must have a log-ratio beyond the tested limit for the E-value to reach ``threshold``.
+    """Return the least k for which ``e_value(num_pairs, k)`` is at least ``threshold``; None if no k suffices.
 
-    Return None if even ``num_pairs`` log-ratios beyond the limit do not suffice.
+    k is the number of pairs whose log-ratio is beyond the tested limit.
 
     Args:
         num_pairs: The total number of pairs.

@@ -58,9 +58,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """The number of launches that would measure ``most_pairs`` pairs if all launches measured equally many.
+        """A divisor of ``most_pairs``: 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1.
 
-        Launches after the first ``fewest_relaunches`` − 1 measure ``most_pairs`` ÷ this number of pairs each, rounded
-        up, but at least ``FEWEST_PAIRS_PER_RELAUNCH``.
+        Each launch after the first ``fewest_relaunches`` − 1 plans to measure ``most_pairs`` ÷ ``usual_relaunches``
+        pairs, rounded up, but at least ``FEWEST_PAIRS_PER_RELAUNCH``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -96,7 +96,10 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides, and measure pairs of each case in ``remaining``; remove each case once it is measured.
+        """Launch sides A and B, and measure pairs of timings for each case in ``remaining``.
+
+        Remove a case from ``remaining`` when it needs no more pairs from this launch, or when a side does not know an
+        algorithm or option of the case.
 
         ``relaunch`` is the number of this launch, from 0. ``directory`` is where the launch keeps its files.
         """

@@ -165,11 +165,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
     Let n be ``rule.fewest_relaunches``, the number of launches that a verdict needs. Let m be the fewest pairs, in all
-    launches together, with which both FAIL and PASS are possible. The result is at least
-    ``FEWEST_PAIRS_PER_RELAUNCH``, and otherwise:
+    launches together, with which both FAIL and PASS are possible. The number of pairs depends on the launch:
 
-    - In the first n − 1 launches: the lower of m / n and ``rule.most_pairs`` / n.
-    - In each later launch: ``rule.most_pairs`` / ``rule.usual_relaunches``.
+    - Each of the first n − 1 launches: m / n rounded up, but at most ``rule.most_pairs`` / n rounded down.
+    - Each later launch: ``rule.most_pairs`` / ``rule.usual_relaunches`` rounded up.
+
+    A number below ``FEWEST_PAIRS_PER_RELAUNCH`` is raised to ``FEWEST_PAIRS_PER_RELAUNCH``.
 
     Args:
         rule: The rule.

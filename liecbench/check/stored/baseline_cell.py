@@ -125,7 +125,13 @@ _EPOCHS: Final = b',\n   "epochs": '
 
 
 class BaselineCell(Model):
-    """One cell of a baseline: its spec, its environment, and its epochs in order."""
+    """The data of a cell that a check compares, either from the stored baseline or from new results.
+
+    Attributes:
+        spec: The cell's configuration, with the defaults of fields that earlier versions did not write.
+        environment: The fields of the cell's environment that checks need.
+        epochs: One item per epoch, in order, with the fields that checks need.
+    """
 
     spec: dict[str, Any]
     environment: StoredEnvironment
@@ -172,7 +178,7 @@ class BaselineCell(Model):
 
     @functools.cached_property
     def keys(self) -> SpecKeys:
-        """Keys that are computed from the spec, to match cells of the results with cells of the baseline."""
+        """The parts of the cell's spec by which a check matches cells of the results with cells of the baseline."""
         return SpecKeys.of(self.spec)
 
     def final(self, name: Literal["test_accuracy", "test_loss", "train_loss"]) -> float:

@@ -133,7 +133,11 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return False if an epoch timed steps and sent bytes, but its communication time is None or 0; else True."""
+    """Return True if an epoch's communication time is known or not needed.
+
+    The time is not needed if no steps were timed or no payload bytes were sent. The values None and 0 mean that the
+    time is unknown.
+    """
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 

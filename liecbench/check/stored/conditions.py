@@ -58,13 +58,12 @@ class StoredEnvironment(Model):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SpecKeys:
-    """The parts of a cell's spec by which cells are matched.
+    """The parts of a cell's spec by which a check groups cells, and finds a cell's match in the baseline.
 
     Attributes:
-        without_seed: A text with all fields but the seed. The text is equal for specs with equal fields.
-        of_bytes: A text with the fields that can change the bytes that a method sends, without the seed. The text is
-            equal for specs in which these fields are equal.
-        settings: The values of the fields that cannot change these bytes, by name.
+        without_seed: A text that two cells have in common if and only if they differ at most in the seed.
+        of_bytes: A text that two cells have in common if and only if they differ at most in the seed and ``settings``.
+        settings: The fields that cannot change the bytes that a method sends, such as ``threads``, by name.
         on_gpus: True if the cell runs on GPUs.
     """
 
@@ -96,11 +95,12 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 
 
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
-    """Return a cell's conditions by name, such as ``threads`` and ``torch``.
+    """Return a cell's conditions: the values, by name, that decide which metrics of two cells can be compared.
 
     Args:
-        keys: The keys of the cell. All of ``keys.settings`` are conditions, such as ``threads``.
-        environment: The cell's environment. Its facts are conditions too, such as ``torch``.
+        keys: The keys of the cell. All of ``keys.settings``, such as ``threads``, are conditions.
+        environment: The cell's environment. The version of torch, for example, is the condition ``torch``. The
+            condition ``gpus`` is None unless the cell runs on GPUs.
     """
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(

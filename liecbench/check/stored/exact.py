@@ -35,11 +35,15 @@ class _SeedResult:
 
 
 def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
-    """Compare each rank's payload bytes in each epoch with the baseline's; FAIL if any differ.
+    """Compare each rank's payload bytes in each epoch with those in the stored baseline.
 
     Args:
         label: The name of the cells, without the seed.
-        matches: For each seed, the results' cell and the baseline's cell to compare it with.
+        matches: For each seed, the results' cell and the stored baseline's cell to compare it with.
+
+    Returns:
+        FAIL if any number of bytes differs, else PASS. The other fields of the result are those of the seed with the
+        largest relative change.
     """
 
     names = ("bytes sent", "bytes received")
@@ -129,7 +133,10 @@ def _signed(old: float, new: float) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return the result of ``metric`` for the cell ``label``: that of the seed with the largest ``badness``."""
+    """Return the result of the worst seed: the result in ``checked`` with the largest ``badness``.
+
+    ``label`` is the name of the cells, without the seed. ``metric`` is the metric's name, such as ``payload_bytes``.
+    """
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

@@ -1,4 +1,7 @@
-"""Match the cells of results with those of a baseline, and name the fields that prevent comparing their metrics."""
+"""Match the cells of results with the cells of a baseline, and list the fields in which two cells differ.
+
+If the cells differ in a field, such as the version of torch, metrics that depend on this field cannot be compared.
+"""
 
 import operator
 from collections.abc import Mapping, Sequence
@@ -54,9 +57,10 @@ class CellMatch:
         return self.current.seed
 
     def differences(self, kind: Kind) -> list[str]:
-        """Return a text for each difference that prevents comparing metrics of ``kind``, such as times.
+        """Return a text for each field that differs between the two cells and prevents comparing metrics of ``kind``.
 
-        Payload bytes and messages belong to no kind, because they can always be compared.
+        An example of a text is ``torch: 2.7.0 in the baseline, 2.8.0 here``. ``kind`` is ``wire`` (wire bytes),
+        ``numerics`` or ``time``. Payload bytes and messages belong to no kind, because they can always be compared.
         """
         if self.has_same_conditions:
             return []

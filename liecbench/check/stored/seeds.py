@@ -23,7 +23,10 @@ _LOSS_FLOOR: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """A mean with its lower and upper confidence bound."""
+    """The mean of differences over seeds, and its one-sided confidence bounds ``low`` and ``high``.
+
+    Each bound is wrong with the probability ``level`` that ``decide`` takes.
+    """
 
     mean: float
     low: float

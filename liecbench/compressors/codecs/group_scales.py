@@ -12,7 +12,10 @@ ValuesPerScale = Literal[8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 
 
 def scales_bytes(numel: int, values_per_scale: int) -> int:
-    """Return the number of bytes of the scales of ``numel`` values: 4 per group; the last group may be shorter."""
+    """Return the number of bytes of the scales of ``numel`` values.
+
+    Each group of ``values_per_scale`` values has a scale of 4 bytes. The last group may have fewer values.
+    """
     return SCALE_BYTES * -(-numel // values_per_scale)
 
 

@@ -25,11 +25,11 @@ class ReplayedAllReduces:
         schedule: The schedule of the all-reduces.
         group: The process group.
         watch: Counts and times the all-reduces.
-        pauses: This rank's pauses. A pause lasts the given seconds × dilation.
-        extra_seconds: The length of the pause after the last all-reduce of a step, in seconds before dilation. Dilation
-            does not lengthen the time that processors spend on messages. The pause adds the missing time.
-        slowdown: The factors of the replay. The sizes in the schedule ÷ ``slowdown.message_divisor`` are the sizes of
-            the vectors that are really sent.
+        pauses: Makes this rank sleep for dilation × the seconds that ``pause`` gets.
+        extra_seconds: The seconds, before dilation, of a pause after the last all-reduce of a step. The pause makes up
+            for the processor time of messages, which dilation does not lengthen.
+        slowdown: The factors of the replay. A vector that is sent has the schedule's bytes ÷
+            ``slowdown.message_divisor``, rounded up to whole elements.
     """
 
     schedule: Schedule

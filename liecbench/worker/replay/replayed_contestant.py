@@ -58,13 +58,13 @@ class Stage:
 
 @dataclass(slots=True, kw_only=True)
 class ReplayedContestant:
-    """A contestant, ready to be replayed on this rank. All methods are collective.
+    """A contestant, ready to be replayed on this rank. ``turn`` and ``probe`` are collective.
 
     Attributes:
-        contestant: The method to time, as a cell (one configuration with one seed).
+        contestant: The method to time. ``contestant.cell`` is the cell whose steps are replayed.
         stage: The profile, slowdown and link, which all contestants of the session share.
-        kinds: The method's step kinds, by name.
-        steps: For each kind, a step to replay.
+        kinds: The method's step kinds by name, such as ``averaging``.
+        steps: The step to replay for each step kind, by the kind's name.
     """
 
     contestant: Contestant
@@ -79,8 +79,8 @@ class ReplayedContestant:
         Args:
             contestant: The method to time.
             stage: The profile, slowdown and link, which all contestants of the session share.
-            num_steps: The number of steps of the whole training, or fewer. A step kind that does not occur in the first
-                ``num_steps`` steps may be missing.
+            num_steps: The number of steps of the training. A smaller number is allowed, but a step kind that does
+                not occur in the first ``num_steps`` steps may then be missing.
 
         Raises:
             ProfileError: If the profile has no times for a compressor that the method uses.

@@ -93,7 +93,11 @@ class ReplayedExchange:
         return traffic
 
     def _pull(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return this rank's messages in a pull, in which the server of each shard sends to every rank."""
+        """Return the messages that this rank sends and receives in a pull.
+
+        In a pull, the server of each shard compresses the shard and sends it to every other rank. If this rank serves a
+        shard, pause for its compression first. The arguments are those of ``_push``, but ``call`` is the pull.
+        """
         traffic = Traffic(incoming={s.owner: functools.partial(self._buffer, call, s) for s in shards if s != own})
         if own in shards:
             self._work("compress", times.compress.seconds(own.numel))

@@ -47,9 +47,10 @@ class ReplayedStage:
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:
-        """Return a number of contestants that fit into memory together: one more than the session has.
+        """Return the number of contestants that may be in memory at the same time: one more than the session has.
 
-        All of them fit, because contestants that replay a profile hold no models.
+        The number limits nothing, because contestants that replay a profile hold no models. The number is at least 2,
+        as ``Stage.capacity`` requires.
         """
         return len(self._session.contestants) + 1
 

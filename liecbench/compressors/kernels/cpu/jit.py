@@ -16,7 +16,10 @@ from numba import njit
 
 
 def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that compiles a kernel when the kernel's module is imported, or loads it from the cache.
+    """Return a decorator that replaces a kernel, a Python function, by its compiled version.
+
+    The kernel is compiled when the kernel's module is imported, or loaded from numba's cache on disk if the cache has
+    the compiled version.
 
     Args:
         signature: The types of the result and of the arguments in numba's notation, as in ``"void(f4[::1], u1[::1])"``.

@@ -39,7 +39,7 @@ def _chunk_sum(values, term, smallest, eighths, buffer):  # type: ignore[no-unty
 
 @njit(inline="always")
 def _chunk_sums(values, term, smallest):  # type: ignore[no-untyped-def]
-    """Return a float64 array with, for each chunk of ``CHUNK`` values v, the sum of ``term(v)``.
+    """Return the sum of ``term(value)`` over each chunk of ``CHUNK`` values, as a float64 array with one sum per chunk.
 
     The last chunk is padded with zeros. A sum is computed in the type of ``values``. If the sum is then not finite, or
     not above ``smallest``, the sum is computed again in float64.

@@ -3,8 +3,9 @@
 Read as int32, the magnitudes of float32 values keep their order, and NaN and infinity are the largest. A radix search
 finds the k-th largest magnitude digit by digit, beginning with the highest of four digits. For each digit, one pass
 over the vector looks at the magnitudes that begin with the digits found so far, and counts how often each value of the
-next digit occurs. After the search, one pass counts the entries that each block keeps, and one pass copies the entries
-in the order of their positions.
+next digit occurs. After the search, two more passes divide the vector into blocks of consecutive entries. The first
+pass counts, per block, the magnitudes above the k-th largest and those equal to it. From these counts, the second pass
+knows where to write the chosen entries of each block, so that the entries keep their order.
 
 Digits have at most eight bits, because Triton 3.6 counts in time proportional to the number of bins.
 """
