@@ -118,8 +118,9 @@ class Torchrun:
 
     def describe(self, plan: Path) -> str:
         """Return the environment variables and the torchrun command line as text for a shell."""
-        assignments = [f"{name}={value}" for name, value in self.environment.items()]
-        return shlex.join([*assignments, *self.command(plan)])
+        # A shell takes a word with a quoted name for a command, not for an assignment.
+        assignments = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join([*assignments, shlex.join(self.command(plan))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

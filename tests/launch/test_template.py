@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import select
-import shlex
 import signal
 import subprocess
 import sys
@@ -237,10 +236,16 @@ RECORDS = {"start", "epoch", "end"}
 
 
 def test_describe_is_one_shell_line(tmp_path: Path) -> None:
-    torchrun = Torchrun(module="m", workers=2, threads=1, shaped=False, variables={"A": "b c"})
-    words = shlex.split(torchrun.describe(tmp_path / "a plan"))
+    shown = tmp_path / "an interpreter"
+    shown.write_text('#!/bin/sh\necho "$A"\nfor word; do echo "$word"; done\n')
+    shown.chmod(0o755)
+    torchrun = Torchrun(
+        module="m", workers=2, threads=1, shaped=False, python=str(shown), variables={"A": "b c; echo d"}
+    )
+    line = torchrun.describe(tmp_path / "a plan")
 
-    assert ["A=b c", "m", str(tmp_path / "a plan")] == [words[2], *words[-2:]]
+    lines = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert ["b c; echo d", "m", str(tmp_path / "a plan")] == [lines[0], *lines[-2:]]
 
 
 def test_kernels_are_imported_before_the_launch_is_forked(tmp_path: Path) -> None:
