@@ -43,7 +43,7 @@ class PeriodicAveraging(ServerAlgorithm):
         return "averaging" if self.averages(step) else "compressed"
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories, and ``periods_seen``.
+        """Return a dict with the step count, the memories (tensors kept from step to step), and ``periods_seen``.
 
         ``periods_seen`` is the number of averaging steps up to the last call of ``averaging_is_due``.
         """

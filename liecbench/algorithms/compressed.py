@@ -92,7 +92,10 @@ class ErrorFeedback(CompressedAlgorithm):
         return {**super().own_state(), "learning_rates": self._learning_rates}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore the step count, the memories and the learning rates that ``own_state`` returned.
+        """Restore the step count, the memories (tensors kept from step to step) and the learning rates.
+
+        Args:
+            state: A result of ``own_state``.
 
         Raises:
             ValueError: If the saved memories or learning rates belong to another model or to other options.

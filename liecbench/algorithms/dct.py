@@ -36,8 +36,8 @@ class ChunkedDct:
     def of(cls, shape: torch.Size, largest: int) -> Self:
         """Return the transform for tensors of ``shape``, which are seen as matrices with ``shape[0]`` rows.
 
-        A matrix is divided into equal chunks. The height of a chunk is the largest divisor of the number of rows that
-        is at most ``largest``. The width is the largest such divisor of the number of columns.
+        A matrix is divided into equal chunks, at most ``largest`` rows high and ``largest`` columns wide. A chunk's
+        height is the largest possible divisor of the number of rows, and its width that of the number of columns.
         """
         rows = shape[0] if shape else 1
         columns = math.prod(shape[1:])

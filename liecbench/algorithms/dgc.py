@@ -72,7 +72,11 @@ class DGC(BlockAlgorithm):
 
     @property
     def largest_block(self) -> int | Literal["whole"]:
-        """``whole`` if the gradient is clipped, which needs the norm of the whole gradient; else ``block_bytes``."""
+        """The largest size of a block in bytes, or ``whole`` if the whole gradient is one block.
+
+        If the gradient is clipped, the size is ``whole``, because clipping needs the norm of the whole gradient.
+        Otherwise, the size is ``block_bytes``, which may also be ``whole``.
+        """
         return self.block_bytes if self.clip_norm is None else "whole"
 
     @property

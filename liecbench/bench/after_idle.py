@@ -27,9 +27,10 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """Time ``case.messages`` messages that rank 0 sends back to back to rank 1 over an idle link. Collective.
 
     Returns:
+        The same dict on every rank.
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: for each repeat, the seconds from sending a single message over an unshaped link to its
-        arrival. This is the time of the machine itself, which is also part of ``"seconds"``.
+        ``"unshaped_seconds"``: for each repeat, the seconds from the start of sending a single message to its arrival,
+        over an unshaped link. The machine needs these seconds for its own work, which ``"seconds"`` includes, too.
         ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]

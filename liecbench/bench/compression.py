@@ -49,7 +49,10 @@ _StopwatchFactory = Callable[[_Operation], _Stopwatch]
 
 
 class _Vectors:
-    """The input vector and buffers for results. All their memory is touched before anything is timed."""
+    """The input vector of the compressors, and buffers for results.
+
+    The constructor fills the buffers, so that no timed operation is the first to touch their memory.
+    """
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.source = torch.randn(size, generator=torch.Generator(device).manual_seed(0), device=device)

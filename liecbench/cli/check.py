@@ -89,7 +89,11 @@ def results(
     junit: JunitFile = None,
     github: Github = False,
 ) -> None:
-    """Compare results with a stored baseline."""
+    """Compare results with a stored baseline.
+
+    Payload bytes and messages must be equal to the baseline's. Wire bytes, accuracy, loss and other metrics may get
+    worse by a margin. Step times are only shown.
+    """
     reports = Reports(output, json_file, junit, github)
     from liecbench.check.stored.baseline import Baseline
     from liecbench.check.stored.gate import Margins, check_stored

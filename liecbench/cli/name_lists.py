@@ -42,7 +42,11 @@ def list_names(
     python: Annotated[bool, typer.Option("--python", help="Print the imports and calls for a Python script.")] = False,
     output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
-    """List the bundled scenarios, or the names (with options and defaults) that scenarios and theory files can use."""
+    """List all compressors, or all names of another kind, such as models or bundled scenarios.
+
+    Bundled scenarios are listed with the question that each scenario answers. Names of all other kinds are listed with
+    their options and defaults, and can be used in scenario or theory files.
+    """
     if python and (output == TextOrJson.JSON or what == Listing.SCENARIOS):
         message = "list: --python prints calls of classes, which scenarios and JSON do not have"
         raise LiecbenchError(message, "remove --python or --format json")

@@ -81,7 +81,7 @@ class ChunkedTopK(Compressor):
             )
 
     def layout(self, numel: int) -> Layout:
-        """Return the parts of a message for ``numel`` elements."""
+        """Return the sizes of the parts of a message that compresses a vector of ``numel`` elements."""
         whole, rest = divmod(numel, self.chunk)
         num_kept = whole * self.kept + min(rest, self.kept)
         num_indexed = (whole * self.kept if self.kept < self.chunk else 0) + (self.kept if rest > self.kept else 0)

@@ -52,10 +52,10 @@ class SessionCost:
 
 
 def session_limit(session: Session) -> float:
-    """Return the time limit of a timing session in seconds: the same time for each method, and more for shaped links.
+    """Return the time limit of a timing session, in seconds.
 
-    The limit bounds the number of rounds, but a session has at least ``MIN_ROUNDS`` rounds. On very slow links, these
-    rounds may take longer than the limit.
+    The limit is ``CONTESTANT_SECONDS`` per method, plus ``LINK_SECONDS`` if the links are shaped. Every session has at
+    least ``MIN_ROUNDS`` rounds, so a session on very slow links may exceed the limit.
     """
     return (LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
 

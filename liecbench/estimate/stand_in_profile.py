@@ -86,9 +86,10 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Time a few forward and backward passes on this machine's CPU, and return ``_fields`` with the median times.
+    """Time the model's passes on this machine's CPU, and return the result of ``_fields`` for these times.
 
-    Return None if the task cannot be built on this machine.
+    The times are the medians of a few forward and a few backward passes. Return None if the task cannot be built on
+    this machine.
     """
     import numpy as np
     import torch

@@ -81,8 +81,13 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
     """Return the number of methods for which a run may add link rates to narrow the break-even.
 
-    These are the methods, other than the baseline, that are timed at two or more link rates. Cells that differ only in
-    the link rate and the seed count as one method; cells with different numbers of workers, for example, as two.
+    A run may add link rates for every method, except the baseline, that is timed at two or more link rates. Cells are
+    counted as one method only if they differ in nothing but the link rate and the seed. For example, a method that runs
+    with 2 and with 4 workers counts twice.
+
+    Args:
+        cells: All cells of the run.
+        baseline: The baseline's algorithm.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

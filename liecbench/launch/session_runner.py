@@ -160,11 +160,12 @@ def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died.
 
     If no method was timed yet, return all jobs of the launch. Otherwise, return the jobs of the method that was timed
-    last. If the method has no jobs, return all jobs of the method's session in this launch.
+    last. A method has no jobs if an earlier session has timed it. In this case, return all jobs of the session that was
+    timing the method.
 
     Args:
-        launch: The launch.
-        turn: The id of the cell whose steps were timed last; None if none was timed yet.
+        launch: The launch that died.
+        turn: The id of the cell of the method that was timed last; None if no method was timed yet.
     """
     if turn is None:
         return [job for session in launch.sessions for job in session.jobs]

@@ -117,7 +117,10 @@ class Torchrun:
         return (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
 
     def describe(self, plan: Path) -> str:
-        """Return the environment variables and the torchrun command line as text for a shell."""
+        """Return a line for a shell: the variables of ``environment``, then the torchrun command line.
+
+        ``plan`` is the path of the plan's file, which every rank gets as its argument.
+        """
         # A shell takes a word with a quoted name for a command, not for an assignment.
         assignments = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         return " ".join([*assignments, shlex.join(self.command(plan))])

@@ -96,11 +96,10 @@ class KernelShaper:
 
 
 def backlog_bytes(bits_per_second: int) -> int:
-    """Return the number of bytes that reach the delay line as one burst, faster than the link's rate.
+    """Return the size of the largest burst, in bytes, that may reach the delay line faster than the link's rate.
 
-    The delay line is the process that emulates the link. The result is the smaller of two numbers: the bytes of two
-    packets of the largest size, and the bytes that the link carries in 20 ms. But the result is at least
-    ``burst_bytes(bits_per_second)``.
+    The delay line is the process that emulates the link. The size is what the link carries in 20 ms, but at most two
+    packets of the largest size. If this size is below ``burst_bytes(bits_per_second)``, return ``burst_bytes`` instead.
 
     Args:
         bits_per_second: The link's rate in this direction.

@@ -42,12 +42,12 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the links' delays add to the transfer time of the all-reduce.
 
-        In each phase, the first pair of segments waits for two trips: that of the receiver's announcement, and that of
-        the data. Every later pair waits for two trips minus the transfer time of one segment, but at least for one
-        trip.
+        The class describes the phases and the pairs of segments. In each phase, the first pair adds two times
+        ``trip_seconds``: once for the receiver's announcement, and once for the data. Every later pair adds two times
+        ``trip_seconds`` minus the transfer time of one segment, but at least ``trip_seconds``.
 
         Args:
-            trip_seconds: The seconds that a message without bytes takes from one rank to another.
+            trip_seconds: The seconds that a message without bytes takes from one rank to another, one way.
             bytes_per_second: The rate of the slowest link.
         """
         segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second

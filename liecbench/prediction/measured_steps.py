@@ -1,4 +1,7 @@
-"""The measured seconds per step of the rows of results, to compare predictions with, or to fit constants to."""
+"""The measured mean seconds per step of each row of results that can be predicted.
+
+Predictions are compared with these seconds. ``fit_costs`` fits the constants of a transport to these seconds.
+"""
 
 import statistics
 from dataclasses import dataclass

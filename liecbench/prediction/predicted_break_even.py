@@ -18,18 +18,20 @@ _WIDEST: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedBreakEven:
-    """The link rate at which a method is as fast as the baseline.
+    """The predicted break-even: the link rate at which a method is as fast as the baseline.
+
+    All link rates here are up rates of the default link, in bits per second.
 
     Attributes:
         method: The method.
         workers: The number of workers.
-        link: The links. Their rates are multiplied by one factor to find the break-even, so only their ratios matter.
+        link: The links. All rates are multiplied by one factor to find the break-even, so only their ratios matter.
         outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
             ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.
             ``unclear``: ``is_equal`` is True, or the break-even is too uncertain.
-        bits_per_second: The break-even with its interval; None unless ``outcome`` is ``below`` or ``above``.
-        is_equal: True if both methods are equally fast at every rate.
-        alternating: If ``outcome`` is ``alternating``, the break-evens in bits per second, lowest first; else empty.
+        bits_per_second: The break-even with its 95 % interval; None unless ``outcome`` is ``below`` or ``above``.
+        is_equal: True if the method and the baseline are equally fast at every rate.
+        alternating: If ``outcome`` is ``alternating``, the break-evens, lowest first; else empty.
         is_faster_at_first: True if the method is faster at rates below the first of ``alternating``.
     """
 

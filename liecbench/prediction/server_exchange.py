@@ -104,9 +104,11 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the duration of a push, a pull or a gather until the last rank is done. All ranks start together.
+    """Return the duration of a push, a pull or a gather, from the start of all ranks until the last rank is done.
 
-    ``wire_seconds`` and ``compress_seconds`` of the result are the last rank's seconds of transfer and of compression.
+    ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the last
+    rank's link carries messages. ``compress_seconds`` are the seconds in which the last rank compresses, decompresses
+    and adds vectors. With a root server, ``compress_seconds`` include rank 0's work on the last rank's message.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)

@@ -103,7 +103,7 @@ class _Network:
         return self._calls[id(sizes)]
 
     def all_reduce(self, num_bytes: int) -> RingSeconds:
-        """Return the time of an all-reduce of ``num_bytes`` bytes."""
+        """Return the seconds of an all-reduce of ``num_bytes`` bytes, divided into transfer and waiting."""
         if num_bytes not in self._rings:
             self._rings[num_bytes] = ring_seconds(num_bytes, self._links, self.costs)
         return self._rings[num_bytes]

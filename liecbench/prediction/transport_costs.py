@@ -28,8 +28,8 @@ class TransportCosts:
             ``overhead_seconds`` then assumes a number.
         efficiency: The rate that frames reach, headers included, ÷ the link's nominal rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
-        message_spread: Relative standard error of each of ``message_seconds``, ``segment_seconds`` and
-            ``step_seconds``.
+        message_spread: Relative standard error of ``message_seconds``. The relative standard errors of
+            ``segment_seconds`` and ``step_seconds`` have the same value.
         rate_spread: Relative standard error of ``efficiency``.
         largest_bytes: Size of the largest message in the measurements from which the constants were computed.
         workers: The numbers of workers in these measurements; empty if the constants are assumed.

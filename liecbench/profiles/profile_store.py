@@ -52,7 +52,10 @@ class ProfileFile:
 
 
 def remember(sha256: str, profile: Profile) -> None:
-    """Register a profile that another process has read, so that ``known_profile`` returns it for ``sha256``."""
+    """Register a profile that another process has read or measured: ``known_profile(sha256)`` then returns it.
+
+    ``sha256`` is the SHA-256 of the profile's file, in hexadecimal digits.
+    """
     _KNOWN[sha256] = profile
 
 

@@ -40,7 +40,10 @@ def question(comparison: Comparison) -> str:
 
 
 def machine_facts(comparison: Comparison) -> list[str]:
-    """Return the date, processors, memory and versions that the cells ran with, each as a short text."""
+    """Return short texts on when and on what the cells ran, such as ``8 GB memory`` and ``Linux 6.1.0``.
+
+    The texts state the dates, the processors, the memory, and the versions of Linux, torch, Python and liecbench.
+    """
     environments = [cell.environment for cell in _cells(comparison)]
     texts = [
         *(f"{one.cpu or 'CPU'}, {one.num_cpus} cores" for one in environments if one.num_cpus),

@@ -45,14 +45,14 @@ def answer_lines(found: Predictions) -> Iterator[str]:
 
 
 def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
-    """Return the methods that the output names as the fastest in one setting.
+    """Return the methods that the output names as the fastest for one number of workers and one set of links.
 
-    If no method is clearly faster than the baseline, return only the baseline. Otherwise return the first row's method,
-    and all methods whose intervals overlap with the interval of the first row's method. The intervals are those of the
-    speed-ups; if ``baseline`` is None, those of the seconds per minibatch.
+    If no method is predicted to be at least ``_LEAST_SPEEDUP`` times as fast as the baseline, return only the baseline.
+    Otherwise return the first row's method, and all methods whose intervals overlap with the interval of the first
+    row's method. The intervals are those of the speed-ups; if ``baseline`` is None, those of the seconds per minibatch.
 
     Args:
-        rows: The setting's rows, fastest first.
+        rows: One row per method, fastest first, for this number of workers and these links.
         baseline: The method with which the others are compared; None if the prediction has no baseline.
     """
     first, *others = rows

@@ -24,7 +24,10 @@ _FLAGS: Final = {
 
 
 def lines_below(found: Predictions) -> Iterator[str]:
-    """Yield the lines below the table: break-evens, assumptions, and the meaning of flags."""
+    """Yield the lines below the tables of ``liecbench predict``, such as break-evens and assumptions.
+
+    The lines also explain the flags of the predicted rows, such as ``extrapolated_rate``.
+    """
     profile, costs = found.request.profile, found.request.costs
     if found.request.baseline is not None:
         baseline = method_name(found, found.request.baseline)

@@ -24,7 +24,12 @@ _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, Attribu
 class ComparisonSettings:
     """The settings with which a scenario's cells are compared: baseline, target and tolerances.
 
-    ``target_accuracy`` is from 0 to 1. ``tolerances`` are the largest differences that count as equal to the baseline.
+    Attributes:
+        baseline: Which cells are the baseline; by default, the cells of ``ddp``.
+        target_accuracy: The test accuracy to reach, from 0 to 1; None if no accuracy is to be reached.
+        target_loss: The test loss that language models are to reach; None if no test loss is to be reached.
+        tolerances: The largest drop of accuracy and rise of test loss from the baseline that still count as equal to
+            the baseline.
     """
 
     baseline: BaselineChoice = _DEFAULT_CHOICE

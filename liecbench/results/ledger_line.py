@@ -28,7 +28,9 @@ def seal(text: str, number: int) -> str:
 
 
 def unseal(line: bytes) -> int | None:
-    """Return the number of a line if its checksum is right; None if the line does not end in a number and a checksum.
+    """Check the checksum of a ledger's line, and return the line number that stands before the checksum.
+
+    Return None if the line does not end in a line number and a checksum.
 
     Raises:
         ValueError: If the checksum is wrong.

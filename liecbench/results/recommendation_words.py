@@ -121,7 +121,14 @@ def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> Mo
 
 
 def more_times(verdict: SettingVerdict, words: Words) -> str:
-    """Return advice, with a command, on how to measure the times of a setting more precisely."""
+    """Return the advice to run more timing rounds or more seeds of a setting, with the command that does so.
+
+    The advice is to run more rounds if timing sessions timed the setting, and more seeds otherwise.
+
+    Args:
+        verdict: The verdict on the setting.
+        words: Makes the command.
+    """
     row = verdict.rows[0]
     if row.pace.setting is not None:
         aimed_at = [cell.environment.timing_precision for one in verdict.rows for cell in one.cells]

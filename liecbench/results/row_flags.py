@@ -35,7 +35,8 @@ def row_flags(row: Row) -> tuple[str, ...]:
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
       the machine may look like a difference.
     - ``replayed``: the row's ranks slept as long as a profile says, instead of computing.
-    - ``not_trained``: only steps of a profile were timed, so that the row has no accuracy.
+    - ``not_trained``: the row's task is a profile, so that steps were timed without training, and the row has no
+      accuracy.
     - ``other_task``: the row's task differs from the baseline's, for instance in the learning rate.
     """
     flags = {

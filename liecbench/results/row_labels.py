@@ -109,10 +109,10 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the names of the options in ``rows`` that are always shown in a method's name, such as ``per_tensor``.
+    """Return the options that are part of the method's name of every row that has them, such as ``per_tensor``.
 
-    Other options are shown only if they differ between rows. An option that is always shown is in a row only if the
-    option's value is not the default.
+    A row has such an option only if the option's value is not the default. A method's name has any other option only if
+    the option's value differs between rows of the algorithm.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -140,10 +140,10 @@ def provenance(rows: Sequence[Row]) -> str:
 
 
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
-    """Return one ``provenance`` for all groups together, such as `` (replayed ×4–8)``; empty if the groups differ.
+    """Return one suffix that tells how the times of all groups were obtained, such as `` (replayed ×4–8)``.
 
-    Two groups differ if different words of ``provenance`` apply to them, such as ``replayed`` and ``estimated``. The
-    slowdowns of replays, such as ×4 and ×8, may differ.
+    The suffix is ``provenance`` of the rows of all groups. It is empty if the words of ``provenance`` differ between
+    the groups, such as ``replayed`` and ``estimated``. The slowdowns of replays, such as ×4 and ×8, may differ.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 

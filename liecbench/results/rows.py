@@ -166,7 +166,7 @@ def grouped(rows: Sequence[Row], by: str) -> list[Row]:
 
     Args:
         rows: The rows.
-        by: The name of the field, such as ``link``. For ``algorithm``, the rows are returned in their old order.
+        by: The name of the field, such as ``link``. If ``by`` is ``algorithm``, the order of the rows is not changed.
 
     Raises:
         LiecbenchError: If no row has the field.

@@ -179,13 +179,13 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells of which no record is missing or out of place.
 
-    A cell is left out in each of these cases:
+    A cell is not whole in each of these cases:
 
     - A record of the cell is out of place.
     - A line of the ledger between the cell's first and last line is missing or unreadable. The line may have been a
-      record of the cell. Completed cells whose steps no timing session times are exempt.
-    - The cell shares its timed steps with other cells, and the cell of these that starts first in the ledger is left
-      out.
+      record of the cell. If the cell is completed and not timed by a timing session, such lines do not matter.
+    - The bursts that time the cell also time other cells, and of all these cells, the one whose Start record comes
+      first is not whole.
 
     Args:
         cells: Each cell's lines, by cell id.

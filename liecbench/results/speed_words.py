@@ -10,7 +10,8 @@ from liecbench.results.verdict_words import Words, ratio_text, shortened
 def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     """Yield sentences on speed: which methods are fastest, or that none is shown to be faster than the baseline.
 
-    If some methods are not ranked, because other processes disturbed them differently, a last sentence names them.
+    A last sentence names the methods that are not ranked. A method is not ranked if other processes disturbed the
+    method and the baseline to very different degrees.
     """
     rows, speed = verdict.rows, verdict.speed
     ranked = sorted(speed.against_baseline, key=lambda index: -rows[index].mean_log_speed)

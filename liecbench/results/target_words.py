@@ -15,9 +15,12 @@ LEVEL = 0.05
 
 
 def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
-    """Yield one or two sentences on the methods' times to the target.
+    """Yield a sentence with the methods' times to the target, and a sentence that compares the times.
 
-    The second sentence ranks the methods, or says why they are not ranked.
+    The first sentence lists the methods that reach the target, or says that no method does. The second sentence names
+    the methods, if any, that are shown to reach the target sooner than the baseline. If the methods cannot be ranked,
+    the second sentence says why. There is no second sentence if the setting has no baseline, or if no method but the
+    baseline reaches the target.
 
     Args:
         verdict: The verdict on the setting.

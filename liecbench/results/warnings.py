@@ -39,9 +39,15 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) -> list[str]:
-    """Return a warning if the interval of a speed-up is wider than the timing session aimed at, else an empty list.
+    """Return a list with one warning if a row's speed-up is known too imprecisely; else an empty list.
 
-    Return an empty list, too, if ``speedup`` is None.
+    There is a warning if the half-width of the speed-up's interval, divided by the speed-up, is above 1.25 times
+    ``timing_precision``, the value that the timing session aimed at. There is no warning if no timing session timed the
+    row, if the cells do not record ``timing_precision``, or if ``speedup`` or one of its bounds is None.
+
+    Args:
+        cells: The cells of the row.
+        speedup: The speed-up of the row over the baseline.
     """
     wanted = next((cell.environment.timing_precision for cell in cells if cell.timings), None)
     if wanted is None or speedup is None or speedup.low is None or speedup.high is None:

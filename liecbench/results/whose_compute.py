@@ -66,17 +66,16 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase has one part per source of the seconds, such as measured or replayed steps. A part is made from the
-    median of each setting's steps with this source:
+    The phrase is empty if there are no steps. Steps of different sources, such as measured and replayed steps, get
+    separate parts of the phrase. For each part, the median seconds for each key of ``found`` are computed. The part
+    contains:
 
-    - If there is only one source, and the medians differ by at most 10 %, the part has one number.
-    - Otherwise, if there are more than four medians, the part has the lowest and the highest median.
-    - Otherwise, the part has all medians, with the names of their settings.
-
-    Return an empty text if there are no steps.
+    - one number, the median of these medians, if all steps have the same source and the medians differ by at most 10 %;
+    - otherwise, if there are more than four medians, the lowest and the highest median;
+    - otherwise, each median, followed by its key.
 
     Args:
-        found: The compute seconds of single steps. The keys are names of settings.
+        found: The compute seconds and sources of steps. Each key says which steps, such as ``4 workers``.
     """
     parts = []
     for source, words in _WORDS.items():

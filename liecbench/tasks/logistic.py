@@ -36,7 +36,7 @@ class Logistic(Problem):
 
     @property
     def smoothness(self) -> float:
-        """An upper bound of the smoothness L: λ plus half the largest eigenvalue of XᵀX/n (Böhning 1992).
+        """An upper bound of the smoothness L: ``penalty`` plus half the largest eigenvalue of XᵀX/n (Böhning 1992).
 
         Each of the n rows of X holds the pixels of one image, and a 1 for the bias.
         """

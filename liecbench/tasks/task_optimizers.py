@@ -192,7 +192,11 @@ class Muon(TaskOptimizer):
 
 
 def hidden_matrices(model: nn.Module) -> list[Parameter]:
-    """Return the weights of the model's linear layers, without the output layer and weights shared with embeddings."""
+    """Return the weights of the model's hidden linear layers, each weight once.
+
+    If the last module with parameters is linear, it is the output layer, and its weight is left out. A weight that a
+    linear layer shares with an embedding is left out, too.
+    """
     owners = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
     embedded: set[object] = {module.weight for module in owners if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
     linear: list[nn.Linear] = [module for module in owners[:-1] if isinstance(module, nn.Linear)]

@@ -129,10 +129,10 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Return, by ``work_key``, the objects that measure a step's compute seconds for the replicas. Collective.
+    """Create one ``ComputeAlone`` for each work key of the replicas, and return them by work key. Collective.
 
-    Replicas with equal work keys share one ``ComputeAlone``. The dict has the keys in the order in which they first
-    occur among the replicas.
+    Each ``ComputeAlone`` measures the compute seconds of a step for all replicas with its work key. The keys are in the
+    order in which they first occur among the replicas.
     """
     firsts: dict[WorkKey, Replica] = {}
     for replica in replicas:

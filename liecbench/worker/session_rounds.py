@@ -98,14 +98,14 @@ def session_rounds_needed(
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
     """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both methods.
 
-    The outer list has one item per placement, a series of rounds during which the methods stay where they are in
-    memory. The inner list has one value per round, in order. A method's step seconds are the mean over its step kinds,
-    weighted by the share of each kind in a long training.
+    The outer list has one item per placement, a group of rounds before which all methods are created again in memory.
+    The inner list has one value per round, in order. A method's step seconds are the mean over its step kinds, weighted
+    by the share of each kind in a long training.
 
     Args:
-        timings: The bursts.
-        reference: The key of one contestant (a method to time).
-        other: The key of another contestant.
+        timings: The records of all bursts (series of timed steps) to use.
+        reference: The key of one method, as in ``Timing.contestant``.
+        other: The key of another method.
     """
     bursts = list(timings)
     seconds, others = _seconds_of(reference, bursts), _seconds_of(other, bursts)

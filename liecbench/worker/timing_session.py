@@ -163,9 +163,10 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 
 
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
-    """Return wall time ÷ CPU time that the rank's training thread needed to compute; 1 if the CPU time is unknown.
+    """Return the wall seconds in which a rank computed or loaded data ÷ the CPU seconds of its training thread.
 
-    A value above 1 means that the thread waited for a processor.
+    A ratio above 1 means that the thread waited for a processor. ``thread_seconds`` are the CPU seconds. Return 1 if
+    ``thread_seconds`` is None, because the CPU seconds are unknown.
     """
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0

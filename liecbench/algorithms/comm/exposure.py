@@ -21,9 +21,14 @@ class LinkRates:
     down_bits_per_second: float
 
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
-        """Return the least seconds in which the link carries payload of these sizes in both directions at once.
+        """Return the least seconds in which the link can send and receive these payloads, both at the same time.
 
-        The time includes headers, and the acknowledgements of each payload in the opposite direction, but no delay.
+        Headers count. A payload's acknowledgements count in the direction opposite to the payload. The link's delay is
+        not included.
+
+        Args:
+            sent_bytes: The payload bytes that the rank sends.
+            received_bytes: The payload bytes that the rank receives.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)

@@ -1,6 +1,6 @@
-"""The slowest network path between any two ranks.
+"""The delay and rate of the slowest network path between any two ranks, and two choices that depend on them.
 
-The number of messages in flight follows from the path, and so does whether a barrier precedes an exchange.
+The choices are the number of messages that a rank has in flight, and whether a barrier precedes an exchange.
 """
 
 import math

@@ -57,12 +57,13 @@ class RecordingExchange(Exchange):
 
     @contextmanager
     def recording(self, method: str) -> Iterator[None]:
-        """Make torch skip in-place operations, and operations with an argument ``out``, in the ``with`` body.
+        """Prepare torch for a ``with`` body that runs a training method on tensors of the meta device.
 
-        The body runs a training method on tensors that have a shape but no values.
+        Tensors of the meta device have a shape but no values. In the body, torch skips in-place operations and
+        operations with an argument ``out``, because without values these operations would change nothing.
 
         Args:
-            method: The name of the method for the error message, such as ``MemSGD``.
+            method: The training method's name for the error message, such as ``MemSGD``.
 
         Raises:
             ScheduleError: If the body reads a tensor's values.

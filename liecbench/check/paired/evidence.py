@@ -1,11 +1,13 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
-A pair's log-ratio is d = ln(B's step time ÷ A's step time), and t is the allowed log-ratio. The null hypothesis says
-that the median of d is at most t. In other words, d > t has a probability p ≤ ½. The E-value is a likelihood ratio,
-computed from the number of pairs so far and the number of them with d > t. The numerator is the likelihood under a
-uniform mixture over p in [½, 1], and the denominator is the likelihood under p = ½. Under the null hypothesis, the
-probability that the E-value reaches 1/α after any number of pairs is at most α. (If p = ½, the E-value is a test
-martingale, to which Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970,
+A paired check compares two sides, A and B. The interval is a confidence interval of B's median slowdown.
+
+The log-ratio of a pair of step times is d = ln(B's step time ÷ A's step time), and t is the allowed log-ratio. The null
+hypothesis says that the median of d is at most t. In other words, d > t has a probability p ≤ ½. The E-value is a
+likelihood ratio, computed from the number of pairs so far and the number of them with d > t. The numerator is the
+likelihood under a uniform mixture over p in [½, 1], and the denominator is the likelihood under p = ½. Under the null
+hypothesis, the probability that the E-value reaches 1/α after any number of pairs is at most α. (If p = ½, the E-value
+is a test martingale, to which Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970,
 Statistical methods related to the law of the iterated logarithm, eq. 7.)
 """
 

@@ -19,7 +19,8 @@ class StoppingRule:
 
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
-        bound: The test passes if B is shown to be slower than A by less than this share of A's time.
+        bound: The test passes if it is shown that B is not slower than A by this share of A's time or more. B may be
+            faster than A.
         alpha: The largest probability of one or more false failures in the whole check. A failed test is a false
             failure if B is not slower than A by more than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.

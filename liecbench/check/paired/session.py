@@ -54,9 +54,9 @@ class PairedComparison:
 
     @property
     def num_tests(self) -> int:
-        """The number of the comparison's tests: one per case and metric.
+        """The number of statistical tests whether side B is slower than side A: one per case and metric.
 
-        As long as no pair of a case has been measured, the case counts as one test.
+        Until the first pair of a case has been measured, the case counts as one test.
         """
         return sum(max(1, len(measured.tests())) for measured in self.measured)
 

@@ -52,15 +52,17 @@ class StartError(LostError):
 
 
 class ResidentSide:
-    """The resident ranks of one side: they run until the context ends, and act only on orders.
+    """The resident ranks that measure side A or side B of a paired comparison.
 
-    Every method raises LostError if the ranks cannot continue, and MachineError if the kernel refuses their links.
+    The ranks run until the ``with`` block ends. They act only on the orders that ``open``, ``burst`` and ``close_cell``
+    send. All methods but ``start`` raise LostError if the ranks cannot continue. ``wait`` also raises MachineError if
+    the links are shaped, and the kernel refuses the ranks' namespaces or links.
 
     Args:
         side: Settings of the side.
-        cells: The cells that this launch can measure. Fields that cannot change during a launch, such as the number of
-            workers, are equal in all of them.
-        directory: Directory for the launch's plan, its named pipe for orders, and its log.
+        cells: The cells that the ranks can measure. Fields that cannot change while the ranks run, such as the number
+            of workers, are equal in all cells.
+        directory: Directory for the ranks' plan, the named pipe for orders, and the log.
         stall_timeout: Returns the seconds without an answer after which the ranks count as lost.
         say: Called with each line of progress.
     """

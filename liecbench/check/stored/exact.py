@@ -55,7 +55,12 @@ def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
 
 
 def messages(label: str, matches: Sequence[CellMatch]) -> CheckResult:
-    """Compare each rank's number of messages in each epoch; FAIL if any differ."""
+    """Compare each rank's number of messages in each epoch with the baseline's; FAIL if any differ.
+
+    Args:
+        label: The name of the cells, without the seed.
+        matches: For each seed, the results' cell and the baseline's cell to compare it with.
+    """
     counted = [_counted(match, ("messages",), lambda epoch: (epoch.messages,)) for match in matches]
     return _worst(label, "messages", counted)
 

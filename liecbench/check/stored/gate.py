@@ -47,9 +47,9 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Highest probability that at least one of the check's lower confidence bounds of accuracy and loss is
-            wrong, and equally that at least one of the upper bounds is. Also the highest probability that at least one
-            of the check's confidence intervals of compression error and residual norm is wrong.
+        alpha: Highest probability that any of the check's upper confidence bounds of accuracy and loss is wrong.
+            ``alpha`` is also the highest probability that any of the lower bounds is wrong, and the highest probability
+            that any of the confidence intervals of compression error and residual norm is wrong.
         least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
             check.
     """

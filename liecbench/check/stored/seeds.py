@@ -55,14 +55,14 @@ class BoundVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """A metric of models on a test set, and the words for a result that is worse.
+    """Test accuracy or test loss, with its unit and the words for a result that is worse, as in ``points lost 0.50``.
 
     Attributes:
         metric: The metric's name.
         unit: The unit of a change of the metric, see ``CheckResult.unit``.
         sign: 1 if a higher value is worse; −1 if a lower value is worse.
-        worse: The words before the amount by which a result is worse, such as ``points lost``.
-        text: Formats this amount, such as 0.005 as ``0.50``.
+        worse: The words before the number, such as ``points lost``.
+        text: Returns the number as text, given the amount by which a result is worse: ``0.50`` for 0.005.
     """
 
     metric: Literal["test_accuracy", "test_loss"]

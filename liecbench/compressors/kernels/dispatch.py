@@ -20,9 +20,10 @@ class Operations(Protocol):
     """
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the message of C(v) to ``payload`` and, unless ``residual`` is None, v − C(v) to ``residual``.
+        """Compress ``vector``, and write the message to ``payload``.
 
-        See ``Compressor.encode``.
+        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``. C(``vector``) is the vector
+        that the message decodes to. See ``Compressor.encode``.
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:

@@ -75,10 +75,10 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 
 
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
-    """Measure the cost of a message, and return ``found`` with the cost in the profile. Collective.
+    """Return ``found`` with newly measured ``message_seconds`` and ``hop_seconds`` in its profile. Collective.
 
-    The cost is the profile's ``message_seconds`` and ``hop_seconds``. Rank 0 also writes the new profile to
-    ``found.files``.
+    The values are ``MessageCost.message`` and ``MessageCost.hop``: seconds per message besides the transfer of its
+    bytes. Rank 0 also writes the new profile to ``found.files``.
     """
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"

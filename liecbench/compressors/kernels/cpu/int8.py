@@ -54,9 +54,18 @@ def write_levels(values, scale, largest_level, levels, residual, has_residual, i
 
 @compiled("void(f4[::1], i8, f4[::1], i1[::1], f4[::1], b1, b1)")
 def encode(values, group, scales, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write the scale of every ``group`` values to ``scales``, and the level of each value to ``levels``.
+    """Quantize ``values`` to int8 levels, with one scale for each group of adjacent values.
 
-    If ``has_residual``, also write value − level · scale: to ``values`` itself if ``in_place``, else to ``residual``.
+    A level is value / scale, rounded to an integer from −127 to 127.
+
+    Args:
+        values: The float32 vector.
+        group: The number of values of a group; the last group may be shorter.
+        scales: Receives the scale of each group, in float32.
+        levels: Receives the level of each value, in int8.
+        residual: If ``has_residual`` is True and ``in_place`` is False, receives value − level · scale of each value.
+        has_residual: Whether value − level · scale is written.
+        in_place: Whether value − level · scale is written to ``values`` instead of ``residual``.
     """
     for number in range(scales.size):
         start, end = number * group, min((number + 1) * group, values.size)
