@@ -9,10 +9,14 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.timing import Counters
 from liecbench.host.cpu_load import CpuLoad
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
+from liecbench.worker.replay.gathered import gathered
 from liecbench.worker.replay.replayed_step import ReplayedStep, StepTimes
 from liecbench.worker.replica import TrainingLink
 from liecbench.worker.step_clock import difference, peak_memory_bytes
 from liecbench.worker.step_timing import Burst
+
+# A pickled measurement has 430 bytes with two steps, and 9 more for each further step.
+_MEASUREMENT_BYTES, _STEP_BYTES = 1024, 16
 
 
 def replay_burst(
@@ -85,7 +89,6 @@ def replay_burst(
         memory_bytes=0,
         late_seconds=(step.pauses.late_seconds - late_before) / dilation,
     )
-    everyone = [own] * dist.get_world_size()
-    dist.all_gather_object(everyone, own)
+    everyone = gathered(own, at_most_bytes=_MEASUREMENT_BYTES + num_steps * _STEP_BYTES)
     check_wire_bytes(everyone, "gloo")
     return Burst(ranks=everyone, thread_seconds=[one.compute_seconds for one in everyone])
