@@ -17,12 +17,13 @@ from liecbench.estimate.wire_time import wire_seconds
 
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
-# Seconds, measured on 2 cores: to start a launch and each of its workers, to set up a cell, to measure a link, and for
-# DDP's overhead per step.
-_LAUNCH_SECONDS, _WORKER_SECONDS, CELL_SECONDS, LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
-# CPU seconds per message, measured with 8 and 16 workers on 2 cores. In a step, every worker sends two messages to each
-# other worker.
-_MESSAGE_SECONDS: Final = 2.5e-4
+# Seconds, measured on 2 cores: to start a launch and each of its workers, to set up a cell, and to measure a link.
+_LAUNCH_SECONDS, _WORKER_SECONDS, CELL_SECONDS, LINK_SECONDS = 2.0, 0.1, 0.2, 1.5
+# Fitted to the trainings of five bundled scenarios on 2 cores, with 2, 4 and 8 workers: the seconds of a step without
+# messages beyond its passes, the CPU seconds per message, and the factor by which passes take longer in a training than
+# when they are repeated with warm caches, optimizer included. In a step, every worker sends two messages to each other
+# worker.
+_STEP_SECONDS, _MESSAGE_SECONDS, _PASSES_FACTOR = 3e-3, 5.5e-4, 1.3
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
@@ -100,7 +101,7 @@ def compute_seconds(cell: Cell) -> float:
     """
     if cell.device == "cuda":
         return 0.0
-    slower = slowdown(cell) if cell.compute == "measured" else 1.0
+    slower = slowdown(cell) * _PASSES_FACTOR if cell.compute == "measured" else 1.0
     return slower * minibatches_per_step(cell, make_algorithm(cell)) * backward_seconds(cell)
 
 

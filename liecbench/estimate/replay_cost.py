@@ -12,6 +12,7 @@ from liecbench.estimate.machine_speed import num_cores
 from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_steps
 from liecbench.estimate.session_cost import SessionCost, rounds_within_limit
 from liecbench.network.slowdown import Slowdown
+from liecbench.prediction.gloo_ring import TRIPS_PER_MESSAGE
 from liecbench.profiles.profile import Profile
 from liecbench.worker.session_rounds import BURST_SECONDS
 
@@ -109,7 +110,19 @@ def _timed_steps(kind: ReplayedSteps, slowdown: Slowdown) -> int:
 
 
 def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
-    return _BURST_SECONDS + (_UNTIMED + timed) * kind.real_seconds(slowdown, num_cores())
+    steps = (_UNTIMED + timed) * kind.real_seconds(slowdown, num_cores())
+    return _BURST_SECONDS + steps + slowdown.dilation * _meeting_seconds(kind)
+
+
+def _meeting_seconds(kind: ReplayedSteps) -> float:
+    """Return the seconds for which the links delay the ranks before and after a burst, without dilation.
+
+    The ranks meet in a barrier before the burst, and after it. Then they exchange their measurements.
+    """
+    world_size = kind.kind.schedule.world_size
+    delays = sorted(kind.links.of(rank).delay_seconds for rank in range(world_size))
+    barrier = math.ceil(math.log2(world_size)) if world_size > 1 else 0
+    return TRIPS_PER_MESSAGE * (2 * barrier + 1) * sum(delays[-2:])
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:

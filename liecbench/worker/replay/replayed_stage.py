@@ -118,15 +118,20 @@ class ReplayedStage:
         To measure it, replay a few steps of each contestant on ``stage``. Collective: all ranks return rank 0's number.
         """
         self._link.shape()
-        shares = []
+        shares = [0.0]
         for contestant in self._session.contestants:
             with contextlib.suppress(ProfileError):  # ``create`` will raise it again
                 timed = ReplayedContestant.create(contestant, stage, num_steps=0)
-                before = self._link.emulator_cpu_seconds()
-                bursts = timed.probe()
-                shares.append(cpu_share(bursts, self._link.emulator_cpu_seconds() - before))
+                share = self._probed_share(timed)
+                # The first steps also connect ranks and allocate memory, which may look like a lack of processors.
+                shares.append(share if share <= MAX_CPU_SHARE else self._probed_share(timed))
         self._link.unshape()
-        agreed = [max(shares, default=0.0)]
+        return max(shares)
+
+    def _probed_share(self, timed: ReplayedContestant) -> float:
+        before = self._link.emulator_cpu_seconds()
+        bursts = timed.probe()
+        agreed = [cpu_share(bursts, self._link.emulator_cpu_seconds() - before)]
         dist.broadcast_object_list(agreed, src=0)
         return agreed[0]
 
