@@ -21,10 +21,10 @@ from liecbench.algorithms.comm.transport import uses_nccl
 
 @plain_dataclass(slots=True)
 class _StepTimes:
-    """The times of the buckets of one step.
+    """The times at which the buckets of one step are communicated.
 
-    ``num_buckets`` is the number of buckets whose communication has started. ``intervals`` has (begin, end), in
-    seconds, of each bucket whose communication is complete.
+    ``num_buckets`` is the number of buckets whose communication has started. ``intervals`` has one (begin, end) per
+    bucket whose communication is complete, in seconds of ``time.perf_counter``.
     """
 
     num_buckets: int = 0
@@ -94,7 +94,7 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
+        """Wait for the GPU, if there is one, and complete the counts and measured times of all past steps.
 
         Call it between two steps.
 
@@ -136,9 +136,9 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Add a bucket's messages to ``counters``. After the last bucket, also add the bytes of the backward pass.
+        """Add a bucket's messages to ``counters``. For the last bucket, also add the bytes of the backward pass.
 
-        The bytes are those that this rank sends and receives to all-reduce the total ``reduced_bytes`` of all buckets.
+        These are the bytes that this rank sends and receives to all-reduce all buckets of the backward pass.
         Call ``_count`` once per bucket, in the order of the buckets, and always from the same thread.
 
         Args:

@@ -1,4 +1,4 @@
-"""The registration of an algorithm with a training loop: attach, detach, and operations on the attached model."""
+"""The base class of algorithms with ``attach``, ``detach``, ``clip_grad_norm_`` and ``average_models``."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,9 +53,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
-            optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. If it
-                is a list, ``after_step`` is called once per training step: when every optimizer has made its step, or,
-                if only some of the optimizers make a step, before the next forward pass in training.
+            optimizer: The optimizer of the model's parameters, an object that wraps the optimizer, or a list of
+                optimizers. For a list, ``after_step`` is called once per training step, when every optimizer has made
+                its step. If only some optimizers make a step, ``after_step`` is called before the next forward pass in
+                training.
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module or has options with which no communication
@@ -63,9 +64,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the method does not
                 work with the model or the optimizer, if the optimizer has no parameter of the model, or if ``ddp`` has
                 another communication hook.
-            RuntimeError: If ``ddp`` or this object is attached already. Later, ``optimizer.step`` also raises
-                RuntimeError if an enabled GradScaler calls it: the scaler changes the scale of the gradients, but not
-                of the memories, such as the residuals of error feedback.
+            RuntimeError: If ``ddp`` or this object is attached already. During training, ``optimizer.step`` also raises
+                RuntimeError if an enabled GradScaler calls ``optimizer.step``. The scaler changes the scale of the
+                gradients, but not of the memories, such as the residuals of error feedback.
         """
         if self._attachment is not None:
             raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")
@@ -162,9 +163,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         self.close()
 
     def close(self) -> None:
-        """End the algorithm as ``detach`` does, but do not average models that differ between workers. Collective.
+        """Remove the algorithm from the model and the optimizer without averaging local models. Collective.
 
-        Call it at the end of a training.
+        Call this method after a training if nothing is to be averaged. To average local models and optimizer states,
+        call ``detach`` instead. If the algorithm is not attached, do nothing.
         """
         if self._attachment is not None:
             attachment, self._attachment = self._attachment, None

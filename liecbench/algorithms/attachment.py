@@ -68,9 +68,9 @@ class Attachment:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
-        """End the current step if some optimizers, but not all, have made it, and return True; else return False.
+        """End the current step if only some of the optimizers have made the step.
 
-        Afterwards, all optimizers have still to make the next step.
+        Return True if the step was ended, else False. All optimizers then have yet to make the next step.
         """
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
@@ -117,9 +117,12 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the algorithm's process group: destroy a group of all ranks, but leave a smaller group undestroyed.
+        """Release the algorithm's process group.
 
-        Another algorithm can use the smaller group, unless ``has_failed`` is True because this algorithm has failed.
+        A group of all ranks is destroyed. A smaller group is not destroyed, so that another algorithm can use it.
+
+        Args:
+            has_failed: Whether this algorithm has failed. If True, no other algorithm will use the smaller group.
         """
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 

@@ -12,10 +12,10 @@ from liecbench.algorithms.server import ServerAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PeriodicAveraging(ServerAlgorithm):
-    """A base class of methods that let the workers' models differ, and reduce the differences periodically.
+    """A base class of methods in which the workers' models drift apart, and are brought together periodically.
 
-    Every ``average_period`` steps, the workers average their models or their compressed error memories, depending on
-    the subclass.
+    Every ``average_period`` steps, the workers average their models. In the subclass ``CSER``, they instead average
+    compressed error memories, and correct their updates.
     """
 
     average_period: Annotated[int, Ge(1)]
@@ -52,7 +52,9 @@ class PeriodicAveraging(ServerAlgorithm):
         return {**super().own_state(), "periods_seen": self._periods_seen}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore the step count, the memories and the number of averaging steps that ``own_state`` returned.
+        """Restore the step count, the memories (tensors kept from step to step) and ``periods_seen`` from ``state``.
+
+        ``state`` is a result of ``own_state``.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.

@@ -16,17 +16,17 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 
 
 class Backwards:
-    """Counts the backward passes of ``ddp`` that exchange gradients, and restores gradients of unused parameters.
+    """Counts the backward passes that exchange gradients, and restores gradients of parameters that no rank used.
 
     The count is used to warn if gradients are exchanged a second time before the optimizer's step.
 
-    Plain DDP leaves the gradient of a parameter unchanged if no rank used the parameter. A communication hook, however,
-    overwrites gradients that are views of a bucket. This class therefore copies these gradients before the hook runs
-    the exchange, and restores the gradients of unused parameters at the end of the backward pass.
+    Plain DDP does not change the gradient of a parameter that no rank used. A communication hook overwrites this
+    gradient if it is a view of a bucket. Therefore, ``keep`` copies such views before the exchange. ``end`` restores
+    the gradients of unused parameters after the backward pass.
 
     Args:
         ddp: The model.
-        parameters: The parameters whose gradients ``ddp`` averages, in the order of its reducer.
+        parameters: The parameters whose gradients ``ddp`` averages, in the order of DDP's reducer.
     """
 
     def __init__(self, ddp: DistributedDataParallel, parameters: Sequence[Parameter]) -> None:
@@ -57,10 +57,11 @@ class Backwards:
             )
 
     def keep(self, bucket: GradBucket) -> None:
-        """Count ``bucket`` as exchanged, and copy the gradients that are views of it.
+        """Copy the gradients that the exchange of ``bucket`` may overwrite. Call it before the exchange.
 
-        The copies restore the gradients of parameters that turn out to be unused. If ``ddp`` does not look for unused
-        parameters, nothing is copied.
+        After the backward pass, ``end`` restores the gradients of unused parameters from the copies. Nothing is copied
+        unless ``ddp`` detects unused parameters and has ``gradient_as_bucket_view`` set.
+        After this call, ``warn_if_none`` no longer warns.
         """
         self._has_exchanged = True
         if self._ddp.gradient_as_bucket_view and finds_unused(self._ddp):
@@ -100,7 +101,7 @@ class Backwards:
         )
 
     def clear(self) -> None:
-        """Set the number of backward passes to 0, after an optimizer has made a step."""
+        """Reset the count of backward passes to 0. Called after an optimizer has made a step."""
         self._number = 0
 
     def _accumulates(self) -> bool:

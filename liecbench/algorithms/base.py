@@ -43,21 +43,23 @@ class Algorithm(Attachable):
             backward pass. None means DDP's default buckets.
         cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
             itself. The modules of the ``compressor`` that a scenario names are not among them.
-        notes: The notes on the method that ``docs/methods.md`` shows after its docstring; None if the page leaves the
-            method out.
+        notes: The notes on the method that ``docs/methods.md`` shows after the method's docstring; None if the page
+            leaves the method out.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         supports_clipping: Whether an update may be scaled down before the optimizer's step.
         step: The number of steps so far.
-        counters: Bytes, messages and seconds so far.
+        counters: This rank's totals so far: bytes, messages, and seconds of compression and of communication.
         clock: The clock of the model's device.
         tracer: Collects spans (named pieces of work) for a timeline while ``tracer.enabled``.
         pacer: Delays messages as slow links would; None delays nothing. Set it before ``attach``.
-        path: The slowest path between two ranks, if it is known. Set it before ``attach``.
+        path: A network path at least as slow as each path between two ranks; None if it is unknown. Set it before
+            ``attach``.
         parameter_dtypes: The types of the trainable parameters, in the model's order, that ``schedule`` assumes; None
             if all are float32. Set it before ``schedule``.
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
-        exposure: Adds up the work that the communication thread does while the training thread waits.
+        exposure: Adds up the seconds in which the communication thread compresses or communicates while the training
+            thread waits for it.
         hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on the
             model and the optimizer.
     """
@@ -155,10 +157,10 @@ class Algorithm(Attachable):
         return None
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return the reason why the method is not defined with an optimizer, or None if it is.
+        """Return the reason why the method does not support an optimizer; None if the optimizer is supported.
 
-        Called by ``attach`` for every optimizer of the model's parameters, and when a scenario file is checked, for the
-        optimizer of the scenario's task.
+        Called by ``attach`` for every optimizer of the model's parameters. Also called when a scenario file is checked,
+        for every torch optimizer that the scenario's task uses.
 
         Args:
             name: The lower-case name of the optimizer's class in torch, such as ``sgd``, ``adamw`` or ``muon``.

@@ -34,7 +34,7 @@ _SMALLEST_BUCKET_BYTES: Final = 2**20
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class BlockAlgorithm(Algorithm):
-    """A method that exchanges its own messages: ``reduce`` turns one block of gradient into its update.
+    """A method that handles the gradient block by block: ``reduce`` returns the update of one block.
 
     A subclass implements ``reduce``, and may override ``push_compressor``, ``compressor_input``, ``before_reduce`` and
     ``after_step``. It declares its memories, tensors that it keeps from step to step, as class attributes
@@ -128,8 +128,8 @@ class BlockAlgorithm(Algorithm):
     def compressor_input(self, block: Block) -> Tensor:
         """Return the vector of shape ``[block.numel]`` that this worker compresses for a block.
 
-        By default, return ``block.gradient``. An override may return a vector in scratch memory. The caller may
-        overwrite the vector.
+        The caller may overwrite the vector. By default, the vector is ``block.gradient`` itself, not a copy. An
+        override may return memory from ``scratch``, which the next call of ``scratch`` may return again.
         """
         return block.gradient
 
@@ -214,7 +214,11 @@ class BlockAlgorithm(Algorithm):
         self._memories_before = MemoriesBefore(self.allocated, self.blocks)
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket for the communication thread. Return a future of the bucket's buffer with the update in it."""
+        """Queue a bucket of gradients for the communication thread, and return a future of the bucket's buffer.
+
+        The future completes when the updates that ``reduce`` returns have replaced the gradients in the buffer, or when
+        the method fails.
+        """
         future: Future[Tensor] = Future(devices=self._stream.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
@@ -243,9 +247,10 @@ class BlockAlgorithm(Algorithm):
                 block.set_parameters(flat)
 
     def compression_error(self) -> float | None:
-        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
+        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now. C is the compressor.
 
-        v is computed from the gradients that the parameters hold, and from the memories. The call changes no state.
+        v is computed from the gradients that the parameters hold, and from the memories (tensors kept from step to
+        step). The call changes no state. Return None if the method does not compress v, or if v is zero.
         """
         compressor = self.push_compressor(self.sampled_step)
         if compressor is None:

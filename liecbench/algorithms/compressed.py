@@ -44,7 +44,7 @@ class CompressedAlgorithm(ServerAlgorithm):
         return _NO_CONTRACTION.format(compressor, compressor.error_memory_refusal)
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor of the messages that workers send in step number ``step``: always ``compressor``."""
+        """Return the compressor of the messages that workers send: ``compressor``. ``step`` is ignored."""
         return self.compressor
 
 
@@ -88,7 +88,10 @@ class ErrorFeedback(CompressedAlgorithm):
                         memory.piece(memory[block], block.index, extent).mul_(factor)
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories, and the learning rates at the last use of the memories."""
+        """Return the step count, the memories, and the last nonzero learning rate of each parameter.
+
+        Memories are tensors that the method keeps from step to step.
+        """
         return {**super().own_state(), "learning_rates": self._learning_rates}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:

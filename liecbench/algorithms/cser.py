@@ -1,8 +1,10 @@
-"""CSER: a worker applies its own compression error, and the workers reduce the resulting differences every few steps.
+"""CSER: workers apply their own compression errors, and bring their models closer together every few steps.
 
-In each step, a worker adds its compression error to its own update, so that the workers' models drift apart. The worker
-also subtracts the compression error from its error memory. Every few steps, the workers average their compressed error
-memories, and correct their updates to bring the models closer together.
+A worker's update is the mean of all workers' compressed gradients, plus the worker's own compression error. Because the
+errors differ, the workers' models drift apart. A worker also subtracts its compression error from an error memory.
+
+Every few steps, the workers average their compressed error memories. Each worker then adds its own compressed error
+memory to its update, and subtracts the average from the update.
 """
 
 from collections.abc import Mapping
@@ -95,10 +97,14 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return self._reset(update, error) if self.averages(self.step) else update
 
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
-        """Average the compressed part of the workers' errors, and keep the rest as the new error.
+        """Average the workers' compressed error memories, and return this worker's changed update.
 
-        C is the compressor, u_i is ``update``, and e_i is ``error``, the error memory of worker i. k_i = C(e_i) is the
-        compressed part of e_i. ``error`` becomes e_i − k_i. ``update`` becomes u_i + k_i − mean(k_i), and is returned.
+        ``update`` and ``error`` are changed in place. For worker i and the compressor C, let k_i = C(``error``).
+        ``error`` becomes ``error`` − k_i. ``update`` becomes ``update`` + k_i − mean(k_i), with the mean over workers.
+
+        Args:
+            update: The worker's update of a block.
+            error: The worker's error memory for the block.
         """
         residual = self.scratch(error.numel()).copy_(error)
         mean = self.exchange.push(self.compressor, residual, residual=residual)

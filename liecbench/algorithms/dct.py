@@ -72,7 +72,13 @@ class ChunkedDct:
             out.copy_(self._multiplied(slab, left, right.T).transpose(1, 2))
 
     def inverse(self, coefficients: Tensor, values: Tensor) -> None:
-        """Write the inverse DCT of ``coefficients`` to ``values``; both have the layouts of ``forward``."""
+        """Write the inverse DCT of each chunk of ``coefficients`` to ``values``.
+
+        Args:
+            coefficients: The coefficients, float32 of shape ``[numel]``, in the order in which ``forward`` writes them.
+            values: Receives the matrix, row by row, float32 of shape ``[numel]``. Must not overlap ``coefficients`` in
+                memory.
+        """
         matrices, chunks = self._views(values, coefficients)
         left, right = _basis(self.height, values.device), _basis(self.width, values.device)
         for slab, out in zip(chunks, matrices, strict=True):

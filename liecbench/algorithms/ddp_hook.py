@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class Listener(Protocol):
-    """The methods of an algorithm that the hooks of its DistributedDataParallel module call."""
+    """The interface through which the hooks of a DistributedDataParallel module call an algorithm."""
 
     def on_forward(self) -> None:
         """Called before each forward pass."""
@@ -71,10 +71,10 @@ class DdpHook:
             self.listener.on_forward()
 
     def run(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a gradient bucket, by calling ``on_bucket`` of ``listener``.
+        """Start the communication of a gradient bucket, and return a future of the bucket's update.
 
-        Return a future of the bucket's buffer, in which the update replaces the gradient. Without a listener, the
-        update is the mean gradient, as in plain DDP.
+        DDP writes the update to the parameters' gradients. The update is what ``listener.on_bucket`` returns. If there
+        is no listener, the update is the mean gradient over the ranks, as in plain DDP.
         """
         if self.listener is None:
             assert self._group is not None, "a hook that runs is registered"
@@ -112,7 +112,7 @@ def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
 
 
 def _join_is_enabled() -> bool:
-    """Return False if a ``Join`` context with ``enable=False`` is being created, else True."""
+    """Return the argument ``enable`` of torch's ``Join`` if called during its constructor, else True."""
     # Read ``enable`` from the call stack, because ``Join`` does not pass it to ``join_hook``.
     frame: FrameType | None = sys._getframe()
     while frame is not None:

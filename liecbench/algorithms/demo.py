@@ -26,14 +26,14 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The parameters of a block that have DCT chunks of one size. Their largest coefficients are sent in one message.
+    """Parameters of one block with DCT chunks of equal size. One message has the largest coefficients of all chunks.
 
     Attributes:
         compressor: Selects the coefficients of each chunk to send.
         start: The position of the part's first coefficient among the block's coefficients.
         stop: The position after the part's last coefficient.
-        transforms: A tuple per parameter: the slice of the parameter's elements in the block, its DCT, and the slice
-            of its coefficients in the part.
+        transforms: One tuple (elements, DCT, coefficients) per parameter. ``elements`` is the parameter's slice of the
+            block's elements, and ``coefficients`` the parameter's slice of the part's coefficients.
     """
 
     compressor: ChunkedTopK
@@ -88,9 +88,9 @@ class DeMo(BlockAlgorithm):
         return not_plain_sgd(name, options, own_momentum=f"decay: {self.decay}")
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor of chunks of the largest possible size, ``chunk`` × ``chunk`` coefficients.
+        """Return the compressor for chunks of the largest size, which is ``chunk`` × ``chunk`` coefficients.
 
-        ``reduce`` uses a separate compressor for each smaller size of chunks. ``step`` is ignored.
+        Smaller chunks are compressed by other compressors, one per size. ``step`` is ignored.
         """
         return _compressor(self.chunk**2, self.kept)
 

@@ -89,7 +89,7 @@ class DGC(BlockAlgorithm):
         self._steps_per_epoch = self.steps_per_epoch or steps_per_epoch
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
-        """Return None for SGD without momentum. For others, return the reason why DGC cannot use the optimizer."""
+        """Return the reason why DGC cannot use an optimizer; None if the optimizer is SGD without momentum."""
         return not_plain_sgd(name, options, own_momentum=f"momentum: {options.get('momentum')}")
 
     def step_kind(self, step: int) -> str:
@@ -102,9 +102,9 @@ class DGC(BlockAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the next step, from 0. ``compression_error`` measures the compressor of this step.
+        """The number of the step whose compressor ``compression_error`` measures: the next step, counted from 0.
 
-        In the warm-up, the fraction of entries that the compressor keeps may change from epoch to epoch.
+        In the warm-up, the compressor may keep another fraction of the entries in each epoch.
         """
         return self.step
 

@@ -22,14 +22,15 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DiLoCo(OuterSteps, ServerAlgorithm):
-    """DiLoCo (Douillard et al. 2023, arXiv 2311.08105); with ``fragments``, Streaming DiLoCo (arXiv 2501.18512).
+    """DiLoCo (Douillard et al. 2023, arXiv 2311.08105); if ``fragments`` > 1, Streaming DiLoCo (arXiv 2501.18512).
 
     θ_i is worker i's model, and θ̄ the outer model, which is the same on all workers. After ``sync_every`` local steps,
     worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, and Δ = mean(Δ_i). The outer step is b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb);
-    θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``.
+    θ_i ← (1 − α)θ̄ + αθ_i, where η is ``outer_lr``, μ is ``outer_momentum`` and α is ``mix``.
 
-    With a compressor C, worker i sends C(p_i), where p_i = Δ_i + ``error_decay`` · e_i, and the mean comes back
-    uncompressed. The error memory e_i then becomes p_i − C(p_i). If ``error_decay`` is 0, there is no error memory.
+    If there is a compressor C, worker i sends C(p_i), where p_i = Δ_i + ``error_decay`` · e_i. The server sends back
+    Δ = mean(C(p_i)), uncompressed. The error memory e_i becomes p_i − C(p_i). If ``error_decay`` is 0, there is no
+    error memory, and p_i = Δ_i.
 
     If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
 

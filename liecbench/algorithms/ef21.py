@@ -18,8 +18,9 @@ from liecbench.compressors.identity import Identity
 class EF21(CompressedAlgorithm):
     """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): h_i ← h_i + C(g_i − h_i), u = mean(h_i).
 
-    Every worker keeps its own estimate h_i of its gradient g_i, and the mean of all workers' estimates, which is the
-    update u. The server sends mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean of the estimates.
+    C is the compressor, g_i worker i's gradient, and h_i worker i's estimate of g_i. The update u is the mean of all
+    workers' estimates, and every worker keeps a copy of this mean. The server sends mean(C(g_i − h_i)) uncompressed,
+    and every worker adds the received vector to the copy.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -35,9 +35,9 @@ class EF21BC(CompressedAlgorithm):
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return the vector that this worker compresses, in scratch memory.
+        """Return g_i − h_i, the vector that this worker compresses, in scratch memory.
 
-        It is d = g_i − h_i, the worker's gradient minus its estimate.
+        g_i is the worker's gradient, and h_i the worker's estimate of g_i.
         """
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 

@@ -44,7 +44,10 @@ class FragmentTimes:
         return None
 
     def applied_after(self, step: int) -> int | None:
-        """Return the index of the fragment whose outer step follows step number ``step``, or None if there is none."""
+        """Return the index of the fragment whose outer step is made directly after step number ``step``.
+
+        Return None if no outer step is made then. Steps are counted from 0.
+        """
         turn, rest = divmod(step + 1, self.sync_every // self.num_fragments)
         return None if rest else (turn - 1) % self.num_fragments
 

@@ -49,10 +49,11 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         return Identity() if self.averages(step) else self.compressor
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(g_i); r_i = g_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u_i = q + r_i.
+        """Return worker i's update u_i of a block, and replace the server's error memory e.
 
-        C is the compressor, in averaging steps the identity. g_i and u_i are worker i's gradient and update, and e is
-        the server's error memory.
+        Let g_i be worker i's gradient, and C the compressor (in averaging steps, the identity). The worker sends
+        c_i = C(g_i), and keeps r_i = g_i − c_i. The server computes v = mean(c_i) + e, sends q = C(v), and replaces e
+        by v − q. The update is u_i = q + r_i.
         """
         g, e = block.gradient, self.server_error[block]
         if self.averages(self.step):

@@ -24,12 +24,14 @@ def square_norm(tensor: Tensor) -> float:
 
 
 class Memory:
-    """The float32 tensors of one memory, one per block; ``memory[block]`` is the tensor of ``block``.
+    """One memory of a method: float32 tensors that are kept from step to step, one per block of the gradient.
+
+    ``memory[block]`` is the tensor of ``block``.
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the index of the block's element with which the tensor begins. It can be above 0 only if
-            the memory holds shards.
+        starts: For each block, the index in the block of the tensor's first element. The index can be above 0 only if
+            the tensor covers a shard instead of the whole block.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
@@ -97,9 +99,12 @@ class ServerMemory(WorkerMemory):
 
 
 def declared_memories(cls: type) -> Iterator[WorkerMemory]:
-    """Yield the memory declarations among the attributes of a method's class and its base classes.
+    """Yield the class attributes of a method that declare memories, such as ``error = WorkerMemory()``.
 
-    Base classes come first. The declarations of one class have the order of the source text.
+    Attributes of base classes come first. Attributes of one class come in the order of the source text.
+
+    Args:
+        cls: The class of the method.
     """
     for base in reversed(cls.__mro__):
         yield from (value for value in vars(base).values() if isinstance(value, WorkerMemory))

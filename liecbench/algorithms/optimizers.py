@@ -1,4 +1,7 @@
-"""Find the torch optimizers of a training loop, whose step hooks an algorithm uses, and read their options."""
+"""Find the torch optimizers of a training loop, and read their options.
+
+On these optimizers, an algorithm registers hooks that run at the start and the end of each ``optimizer.step``.
+"""
 
 import sys
 from collections import OrderedDict
@@ -22,24 +25,25 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 
 
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
-    """Return the torch optimizers of a training loop that run step hooks, each with its innermost optimizers.
+    """Return the optimizers in which an algorithm registers step hooks, each with its innermost optimizers.
+
+    A wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is. An optimizer is
+    innermost if it wraps no other optimizer.
 
     Args:
-        given: An optimizer, a wrapper (an object that has an optimizer in an attribute), or a list of optimizers and
-            wrappers.
+        given: The training loop's optimizer or wrapper, or a list of optimizers and wrappers.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        A dict whose keys are the optimizers in ``given`` and all optimizers that a key wraps, as SAM wraps its base
-        optimizer. A wrapper is itself a key only if it runs step hooks. The value of a key is the set of its innermost
-        optimizers, which wrap no other optimizer. If the key wraps no optimizer, the set has only the key. An optimizer
-        that a key wraps is ignored if it has none of ``parameters``.
+        A dict from each torch optimizer that runs step hooks to the set of its innermost optimizers. The keys include
+        wrapped optimizers. An innermost optimizer's set has only the optimizer itself. An optimizer that another
+        optimizer wraps is left out if it has none of ``parameters``.
 
     Raises:
-        TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer, or if an optimizer shards
-            its state over the ranks.
-        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer in ``given`` has none of
-            ``parameters``.
+        TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer. Also if an optimizer
+            shards its state over the ranks.
+        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS. Also if an optimizer that no other
+            optimizer wraps has none of ``parameters``.
     """
     items = _items(given)
     if not items:
@@ -108,10 +112,10 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the step hook that calls this function runs inside two or more nested optimizer steps.
+    """Return True if the calling step hook runs in an inner optimizer step, which an outer optimizer step calls.
 
-    Optimizer steps are nested if an optimizer wraps another optimizer, or if a ``step`` calls ``super().step``. Each
-    nested step runs its hooks, but only the hooks of the outermost step should act.
+    An outer step calls an inner step if an optimizer wraps another optimizer, or if a ``step`` calls ``super().step``.
+    Each step runs its hooks, but only the hooks of the outermost step should act.
 
     Args:
         optimizers: The optimizers whose steps count. Steps of other optimizers are ignored.
@@ -150,10 +154,10 @@ def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield the outermost torch optimizers in ``item`` that run step hooks.
+    """Yield ``item`` if it is a torch optimizer that runs step hooks, else the torch optimizers that ``item`` wraps.
 
-    If ``item`` is itself a torch optimizer that runs step hooks, yield only ``item``. Raises TypeError if no optimizer
-    runs step hooks, or if an optimizer is sharded over the ranks.
+    ``item`` may be any object with optimizers in its attributes. Of nested optimizers, only the outermost that runs
+    step hooks is yielded. Raises TypeError if nothing can be yielded, or if an optimizer is sharded over the ranks.
     """
     _refuse_sharded(item)
     if _has_hooks(item):

@@ -110,7 +110,10 @@ class OuterModel(BlockAlgorithm):
         return relative_square_error(vectors, lambda vector: self.keep_residual(compressor, vector))
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count, the memories, and whether the first step has created the outer model."""
+        """Return a dict with the step count, the memories (tensors kept from step to step), and ``has_outer_model``.
+
+        ``has_outer_model`` is True once the first step has copied the local model to the outer model.
+        """
         return {**super().own_state(), "has_outer_model": self._has_outer_model}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
@@ -123,10 +126,14 @@ class OuterModel(BlockAlgorithm):
         self._has_outer_model = state["has_outer_model"]
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        """Plan the blocks and allocate the memories that the options need.
+        """Plan the blocks and allocate the memories: tensors that last from step to step.
 
-        If ``outer_momentum`` is 0, there is no memory ``momentum``. If ``keeps_error`` is False, there is no memory
-        ``error``.
+        The memory ``momentum`` exists only if ``outer_momentum`` is above 0, and the memory ``error`` only if
+        ``keeps_error`` is True.
+
+        Args:
+            named: The model's parameters, each with its name.
+            exchange: The exchange by which the method communicates.
         """
         super().set_up(named, exchange)
         self._has_outer_model = False  # also when it is attached a second time

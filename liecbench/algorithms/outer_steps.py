@@ -101,9 +101,9 @@ class OuterSteps(OuterModel):
         return future
 
     def after_step(self) -> None:
-        """Send the fragments, and make the outer steps, that the schedule has after the steps since the last call.
+        """Send fragments and make outer steps, if due after any of the steps since the last call.
 
-        The schedule sends each fragment every ``sync_every`` steps, and makes its outer step ``delay`` steps later.
+        Each fragment is sent every ``sync_every`` steps. The fragment's outer step follows ``delay`` steps later.
         """
         first, self._steps_seen = self._steps_seen, self.step
         for step in range(first, self.step):
@@ -134,7 +134,12 @@ class OuterSteps(OuterModel):
         super().synchronize()
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step counts, the memories, and the mean pseudo-gradients whose outer step is still due."""
+        """Return the state that ``load_own_state`` restores, by name. Wait for a fragment that is being exchanged.
+
+        ``steps_seen`` and ``under_way`` are added to the entries of ``OuterModel.own_state``. ``steps_seen`` is the
+        step from which the next ``after_step`` continues. ``under_way`` has the mean pseudo-gradient of each block
+        whose outer step is still due, by the block's index as text.
+        """
         self._wait()
         means: dict[str, Tensor] = {}
         if self._under_way is not None:
@@ -168,7 +173,10 @@ class OuterSteps(OuterModel):
         self._steps_seen = step
 
     def set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        """Set up as ``OuterModel`` does, and assign each block to the fragment that has the block's tensors."""
+        """Set up as ``OuterModel`` does, and list the blocks of each fragment.
+
+        All tensors of a block belong to the same fragment.
+        """
         self._under_way = None
         super().set_up(named, exchange)
         parameters = [parameter for _, parameter in named if parameter.numel()]

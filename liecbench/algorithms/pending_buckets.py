@@ -70,13 +70,13 @@ class PendingBuckets:
 
 
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """Return a view of ``gradient`` with the shape and the strides of ``parameter``.
+    """Return a view of ``gradient`` with the strides of ``parameter``, so that each element is at its right index.
 
     If the memory of ``parameter`` has gaps between elements, return ``gradient`` itself.
 
     Args:
-        gradient: The gradient of ``parameter``, as a view that DDP hands out of a bucket. DDP's view ignores the memory
-            order of ``parameter``, such as channels-last.
+        gradient: The gradient of ``parameter``, an item of ``GradBucket.gradients()``. The elements are stored in the
+            memory order of ``parameter``, such as channels-last, but the strides are those of a contiguous tensor.
         parameter: The parameter.
     """
     # DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that

@@ -109,9 +109,9 @@ class PowerSGD(BucketedAllReduce):
         self._memories.load(memories)
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step, and leave the memories as they are.
+        """Set the number of the next step. The error memories and the matrices Q stay unchanged.
 
-        Call it on every rank, between two steps.
+        Call ``set_step`` on every rank, between two steps.
         """
         super().set_step(step)
         self._state.iter = step
@@ -149,7 +149,7 @@ class PowerSGD(BucketedAllReduce):
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Restore the error memories of ``parameters`` to their values before the step, but not the matrices Q."""
+        """Undo the changes of this step to the error memories of ``parameters``. The matrices Q stay as they are."""
         self._thread.run(lambda: self._memories.restore_errors(parameters))
 
     def _reduce(self, bucket: HookBucket, future: Future[Tensor]) -> None:
@@ -181,7 +181,7 @@ class PowerSGD(BucketedAllReduce):
             self._memories.from_hook(state, bucket, step)
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
-        """Return the shapes of P and Q for a parameter of this shape; () if PyTorch's hook leaves it uncompressed."""
+        """Return the shapes of P and Q for a parameter of shape ``shape``; () if the gradient is not compressed."""
         return factor_shapes(shape, self.matrix_approximation_rank, self.min_compression_rate)
 
     def memories(self) -> dict[str, list[Tensor]]:

@@ -12,13 +12,14 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 
 @dataclass(frozen=True, slots=True)
 class HookBucket:
-    """The attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses, to pass to the hook instead of the bucket.
+    """A stand-in for a DDP bucket (``GradBucket``), with the methods that ``powerSGD_hook`` calls.
 
-    The attributes stay valid after DDP has deleted the bucket.
+    The stand-in stays valid after DDP has deleted the bucket.
 
     Attributes:
-        buffer_of_ddp: DDP's buffer, which receives the update.
-        flat: The gradient that the hook replaces by the update: DDP's buffer, or a copy of it in float32.
+        buffer_of_ddp: DDP's buffer with the bucket's gradients, later with the update.
+        flat: The vector of gradients that the hook overwrites with the update. ``of`` sets it to ``buffer_of_ddp``, and
+            ``in_float32`` to a float32 copy if ``buffer_of_ddp`` has another dtype.
         parameters: The bucket's parameters without the empty ones, for which the hook fails.
         position: The number of the bucket in DDP's order, from 0.
         last: True if the bucket is the last of the backward pass.

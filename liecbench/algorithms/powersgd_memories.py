@@ -17,12 +17,13 @@ from liecbench.algorithms.powersgd_factors import matrix_shape, redraw_zero_colu
 class PowerSGDMemories:
     """The error memory and the last matrix Q of each parameter.
 
-    The memories belong to parameters, so they remain valid if DDP rebuilds its buckets with other parameters.
+    The memories are kept per parameter, so they remain valid if DDP assigns the parameters to other buckets.
     ``bool(memories)`` is False before the first compressed step.
 
     Args:
         parameters: The parameters with at least one element, in the model's order.
-        thin_shapes: Maps a parameter's shape to the shapes of P and Q, or to () if the parameter is not compressed.
+        thin_shapes: Maps a parameter's shape to the shapes of the factors (P, Q) that approximate the gradient as P·Qᵀ.
+            Returns () if the parameter is not compressed.
         device: The device of the memories.
     """
 
@@ -95,9 +96,10 @@ class PowerSGDMemories:
                 error.zero_() if before is None else error.copy_(before)
 
     def to_hook(self, state: PowerSGDState, bucket: HookBucket) -> None:
-        """Copy the error and Q memories of a bucket's parameters to the state of PyTorch's hook.
+        """Copy the error and Q memories of a bucket's parameters to ``state``, the state of PyTorch's hook.
 
-        Do nothing if the bucket has the same parameters as at the last call, or if its parameters have no memories yet.
+        Do nothing if the parameters have no memories yet. Also do nothing if the last call for this bucket position had
+        the same parameters.
         """
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:

@@ -15,7 +15,7 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PSGD(ServerAlgorithm):
-    """Parallel SGD through a server, without compression: u = mean(g_i), where g_i is worker i's gradient.
+    """Parallel SGD through a server, without compression. The update is the workers' mean gradient: u = mean(g_i).
 
     Attributes:
         per_tensor: Whether to work as the LIEC-SGD authors' code does: each parameter's gradient is a block of its own,

@@ -20,12 +20,12 @@ from liecbench.compressors.int8 import Int8
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class QuantizedAllReduce(BlockAlgorithm):
-    """u = C(mean(C(g_i))) without memory: an all-to-all of quantized shards, a float32 mean, and an all-gather.
+    """u = C(mean(C(g_i))), by an all-to-all of quantized shards, a float32 mean, and an all-gather of quantized means.
 
-    g_i is worker i's gradient, and u the update. Every rank averages one shard of each block in float32, and quantizes
-    the mean. An entry is thus quantized twice: in the worker's gradient, and in the mean. Each time, quantizing adds an
-    error of at most half a quantization step. The update equals that of ``csgd`` with ``server: sharded`` and the
-    compressor ``quantizer``.
+    g_i is worker i's gradient, and u the update. There is no error feedback. Every rank averages one shard of each
+    block in float32, and quantizes the mean. An entry is thus quantized twice: in the worker's gradient, and in the
+    mean. Each time, quantizing adds an error of at most half a quantization step. The update equals that of ``csgd``
+    with ``server: sharded`` and the compressor ``quantizer``.
 
     Source: the two-hop all-reduce of ZeRO++ (Wang et al. 2023, arXiv 2306.10209), as in torchft.
 
@@ -37,7 +37,7 @@ class QuantizedAllReduce(BlockAlgorithm):
 
     @property
     def server_place(self) -> ServerPlace:
-        """The place of the server: every rank averages a shard."""
+        """The place of the server, ``sharded``: every rank averages one shard of each block."""
         return "sharded"
 
     def push_compressor(self, step: int) -> Compressor:

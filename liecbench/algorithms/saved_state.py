@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return the ``Place`` of the state that this rank saves if the algorithm's process group is ``group``."""
+        """Return this rank's place: the global rank, the world size, and the ranks of the process group ``group``."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 

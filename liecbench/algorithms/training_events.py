@@ -101,8 +101,8 @@ class TrainingEvents(ABC):
     def on_forward(self) -> None:
         """Raise the error of an earlier exchange, if there was one. Called before each forward pass of the model.
 
-        If gradients are enabled, check how the training loop uses the model (``Backwards.begin_forward``), and end the
-        current step if only some of the model's optimizers have made the step.
+        If gradients are enabled, check how the training loop uses the model (``Backwards.begin_forward``). If only some
+        of the model's optimizers have made the current step, this step ends now, without the others.
         """
         # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
         self._raise_failure()
@@ -126,10 +126,10 @@ class TrainingEvents(ABC):
     def on_backward_end(self) -> None:
         """Restore the gradients and memories of parameters that no rank used in the backward pass that just ended.
 
-        Both get the values from before the pass; plain DDP does so with gradients. An error memory is an example of a
-        memory.
+        The gradients and memories, such as error memories, then have their values from before the pass. Plain DDP also
+        leaves the gradients of unused parameters unchanged.
 
-        If an exchange has failed, and the pass runs in a closure inside ``optimizer.step``, raise the exchange's error.
+        If the pass ran in a closure inside ``optimizer.step``, and an exchange has failed, raise the exchange's error.
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)

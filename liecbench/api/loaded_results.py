@@ -49,10 +49,11 @@ class Results:
 
     @functools.cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping per row of the comparison: fields, numbers of cells, metrics, verdicts, and warnings.
+        """One mapping per row of the comparison: the ``"rows"`` of ``liecbench compare --format json``.
 
-        The mappings are those that ``liecbench compare --format json`` prints under ``"rows"``. A metric is a mapping
-        with the keys ``mean``, ``low`` and ``high`` (95 % interval). An unknown metric is None.
+        A mapping has the row's settings (such as ``algorithm``), counts of cells (such as ``failed``), metrics,
+        verdicts, errors and warnings. A metric is a mapping with the keys ``mean``, ``low`` and ``high`` (95 %
+        interval). An unknown metric is None.
         """
         return list(row_objects(self._comparison))
 
@@ -83,7 +84,7 @@ class Results:
 
     @functools.cached_property
     def break_even(self) -> list[dict[str, Any]]:
-        """One mapping per break-even, the link rate at which a method is as fast as the baseline.
+        """One mapping per break-even. A break-even is the link rate at which a method is as fast as the baseline.
 
         The keys of a mapping are:
 
@@ -91,7 +92,8 @@ class Results:
         - ``outcome``: Where the method is faster, such as ``below`` for rates below the break-even.
         - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even, or None.
         - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even, or None.
-        - ``added_bits_per_second``: The list of the rates that runs added to narrow the break-even.
+        - ``added_bits_per_second``: The list of measured rates that no scenario contains. Runs chose these rates to
+          find the break-even more precisely.
         - ``compute_seconds_per_step``: The compute seconds for which the break-even holds; None if unknown.
         - ``compute_source``: ``measured`` or ``replayed``; None if the compute seconds are unknown.
         - ``text``: The break-even as a sentence.

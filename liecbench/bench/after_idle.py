@@ -30,7 +30,7 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
         The same dict on every rank.
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
         ``"unshaped_seconds"``: for each repeat, the seconds from the start of sending a single message to its arrival,
-        over an unshaped link. The machine needs these seconds for its own work, which ``"seconds"`` includes, too.
+        over an unshaped link. These seconds are the machine's own work, which ``"seconds"`` also contains.
         ``"wire_bytes"``: the bytes, with headers, that rank 0 sends for the messages of one repeat; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]

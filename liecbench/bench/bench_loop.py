@@ -29,12 +29,12 @@ STEP_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """One planned measurement of a case.
+    """One measurement of one case of the benchmark.
 
     Attributes:
         case: The case's number in the plan, from 0. Cases that train steps come before cases that transfer messages.
-        link: The case's link, as in a scenario.
-        measure: Measures the case, and returns the figures.
+        link: The case's link as a scenario file writes it, such as ``100mbit``.
+        measure: Measures the case on a given link, and returns the measured figures by name.
     """
 
     case: int
@@ -45,7 +45,9 @@ class _Turn:
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
 
-    Training steps are measured in rounds: each round measures every case of a link once, in random order.
+    The cases ``plan.steps`` are measured link by link, in rounds. Each round measures all of these cases that have the
+    link: the first round in the plan's order, later rounds in random order. Then each of ``plan.transfers`` is measured
+    once.
 
     Args:
         plan: The cases.

@@ -56,9 +56,10 @@ class _Case:
         return self.link.default
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the payload bytes that the busiest rank sends, or that it receives if these are more.
+        """Return the payload bytes that the busiest rank sends or receives, whichever is more.
 
-        The number is the least with which the operation is possible. For a stream, return the bytes of one message.
+        An ideal algorithm is assumed, which sends as little as the operation permits. For a stream, return the bytes of
+        one message.
 
         Args:
             workers: The number of ranks.
@@ -85,17 +86,16 @@ class _Case:
         return framed / rate + delays / (self._num_streamed() if self.operation == "stream" else 1)
 
     def _num_streamed(self) -> int:
-        """Return the number of messages that a stream sends per repeat."""
+        """Return how many messages the operation ``stream`` sends back to back each time it is measured."""
         bytes_per_second = self.asked.lower_bits_per_second / 8
         least = _STREAMED_ROUND_TRIPS * 4 * self.asked.delay_seconds * bytes_per_second
         streamed = max(least, min(_STREAMED_BYTES, bytes_per_second * _STREAMED_SECONDS))
         return max(1, min(int(streamed // self.size), _MOST_STREAMED))
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the plan by which ``workers`` ranks measure the case.
+        """Return the plan to measure the case with ``workers`` ranks: the case's fields, and the number of repeats.
 
-        The plan has the fields of the case, and the number of times that the measurement is repeated. For a stream,
-        the plan's ``messages`` is the number of messages per repeat.
+        For the operation ``stream``, the plan's ``messages`` is the number of messages that a repeat streams.
         """
         messages, most_repeats, seconds_repeated = self.messages, _MAX_REPEATS, _REPEATED_SECONDS
         if self.operation == "after_idle":

@@ -42,7 +42,10 @@ _SHORTEST_SECRET: Final = 6  # variables such as TOKENIZERS_PARALLELISM=false ho
 
 
 def exit_unexpectedly(error: BaseException) -> NoReturn:
-    """Write a crash report about ``error``, print one line that names it, and end the process with exit code 70."""
+    """Write a crash report about ``error``, print one line for the user, and end the process with exit code 70.
+
+    The line has the error's message and the path of the crash report. If no report could be written, the line says so.
+    """
     try:
         place = f"the crash report {_write(_report(error))}"
     except Exception:  # the disk may be full, or the error may not be printable

@@ -50,7 +50,10 @@ def profile(
     assign: Assignments = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how long one device takes to compute a step and to compress, for `predict` and `compute: FILE`."""
+    """Measure a profile: the time that one device takes to compute a step and to compress.
+
+    `liecbench predict` predicts from the profile. A scenario with `compute: FILE` replays the profile.
+    """
     from liecbench.config.loader import load_scenario
     from liecbench.config.selection import select
     from liecbench.report.profile_table import render

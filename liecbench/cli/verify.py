@@ -28,10 +28,13 @@ def verify(
     ] = False,
     output: OutputFormat = TextOrJson.TABLE,
 ) -> None:
-    """Check a results directory's ledger for damaged lines, and for lines that are out of place.
+    """Check a results directory's ledger for damaged lines, and name the cells that are not whole.
 
-    A cell is whole if none of its records is missing, damaged or out of place. The exit code is 0 if nothing is damaged
-    or the whole cells are salvaged, 4 if `--salvage` finds damage but no whole cell, and 2 for any other damage.
+    A line is damaged if it cannot be read, if the line before it is missing, or if its record is out of place, such as
+    epoch 3 directly after epoch 1. A cell is whole if none of its records is missing, damaged or out of place.
+
+    The exit code is 0 if no line is damaged, or if `--salvage` has written the whole cells. It is 4 if `--salvage`
+    finds damage but no whole cell. In all other cases of damage, it is 2.
     """
     from liecbench.results.salvage import Verification
 
@@ -68,7 +71,7 @@ def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
 
 
 def _report(found: "Verification") -> list[str]:
-    """Return the lines to print: damaged lines, cells that are not whole, notes, and the numbers of lines and cells."""
+    """Return the lines to print: the damaged lines and damaged cells of the ledger, notes, and a line of totals."""
     damage = found.damage
     lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
     lines += [f"more damaged lines: {len(damage) - _MOST_SHOWN}"] if len(damage) > _MOST_SHOWN else []

@@ -74,8 +74,8 @@ class Compressor(ABC):
             compressor's own module imports its kernels.
         gpu_kernels: The class that implements ``kernels.dispatch.Operations`` for GPU tensors, written as
             ``module:Class``, or None. It is imported when the first GPU tensor is compressed or decompressed.
-        error_memory_refusal: Text for the error message of methods with error feedback, which accept contractions only:
-            why they refuse this compressor, and which one to use instead.
+        error_memory_refusal: The end of an error message, for compressors that are no contraction. Methods with error
+            feedback refuse these compressors. The text says why, and what to use instead.
         device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if
             they consist of torch operations.
     """
@@ -144,16 +144,16 @@ class Compressor(ABC):
     def sum_messages(
         self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Compute Σ ``weight`` · C(v_i) over several messages, adding the messages in their order.
+        """Decode several messages, and write the sum of their vectors, multiplied by ``weight``, to ``out``.
 
-        The result has the same bits as if ``decompress`` added the messages one by one. GPU kernels may add several
-        messages in a single pass over ``out``.
+        The sum is bit for bit the result of calls of ``decompress`` that add the messages to ``out`` in order. GPU
+        kernels may add several messages in a single pass over ``out``.
 
         Args:
-            messages: One message per vector v_i. All v_i are as long as ``out``.
+            messages: The messages. Each decodes to a vector as long as ``out``.
             out: Receives the sum, float32 of shape ``[numel]``.
             accumulate: Whether to add the sum to ``out`` instead of overwriting ``out``.
-            weight: The factor that multiplies every message.
+            weight: The factor that multiplies every decoded vector.
 
         Returns:
             ``out``.

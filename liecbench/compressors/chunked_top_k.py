@@ -114,9 +114,10 @@ class ChunkedTopK(Compressor):
         self.write(vector, positions, payload, residual, self._pack, _quantize)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times each value to ``out`` at its position. Unless ``accumulate``, first set ``out`` to 0.
+        """Decode a message to a vector, and write ``weight`` · this vector to ``out``.
 
-        This method works on any device, without making the host wait.
+        If ``accumulate`` is True, the result is added to ``out`` instead. The message may be on any device. The
+        host does not wait for a GPU.
         """
         positions, values = self.entries(payload, out.numel())
         if not accumulate:
@@ -124,9 +125,13 @@ class ChunkedTopK(Compressor):
         _add_at(positions, values, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all numbers in the message are finite, as a boolean tensor of shape [].
+        """Return whether every element of the decoded message is finite, as a boolean tensor of shape [].
 
-        The result is False if the compressed vector has NaN or infinity.
+        The result is False if the original vector contains NaN or infinity.
+
+        Args:
+            payload: The bytes of the message.
+            numel: The number of elements of the original vector.
         """
         # NaN and infinity count as the largest magnitudes, so that at least one of them is kept. If values have 2 bits,
         # all four means of the codebook are then NaN.
@@ -150,13 +155,12 @@ class ChunkedTopK(Compressor):
             vector: The vector v.
             positions: The positions of the kept entries, ascending, int64.
             payload: The buffer that receives the message.
-            residual: The tensor that receives the residual v − C(v), where C is this compressor. It may be ``vector``.
-                If it is None, no residual is computed.
-            pack: A function. ``pack(positions, packed)`` writes the packed ``positions`` to the buffer ``packed``.
+            residual: The tensor that receives the residual v − C(v), where C is this compressor. ``residual`` may be
+                ``vector``. None to compute no residual.
+            pack: A function. ``pack(positions, packed)`` writes ``positions`` in packed form to the buffer ``packed``.
             quantize: A function that is called if values take 2 bits. ``quantize(values, codebook, codes)`` writes the
                 codebook of ``values`` to the buffer ``codebook``, and the 2-bit codes of ``values`` to the buffer
-                ``codes``. The function returns the values that a receiver decodes, and may use
-                ``values`` as the memory for them.
+                ``codes``. The function returns the values that a receiver decodes, and may overwrite ``values``.
         """
         layout = self.layout(vector.numel())
         values, packed_positions, codes = layout.split(payload)
@@ -173,7 +177,7 @@ class ChunkedTopK(Compressor):
             _add_at(positions, decoded, -1.0, residual)
 
     def entries(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
-        """Return the positions (int64) and the values (float32) of a message's kept entries, on any device.
+        """Return the positions (int64) and the values (float32) of a message's kept entries, on the message's device.
 
         Args:
             payload: The bytes of the message.
@@ -201,7 +205,7 @@ def _quantize(kept: Tensor, values: Tensor, codes: Tensor) -> Tensor:
 
 
 def _add_at(positions: Tensor, values: Tensor, weight: float, out: Tensor) -> None:
-    """Add ``weight`` times each of ``values`` to ``out`` at its position, on any device."""
+    """Add ``weight`` · ``values[i]`` to ``out[positions[i]]`` for each i, on any device. All positions must differ."""
     if out.is_cuda:
         # The positions differ, so nothing must be added atomically; a GPU's atomic addition would take denormals for 0.
         out.index_copy_(0, positions, out.index_select(0, positions) + values * weight)

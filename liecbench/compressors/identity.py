@@ -45,11 +45,9 @@ class Identity(Compressor):
             torch.mul(values, weight, out=out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all values are finite.
-
-        If the sum of the values is finite, so are the values. Otherwise each value is tested, because a sum can
-        overflow.
-        """
+        """Return whether all values of the message are finite, as a boolean tensor of shape []."""
         values = payload.view(torch.float32)
-        finite = values.sum().isfinite()  # takes one pass, and no mask in memory
+        # If the sum is finite, all values are; computing it takes one pass and no mask in memory. If the sum is not
+        # finite, the values may still be, because their sum may have overflowed.
+        finite = values.sum().isfinite()
         return finite if finite else values.isfinite().all()

@@ -65,7 +65,10 @@ class Majority(Compressor):
         ternary.pack(signs, body_of(payload))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · scale · sign of each element to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` · scale · s to ``out`` for each sign s (−1, 0 or 1) in ``payload``.
+
+        The scale is in ``payload``, too. If ``accumulate``, add the products to ``out`` instead of overwriting ``out``.
+        """
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

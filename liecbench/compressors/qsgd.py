@@ -57,7 +57,8 @@ class QSGD(Randomised):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the norm of each bucket and the randomly rounded levels to ``payload``.
 
-        Unless ``residual`` is None, also write ``vector`` − C(``vector``) to ``residual``.
+        Unless ``residual`` is None, also write the compression error to ``residual``: ``vector`` minus the decoded
+        message.
         """
         norms, packed = _parts(payload, vector.numel())
         key = np.uint64(self.seed_of_message(self.seed))

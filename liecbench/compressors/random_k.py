@@ -51,7 +51,7 @@ class RandomK(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True if ``unbiased`` is false. Otherwise entries are multiplied by n/k, and C(v) − v may be longer than v."""
+        """True if ``unbiased`` is false. If ``unbiased`` is true, the error may be larger than the vector."""
         return not self.unbiased
 
     @property

@@ -48,7 +48,7 @@ class Sign(Compressor):
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether the scale in ``payload`` is finite, as a boolean tensor of shape [].
 
-        If any element of the compressed vector is NaN or infinite, the scale is NaN or infinite.
+        The scale is NaN or infinite if any element of the vector before compression is NaN or infinite.
         """
         return scale_is_finite(payload)
 

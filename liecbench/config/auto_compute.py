@@ -42,8 +42,8 @@ def with_compute(cell: Cell, choice: ComputeChoice, dilation: Dilation, begun: C
         cell: The cell, with ``compute: measured``.
         choice: The scenario's ``compute``: ``measured``, ``replayed``, ``auto`` or a profile.
         dilation: The scenario's ``dilation``, for a replay.
-        begun: What ``auto`` means: the ``compute`` of cells that were timed earlier and are compared with ``cell``.
-            None if there are no such cells; ``auto`` then depends on this machine.
+        begun: The ``compute`` of cells that an earlier run timed and that are compared with ``cell``. ``auto`` keeps
+            this ``compute``. None if there are no such cells; the choice of ``auto`` then depends on this machine.
     """
     profile = choice.sha256 if isinstance(choice, ProfileFile) else cell.task.profile
     if not cell.is_trained:

@@ -1,4 +1,4 @@
-"""The baseline that a scenario chooses: an algorithm and, if the scenario gives them, values of other fields."""
+"""The baseline that a scenario chooses: an algorithm and optional values of other fields, such as ``workers: 2``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The cell: one training run, that is, one combination of a scenario's matrix with one seed.
+"""The cell: one training run, with one combination of the values in a scenario's matrix, and one seed.
 
 A cell holds every field that decides what is trained, and its id is a hash of these fields.
 """
@@ -103,7 +103,7 @@ class Cell(Model):
 
     @property
     def is_trained(self) -> bool:
-        """True if the cell has data and a model; False if only steps of a profile are timed."""
+        """True if the cell trains a model; False if the cell's task is a profile, whose steps are only timed."""
         return self.task.profile is None
 
     def at_rate(self, bits_per_second: int) -> "Cell":

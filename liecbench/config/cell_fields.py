@@ -80,7 +80,10 @@ def field_text(name: str, value: object) -> str:
 
 
 def link_text(spec: object) -> str:
-    """Return the text that tables show for a link; ``spec`` is the link's JSON value in ``Cell.spec``."""
+    """Return the text that tables show for a link, such as ``100mbit delay 5ms round trip 20ms``.
+
+    ``spec`` is the link's value in ``Cell.spec``, such as ``{"rate": "100mbit", "delay": "5ms"}``.
+    """
     return _link_text(json.dumps(spec))
 
 

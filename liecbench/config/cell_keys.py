@@ -1,6 +1,6 @@
 """Keys of a cell (one training run): hashes of some of its fields, by which related cells are found.
 
-A key is computed from the cell's ``spec``, its fields as plain JSON values, which the ledger holds.
+A key is computed from the cell's spec. A spec holds the cell's fields as plain JSON values, as in the ledger.
 """
 
 import hashlib

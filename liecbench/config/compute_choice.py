@@ -54,7 +54,7 @@ def _parse_dilation(value: object) -> object:
 
 
 def _written(value: object) -> Any:
-    """Return what the ``scenario.yaml`` of a results directory stores for ``value``.
+    """Return the value of ``compute`` or ``profile`` as the ``scenario.yaml`` of a results directory stores it.
 
     If ``value`` is a profile, return the path of the profile's copy in the results directory. Else return ``value``.
     """

@@ -59,7 +59,9 @@ def cpu_kernels(cell: Cell) -> tuple[str, ...]:
 
 
 def make_compressor(choice: Choice, seed: int) -> Any:
-    """Return a new compressor. If it has an option ``seed``, its seed is derived from this option and the cell's seed.
+    """Return a new compressor.
+
+    If ``choice`` has an option ``seed``, the compressor's seed is derived from the option's value and the cell's seed.
 
     Args:
         choice: The compressor's name and all its options.

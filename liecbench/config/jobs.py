@@ -46,7 +46,7 @@ class Session:
     """A timing session: several methods are timed in turns, with the same link, data and model.
 
     Attributes:
-        contestants: The methods. The session measures the speed-up of every other method over the first.
+        contestants: The methods. The session measures the speed-up of each later method over the first method.
         precision: The half-width of a speed-up's 95 % interval that the session aims at, as a fraction of the speed-up.
     """
 
@@ -60,5 +60,5 @@ class Session:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs of all contestants: the cells that this session completes by timing their steps."""
+        """The jobs of all contestants: one job for each cell that needs this session's timings."""
         return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -76,12 +76,13 @@ def _template(text: bytes) -> tuple[dict[str, Any], bytes] | None:
 
 
 def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a cell's spec, perhaps of an earlier version, completed with the defaults of the fields that it lacks.
+    """Return a cell's spec, with the default value of each field that ``spec`` lacks.
 
-    The result shares nested mappings with other cells' specs, so do not change these.
+    ``spec`` may be from an earlier version of liecbench. Do not change mappings within the result, because other cells'
+    specs contain them too.
 
     Raises:
-        ValidationError: If the spec is not that of a cell.
+        ValidationError: If ``spec`` is not the spec of a cell.
     """
     if not _has_usual_seed(spec):
         return Cell.from_spec(dict(spec)).spec()

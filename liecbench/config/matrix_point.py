@@ -25,9 +25,9 @@ class MatrixPoint:
 
     Attributes:
         section: The path, in the scenario file, of the matrix or the entry: ``("matrix",)`` or ``("include", index)``.
-        fields: The value of every axis and task field, by name, with the value's path in the scenario file. A task
-            field may have several values in the file. The algorithm's own ``task`` section overrides the matrix or the
-            entry, and both override the scenario's ``task`` section.
+        fields: The values of the axes and of the task fields that the scenario file gives, by name, each with its path
+            in the file. A task field may be given in several places. The first place of these counts: the ``task``
+            section of the algorithm, the matrix or entry, the scenario's ``task`` section.
     """
 
     section: Key
@@ -83,7 +83,7 @@ def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the values of each axis that the user wrote in the scenario file, by the axis's name.
+    """Return the values of all axes that the scenario file gives: one tuple per axis, by the axis's name.
 
     A value comes with its path in the scenario file, such as ``("matrix", "algorithm", 0)``. ``path`` is the path of
     ``matrix`` in the scenario file, such as ``("matrix",)``.

@@ -27,9 +27,10 @@ def method_label(
 
 
 def option_label(name: str, value: object) -> str:
-    """Return an option's name and value as text: ``average period 32``, or ``per_tensor`` and ``no per_tensor``.
+    """Return an option's name and value as text, such as ``average period 32``.
 
-    The last two are the texts of an option that is True or False.
+    If ``value`` is True, the text is the name, such as ``per_tensor``. If ``value`` is False, ``no`` comes before the
+    name.
     """
     if isinstance(value, bool):
         return name if value else f"no {name}"
@@ -41,10 +42,9 @@ def _names(algorithm: Choice, compressor: Choice | None) -> tuple[str, str | Non
 
 
 def _label(choice: Choice, alike: Iterable[Choice]) -> str:
-    """Return the name of ``choice`` and the options that distinguish it, such as ``liec average period 32``.
+    """Return the name of ``choice`` and some of its options, such as ``liec average period 32``.
 
-    The options are those that ``naming_options`` returns, and those with another value in at least one item of
-    ``alike``.
+    An option is included if ``naming_options`` returns it, or if an item of ``alike`` has another value for it.
 
     Args:
         choice: An algorithm or compressor.

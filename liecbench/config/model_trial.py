@@ -89,10 +89,12 @@ def try_step(task: Task) -> "base.Task":
 
 
 def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
-    """If the model has lazy parameters, run a forward pass in eval mode, which gives them shapes.
+    """Give shapes to the lazy parameters, if any, of the model ``made.model``, by a forward pass in eval mode.
+
+    ``made`` was built from ``task``, the task in the scenario.
 
     Raises:
-        WorkloadError: If a parameter has no shape after the forward pass.
+        WorkloadError: If the forward pass fails, or if a parameter still has no shape after the forward pass.
     """
     from torch.nn.parameter import is_lazy
 
@@ -124,13 +126,16 @@ def _try_evaluation(task: Task, made: "base.Task") -> None:
 
 
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return the outputs of the model ``made.model`` on ``device`` for one batch, and the batch's labels.
+    """Return the outputs of ``made.model`` for one training batch, and the labels of the batch.
 
-    ``made`` is what was built from ``task``, the task in the scenario.
+    Args:
+        task: The task in the scenario.
+        made: The task built from ``task``.
+        device: The model's device, such as ``meta``.
 
     Raises:
-        WorkloadError: If the data give no batch, or the model does not accept the inputs, or its outputs are no tensor
-            or have a shape that does not suit the labels.
+        WorkloadError: If no batch can be loaded, if the model fails on the inputs, or if the outputs are not a tensor
+            of a shape that suits the labels.
     """
     import numpy as np
     import torch

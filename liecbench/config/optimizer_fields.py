@@ -19,20 +19,21 @@ UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
 
 
 def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
-    """Return the fields of a task that describe its optimizer: ``optimizer``, ``momentum`` and ``weight_decay``.
+    """Return the fields of a task that describe its optimizer, by name.
 
-    The options ``momentum`` and ``weight_decay`` of ``choice`` become fields of the task. All other options stay in the
-    field ``optimizer``. If the optimizer is sgd, options with default values are left out of ``optimizer``. So a task
-    with ``optimizer: sgd`` equals a task without ``optimizer``.
+    An example is ``{"optimizer": Choice(name="sgd"), "momentum": 0.9, "weight_decay": 0.0}``. The options ``momentum``
+    and ``weight_decay`` of ``choice`` become fields of their own. All other options stay in the field ``optimizer``. If
+    the optimizer is sgd, options that have their default values are left out of the field ``optimizer``.
 
     Args:
-        choice: The optimizer with all its options, including those that have default values.
-        given: The names of the fields that the scenario sets. If ``momentum`` or ``weight_decay`` is in ``given``, the
-            field is not returned, because the scenario's value is used.
+        choice: The optimizer with its options.
+        given: The names of the fields that the scenario sets itself. The result lacks ``momentum`` if ``momentum`` is
+            in ``given``, and lacks ``weight_decay`` if ``weight_decay`` is in ``given``.
     """
     options = dict(choice.options)
     fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}
     if choice.name == "sgd":
+        # A task with ``optimizer: sgd`` must equal a task without ``optimizer``, whose default is sgd without options.
         cls = registry.load("optimizer", choice.name)
         options = {name: value for name, value in options.items() if value != registry.default(cls, name)}
     own = {name: value for name, value in fields.items() if name not in given}

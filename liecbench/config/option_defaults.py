@@ -18,8 +18,8 @@ Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 def resolved_task(point: MatrixPoint, resolve: Resolve) -> Task:
     """Return the task of one combination of the matrix.
 
-    ``resolve`` is the function ``resolved`` to fill in defaults for missing options of the dataset and the model, or
-    ``unresolved`` to leave them out.
+    If ``resolve`` is the function ``resolved``, missing options of the dataset and the model get their defaults. If
+    ``resolve`` is ``unresolved``, missing options are left out.
     """
     profile: ProfileFile | None = point.value("profile")
     if profile is not None:

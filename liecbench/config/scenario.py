@@ -118,7 +118,7 @@ class Scenario(Model):
 
         Defaults are included, and fields that are None are left out. Targets and tolerances are also left out if the
         scenario trains nothing. ``compute: auto`` is stored as ``measured`` if the ranks of all cells compute, and as
-        ``replayed`` if those of all cells replay a profile. Otherwise it stays ``auto``.
+        ``replayed`` if the ranks of all cells replay a profile. If cells differ, ``auto`` is stored.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:
@@ -133,11 +133,11 @@ class Scenario(Model):
         return self.model_copy(update={"compute": "measured", "dilation": "auto"})
 
     def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
-        """Return a copy of the scenario whose ``compute: auto`` keeps the choices of an earlier run.
+        """Return a copy of the scenario in which ``compute: auto`` follows the choices of an earlier run.
 
-        ``compute: auto`` chooses whether the ranks of a cell compute or replay a profile. In the copy, a cell gets the
-        choice of the timed cells with which it is compared. If there are none, the choice depends on this machine,
-        which may differ from the machine of the earlier run.
+        ``compute: auto`` chooses whether the ranks of a cell compute or replay a profile. For each cell, the
+        copy repeats the choice for those cells of the earlier run that are compared with the cell. If the earlier run
+        has no such cells, the choice depends on this machine, which may differ from the machine of the earlier run.
 
         Args:
             specs: The specs of the cells that the earlier run timed.
@@ -167,7 +167,7 @@ class Scenario(Model):
 
     @property
     def baseline_choice(self) -> BaselineChoice:
-        """The baseline: an algorithm's name and, if given, values of other fields, such as ``workers: 2``."""
+        """The baseline: its algorithm and, if given, other fields of its cells, such as ``workers: 2``."""
         return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property

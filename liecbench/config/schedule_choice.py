@@ -43,7 +43,8 @@ class WarmUp(Model):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields; leave out a warm-up of 0, so that ids of cells from before warm-ups stay the same."""
+        """Return the schedule's fields, without the fields of the warm-up that are 0."""
+        # The ids of cells depend on these fields. Without a warm-up, an id must stay as it was before warm-ups existed.
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if not name.startswith("warmup_") or value}
 

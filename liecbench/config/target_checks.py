@@ -13,13 +13,13 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
     """Raise ScenarioError if the scenario sets a target that suits none of the scenario's models.
 
-    ``target_loss`` suits language models, and ``target_accuracy`` suits all other models. Nothing is checked unless
-    the cells in ``chosen`` have every combination of dataset and model that the scenario has.
+    ``target_loss`` suits language models, and ``target_accuracy`` suits all other models. Do nothing if a combination
+    of dataset and model in the scenario has no cell in ``chosen``.
 
     Args:
         document: The scenario's YAML document, which gives an error its position.
         scenario: The scenario.
-        chosen: The cells that will be trained, of those that will run.
+        chosen: The cells of this run that train a model.
     """
     tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
     every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}

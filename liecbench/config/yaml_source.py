@@ -199,10 +199,18 @@ def override(document: Document, assignment: str) -> Document:
 
 
 def _path(document: Document, text: str, source: str) -> Key:
-    """Return the path in the document that ``text`` means, such as ``studies[0].steps`` or ``studies.0.steps``.
+    """Return the keys and indices that ``text`` writes: ``("studies", 0, "steps")`` for ``studies[0].steps``.
 
-    Raises ScenarioError if the path leads to an entry that a list lacks, or to a key of a list or of a plain value.
-    ``source`` is the beginning of the error message.
+    An index may also be written with a dot: ``studies.0.steps``. Keys that the document lacks are allowed.
+
+    Args:
+        document: The document that the path refers to.
+        text: The path as the user wrote it.
+        source: The beginning of error messages.
+
+    Raises:
+        ScenarioError: If an index is out of range, if a list is given a name instead of an index, or if the path goes
+            on below a plain value.
     """
     path: Key = ()
     above: Any = document.data

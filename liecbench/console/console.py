@@ -17,9 +17,10 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """Name the file ``written`` in disk errors of the ``with`` body that have no file name, and raise them again.
+    """Set the file name of a disk error in the ``with`` body to ``written``, unless the error has a file name.
 
-    A disk error comes, for example, from a full disk. ``written`` is a path, or a name such as ``standard output``.
+    The error is still raised. A disk error comes, for example, from a full disk. ``written`` is a path, or a name such
+    as ``standard output``.
     """
     try:
         yield

@@ -24,9 +24,10 @@ _DELAYED = replace(_ASKED, delay_seconds=0.005)
 
 
 def main() -> None:
-    """Measure a shaped link and test what the kernel supports; write the report as one line of JSON to a pipe.
+    """Measure a shaped link, test what the kernel supports, and write a report to a pipe as one line of JSON.
 
-    The path of the pipe is ``os.environ[EVENTS_VARIABLE]``. ``link_support.probe_link`` returns the report.
+    The path of the pipe is ``os.environ[EVENTS_VARIABLE]``. The documentation of ``link_support.probe_link``, which
+    reads the pipe, lists the report's keys.
     """
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()

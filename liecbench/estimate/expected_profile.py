@@ -1,4 +1,4 @@
-"""The profile that a timing session is expected to replay. Stand-ins take the place of times not measured yet."""
+"""The profile that a timing session is expected to replay. Times that are not measured yet are provisional."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +32,9 @@ class ExpectedProfile:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedProfiles:
-    """The profiles that a run's sessions are expected to replay.
+    """The profiles that the timing sessions of a run are expected to replay.
 
-    Call ``of`` for the sessions in the order in which they run, because later ones replay profiles of earlier ones.
+    Call ``of`` for the sessions in the order in which they run: a session may replay an earlier session's profile.
 
     Attributes:
         directory: The results directory, which may have profiles that earlier sessions measured.

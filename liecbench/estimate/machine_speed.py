@@ -44,7 +44,7 @@ def oversubscription(cell: Cell) -> float:
 
 
 def slowdown_alone() -> float:
-    """Return the factor by which one process computes longer because other processes use the cores; 1 if no longer."""
+    """Return the estimated factor by which other processes slow one process down: 1 for full speed, 2 for half."""
     return max(1.0, (1 + other_processes()) / num_cores())
 
 

@@ -40,8 +40,8 @@ class StepTraffic:
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
-        num_sequential: The length of the longest chain of messages in one step, each of which is sent only after the
-            previous one has arrived. The messages of all-reduces are not counted.
+        num_sequential: The number of messages in the longest chain of one step. In a chain, each message is sent only
+            after the previous message has arrived. The messages of all-reduces are not counted.
         all_reduces: The all-reduces of one step, with their sizes and dependencies.
     """
 

@@ -48,10 +48,10 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
 
 
 def session_steps(session: Session, profile: Profile) -> SessionSteps:
-    """Return, for each method and step kind of a session, what the ranks replay and the expected seconds of a step.
+    """Return the steps that a session replays, by the id of the method's cell and then by step kind.
 
-    The seconds are in emulated time, without the slowdown of the replay. The outer keys of the result are the ids of
-    the methods' cells. The inner keys are the names of step kinds, such as ``averaging``.
+    A key of the inner mappings is the name of a step kind, such as ``averaging``. The value has the messages, the work
+    and the expected seconds of a step. The seconds are in emulated time, without the slowdown of the replay.
 
     Raises:
         ProfileError: If the profile has no times for a compressor that a method uses.
@@ -86,12 +86,15 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
 
 
 def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSteps) -> Slowdown:
-    """Return the slowdown that a session of these cells will probably have: its dilation and message divisor.
+    """Return the slowdown with which a timing session will probably replay a profile on this machine.
+
+    If the links are unshaped, the replay is not slowed down. If the cells set ``dilation`` to a number, the replay is
+    slowed down by this number. Otherwise the slowdown is one with which this machine probably keeps up.
 
     Args:
-        cells: The cells of the session's methods.
+        cells: One cell per method of the session, all with the same links and the same ``dilation``.
         profile: The profile that is replayed.
-        steps: The steps of the session's methods.
+        steps: The steps of the session's methods, as ``session_steps`` returns them.
     """
     from liecbench.worker.replay.dilation import estimated_slowdown
 

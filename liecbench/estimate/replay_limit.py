@@ -79,9 +79,10 @@ def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> s
 
 
 def _largest_dilation(session: Session, below: int, expected: ExpectedProfile) -> int | None:
-    """Return the largest dilation with which the session should take at most 20 minutes; None if there is none.
+    """Return the largest dilation under ``below`` with which the session is expected to take at most 20 minutes.
 
-    The dilation is smaller than ``below``. ``expected`` is the profile that the session is expected to replay.
+    Return None if even dilation 1 is expected to take longer. ``expected`` is the profile that the session probably
+    replays.
     """
     steps = session_steps(session, expected.profile)
     low, high = 0, below

@@ -46,7 +46,7 @@ class SessionCost:
 
     @property
     def seconds(self) -> float:
-        """The expected seconds of the whole session: the setup, every creation of all methods, and all rounds."""
+        """The expected seconds of the session: the setup, all rounds, and creating the methods once per two rounds."""
         placements = -(-self.rounds // PLACEMENT_ROUNDS)
         return self.setup_seconds + placements * self.placement_seconds + self.rounds * self.round_seconds
 

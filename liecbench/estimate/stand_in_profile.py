@@ -31,12 +31,14 @@ _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
     """Return an assumed profile of the model that ``cells`` train, with times for every method in ``cells``.
 
-    On the CPU, the model's passes and the compressors are measured briefly, and all other times are assumed. If this
-    machine cannot build the model, the times of the passes and of the optimizer are 0. On a GPU, all times are 0.
+    If the cells train on the CPU, the model's passes and the compressors are measured briefly on this machine. All
+    other times are assumed. If this machine cannot build the model, the times of the passes and of the optimizer are 0.
+
+    If the cells train on a GPU, all times are 0.
 
     Args:
         cells: Cells with the same model and the same device.
-        takes_time: If False, nothing is measured, and all times are 0 on the CPU and on a GPU.
+        takes_time: If False, nothing is measured, and all times are 0 on either device.
 
     Raises:
         LiecbenchError: If the model has more parameters than a profile may have.
@@ -86,10 +88,9 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Time the model's passes on this machine's CPU, and return the result of ``_fields`` for these times.
+    """Time the model's passes on this machine's CPU, and return the profile's fields that ``_fields`` lists.
 
-    The times are the medians of a few forward and a few backward passes. Return None if the task cannot be built on
-    this machine.
+    Each time is the median of a few forward or backward passes. Return None if this machine cannot build the task.
     """
     import numpy as np
     import torch
@@ -123,9 +124,9 @@ def _measured_steps(cell: Cell) -> dict[str, Any] | None:
 def _fields(cell: Cell, forward: float = 0.0, backward: float = 0.0) -> dict[str, Any]:
     """Return a profile's fields ``forward``, ``backward``, ``optimizer`` and ``parameters`` for a cell's model.
 
-    The optimizer's seconds are assumed; they are 0 if ``backward`` is 0. For the time at which each gradient is ready,
-    the backward pass is assumed to go from the last parameter to the first, at a constant number of elements per
-    second.
+    ``optimizer`` has an assumed time of one optimizer step; 0 if ``backward`` is 0. ``parameters`` has, for each
+    parameter, the assumed time from the start of the backward pass until the gradient is ready. The backward pass is
+    assumed to go from the last parameter to the first, at a constant number of elements per second.
 
     Args:
         cell: The cell.

@@ -64,8 +64,9 @@ def _waiting_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _trip_seconds(cell: Cell) -> float:
     """Return the delay of one message, in seconds: the delay of the sender's link plus that of the receiver's link.
 
-    If there are servers, return the longest delay between a server and another worker, because a server waits for all
-    workers. In a ring, return the mean delay, because messages visit every worker. Return 0 if there is one worker.
+    If there are servers, return the longest delay between a server and another rank, because a server waits for all
+    ranks. Without servers, messages visit every rank in a ring: return twice the mean delay of a link. Return 0 if
+    there is only one worker.
     """
     delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
     if cell.workers < 2:
@@ -76,10 +77,10 @@ def _trip_seconds(cell: Cell) -> float:
 
 
 def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
-    """Return the number of successive trips over the links that the point-to-point messages of a step take.
+    """Return the number of trips over the links in a step's longest chain of point-to-point messages.
 
-    A message takes one trip. Over Gloo with a sharded server it takes two, because the receiver's announcement that it
-    is ready crosses the links first.
+    In a chain, each message is sent only after the previous message has arrived. A message takes one trip. Over Gloo
+    with a sharded server, a message takes two trips, because the receiver first announces that it is ready.
     """
     # With a root server, the announcement has arrived when the sender starts to send.
     waits = cell.backend == "gloo" and cell.server == "sharded"
@@ -89,8 +90,12 @@ def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
     """Return the seconds that the links' delays add to the all-reduces of a step.
 
-    ``trip`` is the delay, in seconds, of one message on its way from sender to receiver. Over Gloo, two all-reduces run
-    at the same time, unless one needs the result of the other.
+    Over Gloo, two all-reduces run at the same time, unless one needs the result of the other.
+
+    Args:
+        cell: The cell that the step belongs to.
+        kind: The all-reduces of the step.
+        trip: The delay of one message from sender to receiver, in seconds.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()

@@ -30,7 +30,9 @@ class Target(NamedModule):
     CSV = "csv", "liecbench.export.csv_files"
 
     def write(self, comparison: "Comparison", directory: Path) -> str:
-        """Write the results for this tool, and return a shell command that shows or uploads the files.
+        """Write the results as files for the tool ``self``, such as MLflow.
+
+        Return a shell command that shows or uploads the files.
 
         Args:
             comparison: The results.

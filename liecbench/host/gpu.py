@@ -108,8 +108,13 @@ def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, An
         machines: All GPUs of each machine, in the order of machine numbers.
 
     Returns:
-        ``"num_gpus"``; for each GPU in use, ``"names"`` and ``"memory_bytes"``; ``"ranks_per_gpu"``, a list per machine
-        with the number of ranks on each of its GPUs in use; ``"driver"`` and ``"cuda"``, the versions on all machines.
+        A mapping with these keys:
+
+        - ``num_gpus``: The number of GPUs that ranks use.
+        - ``names``, ``memory_bytes``: Two lists with one value per used GPU. An unknown memory size is None.
+        - ``ranks_per_gpu``: For each machine, a list with the number of ranks on each used GPU.
+        - ``driver``, ``cuda``: The versions on the machines. Different versions are joined by commas. None if no
+          version is known.
     """
     names = {(rank.machine, full_uuid(rank.uuid)): rank.name for rank in ranks}
     num_ranks = Counter((rank.machine, full_uuid(rank.uuid)) for rank in ranks)

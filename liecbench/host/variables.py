@@ -1,4 +1,7 @@
-"""The environment variables that can change results or times, and are recorded with results. No others are read."""
+"""The environment variables that can change results or times, such as ``NCCL_ALGO``.
+
+Results are recorded together with the values of these variables. The values of other variables are not recorded.
+"""
 
 from collections.abc import Mapping
 from pathlib import PurePath

@@ -1,4 +1,7 @@
-"""A framework's training with an algorithm attached, and the state that the framework's own checkpoints lack."""
+"""The part that the integrations with training frameworks, such as Lightning, share.
+
+It attaches an algorithm, and returns the state that the framework's own checkpoints lack.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -34,7 +37,7 @@ class FrameworkTraining:
         model: The DistributedDataParallel module, perhaps compiled.
         optimizers: The optimizers of the model's parameters; the framework may have wrapped them.
         launch: The call or command that starts one process per worker, such as
-            ``Trainer(strategy="ddp", devices=2)``. The message of the RuntimeError advises it.
+            ``Trainer(strategy="ddp", devices=2)``. The RuntimeError's message advises this call or command.
 
     Raises:
         RuntimeError: If the training runs in one process.

@@ -53,7 +53,10 @@ class TrainerCompression(TrainerCallback):
         self._attached.hold_local()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Replace local models by their mean if an evaluation or a save comes next."""
+        """Replace each worker's local model by the workers' mean model if the trainer evaluates or saves next.
+
+        Otherwise, restore the local models if they were replaced before.
+        """
         if control.should_evaluate or control.should_save:
             self._attached.hold_mean()
         else:
@@ -74,9 +77,9 @@ class TrainerCompression(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Detach the algorithm, which replaces local models by their mean.
+        """Detach the algorithm; replace local models, if the method has any, by their mean.
 
-        If the trainer has loaded the best model at the end of training, the model's parameters stay unchanged.
+        If the trainer has loaded the best checkpoint at the end of training, models are not replaced.
         """
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:

@@ -9,7 +9,11 @@ from liecbench.integrations.framework_training import FrameworkTraining
 
 
 def save_rank_file(directory: str | Path, training: FrameworkTraining) -> None:
-    """Write this rank's state to a file in ``directory``. Collective."""
+    """Write this rank's state of ``training`` to a file in ``directory``. Collective.
+
+    The state is that of the algorithm and, if the algorithm keeps local models, of this rank's model and optimizers.
+    The file of rank 0 of 4 is ``liecbench_rank_0_of_4.pt``.
+    """
     state = training.state_dict()
     (key,) = state["algorithm"]
     path = Path(directory, f"liecbench_{key}.pt")

@@ -21,14 +21,14 @@ SEARCH_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedRate:
-    """An additional link rate, at which a method and the baseline are to be timed.
+    """An additional link rate at which a method and the baseline are to be timed.
 
-    Of the scenario's link rates at which the method's speed-up is known, the slowest one is the reference rate.
+    The reference rate is the scenario's lowest link rate at which the method's speed-up is known. The originals are the
+    completed cells of the method and of the baseline at the reference rate.
 
     Attributes:
-        cells: The cells to time at the additional rate: copies, at this rate, of the completed cells of the method and
-            of the baseline at the reference rate.
-        measured: Maps the id of each copy to the id of the completed cell.
+        cells: The cells to time: one copy of each original, at the additional rate.
+        measured: Maps the id of each copy to the id of its original.
     """
 
     cells: tuple[Cell, ...]
@@ -65,10 +65,10 @@ def rates_to_add(
 
 
 def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
-    """Return the results of ``cells``, and of their copies at link rates that a run added to narrow break-evens.
+    """Return the results of ``cells`` and of their copies at added link rates.
 
-    A copy differs from one of ``cells`` only in the link rates, all of which are multiplied by one factor. Cells and
-    copies without a result are left out.
+    A run adds link rates to narrow break-evens. A copy differs from its original in ``cells`` only by one factor in all
+    link rates. Cells and copies without a result are left out.
 
     Args:
         cells: All cells of a run.

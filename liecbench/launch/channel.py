@@ -72,10 +72,10 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 
 
 def decode_order(line: str | bytes) -> PairedOrder:
-    """Return the order in a line of JSON: to open a cell, to train a burst of steps, or to close the cell.
+    """Return the ``OpenCell``, ``TrainBurst`` or ``CloseCell`` order that a line of JSON contains.
 
-    The ranks of both sides of a paired comparison, A and B, receive such orders. Raises ValueError if the line is
-    no such order.
+    These orders tell the ranks of one side of a paired comparison what to do. Raises ValueError if the line contains
+    anything else.
     """
     return decode(line, *_PAIRED_ORDERS)
 

@@ -152,10 +152,15 @@ def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = Fals
 
 
 def group_sessions(sessions: Iterable[Session], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group timing sessions into launches, which are in the order of their first sessions.
+    """Group timing sessions into launches: sessions whose cells have equal ``launch_key`` share a launch.
 
-    The sessions of a launch have equal ``launch_key``. If ``isolate`` is True, every session has a launch of its own.
-    ``share_gpus`` is True if several NCCL ranks may share one GPU.
+    Args:
+        sessions: The timing sessions.
+        isolate: True to give every session a launch of its own instead.
+        share_gpus: The value of ``share_gpus`` in every launch: True if several NCCL ranks may share one GPU.
+
+    Returns:
+        The launches, in the order of their first sessions.
     """
     return [Launch(sessions=tuple(found), share_gpus=share_gpus) for found in _by_key(sessions, isolate=isolate)]
 

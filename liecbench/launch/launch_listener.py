@@ -40,8 +40,8 @@ class Listener:
 
     Args:
         progress: Shows the events to the user.
-        stall_timeout: Takes the id of the current cell; None before and between cells. Returns the seconds without an
-            event that count as a hang.
+        stall_timeout: Returns the seconds without an event after which the launch counts as stalled. The argument is
+            the id of the current cell, or None before and between cells.
     """
 
     def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:

@@ -65,8 +65,10 @@ class Nodes:
 class Leader:
     """The first machine's connections to all other machines.
 
-    Entering the context waits until every machine has connected, and raises MachineError if one does not come in time.
-    Leaving the context closes the connections.
+    Entering the context waits until every other machine has connected. Leaving the context closes the connections.
+
+    Raises:
+        MachineError: If a machine has not connected after five minutes, or if the address or port is not usable.
     """
 
     def __init__(self, nodes: Nodes) -> None:

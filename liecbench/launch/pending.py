@@ -37,8 +37,11 @@ class Pending:
 class Settled:
     """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    Either the cell's training failed or diverged, or another cell with equal step times, such as the same cell with
-    another seed, was timed precisely enough before.
+    There are two reasons why a cell needs no session:
+
+    - The training that provides the cell's losses failed or diverged.
+    - An earlier session timed a cell with equal step times precisely enough. An example is a cell that differs only in
+      the seed.
     """
 
     job: Job
@@ -80,9 +83,9 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
     Call this function when all trainings have ended. Cells that are done (see ``jobs_left``) are left out. There are
     two reasons why a cell needs no session:
 
-    - The training that gives the cell's losses failed or diverged. The status is the training's.
-    - An earlier session timed a cell whose steps take equally long, such as the same cell with another seed. The
-      session aimed at ``precision`` or a smaller value. The status is ``completed``.
+    - The training that gives the cell's losses failed or diverged. The status is ``failed`` or ``diverged``.
+    - An earlier session timed another cell with equal step times, for example a cell that differs only in the seed. The
+      session aimed at ``precision`` or a smaller half-width. The status is ``completed``.
 
     Args:
         cells: All cells of a run.

@@ -80,13 +80,13 @@ class TransferCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkPlan(RankSettings):
-    """Cases for the ranks of a benchmark to measure one after the other.
+    """The cases that the ranks of a benchmark measure, one after the other.
 
     Attributes:
         backend: The backend of the process group.
-        device: The device of the vectors.
-        steps: The cases of ``liecbench bench exchange``.
-        transfers: The cases of ``liecbench bench link``.
+        device: The device that the ranks use.
+        steps: The cases of ``liecbench bench exchange``; empty for ``liecbench bench link``.
+        transfers: The cases of ``liecbench bench link``; empty for ``liecbench bench exchange``.
     """
 
     type: ClassVar[str] = "benchmark_plan"

@@ -80,9 +80,10 @@ def _run_launches(
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return (failed, again): the jobs that failed because ``launch`` died, and the jobs to run again.
+    """Return (failed, again): the jobs that failed because ``launch`` died, and the jobs to launch again.
 
-    Each failed job comes with True if its cell had begun to train, else with False.
+    ``failed`` has (job, True) for each job whose cell has begun to train and is unfinished. ``again`` has the jobs
+    whose cells have not begun. But if no cell has begun, all jobs are in ``failed``, as (job, False).
     """
     found = directory.snapshot.refresh()
     # A rank that cannot use a checkpoint begins a second attempt.

@@ -35,9 +35,9 @@ def run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: For each cell by id, the number of the cell's first attempt in this run. Cells that are missing
-            are added when they are first considered. A cell is not timed again once its attempt of this number,
-            or a later attempt, has ended, for example with an error.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. The call adds the cells
+            that the mapping lacks. A cell is not timed again after one of its attempts in this run has ended, for
+            example with an error.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):
@@ -122,17 +122,18 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If the launch dies, record which of its jobs fail.
+    """Run the timing sessions of a launch. If the launch dies, record failures of jobs.
 
-    The jobs that fail are those that ``_lost`` returns, except jobs that have already ended. No failure is recorded if
-    ``again`` is True and the launch dies before it times a method. The caller then starts the sessions once more.
+    The jobs that fail are those that ``_lost`` returns, except jobs that have already ended. If the launch dies before
+    it times a method and ``again`` is True, no failure is recorded, and the caller starts the sessions once more.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True unless an earlier launch of this run died before it timed a method.
+        again: Whether sessions may be started once more. False if an earlier launch of this run died before it timed a
+            method.
 
     Returns:
         The value of ``again`` for the next call: False if this launch died before it timed a method, else unchanged.
@@ -159,13 +160,12 @@ def _run_sessions(
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died.
 
-    If no method was timed yet, return all jobs of the launch. Otherwise, return the jobs of the method that was timed
-    last. A method has no jobs if an earlier session has timed it. In this case, return all jobs of the session that was
-    timing the method.
+    If ``turn`` is None, return all jobs of the launch. Otherwise, return the jobs of the method that was timed last. If
+    this method has no jobs, because an earlier session has timed it, return all jobs of its session in ``launch``.
 
     Args:
         launch: The launch that died.
-        turn: The id of the cell of the method that was timed last; None if no method was timed yet.
+        turn: The id of the cell of the method that was timed last; None if the launch died before it timed a method.
     """
     if turn is None:
         return [job for session in launch.sessions for job in session.jobs]

@@ -78,7 +78,7 @@ def main() -> None:
 def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
     """Create the namespaces and the network, start a process in them, and exit with that process's status.
 
-    If the kernel refuses, send the event ``Refused`` and exit with ``REFUSED_EXIT``.
+    If the namespaces or the network cannot be created, send the event ``Refused`` and exit with ``REFUSED_EXIT``.
 
     Args:
         isolation: Settings of the namespaces and the network.

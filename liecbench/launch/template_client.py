@@ -1,7 +1,7 @@
-"""The ``liecbench`` command's side of template processes (see ``launch.template``).
+"""Start template processes from the ``liecbench`` command, and order them to fork the processes of launches.
 
-The command starts one template process per Python interpreter and environment. For each launch, the command orders the
-template to fork.
+A template process has imported torch, so that its forks start fast; see ``launch.template``. The command starts one
+template process for each combination of Python interpreter, environment variables and imported modules.
 """
 
 import atexit
@@ -63,7 +63,7 @@ class Template:
 
     @property
     def is_alive(self) -> bool:
-        """True until the process has ended."""
+        """True until the template process has ended."""
         return self._process.poll() is None
 
     def is_ready(self) -> bool:
@@ -114,12 +114,14 @@ def not_inherited() -> str:
 
 
 def template_of(python: str, variables: Mapping[str, str], imports: tuple[str, ...]) -> Template:
-    """Return the template process for an interpreter, an environment and imports; start it if there is none.
+    """Return the template process for these arguments, from which launches can be forked.
+
+    The process is started if there is none.
 
     Args:
-        python: path of the interpreter.
-        variables: environment variables to add to those of the ``liecbench`` command.
-        imports: modules to import besides torch.
+        python: The path of the Python interpreter that runs the process.
+        variables: The environment variables of the process, in addition to those of the ``liecbench`` command.
+        imports: The names of the modules that the process imports besides torch.
     """
     key = (python, tuple(sorted(variables.items())), imports)
     found = _templates.pop(key, None)

@@ -79,7 +79,7 @@ class Torchrun:
         )
 
     def command(self, plan: Path) -> list[str]:
-        """Return the torchrun command line that would start the same processes as this launch.
+        """Return a torchrun command line, as a list of words, that starts this launch's ranks on this machine.
 
         ``plan`` is the path of the plan's file, which every rank gets as its argument.
         """

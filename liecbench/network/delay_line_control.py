@@ -44,8 +44,8 @@ class DelayLineControl:
     def lift(self) -> None:
         """Remove the rate limit, delay, jitter and loss of this rank's link.
 
-        Frames that are already on the link still arrive when they are due. If no link of another rank is limited, all
-        frames arrive immediately instead.
+        Frames that are already on the link still arrive with their delay. But if this was the last limited link, the
+        frames on all ranks' links arrive immediately.
         """
         self._ask({"link": None})
 

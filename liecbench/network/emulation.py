@@ -65,17 +65,17 @@ class WorkerLink:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> UsedEmulator:
-        """Choose the mechanism that limits the links from now on.
+        """Choose the emulator that limits the links from now on.
 
         Args:
             links: The links of all workers, which must be shaped.
             num_workers: Number of workers.
-            emulator: The emulator that the scenario asks for, such as ``auto``.
-            on_all: A function that returns whether its argument is true on all ranks, so that all ranks choose the same
-                mechanism. The default considers only this rank.
+            emulator: The scenario's setting ``emulator``, such as ``auto``.
+            on_all: A function that returns whether its argument is true on all ranks. The ranks then choose alike. The
+                default considers only this rank.
 
         Returns:
-            The mechanism's name in records: ``delay_line``, ``netem`` or ``tbf``.
+            The chosen emulator's name in records: ``delay_line``, ``netem`` or ``tbf``.
         """
         self._longest_delay = max((link.delay_seconds for link in links.links()), default=0.0)
         has_delay_line = on_all(self.delay_line_refusal() is None)

@@ -20,13 +20,14 @@ _PART_SECONDS: Final = 0.5e-3
 
 
 class LinkDirection:
-    """One direction of a link, for computing when frames leave it and which segments get lost.
+    """One direction of a link: when frames leave the direction, and which of the frames' segments get lost.
 
-    Frames pass one after the other at the direction's rate, and are then delayed. Until ``limit`` is called, there is
-    no rate limit, delay, jitter or loss.
+    Frames pass one after the other at the direction's rate, and are then delayed. A frame has one or more segments,
+    which get lost independently of each other. Until ``limit`` is called, there is no rate limit, delay, jitter or
+    loss.
 
     Args:
-        seed: Seed of the random numbers that decide on jitter and losses, such as ``up 0``.
+        seed: Seed of the random numbers for jitter and losses: any text, such as ``up 0`` for the up link of rank 0.
 
     Attributes:
         lost_segments: Number of segments that this direction has lost so far.
@@ -97,9 +98,8 @@ class LinkDirection:
     def parts(self, num_bytes: int) -> Iterator[int]:
         """Yield the sizes, in bytes, of the parts into which this direction splits a frame of ``num_bytes``.
 
-        Parts of other frames may pass between two parts. Every part but the last has the larger of two sizes: the bytes
-        that pass in half a millisecond, and those of a full Ethernet frame. Without a rate limit, the frame is one
-        part.
+        Parts of other frames may pass between two parts. Every part but the last has as many bytes as pass in half a
+        millisecond, but at least as many as a full TCP segment. Without a rate limit, the frame is one part.
         """
         most = num_bytes
         if self._seconds_per_byte:
@@ -208,8 +208,8 @@ class FrameSchedule:
     def flush(self) -> Iterator[tuple[float, int, bytes]]:
         """Yield (arrival time, destination, frame) for each frame that has yet to arrive, in order of arrival.
 
-        An arrival time is in seconds, on the clock of ``at`` in ``enter``, and may lie in the future. Once all frames
-        are yielded, the links are free: a frame that enters later does not wait for the yielded frames.
+        Arrival times are in seconds, on the clock of the times that callers pass to ``enter``. Some may lie in the
+        future. Once all frames are yielded, the links are free: a frame that enters later does not wait.
         """
         yield from self.due(_NEVER)
         self._latest.clear()
@@ -226,8 +226,8 @@ class FrameSchedule:
         Args:
             first: The time, in seconds, at which the frame's first byte leaves the up link of ``source``.
             last: The time, in seconds, at which the frame's last byte leaves the up link.
-            source: The rank of the sender, or the number of links for the hub.
-            destination: The rank of the receiver, or the number of links for the hub.
+            source: The rank of the sender. If the hub sends, the number of links.
+            destination: The rank of the receiver. If the hub receives, the number of links.
             frame: The frame.
         """
         down = self.down[destination]

@@ -23,10 +23,10 @@ _FIN, _PUSH, _CWR = 0x01, 0x08, 0x80
 
 
 def count_segments(frame: bytes) -> tuple[int, int]:
-    """Return the number and the total bytes of the segments into which ``frame`` is cut.
+    """Return the number of segments into which the network card cuts ``frame``, and the segments' total bytes.
 
-    Each segment is an Ethernet frame with headers of its own. The bytes include these headers, but no preamble, frame
-    checksum or padding. A frame that is sent uncut is one segment.
+    Each segment is an Ethernet frame with headers of its own. The total includes these headers, but no header of the
+    packet socket, preamble, frame checksum or padding. A frame that is not cut counts as one segment.
     """
     size = len(frame) - VNET_BYTES
     kind, segment_bytes = frame[1] & ~_ECN, frame[4] | frame[5] << 8
@@ -38,10 +38,10 @@ def count_segments(frame: bytes) -> tuple[int, int]:
 
 
 def _transport(frame: bytes, kind: int) -> int:
-    """Return the offset of the TCP or UDP header, in bytes from the start of the Ethernet frame.
+    """Return the offset of the TCP or UDP header, in bytes from the start of the Ethernet header.
 
-    The offset does not count the ``VNET_BYTES`` before the Ethernet frame. ``kind`` is the ``gso_type`` in the header
-    of ``frame``, without the bit ``_ECN``.
+    The Ethernet header follows the packet socket's header, which is the first ``VNET_BYTES`` bytes of ``frame``.
+    ``kind`` is the ``gso_type`` in the packet socket's header, without the bit ``_ECN``.
     """
     ip_bytes = _IPV6_HEADER_BYTES if kind == _TCP_IPV6 else 4 * (frame[VNET_BYTES + _IP_HEADER] & 0xF)
     return _IP_HEADER + ip_bytes
@@ -77,9 +77,12 @@ def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool
 
 
 def _piece(frame: bytes, numbers: list[int], *, is_last: bool) -> bytes:
-    """Return the segments ``numbers`` of a TCP frame as a frame of their own.
+    """Return a frame that contains only the given segments of ``frame``.
 
-    ``is_last`` is True if ``numbers`` includes the last segment of ``frame``.
+    Args:
+        frame: A frame of TCP over IPv4 with two or more segments.
+        numbers: The numbers of the segments, counted from 0: consecutive, in ascending order.
+        is_last: True if ``numbers`` includes the last segment of ``frame``.
     """
     flags, kind, _, segment_bytes, _, _ = _VNET.unpack_from(frame)
     transport, headers = _transport(frame, _TCP_IPV4), _header_bytes(frame, _TCP_IPV4)

@@ -1,7 +1,8 @@
-"""Build the network of a launch: a network namespace per worker, and one more, the hub, with a bridge that joins them.
+"""Build the network of a launch: one network namespace per worker, joined by a bridge.
 
-A pair of virtual Ethernet interfaces (veth) is a worker's link. One end is ``eth0`` in the worker's namespace, the
-other a port of the bridge. The hub itself has such a pair, too, so that it is a host like any other.
+The bridge lies in one more namespace, called the hub. A worker's link is a pair of virtual Ethernet interfaces (veth).
+One end of the pair is ``eth0`` in the worker's namespace. The other end is a port of the bridge. The hub has a veth
+pair of its own, so that processes in the hub can reach the workers.
 """
 
 import contextlib
@@ -44,7 +45,7 @@ class Hub:
 
 
 def port_name(rank: int) -> str:
-    """Return the name of the hub's end of a worker's link."""
+    """Return the name of the hub's network interface at the end of a worker's link, such as ``port0`` for rank 0."""
     return f"port{rank}"
 
 

@@ -40,17 +40,24 @@ class KernelShaper:
         self._clear_netem()
 
     def shape(self, bits_per_second: int, link: Link) -> None:
-        """Limit this direction to ``bits_per_second``, and add the delay, jitter and loss of ``link``."""
+        """Limit the shaper's direction to ``bits_per_second``, and add the delay, jitter and loss of ``link``.
+
+        The rates of ``link`` are ignored.
+        """
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
         if link.needs_latency or self._has_netem:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
 
     def hold_back(self, bits_per_second: int) -> None:
-        """Limit the rate at which packets reach the delay line, the process that emulates this link.
+        """Limit the rate at which packets reach the delay line, and remove this shaper's own delay, jitter and loss.
 
-        A burst of ``backlog_bytes`` passes immediately. Further packets wait in the sender's queue, so that TCP stops
-        adding packets to the queue (TCP small queues).
+        The delay line is the process that emulates the link. A burst of up to ``backlog_bytes(bits_per_second)`` bytes
+        passes at once. Later packets wait in this shaper's queue.
+
+        Args:
+            bits_per_second: The link's rate in this direction.
         """
+        # While packets wait in the queue, TCP stops adding more (TCP small queues).
         self._set_bucket(bits_per_second, backlog_bytes(bits_per_second))
         self._clear_netem()
 
@@ -85,7 +92,7 @@ class KernelShaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Return the number of bytes that passed in this direction since the token bucket was created.
+        """Return the number of bytes that have passed the token bucket since the bucket was created.
 
         The first call of ``shape``, ``count`` or ``hold_back`` creates the bucket. The number includes the headers of
         every Ethernet frame.
@@ -96,10 +103,11 @@ class KernelShaper:
 
 
 def backlog_bytes(bits_per_second: int) -> int:
-    """Return the size of the largest burst, in bytes, that may reach the delay line faster than the link's rate.
+    """Return the size of the largest burst, in bytes, that passes to the delay line faster than the link's rate.
 
-    The delay line is the process that emulates the link. The size is what the link carries in 20 ms, but at most two
-    packets of the largest size. If this size is below ``burst_bytes(bits_per_second)``, return ``burst_bytes`` instead.
+    The delay line is the process that emulates the link. The size is the smaller of two limits: two packets of
+    the largest size, and the bytes that the link carries in 20 ms. If ``burst_bytes(bits_per_second)`` is larger than
+    the smaller limit, return ``burst_bytes(bits_per_second)``.
 
     Args:
         bits_per_second: The link's rate in this direction.

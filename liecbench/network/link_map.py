@@ -40,7 +40,10 @@ class LinkMap:
         return any(link.needs_latency for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return ``default``, then the link of each rank in ``workers``. The tuple is empty if ``default`` is None."""
+        """Return the link ``default``, followed by the links of the ranks that ``workers`` lists.
+
+        All workers with the link ``default`` share the first item. The tuple is empty if the links are not shaped.
+        """
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
@@ -162,15 +165,13 @@ def _adapter() -> TypeAdapter[LinkMap]:
 
 
 def _message(error: ValidationError) -> str:
-    """Return a message for pydantic's first error, with the key or worker that is wrong.
-
-    Pydantic's own names of the alternative types are left out.
-    """
+    """Return pydantic's first error as text, such as ``workers.3: 'fast' is not a rate; write one such as 100mbit``."""
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         known = LinkKeys.__annotations__ if "workers" in first["loc"] else LinkMapKeys.__annotations__
         return f"{key!r} is no key of a link; {key_remedy(key) or did_you_mean(key, known)}"
+    # The other parts of ``loc`` include pydantic's names for the alternatives of a union, which no user knows.
     keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
     return ": ".join([*([".".join(keys)] if keys else []), requirement(first)])
 

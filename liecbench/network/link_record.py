@@ -1,4 +1,4 @@
-"""The links of a recorded cell: the requested links, the mechanism that limited them, and the measured ones."""
+"""The record of a cell's links: the requested links, the measured links, and the mechanism that shaped the links."""
 
 import functools
 import json
@@ -49,8 +49,9 @@ class LinkRecord:
     Attributes:
         enforcement: What limits the links. ``kernel``: the kernel, or a process that delays frames (the delay line).
             ``process``: the ranks themselves, which delay their messages. ``none``: nothing; the links are not shaped.
-        emulator: The mechanism that emulates the links if ``enforcement`` is ``kernel``. None otherwise, and in records
-            of earlier versions.
+        emulator: The mechanism that limits the links if ``enforcement`` is ``kernel``: ``tbf`` (the kernel's token
+            bucket), ``netem`` (token bucket and netem) or ``delay_line``. None otherwise, and in records of earlier
+            versions.
         asked: The links that the scenario asks for, in the form in which a scenario gives them.
         measured: The measured link of each rank; None if none was measured.
         congestion_control: The name of TCP's congestion control.

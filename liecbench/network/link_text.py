@@ -71,9 +71,11 @@ class LinkKeys(TypedDict, total=False):
     """The keys of one link in a scenario, such as ``{rate: 100mbit, delay: 5ms}``.
 
     A scenario has a default link for all workers, and may give single workers other links under the key ``workers``.
-    If the key ``preset`` is given, missing keys have the values of the preset. Without ``preset``, missing keys of a
-    single worker's link have the values of the default link. Without ``preset``, the default link must give its rates,
-    and its missing delay, jitter and loss are 0.
+    Missing keys have these values:
+
+    - In a link with the key ``preset``: the values of the preset.
+    - In a single worker's link without ``preset``: the values of the default link.
+    - In a default link without ``preset``: 0 for delay, jitter and loss. The rates must be given.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]
@@ -136,14 +138,15 @@ LinkText = Annotated[
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
     """Return the link that ``written`` describes.
 
-    A ``Link`` is returned unchanged. If ``written`` is a mapping with the key ``preset``, missing values are those of
-    the preset. Otherwise, missing values are those of ``base``. If ``base`` is None, missing delay, jitter and loss are
-    0.
-
     Args:
-        written: A ``Link`` if the scenario names a preset, an integer if the scenario gives only a rate, else a
-            mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``. Rates are in bits per second. A single rate is
-            for both directions. Delay and jitter are in seconds.
+        written: One of the following. Rates are in bits per second. Delay and jitter are in seconds.
+
+            - A ``Link``: returned unchanged.
+            - An integer: the rate of both directions. Delay, jitter and loss are those of ``base``, or 0 if ``base`` is
+              None.
+            - A mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``; ``rate`` is for both directions. Missing
+              values are those of ``base``. If ``base`` is None, missing delay, jitter and loss are 0. If the mapping
+              has the key ``preset``, whose value is a ``Link``, missing values are those of the preset instead.
         base: The default link if ``written`` describes a single worker's link. None if ``written`` describes the
             default link itself.
 

@@ -72,10 +72,11 @@ def key_remedy(key: str) -> str | None:
 
 
 def _as_mapping(text: str) -> str | None:
-    """Convert a link as tables show it to a mapping: for example, ``100mbit 20ms`` to ``{rate: 100mbit, delay: 20ms}``.
+    """Return the YAML mapping for a link: for example, ``{rate: 100mbit, delay: 20ms}`` for the text ``100mbit 20ms``.
 
-    Return None if the text is no link. If the text has a round trip, but no delay, the delay is a quarter of the round
-    trip. In this case, an explanation of the quarter follows the mapping in the returned text.
+    If the text has a round trip instead of a delay, such as ``100mbit rtt 80ms``, the delay is a quarter of the round
+    trip. The reason for the quarter then follows the mapping in the returned text. Return None if the text is no link,
+    or if it has only one number, such as ``100mbit``.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
     if round_trip is not None:

@@ -12,7 +12,7 @@ _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
 
 
 def _any_case(word: str) -> str:
-    """Return a regular expression for the lower-case ``word`` in any mix of cases, such as ``[mM][sS]`` for ``ms``."""
+    """Return a regular expression that matches ``word`` (lower case) in any case, such as ``[mM][sS]`` for ``ms``."""
     # JSON Schema has no flag that ignores case.
     return "".join(f"[{c}{c.upper()}]" if c.isascii() and c.isalpha() else c for c in word)
 

@@ -51,7 +51,15 @@ def replayed_text(dilation: float, message_divisor: int) -> str:
 
 
 def replays_text(dilations: Collection[float], message_divisors: Collection[float]) -> str:
-    """Return a label for several rows, with the ranges of their factors, for example ``replayed ×1–16, scaled ÷4``."""
+    """Return the label of several replayed rows, such as ``replayed ×1–16, scaled ÷4``.
+
+    In the example, the dilations range from 1 to 16, and all message divisors are 4. A range is left out if all its
+    factors are 1.
+
+    Args:
+        dilations: Real seconds ÷ emulated seconds of each row.
+        message_divisors: Emulated bytes ÷ real bytes of a message, for each row.
+    """
     dilated = f"replayed ×{_range(dilations)}" if max(dilations) > 1 else "replayed"
     return f"{dilated}, scaled ÷{_range(message_divisors)}" if max(message_divisors) > 1 else dilated
 

@@ -51,7 +51,7 @@ class SendWindow:
 
 
 def window_bytes() -> int | None:
-    """Return the bytes to which TCP's window can grow in the current network namespace; None if unknown."""
+    """Return the most bytes that a TCP connection can have under way in this network namespace; None if unknown."""
     try:
         limits = [int((_SETTINGS / name).read_text().split()[2]) for name in ("tcp_rmem", "tcp_wmem")]
     except OSError:

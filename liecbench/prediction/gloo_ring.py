@@ -42,9 +42,9 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the links' delays add to the transfer time of the all-reduce.
 
-        The class describes the phases and the pairs of segments. In each phase, the first pair adds two times
-        ``trip_seconds``: once for the receiver's announcement, and once for the data. Every later pair adds two times
-        ``trip_seconds`` minus the transfer time of one segment, but at least ``trip_seconds``.
+        The all-reduce has two phases, in which segments are sent in pairs (see ``GlooRing``). A trip takes
+        ``trip_seconds``. The first pair of a phase adds two trips: those of the receiver's announcement and of the
+        data. Every later pair adds two trips minus the transfer time of one segment, but at least one trip.
 
         Args:
             trip_seconds: The seconds that a message without bytes takes from one rank to another, one way.

@@ -1,6 +1,7 @@
-"""The measured mean seconds per step of each row of results that can be predicted.
+"""Measured mean seconds per step of rows of results, to compare with predictions.
 
-Predictions are compared with these seconds. ``fit_costs`` fits the constants of a transport to these seconds.
+Rows whose seconds cannot be predicted are left out, such as rows on links that lose frames. ``fit_costs`` fits the
+constants of a transport to the measured seconds.
 """
 
 import statistics
@@ -38,7 +39,7 @@ class MeasuredStep:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags of ``row``, such as ``cpu_bound``. See ``row_flags``."""
+        """The names of the row's flags, such as ``cpu_bound`` (too few processors). ``row_flags`` explains each."""
         return row_flags(self.row)
 
 

@@ -21,9 +21,11 @@ class Method:
     Attributes:
         algorithm: The algorithm's name and options.
         compressor: The compressor's name and options; None if the algorithm takes none.
-        server: The place of the server; None if the algorithm has none.
+        server: ``root`` if rank 0 is the server, ``sharded`` if every rank serves a shard of each block. None if the
+            algorithm has no server.
         block_bytes: The size of blocks of gradient, or of DDP's buckets; None for the algorithm's own default.
-        block_order: The order in which tensors fill the blocks.
+        block_order: ``backward`` if blocks are filled from the last tensor to the first, ``forward`` if from the first
+            to the last.
         accumulate: The number of minibatches whose gradients are accumulated in a step.
         update: The task's fields that describe the optimizer, as ``update_of`` returns them; None for the optimizer
             that the profile was measured with.

@@ -55,8 +55,8 @@ def with_baseline(
     Args:
         methods: The methods.
         name: The name of the baseline's algorithm, such as ``ddp``.
-        compressors: Names of compressors. If the baseline takes a compressor, it gets the first that it works with.
-            None for ``sign`` alone.
+        compressors: Names of compressors; None for ``["sign"]``. A baseline that takes a compressor gets the first of
+            these compressors that it works with.
         server: The place of the baseline's server, ``root`` or ``sharded``; None for ``sharded``.
 
     Raises:

@@ -11,10 +11,13 @@ from liecbench.results.whose_compute import ComputeSource, StepCompute
 def bandwidth_of(
     label: str, method: Method, workers: int, links: LinkMap, ones: tuple[Predictor, ...], source: ComputeSource
 ) -> BandwidthNeeded:
-    """Return the predicted link rates at which a method reaches the compute utilizations in ``UTILIZATIONS``.
+    """Return the predicted lowest link rates at which a method reaches the compute utilizations in ``UTILIZATIONS``.
 
-    Each rate is given as its 95 % interval. The interval's upper bound is None if it is not known, and its lower bound
-    is None if the lowest rate that is tried suffices. Both are None if no rate suffices.
+    Each rate is given as the lower and the upper bound of a 95 % interval:
+
+    - Both bounds are None if no rate suffices by the first predictor in ``ones``.
+    - The lower bound is None if the lowest rate that is tried suffices.
+    - The upper bound is None if no rate suffices by another predictor in ``ones``.
 
     Args:
         label: The method's short name.

@@ -110,14 +110,13 @@ def break_evens_of(
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
     """Return (outcome, break-even): the ``outcome`` and ``bits_per_second`` of a ``PredictedBreakEven``.
 
-    If the outcome is ``below`` or ``above``, the break-even has a 95 % interval, computed from the differences between
-    the break-evens in ``found``. Otherwise the break-even is None.
+    The break-even has a 95 % interval. The break-even is None unless the outcome is ``below`` or ``above``.
 
     Args:
-        found: Results of ``Predictor.crossings``, each as (break-evens, is_faster). The break-evens are link rates in
-            bits per second. ``is_faster`` is True if the method is faster than the baseline at low rates, False if the
-            method is slower there, and None if both are equally fast at every rate. The first result is for
-            unchanged inputs of the prediction. For each further result, one input was changed by its standard error.
+        found: Results (break-evens, is_faster) of ``Predictor.crossings``. The first result is the prediction from
+            unchanged inputs. In each further result, one input was changed by its standard error. The break-evens are
+            in bits per second. ``is_faster`` tells whether the method is faster than the baseline at low rates; None if
+            both are equally fast at every rate.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -22,14 +22,15 @@ class PredictedRow:
         method: The method.
         workers: The number of workers.
         link: The links.
-        step_seconds: Seconds per step, with the interval that follows from the errors of the inputs.
-        batches_per_step: The number of minibatches of a step of one worker.
-        time: The seconds of the step, in parts: computing, transfer, compression, and everything else.
+        step_seconds: Seconds per step. The 95 % interval follows from the standard errors of the prediction's inputs.
+        batches_per_step: The number of minibatches that one worker computes per step.
+        time: The seconds per step, in parts: computing, transfer, compression, and everything else.
         compute_utilization: Seconds of computing ÷ seconds of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
-        speedup: Seconds per minibatch of the baseline ÷ those of this row; None without a baseline.
-        speedup_over_dense: Seconds per minibatch of the fastest method without compression ÷ those of this row. None if
-            every method compresses, or if the fastest method without compression is the baseline or ``method``.
+        speedup: The speed-up over the baseline: the baseline's seconds per minibatch ÷ the method's. None without a
+            baseline.
+        speedup_over_dense: The speed-up over the fastest method without compression. None if every method
+            compresses, or if the fastest method without compression is the baseline or ``method``.
         flags: Names of warnings, such as ``without_method_times``. The flags of every row include ``predicted``.
     """
 

@@ -26,9 +26,9 @@ def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
 
 
 def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method, ...]:
-    """Return ``methods`` with the accumulation and the optimizer of ``cells``, if these do not differ between cells.
+    """Return ``methods``, but with the gradient accumulation and the optimizer of ``cells``.
 
-    Otherwise, or if there are no cells, return ``methods`` unchanged.
+    Return ``methods`` unchanged if there are no cells, or if cells differ in the accumulation or in the optimizer.
     """
     own = methods_of(cells)
     if len({repr((method.accumulate, method.update)) for method in own}) != 1:
@@ -39,11 +39,13 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
 def baseline_of(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> Method | None:
     """Return the method in ``methods`` that is the baseline; None if no method has the baseline's algorithm.
 
+    Of several methods with the baseline's algorithm, the baseline is the first that a cell chosen by ``choice`` uses.
+    If no such cell uses any of these methods, the baseline is the first of these methods.
+
     Args:
         cells: The cells of the scenario; empty without a scenario.
         methods: The methods to predict.
-        choice: The choice of the baseline. Its fixed fields are looked up in the cells. If no method belongs to a cell
-            with these fields, the result is the first method with the baseline's algorithm.
+        choice: The baseline's algorithm, and other fields that the baseline's cells have, such as ``workers``.
     """
     chosen = {repr(method_of(cell)) for cell in cells if choice.matches(cell.spec())}
     named = [method for method in methods if method.algorithm.name == choice.algorithm]
@@ -51,7 +53,10 @@ def baseline_of(cells: Iterable[Cell], methods: Sequence[Method], choice: Baseli
 
 
 def method_of(cell: Cell) -> Method:
-    """Return a cell's method: its algorithm, compressor, server, blocks, accumulation and, if trained, optimizer."""
+    """Return a cell's method: the algorithm with its options, such as the compressor and the optimizer.
+
+    If the cell replays a profile instead of training, the optimizer is that of the profile.
+    """
     return Method(
         algorithm=cell.algorithm,
         compressor=cell.compressor,

@@ -20,7 +20,7 @@ class Request:
         baseline: The method that others are compared with, one of ``methods``; None for no comparison.
         workers: The numbers of workers for which to predict.
         links: The links for which to predict, all shaped.
-        costs: The times that the transport takes besides the transfer, and the share of a link's rate that it reaches.
+        costs: The constants of the transport, such as the seconds per message besides the transfer.
         ranks_per_node: The number of workers per node.
         inner_bits_per_second: The rate of the links inside nodes; needed if ``ranks_per_node`` is above 1.
     """

@@ -24,15 +24,17 @@ _MOST_TIMES_LARGEST: Final = 16
 class Predictions:
     """The predictions for all methods, numbers of workers and links of a request.
 
+    Two items of ``request.links`` have the same shape if multiplying all rates of one item by a single factor gives the
+    other item. Break-evens and bandwidths are predicted once per shape.
+
     Attributes:
         request: The request.
         rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
         break_evens: The break-even of each method except ``request.baseline``, for each number of workers and each
-            ``LinkMap.shape`` of the links. Empty if the baseline is None, or if ``predict`` was called with
-            ``with_bandwidths=False``.
+            shape. Empty if the baseline is None, or if ``predict`` was called with ``with_bandwidths=False``.
         bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
-            step seconds), for each number of workers and each ``LinkMap.shape`` of the links. Empty if ``predict`` was
-            called with ``with_bandwidths=False``.
+            step seconds), for each number of workers and each shape. Empty if ``predict`` was called with
+            ``with_bandwidths=False``.
     """
 
     request: Request

@@ -26,10 +26,10 @@ _EQUAL: Final = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """Predicts the steps of one method on a number of workers, from one profile and one set of transport constants.
+    """Predicts the mean step time of one method on a fixed number of workers, at any link rate.
 
     Attributes:
-        kinds: The work of each kind of step.
+        kinds: The work of each kind of step, such as an averaging step, and the kind's fraction of all steps.
         costs: The transport's constants.
         nodes: The links inside nodes; None if every worker has a link of its own.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
@@ -45,10 +45,11 @@ class Predictor:
     def all_of(
         cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
     ) -> tuple[Self, ...]:
-        """Return the predictor for the given ``profile`` and ``costs``, then four predictors for changed inputs.
+        """Return five predictors: one for the given ``profile`` and ``costs``, then four for changed inputs.
 
-        Each of the four has one input, such as the compute seconds, changed by the input's standard error, as in
-        ``variants.varied``. ``variants.interval`` turns the results of all five into one prediction with its interval.
+        For each of the four, one input, such as the compute seconds, is changed by its standard error.
+        ``variants.varied`` lists the four inputs. ``variants.interval`` turns the five predictions into one prediction
+        with its interval.
 
         Args:
             recorded: The method's steps, one of each kind, with their messages.
@@ -99,12 +100,12 @@ class Predictor:
 
     @property
     def sent_bytes(self) -> float:
-        """Payload bytes that a rank sends per step, the mean over ranks and kinds of steps."""
+        """Payload bytes that a rank sends per step: the mean over all ranks and all steps of a long training."""
         return sum(kind.share * kind.work.sent_bytes for kind in self.kinds)
 
     @property
     def largest_bytes(self) -> int:
-        """Bytes of the largest message."""
+        """The bytes of the largest message in any kind of step, counted as in ``StepWork.largest_bytes``."""
         return max(kind.work.largest_bytes for kind in self.kinds)
 
     def utilization(self, links: LinkMap) -> float:

@@ -23,11 +23,13 @@ _UNCOMPRESSED: Final = CompressorTimes(
 def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
     """Return the times of a compressor, from a profile.
 
-    If the profile lacks the times of ``Identity``, assumed times are returned. If it lacks those of ``Rounds``, the
-    times of the inner compressor, multiplied by the number of rounds, are returned.
+    Two compressors have times even if the profile does not hold them:
+
+    - ``Identity``: assumed times
+    - ``Rounds``: the times of the compressor that ``Rounds`` applies repeatedly, multiplied by the number of rounds
 
     Raises:
-        LiecbenchError: If the profile lacks the times of any other compressor; the message says how to measure them.
+        LiecbenchError: If the compressor has no times. The message says how to measure the times.
     """
     from liecbench.compressors.by_name import description
     from liecbench.compressors.rounds import Rounds

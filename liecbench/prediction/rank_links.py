@@ -81,12 +81,12 @@ class RankLinks:
         return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
 
     def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
-        """Return (rank, link rates, link delay in seconds) of some ranks that together have every different link.
+        """Return (rank, link rates, link delay in seconds) for a selection of ranks that covers all different links.
 
-        The ranks are:
+        The selected ranks are:
 
         - Every rank with a link of its own.
-        - The lowest rank above 0 that has the default link, or else rank 0 if rank 0 has the default link.
+        - One rank with the default link, if there is one: the lowest above 0, or else rank 0.
         - All of ``ranks``.
         """
         own = {rank for rank, _, _ in self.special}

@@ -42,10 +42,9 @@ class RecordedMethod:
     Attributes:
         method: The method.
         world_size: The number of ranks that exchange messages.
-        kinds: The kinds of steps, each with the messages of all ranks. Kinds that occur only at the start of training
-            are left out.
-        bucket_bytes: The bytes at which a DDP bucket is full; None for DDP's defaults, ``whole`` for one bucket per
-            dtype.
+        kinds: The kinds of steps. Kinds that occur only at the start of training are left out.
+        bucket_bytes: The size of DDP's gradient buckets in bytes. None means DDP's defaults, and ``whole`` one bucket
+            per dtype.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
 

@@ -104,11 +104,12 @@ def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, 
 
 
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the duration of a push, a pull or a gather, from the start of all ranks until the last rank is done.
+    """Return the duration of a push, a pull or a gather on the slowest rank, if all ranks start together.
 
-    ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the last
-    rank's link carries messages. ``compress_seconds`` are the seconds in which the last rank compresses, decompresses
-    and adds vectors. With a root server, ``compress_seconds`` include rank 0's work on the last rank's message.
+    ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the slowest
+    rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank compresses,
+    decompresses and adds vectors, but at most ``seconds`` − ``wire_seconds``. With a root server, ``compress_seconds``
+    include rank 0's work on the slowest rank's message.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
@@ -133,11 +134,10 @@ def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLink
 
 
 def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the duration of one call on ``rank``: the total, and the seconds of transfer and of compression.
+    """Return the duration of a gather, or of a push or a pull through sharded servers, on ``rank``.
 
-    The call is a push or a pull through sharded servers, or a gather. A barrier before the call is not included.
-    ``rates`` are the up and down rates of the rank's link. ``links`` has the longest one-way delay between two ranks,
-    and the slowest rate of any link.
+    The barrier before the gather, push or pull is not included. ``rates`` are the up and down rates of the rank's link.
+    ``links`` has the longest one-way delay between two ranks, and the slowest rate of any link.
     """
     peers, trip = sizes.world_size - 1, links.trip_seconds
     own_numel, own_bytes = sizes.own(rank)
@@ -179,10 +179,11 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
 
 
 def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the duration of a push or a pull on rank 0, which is the root server.
+    """Return the duration of a push or a pull on rank 0: the total, and the seconds of transfer and of compression.
 
-    In a push, rank 0 receives a message from each other rank. In a pull, rank 0 sends a message to each other rank.
-    ``rates`` are the up and down rates of rank 0's link. ``links`` has the delays of all links.
+    Rank 0 is the root server. In a push, rank 0 receives a message from each other rank. In a pull, rank 0 sends a
+    message to each other rank. ``rates`` are the up and down rates of rank 0's link. ``links`` has the longest one-way
+    delay between rank 0 and another rank.
     """
     peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
     all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)
@@ -211,11 +212,11 @@ def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: Transport
 
 
 def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
-    """Return the time that a rank other than 0 takes for a push or a pull through the root server, which is rank 0.
+    """Return the duration of a push or a pull on a rank other than rank 0, which is the root server.
 
-    In a push, the rank sends one message to rank 0. In a pull, the rank receives one message from rank 0. ``rates``
-    are the up and down rates of the rank's link. The message's delay is taken as the longest one-way delay in
-    ``links`` between rank 0 and another rank.
+    In a push, the rank sends one message to rank 0. In a pull, the rank receives one message from rank 0. The duration
+    includes the work of both ranks on the message. ``rates`` are the up and down rates of the rank's link. The message
+    is assumed to have the longest one-way delay in ``links`` between rank 0 and another rank.
     """
     one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
     sent, received = (one, none) if sizes.direction == "push" else (none, one)

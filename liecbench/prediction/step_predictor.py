@@ -15,23 +15,27 @@ from liecbench.profiles.profile_store import DIRECTORY
 
 
 def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
-    """Return (path, profile) of each profile that a run has stored in its results directory, sorted by path."""
+    """Return (path, profile) of each profile that a run has stored in its results directory, sorted by path.
+
+    ``directory`` is the results directory. If it is ``results``, a path is ``results/profiles/SHA256.json``.
+    """
     return [(str(path), read_profile(path)) for path in sorted((directory / DIRECTORY).glob("*.json"))]
 
 
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
     """Return the profile from which to predict the steps of a cell.
 
-    If ``profiles`` contains the profile that the cell replays, return that profile. Otherwise, return the first profile
-    of the cell's model or, if the cell is not trained, the first profile.
+    If the cell replays a profile, and a path in ``profiles`` contains this profile's hash, return the profile at this
+    path. Otherwise, return the first profile of the cell's model. A cell that is not trained gets the first profile of
+    any model.
 
     Args:
         cell: The cell.
         profiles: Pairs of a file's path and the profile in this file.
 
     Raises:
-        LiecbenchError: If there is no such profile, or if the replayed profile is of another model than the cell's. The
-            message says what to measure.
+        LiecbenchError: If ``profiles`` is empty, or if all profiles are of other models. Also raised if the replayed
+            profile is of another model than the cell's. The message says what to measure.
     """
     reasons = []
     own = cell.task.profile or cell.profile

@@ -96,7 +96,10 @@ class _Network:
         self._rings: dict[int, RingSeconds] = {}
 
     def call(self, sizes: CallSizes) -> Span:
-        """Return the duration of the push, pull or gather that ``sizes`` describes, with its parts as in ``Span``."""
+        """Return the seconds of a push, pull or gather: in all, for transfer, and for compression.
+
+        ``sizes`` holds the operation and the sizes of its messages.
+        """
         # Calls of equal sizes share one object, so its id is a key.
         if id(sizes) not in self._calls:
             self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
@@ -110,11 +113,11 @@ class _Network:
 
 
 def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return (end, span): when the communication of all gradient blocks ends, and how long it takes.
+    """Return (end, span): when the last gradient block is averaged, and how long communication is busy.
 
-    ``end`` counts seconds from the start of the backward pass. ``span.seconds`` is the duration without the time in
-    which communication waits for a block to become ready. ``span.wire_seconds`` is the part for transfer, and
-    ``span.compress_seconds`` the part for compression and for the method's own arithmetic.
+    ``end`` counts seconds from the start of the backward pass. ``span.seconds`` leaves out the time in which every
+    block is either averaged or not yet computed. Of ``span.seconds``, ``span.wire_seconds`` are transfer, and
+    ``span.compress_seconds`` are compression and the method's own arithmetic.
     """
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
         return _one_after_another(work, network)
@@ -145,10 +148,11 @@ def _block_span(block: BlockWork, network: _Network) -> Span:
 
 
 def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
-    """Return the (end, span) of ``_backward_lane`` for blocks whose all-reduces run in two threads.
+    """Return (end, span) for blocks whose all-reduces run in two threads.
 
-    The transfers of two all-reduces follow each other on the link, but their waiting times overlap. So ``span.seconds``
-    counts the time in which at least one ready block is not yet averaged, rather than the sum over blocks.
+    ``_backward_lane`` explains both values. The transfers of two all-reduces take turns on the link, but the waiting
+    times of two all-reduces overlap. Therefore, ``span.seconds`` is the time in which at least one ready block is not
+    yet averaged. If larger, it is the sum over blocks without the waiting times of all-reduces.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0
@@ -172,10 +176,10 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
 
 
 def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
-    """Return the seconds that the method's work after the optimizer's step adds to a training step.
+    """Return the duration that the method's work after the optimizer's step adds to a training step.
 
-    The method's own arithmetic adds all its seconds, which count as compression. Communication adds only its seconds
-    beyond ``hidden_seconds``, the compute seconds of the later steps that run during the communication.
+    The method's own arithmetic adds all its seconds, and counts as compression. Communication adds only its seconds
+    beyond ``hidden_seconds``, the seconds for which later training steps compute while the communication runs.
     """
     sent = Span()
     for call in work.after_step:

@@ -1,4 +1,8 @@
-"""The constants of the transport for a prediction: fitted to a benchmark, taken from the profile, or assumed."""
+"""Choose the constants of the transport, such as the seconds per message, from which step times are predicted.
+
+The constants are fitted to a benchmark if one is given. Otherwise they are assumed, except that a profile can replace
+the assumed seconds per message.
+"""
 
 import dataclasses
 from pathlib import Path

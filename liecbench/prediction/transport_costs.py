@@ -64,14 +64,14 @@ class TransportCosts:
         )
 
     def overhead_seconds(self, *, has_own_times: bool) -> float:
-        """Return the seconds that are added to each step, however many messages the step sends.
+        """Return the seconds per step that do not depend on the number of messages.
 
-        The result is ``step_seconds``. If ``step_seconds`` is None, the result is an overhead that is assumed for
-        ``backend``, but 0 if ``has_own_times`` is True.
+        The result is ``step_seconds`` unless ``step_seconds`` is None. Then the result is 0 if ``has_own_times`` is
+        True, else a number that is assumed for ``backend``.
 
         Args:
-            has_own_times: True if the profile has the seconds of the method's own work, which already include
-                the assumed overhead.
+            has_own_times: True if the profile has the seconds of the method's own work. These seconds
+                already include the number that would be assumed.
         """
         if self.step_seconds is not None:
             return self.step_seconds

@@ -28,10 +28,10 @@ class _Measured:
     """The figures of a benchmark's row that the fit uses.
 
     Attributes:
-        seconds: The measured seconds of the operation, without those of compression.
-        wire_seconds: The seconds that the payload, with headers and acknowledgements, takes at ``rate``.
+        seconds: The measured seconds of the row's operation, such as ``averaging_step``, minus the compression seconds.
+        wire_seconds: The seconds that the busiest rank's messages, with headers and acknowledgements, take at ``rate``.
         messages: The number of messages that are sent one after the other.
-        num_bytes: The payload bytes of one message.
+        num_bytes: The mean payload bytes of these messages.
         workers: The number of workers.
         rate: The requested rate of the links, in bits per second.
     """

@@ -75,13 +75,13 @@ class ValidatedBreakEven:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """The errors of predictions.
+    """Measured results, each with its prediction.
 
     Attributes:
-        steps: The measured steps, each with its prediction.
-        settings: (name, is right) of each setting for which several methods are predicted. A prediction is right if the
-            measurement does not show that the predicted fastest method is slower than another method.
-        break_evens: The break-evens that lie between two measured rates, each with its prediction.
+        steps: The measured and the predicted step time of each row whose step time is predicted.
+        settings: A pair (name, is_right) for each setting in which several methods are predicted. ``is_right`` is False
+            if the measurement shows that the method predicted to be fastest is slower than another method.
+        break_evens: The measured break-evens that lie between two measured link rates, each with its prediction.
     """
 
     steps: tuple[ValidatedStep, ...]

@@ -1,7 +1,8 @@
 """The table of GPU metrics on the HTML page of ``liecbench report``.
 
 Each line of the table belongs to one row of the comparison, which joins the cells (training runs) that differ only in
-the seed. A value is the mean over the row's cells that have finished an epoch, whether or not they completed.
+the seed. A value is the mean over the row's cells, including failed and unfinished cells. Cells that have not finished
+an epoch are left out.
 """
 
 from collections.abc import Sequence

@@ -19,7 +19,10 @@ _OPEN: Final[dict[Outcome, str]] = {
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer in one sentence: which method to use or, for several settings, which method on which links."""
+    """Return one sentence that names the method to use in each setting. A setting is, for example, one link.
+
+    If nothing was compared with a baseline, the sentence says so.
+    """
     answers = comparison.answers
     if len(answers) == 1:
         return answers[0].headline
@@ -39,9 +42,11 @@ def headline(comparison: Comparison) -> str:
 
 
 def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
-    """Yield (links, advice, numbers) for each group of answers with the same advice.
+    """Yield three texts (links, advice, numbers) for each group of answers with the same advice.
 
-    ``links`` names the group's links, and ``numbers`` are the evidence for the advice. All three are texts.
+    ``links`` names the links of the group, such as ``On 20mbit``. ``advice`` is, for instance, ``use liec, 5.50× as
+    fast as ddp``. ``numbers`` are the evidence on accuracy, such as ``-0.1 points, -0.3 to +0.1, after 10 seeds``, or
+    empty.
     """
     # A speed-up may differ from link to link. What an answer says without one holds for its link only.
     keys = [(one.advice, one.method, one.cost, one.evidence, one.rest * (one.speed is None)) for one in answers]

@@ -30,11 +30,11 @@ def render(comparison: Comparison) -> str:
 
 
 def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield one object per row: its fields, counts of cells, metrics, verdicts, errors and warnings.
+    """Yield one object per row: the row's fields, counts of cells, metrics, verdicts, errors and warnings.
 
-    A metric is an object with the keys ``"mean"``, ``"low"`` and ``"high"``, or None if it is unknown. ``"dilation"``
-    is the factor by which everything ran more slowly while the row was timed. ``"message_divisor"`` is the factor by
-    which messages were smaller. Both factors are 1 if the row was not replayed.
+    A metric is an object with the keys ``"mean"``, ``"low"`` and ``"high"``, or None if the metric is unknown.
+    ``"dilation"`` is the factor by which a replay ran more slowly than the emulated training. ``"message_divisor"`` is
+    the emulated size of a message ÷ the size that the replay sent. Both numbers are 1 if the row was not replayed.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     for row in comparison.rows:
@@ -42,10 +42,7 @@ def row_objects(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def verdict_objects(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return a JSON object for each setting, such as one link.
-
-    The keys of an object are ``setting``, ``fastest``, ``recommended``, ``why`` and ``text``; see ``setting_object``.
-    """
+    """Return the verdict on each setting as a JSON object, whose keys ``setting_object`` describes."""
     return [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts]
 
 

@@ -1,4 +1,4 @@
-"""Charts of the HTML page: the methods' speed-ups in one setting as bars, and in several settings as a map."""
+"""The methods' speed-ups on the HTML page: a bar chart per setting, and a coloured table of methods by settings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,19 +23,20 @@ _SPEED_UP: Final = "speed-up: {baseline}'s training time per epoch ÷ the method
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedUp:
-    """The speed-up of one method in one setting, drawn as a bar of a chart or as a cell of the map.
+    """The speed-up of one method in one setting, drawn as a bar of a ``SpeedChart`` or as a cell of a ``SpeedMap``.
 
     Attributes:
         method: The method's name.
         colour: The method's colour in all figures.
         text: The mean speed-up and its interval as text, such as ``5.50× (5.42 to 5.58)``.
         short: The mean speed-up as text, such as ``5.50×``.
-        accuracy: The outcome of the verdict on the accuracy or, for a language model, on the test loss; None without a
-            verdict.
+        accuracy: The verdict on the accuracy or, for a language model, on the test loss: ``kept``, ``lost`` or
+            ``not_shown``. None without a verdict, as for the baseline.
         quality: The verdict on the accuracy or test loss in words, such as ``accuracy kept`` or
             ``accuracy not known yet``; empty without a verdict.
-        mark: The verdict on the accuracy or test loss, as a mark on the map: ``?`` if it is not known yet, ``lost``,
-            ``raised``, ``likely lost`` or ``likely raised``; empty if the accuracy is kept, or without a verdict.
+        mark: The verdict on the accuracy or test loss as a mark in the map. ``?`` means not known yet. The other marks
+            are ``lost``, ``likely lost``, ``raised`` and ``likely raised``. Empty if the accuracy or test loss is kept,
+            or without a verdict.
         outcome: The verdict on the speed: ``faster``, ``slower`` or ``not_shown``; None without a verdict, as for the
             baseline.
         is_baseline: True for the baseline's row.
@@ -84,7 +85,13 @@ class SpeedUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedChart:
-    """The speed-ups of the methods in one setting, fastest first, on an axis from 0 to ``longest``."""
+    """A bar chart of the methods' speed-ups in one setting.
+
+    Attributes:
+        setting: The setting's name.
+        bars: The speed-ups, largest first.
+        longest: The speed-up at the end of the axis, which starts at 0. An interval may reach beyond the end.
+    """
 
     setting: str
     bars: tuple[SpeedUp, ...]

@@ -30,9 +30,9 @@ class Bracket:
         colour: The method's colour in all figures.
         text: A phrase that follows the method's name, such as ``faster than psgd below a rate between 20mbit and
             24mbit``.
-        accuracy: The worst verdict on the method's accuracy at the scenario's link rates, compared with the baseline:
-            ``kept``, ``not_shown`` or ``lost``. For language models, the verdict is on the test loss. None if there is
-            no verdict.
+        accuracy: The verdict on whether the method keeps the baseline's accuracy: ``kept``, ``not_shown`` or ``lost``.
+            Of the verdicts at the scenario's link rates, the worst counts. For language models, the verdict is on the
+            test loss. None if there is no verdict.
         quality: The verdict of ``accuracy`` in words, such as ``accuracy lost``; empty if there is no verdict.
         zones: The parts of the bar, lowest rates first, each as (zone, start, width). The start and the width are in
             percent of the axis. The zone is ``faster`` or ``slower`` if the method is shown to be faster or slower than
@@ -70,7 +70,7 @@ class Brackets:
 
     @property
     def legend(self) -> list[str]:
-        """A text for each kind of zone that is drawn, such as ``grey: shown to be slower``."""
+        """The lines of the legend, each on one colour or pattern of the bars, such as ``grey: shown to be slower``."""
         drawn = {zone for line in self.lines for zone, _, _ in line.zones if zone != "faster" or not line.is_losing}
         losing = [line for line in self.lines if line.is_losing and "faster" in [zone for zone, _, _ in line.zones]]
         dotted = dict.fromkeys(f"dotted: shown to be faster, but {line.quality}" for line in losing)
@@ -78,9 +78,9 @@ class Brackets:
 
 
 def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
-    """Return one bar per break-even of a comparison, for the report page; None if there are no break-evens.
+    """Return one bar per break-even of a comparison, for the report page; None if there is no bar.
 
-    A method has a break-even if its speed-up was measured at two or more link rates. ``palette`` gives the bars'
+    A method has a bar only if the method's speed-up was measured at two or more link rates. ``palette`` gives the bars'
     colours.
     """
     found = comparison.break_evens
@@ -111,9 +111,9 @@ def brackets(comparison: Comparison, palette: Palette) -> Brackets | None:
 
 
 def _worst(comparison: Comparison, one: BreakEven) -> AccuracyVerdict | None:
-    """Return the worst of one method's accuracy verdicts; None if the method has no accuracy verdicts.
+    """Return the worst accuracy verdict of one method over all link rates; None if the method has no verdicts.
 
-    Verdicts at link rates that runs added to narrow the break-even do not count.
+    Link rates that were added during a run, to narrow the break-even, are ignored.
 
     Args:
         comparison: The comparison that has the verdicts.

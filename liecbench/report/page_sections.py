@@ -55,5 +55,5 @@ def figure_sections(figures: Sequence[Figure]) -> Iterator[FigureSection]:
 
 
 def is_a_line(figure: Figure) -> bool:
-    """Return True unless ``figure`` is a line chart in which every line is a single point, as after one epoch."""
+    """Return False if ``figure`` is a line chart in which no line has two points, as after one epoch; else True."""
     return figure.kind != "lines" or any(len(series.x) > 1 for series in figure.series)

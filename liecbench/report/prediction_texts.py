@@ -1,4 +1,4 @@
-"""Texts for the output of ``liecbench predict``: names of methods, ratios, and flags that all rows share."""
+"""Parts of the output of ``liecbench predict``: method names, ratios, and flags such as ``predicted``."""
 
 from typing import Literal
 
@@ -28,7 +28,10 @@ def unit(found: Predictions) -> Literal["step", "minibatch"]:
 
 
 def method_compute(found: Predictions, method: Method) -> StepCompute:
-    """Return the compute seconds of all passes of a method's step, of clipping and of the optimizer."""
+    """Return the predicted compute seconds of a method's step, the mean over all steps, and their source.
+
+    Computing means all forward and backward passes, clipping and the optimizer.
+    """
     seconds = next(row.time.compute_seconds for row in found.rows if row.method is method)
     return StepCompute(seconds=seconds, source=found.request.compute_source)
 

@@ -43,13 +43,14 @@ class _Layout:
 
 
 def summary_lines(comparison: Comparison, console: Console, options: ConsoleOptions) -> Iterator[Segment | Text]:
-    """Yield the lines of the summary table, whose rows are divided into groups with a title each.
+    """Yield the lines of the summary table, whose rows are divided into groups with titles.
 
-    ``comparison.by`` decides what a group is:
+    If ``comparison.by`` is ``algorithm``, a group has the rows of one setting, such as one link. The title is the
+    answer for the setting, such as ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. Without an answer, the
+    title is the setting's name, such as ``workers 4 · 20mbit``. An empty name is not shown.
 
-    - ``algorithm``: the rows of one setting. The title is the answer for the setting, such as
-      ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``, or the setting's name if there is no answer.
-    - Another field: the rows with one value of the field. The title is the field and the value, such as ``workers 4``.
+    If ``comparison.by`` names another field, a group has the rows with one value of this field. The title is the
+    field's name and value, such as ``workers 4``.
 
     Only the first group has column headings. A row takes several lines if the method's name is long, or if any of the
     row's cells (one per seed) failed or is unfinished.

@@ -91,9 +91,9 @@ def shared_fields_text(comparison: Comparison) -> str:
 
 
 def kept_text(comparison: Comparison) -> str:
-    """Return the meaning of ``kept``, such as ``kept: accuracy within 0.5 points of ddp's``.
+    """Return the legend of the word ``kept`` in a table, such as ``kept: accuracy within 0.5 points of ddp's``.
 
-    Return an empty text if no verdict on accuracy was reached.
+    The legend is empty if no row has a verdict on accuracy or test loss.
     """
     judged = next((found for one in comparison.setting_verdicts for found in one.accuracy if found is not None), None)
     return "" if judged is None else f"kept: {comparison.words.within(judged)}"

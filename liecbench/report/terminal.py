@@ -80,9 +80,10 @@ def _bandwidth_columns(found: BandwidthTable) -> Mapping[str, list[Text]]:
 
 
 def _columns(comparison: Comparison) -> Mapping[str, list[Text]]:
-    """Return the table's columns by name: the name of a field or a metric, or ``state``.
+    """Return the table's columns by name, such as ``algorithm`` or ``speedup``.
 
-    A column is a list of texts: its heading, and then one text per row.
+    A column is a list of texts: its heading, and then one text per row. Fields come first, then metrics. If any cell
+    failed or is unfinished, the last column is ``state``.
     """
     rows = comparison.rows
     columns = {

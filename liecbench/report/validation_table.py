@@ -23,11 +23,7 @@ def markdown(found: Validation, costs: TransportCosts) -> str:
 
 
 def plain(found: Validation, costs: TransportCosts) -> str:
-    """Return the error table and, below the table, the lines that ``summary`` yields, as text for a terminal.
-
-    Each line has the measured and the predicted time of a step, in aligned columns. ``costs`` are the constants
-    behind the predictions. Of ``costs``, only the source is shown.
-    """
+    """Return the error table in aligned columns, followed by the lines of ``summary(found, costs)``."""
     lines = [_HEADINGS, *map(_texts, found.steps)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -52,7 +48,10 @@ def to_json(found: Validation, costs: TransportCosts) -> str:
 
 
 def _model(cell: Cell) -> str:
-    """Return the name of a cell's model or, if a profile is timed instead, the first digits of its SHA-256."""
+    """Return the name of a cell's model. If the cell replays a profile, return text such as ``profile 1a2b3c4d``.
+
+    The digits are the first eight of the SHA-256 of the profile's file.
+    """
     own = cell.task.profile
     return cell.task.model.name if own is None else f"profile {own[:8]}"
 

@@ -40,11 +40,10 @@ class AccuracyVerdict:
             accuracy, even if the adjusted test does not show it.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The estimated number of seeds, past seeds included, after which ``outcome`` is ``kept`` or
-            ``lost`` with 80 % probability. None if ``outcome`` is already ``kept`` or ``lost``, or if there is only one
-            seed.
-        one_seed_error: The largest standard error, as a fraction, that the finite test set can cause in the difference
-            of one seed. None for language models, or if the number of test labels is unknown.
+        seeds_needed: The estimated total number of seeds with which ``outcome`` would be ``kept`` or ``lost`` with
+            80 % probability. None if ``outcome`` is already ``kept`` or ``lost``, or if there is only one seed.
+        one_seed_error: An upper bound, as a fraction, of the standard error that the finite test set causes in one
+            seed's accuracy difference. None for language models, or if the number of test labels is unknown.
     """
 
     outcome: AccuracyOutcome

@@ -62,7 +62,10 @@ class Answer:
 
     @property
     def line(self) -> str:
-        """The answer with its place, such as ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``."""
+        """The answer as one sentence, such as ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``.
+
+        ``cost`` and ``evidence`` follow if they are not empty.
+        """
         numbers = f" ({self.evidence})" if self.evidence else ""
         return f"{self.place}: {self.told(self.gain)}{numbers}"
 
@@ -164,13 +167,14 @@ def _place(row: Row, words: Words) -> str:
 
 
 def _nothing_compared(verdict: SettingVerdict, words: Words) -> str:
-    """Return a sentence that says why a setting has no answer, or an empty text.
+    """Return a sentence that says why no method of a setting was compared with the baseline.
 
-    The first case that applies decides:
+    If the baseline learned nothing, the sentence says so. Otherwise, return an empty text if no other method
+    has completed a cell.
 
-    - The baseline learned nothing: return a sentence that says so.
-    - No other method has completed a cell: return an empty text.
-    - Otherwise: return a sentence that says why no method can be compared with the baseline.
+    Args:
+        verdict: The verdict on the setting. It has no recommendation.
+        words: The words for the sentence.
     """
     if verdict.untrained:
         return f"no answer, because {words.baseline} learned nothing ({verdict.untrained})"
@@ -216,9 +220,9 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer if it is undecided whether methods that are faster than the baseline keep the accuracy.
+    """Return the answer for a setting whose faster methods need more seeds to show that they keep the accuracy.
 
-    ``waiting`` has the rows of these undecided methods, fastest first.
+    "Faster" compares with the baseline. ``waiting`` has the rows of the methods that need more seeds, fastest first.
     """
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:

@@ -39,9 +39,9 @@ class NeededRate:
 
     @property
     def is_reached(self) -> bool:
-        """True if at least one of the two bounds of the needed rate is known.
+        """True if some link rate is known to reach ``utilization``: the needed rate has a lower or an upper bound.
 
-        False if both are None: no link rate reaches ``utilization``, or the measured times do not tell the needed rate.
+        False if no link rate reaches ``utilization``, or if the measured times do not show whether one does.
         """
         return self.low_bits_per_second is not None or self.high_bits_per_second is not None
 
@@ -59,7 +59,8 @@ class BandwidthNeeded:
         workers: The number of workers.
         link: The links of the setting, at an arbitrary rate. ``link.at_rate`` returns the links at another rate.
         compute: The compute seconds per step, from which ``rates`` were computed.
-        rates: For each utilization, in the order of ``UTILIZATIONS``, a range with the lowest rate that reaches it.
+        rates: One range of rates per utilization, in the order of ``UTILIZATIONS``. The range contains the lowest rate
+            that reaches the utilization.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
         limited_by: The largest part of a step besides computing, on links without rate limit: ``compression``,
             ``method`` (the work of a method without compressor), ``latency`` (which includes waiting for other ranks)
@@ -102,10 +103,10 @@ class BandwidthNeeded:
         return f"{FRACTION.format(self.highest_utilization)}{reason}"
 
     def _text(self, bits_per_second: float) -> str:
-        """Return the rates of the default link, scaled to the up rate ``bits_per_second``, as text such as ``84mbit``.
+        """Return the default link's rate as text, such as ``84mbit``, if the up rate is ``bits_per_second``.
 
-        The up rate is rounded to two significant digits. If the down rate differs, the text has both rates, such as
-        ``10mbit↑ 50mbit↓``.
+        The up rate is rounded to two significant digits. The ratio of the down rate to the up rate stays as in
+        ``link``. If the two rates differ, the text has both, such as ``10mbit↑ 50mbit↓``.
         """
         link = self.link.at_rate(int(float(f"{bits_per_second:.2g}"))).default
         assert link is not None, "links with a needed rate are shaped"

@@ -23,9 +23,9 @@ class Bracket:
         outcome: The rates at which the method is faster. ``below``: the rates below the break-even. ``above``: the
             rates above the break-even. ``always``: every rate that shows a difference. ``never``: none; every rate that
             shows a difference shows the method to be slower. ``alternating``: from the lowest rate to the highest, the
-            method changes more than once between faster and slower. ``unclear``: no rate shows a difference. If all
-            shown differences agree, and only one end of the rates shows no difference, the break-even is taken to lie
-            at that end: the outcome is ``below`` or ``above``.
+            method changes more than once between faster and slower. ``unclear``: no rate shows a difference.
+            Instead of ``always`` or ``never``, the outcome is ``below`` or ``above`` if exactly one of the lowest and
+            the highest rate shows no difference. The break-even is then taken to lie towards the rate that shows none.
         low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
             lie there, or if ``outcome`` is neither ``below`` nor ``above``.
         high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.
@@ -40,11 +40,12 @@ class Bracket:
 
 
 def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
-    """Return the range of link rates that contains the break-even, given speed-ups at several rates.
+    """Return the range of link rates that contains a method's break-even, given the method's speed-ups.
 
     Args:
-        points: Link rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of the
-            method), or with None if the two cannot be ranked at this rate because other processes disturbed them.
+        points: Each measured link rate in bits per second, lowest first, with ln(seconds of the baseline ÷ seconds of
+            the method). The logarithm is None if the method and the baseline cannot be ranked at this rate, because
+            other processes disturbed the runs.
     """
     signs = _signs([ratio for _, ratio in points])
     rates = [rate for rate, _ in points]

@@ -20,17 +20,17 @@ _REACH: Final = 1.75
 
 
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
-    """Return the link rate to measure next, in bits per second, to narrow the bracket; None if the search is over.
+    """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
-    The next rate is one of two candidates: one below and one above the expected break-even. A larger ``precision`` can
-    move both away from the break-even. A candidate is usable if it lies inside the bracket and is not too close to a
-    measured rate.
+    The bracket is the range of link rates that is shown to contain the break-even. Its ends are measured rates. There
+    are two candidates for the next rate, one below and one above the expected break-even. A larger ``precision`` can
+    move the candidates away from the expected break-even.
 
     The search is over in each of these cases:
 
-    - There is no bracket: no break-even is shown to lie between two measured rates, or several are.
+    - There is no bracket: no break-even is shown to lie between measured rates, or several are.
     - The bracket is narrow: its ends are within 10 % of its middle.
-    - Neither candidate is usable.
+    - Each candidate lies outside the bracket or too close to a measured rate.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of

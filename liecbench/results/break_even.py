@@ -20,9 +20,9 @@ class BreakEven:
             differ only in that all rates are multiplied by one factor.
         slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows that lack a speed-up, if a run added their link rate to narrow ``bracket``. A
-            speed-up is missing, for example, if the link failed its check. Empty if ``is_narrowest``.
-        is_narrowest: True if the search for the break-even is over: ``next_rate(0.0)`` returns None.
+        untimed: The method's rows without a speed-up at link rates that runs added to narrow ``bracket``. A speed-up is
+            missing, for example, if the link failed its check. Empty if ``is_narrowest``.
+        is_narrowest: True if no further rate is to be measured: ``next_rate(0.0)`` returns None.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
@@ -72,10 +72,10 @@ class BreakEven:
 
 
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
-    """Return the break-even of every method whose speed-up was measured at two or more link rates.
+    """Return a break-even for each method and link shape whose speed-up was measured at two or more link rates.
 
-    The rate of a link is its up rate. Two links have the same shape if one factor on all rates is their only
-    difference. A method has one break-even per shape on which it was measured at two or more rates.
+    Links of one shape differ only in that all rates are multiplied by one factor. The rate of a link is its up rate.
+    A method has separate break-evens for rows that differ in a field other than the link, such as ``workers``.
 
     Args:
         rows: The rows of a comparison. The baseline's rows are ignored.

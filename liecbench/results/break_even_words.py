@@ -26,7 +26,8 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     - One line for all methods that are shown to be slower than the baseline over the same range of link rates. Their
       outcome is ``never``.
     - One line for each method with another outcome.
-    - One line for each method whose speed-up is unknown at rates that runs added. The line lists these rates.
+    - For each method, one line with the link rates that runs added to narrow the break-even, but that gave no speed-up.
+      The line is left out if there are no such rates, or if the search for the break-even is over.
 
     Args:
         found: The break-evens.

@@ -51,13 +51,13 @@ def comparing_metrics() -> list[tuple[str, Compare]]:
 def compare_metrics(
     cell: Mapping[str, float], baseline: Mapping[str, float], compared: Sequence[tuple[str, Compare]]
 ) -> dict[str, float]:
-    """Return, by name, the metrics that compare a cell with the baseline's cell of the same seed.
+    """Return the values, by name, of the metrics in ``compared``, such as the speed-up over the baseline.
 
     Metrics without a value are left out.
 
     Args:
         cell: The cell's own metrics by name.
-        baseline: The metrics of the baseline's cell by name.
-        compared: The result of ``comparing_metrics``.
+        baseline: The metrics, by name, of the baseline's cell with the same seed.
+        compared: The name and the function of each metric to compute, as ``comparing_metrics`` returns them.
     """
     return {name: value for name, compare in compared if (value := compare(cell, baseline)) is not None}

@@ -27,13 +27,13 @@ class CellResult:
 
     Attributes:
         epochs: The epochs in order. If several attempts recorded the same epoch, the latest attempt counts. If the task
-            is a profile, the list has only ``long_run``.
+            is a profile, ``long_run`` is the only epoch.
         timings: The timed bursts of consecutive steps; empty unless the cell is interleaved.
         timing_emulators: The names of the emulators of the cell's links during ``timings``.
-        long_run: An epoch of an interleaved cell as it would be, on average, in a long training. Rare steps,
-            such as averaging steps, are as frequent as in a long training. Times and bytes come from ``timings``, but
-            losses and accuracies from the last epoch of the trained cell. If the task is a profile, the epoch has only
-            one step. None if unknown, or if the cell is not interleaved.
+        long_run: The mean epoch that an interleaved cell would have in a long training. Rare steps, such as averaging
+            steps, are as frequent as in a long training. Times and bytes are computed from ``timings``. Losses and
+            accuracies are those of the trained cell's last epoch. If the task is a profile, the epoch has only one
+            step. None if the cell is not interleaved, or if the records do not suffice to compute the epoch.
         link_tally: The numbers of lost segments, dropped frames and late frames; None if the cell has not ended, or if
             its links did not use the delay line, one of the link emulators.
         at: The time at which the last attempt began, in ISO 8601; empty if unknown.

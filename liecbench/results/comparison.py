@@ -43,11 +43,11 @@ class Comparison:
         settings: For each setting (such as a link), by name: the setting's rows, fastest first.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
         wide: True to show more metrics as columns, and the bandwidth needed even if it is only estimated.
-        break_evens: The break-even of each method compared with the baseline at two or more link rates.
+        break_evens: The break-even of each method whose speed-up was measured at two or more link rates.
         bandwidth_needed: The bandwidth that each method needs in each setting.
         setting_verdicts: The verdict on each setting.
         words: The names and tolerances that the sentences of the verdict use.
-        notes: Sentences that come first in ``verdict``, such as how ``--best`` chose the rows.
+        notes: The first lines of the property ``verdict``, such as how ``--best`` chose the rows.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
         merged_warnings: ``warnings`` in fewer texts: one text for all that differ only in the method or in numbers.

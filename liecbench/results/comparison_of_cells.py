@@ -74,11 +74,12 @@ def compare_rows(
     notes: Sequence[str] = (),
     directories: Sequence[Path] = (),
 ) -> Comparison:
-    """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
+    """Return the comparison of ``rows`` with the baseline.
 
     Args:
-        rows: The rows. Rows with a true ``is_added``, which runs add to find break-evens more precisely, are used only
-            for the break-evens and the bandwidth needed.
+        rows: The rows that ``summarise`` returned for this ``baseline``, ``target_accuracy`` and ``target_loss``. Some
+            rows may have a link rate that a run added to find break-evens more precisely (``is_added`` is True). These
+            rows are used only for the break-evens and the bandwidth needed. The result keeps them in ``added_rows``.
         baseline: The name of the algorithm whose rows are the baseline, or a choice that also fixes other fields.
         target_accuracy: An accuracy from 0 to 1, or None for no target.
         target_loss: A test loss, or None for no target.

@@ -1,4 +1,4 @@
-"""The settings with which a scenario's cells are compared, read from the ``scenario.yaml`` of a results directory."""
+"""The options of a comparison, such as the baseline, read from the ``scenario.yaml`` of a results directory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,8 +28,7 @@ class ComparisonSettings:
         baseline: Which cells are the baseline; by default, the cells of ``ddp``.
         target_accuracy: The test accuracy to reach, from 0 to 1; None if no accuracy is to be reached.
         target_loss: The test loss that language models are to reach; None if no test loss is to be reached.
-        tolerances: The largest drop of accuracy and rise of test loss from the baseline that still count as equal to
-            the baseline.
+        tolerances: The tolerated drop of accuracy and the tolerated rise of test loss, both compared with the baseline.
     """
 
     baseline: BaselineChoice = _DEFAULT_CHOICE

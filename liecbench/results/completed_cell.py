@@ -1,4 +1,4 @@
-"""The epochs of a completed cell: their mean seconds, and the cost of reaching the target, such as seconds or bytes."""
+"""A completed cell's mean seconds per epoch, and the cost, such as bytes, of reaching its target accuracy or loss."""
 
 import itertools
 import operator
@@ -36,7 +36,7 @@ class CompletedCell:
     _seconds: Mapping[str, float | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Set ``costly_epochs``, and compute the values that ``seconds_per_epoch`` returns."""
+        """Set the attribute ``costly_epochs``, and compute the mean seconds that ``seconds_per_epoch`` returns."""
         epochs = self.epochs if self.long_run is None else [self.long_run]
         object.__setattr__(self, "costly_epochs", epochs)
         # An epoch of 22 steps of which 11 are timed counts as half.

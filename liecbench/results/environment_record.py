@@ -21,7 +21,7 @@ class GpuRecord:
     Attributes:
         names: The model of each GPU in use.
         num_gpus: The number of GPUs in use.
-        memory_bytes: The memory of each GPU in use; None where it is unknown.
+        memory_bytes: Bytes of memory of each GPU, in the order of ``names``. Unknown sizes are None.
         ranks_per_gpu: For each machine, the number of ranks on each of its GPUs in use.
         driver: The driver's version, or the distinct versions of all machines, joined by commas.
         cuda: The newest CUDA version that the driver supports, or the distinct versions of all machines, joined by

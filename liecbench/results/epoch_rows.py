@@ -26,9 +26,10 @@ def epoch_rows(cells: Iterable[CellResult]) -> list[dict[str, Any]]:
     - ``train_seconds_low`` and ``train_seconds_high`` are the ends of the 95 % interval of ``train_seconds``. They are
       None if no timing session timed the cell in at least two rounds.
     - ``step_seconds_median`` and ``step_seconds_p95`` are the median and the 95th percentile of the seconds of a step.
-    - GPU figures have the prefix ``gpu_``, such as ``gpu_energy_joules``. Figures that were not measured are left out.
+    - GPU figures have the prefix ``gpu_``, such as ``gpu_energy_joules``.
 
-    All other unknown values are None, and so are the seconds of an epoch without timed steps.
+    Unknown values are None, except that GPU figures that were not measured are left out. If an epoch has no timed
+    steps, its times are None.
     """
     return [row for cell in cells for row in _rows(cell)]
 

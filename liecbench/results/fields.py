@@ -10,13 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if at least one pair of rows meets one of these conditions:
+    A field differs if one of these rules holds for at least one pair of rows. None does not count as a value.
 
-    1. The field has a value other than None in both rows, and the two values differ. For the field ``block_order``,
-       both rows must also have the same algorithm.
-    2. Both rows have the same algorithm. The field is None in one row, and has another value in the other row.
-    3. Both rows have the same algorithm. One row lacks the field, and the field is not None in the other row. Besides,
-       the two rows must be equal in every field for which any pair of rows meets condition 1 or 2.
+    1. The two rows have different values. Values of ``block_order`` are compared only between rows of one algorithm.
+    2. The two rows have the same algorithm. One row has a value, and the field is None in the other row.
+    3. The two rows have the same algorithm, and are equal in all fields found by rules 1 and 2. One row has a value,
+       and the other row lacks the field.
 
     Args:
         rows: For each row, the values of its fields by name.

@@ -54,10 +54,7 @@ def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
 
 
 def reason_text(name: str) -> str:
-    """Return the throttling reason in the name of a field or metric, with spaces.
-
-    For example, ``hw thermal`` is the reason in ``throttled_hw_thermal_share``.
-    """
+    """Return the throttling reason that ``name`` contains: ``hw thermal`` for ``throttled_hw_thermal_share``."""
     return name.removeprefix("throttled_").removesuffix("_share").replace("_", " ")
 
 

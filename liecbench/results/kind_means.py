@@ -1,8 +1,8 @@
-"""The times and wire bytes of epochs, computed from a sample of timed steps.
+"""The times and wire bytes of epochs, computed from bursts, which are series of consecutive timed steps.
 
-For each step kind, the number of steps is multiplied by the mean time of the kind's timed steps. The sum over kinds is
-the time of the epoch. Steps of one kind do the same work; averaging steps, for example, are a kind. A burst is a series
-of consecutive timed steps of one kind.
+Steps of one step kind, such as averaging steps, do the same work. All steps of a burst are of one kind. For each kind,
+the number of steps in the epoch is multiplied by the mean time of the timed steps. The sum over kinds is the time of
+the epoch.
 """
 
 import dataclasses
@@ -41,7 +41,8 @@ class KindMeans:
             (series of consecutive timed steps) has the same weight.
         wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
         payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received``, one number per rank.
-        step_quantiles: Seconds of single steps: evenly spaced quantiles of each burst, one burst after another.
+        step_quantiles: A sample of the seconds of single steps. Each burst adds evenly spaced quantiles of its steps'
+            seconds, in ascending order.
     """
 
     share: float
@@ -52,9 +53,9 @@ class KindMeans:
 
     @classmethod
     def of(cls, bursts: Sequence[Timing]) -> Self:
-        """Return the means per step over ``bursts``, each a series of consecutive timed steps.
+        """Return the mean seconds and mean bytes per step over ``bursts``.
 
-        All bursts are of one step kind, one method and one link.
+        A burst is a series of consecutive timed steps. All bursts are of one step kind, one method and one link.
         """
         wire = [burst.wire_bytes for burst in bursts if burst.wire_bytes is not None]
         steps = sum(burst.steps for burst in bursts)

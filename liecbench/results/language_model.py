@@ -1,4 +1,7 @@
-"""Language models, which are judged by their test loss instead of their accuracy, and their perplexity."""
+"""Recognize cells that train a language model, and convert a test loss to perplexity.
+
+Language models are judged by their test loss instead of their accuracy.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -22,7 +22,12 @@ _FIRST: Final = re.compile(rf'"schema": ?{FIRST_SCHEMA}[,}}]'.encode())
 
 
 def seal(text: str, number: int) -> str:
-    """Return a record's JSON with the line's number and checksum as its last fields."""
+    """Return ``text`` with two fields added at the end: the line's number and checksum.
+
+    Args:
+        text: A record as a JSON object on one line, without a line end.
+        number: The number of the line in the ledger, from 1.
+    """
     numbered = f'{text[:-1]}, "number": {number}'
     return f'{numbered}, "checksum": "{zlib.crc32(numbered.encode()):08x}"}}'
 
@@ -68,7 +73,10 @@ def is_cut_off(text: bytes) -> bool:
 
 
 def renumbered(line: bytes, number: int) -> bytes:
-    """Return a line with its number replaced and its checksum recomputed; a line of the first schema is unchanged."""
+    """Return a ledger's line with the line number ``number`` and a new checksum.
+
+    A line of the first schema has neither, and is returned unchanged.
+    """
     found = _SEAL.search(line)
     return line if found is None else seal(f"{line[: found.start()].decode()}}}", number).encode()
 
@@ -108,8 +116,9 @@ class LineNumbers:
     def next(self, number: int, *, is_written: bool) -> str | None:
         """Check the number of the next line. Return an error message if the number is wrong, else None.
 
-        The first line has number 1. A later number is right if it is 1 above that of the line before, or if the line
-        before was skipped. A line without a number is an error if any line before has a number.
+        The first ``number`` must be 1, and each later ``number`` must be 1 above the previous ``number``. After a call
+        of ``skip``, the next ``number`` may be any. A line without a number of its own is right only if no earlier line
+        has a number of its own.
 
         Args:
             number: The line's own number or, if the line has none, the line's position in the file, from 1.

@@ -30,9 +30,10 @@ class Line:
         text: The line, without its line end.
         record: The record in the line; None if the line cannot be read.
         damage: The reason why the line counts as damaged; None if it does not.
-        is_after_gap: True if ``record`` was read, but the line number in ``text`` fails the check of
-            ``LineNumbers.next``, for example because lines before this line are missing.
-        fits: False if ``record`` may not follow the records before it, such as an epoch of a cell that has not begun.
+        is_after_gap: True if ``record`` was read, but the line number in ``text`` is out of sequence (see
+            ``LineNumbers.next``). For example, the line before is missing.
+        fits: False if the earlier records rule out ``record``. For example, ``record`` is an epoch of a cell that has
+            not begun.
     """
 
     number: int

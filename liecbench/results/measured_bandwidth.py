@@ -49,30 +49,31 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return the wait that would remain on an infinitely fast link if the wait at ``rate`` were ``bound``.
+        """Return the part of a wait of ``bound`` that would remain on an infinitely fast link.
 
-        The share of a wait that remains is assumed to be ``rest`` ÷ ``mean``, or 0 if ``mean`` is 0. The result is this
-        share of ``bound``.
+        The part is ``bound`` × ``rest`` ÷ ``mean``, or 0 if ``mean`` is 0.
 
         Args:
-            bound: The wait to assume at ``rate``, such as ``low`` or ``high``.
+            bound: A wait to assume instead of ``mean``, such as ``low`` or ``high``.
         """
         return self.rest * bound / self.mean if self.mean else 0.0
 
     @property
     def least_slope(self) -> float:
-        """The least possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
+        """A lower bound of the slope, at the link rate ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        It is the slope of the straight line from (0, ``rest``), an infinitely fast link, to (1 ÷ ``rate``, ``mean``).
-        Because the function is convex, its slope at ``rate`` is at least that of the line.
+        The wait is a convex function of x = 1 ÷ link rate: its slope grows with x. On an infinitely fast link (x = 0),
+        the wait would be ``rest``, the part that no faster link shortens. At x = 1 ÷ ``rate``, the wait is ``mean``.
+        The bound is the slope of the straight line between these two points. At the line's right end, a convex function
+        is at least as steep as the line.
         """
         return (self.mean - self.rest) * self.rate
 
     @property
     def slope(self) -> float:
-        """The largest possible slope, at ``rate``, of the wait as a function of 1 ÷ link rate.
+        """An upper bound of the slope, at the link rate ``rate``, of the wait as a function of 1 ÷ link rate.
 
-        The value is the larger of ``least_slope`` and the product ``communication`` × ``rate``. The product is the
+        The bound is ``communication`` × ``rate``, but at least ``least_slope``, the lower bound. The product is the
         slope that the wait would have if computing hid no communication and communication had no latency.
         """
         return max(self.communication * self.rate, self.least_slope)
@@ -100,13 +101,14 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 
 
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
-    """Return the range that contains the lowest link rate at which a method reaches the given compute utilization.
+    """Return a range of link rates that contains the lowest rate at which a method reaches ``utilization``.
 
-    Both ends of the range are None if no link rate reaches the utilization, or if neither can be computed from
-    ``waits``.
+    If no link rate reaches ``utilization``, both ends of the range are None and its ``basis`` is ``measured``.
+    Otherwise, an end is None if it cannot be computed from ``waits``. If neither end can be computed, ``basis`` is
+    ``unknown``.
 
     Args:
-        waits: The waits of the method at one or more link rates, in ascending order of rates.
+        waits: The waits of the method at one or more link rates, slowest link first.
         utilization: The compute utilization to reach, above 0 and at most 1.
     """
     target, fastest = 1 / utilization - 1, waits[-1]
@@ -131,13 +133,14 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return an upper bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    The bound depends on the upper end of the wait's interval:
+    The bound depends on the upper end of the wait's confidence interval:
 
     - If the upper end falls to ``target`` between two measured rates, the bound is interpolated between these rates.
     - If the upper end is above ``target`` at all measured rates, the bound is extrapolated to a higher rate. The result
       is None if no rate is high enough.
-    - If the upper end is at most ``target`` at all measured rates, the bound is the lowest measured rate. If ``waits``
-      has a single rate, the bound is estimated from ``Wait.slope`` instead, and may be lower than the rate.
+    - If the upper end is at most ``target`` at all of several measured rates, the bound is the lowest of these rates.
+    - If the upper end is at most ``target`` at the only measured rate, the bound is estimated from ``Wait.slope``. The
+      bound is then at most this rate.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -158,12 +161,13 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a lower bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    The bound depends on the lower end of the wait's interval:
+    The bound depends on the lower end of the wait's confidence interval:
 
     - If the lower end falls to ``target`` between two measured rates, the bound lies between these rates.
     - If the lower end is above ``target`` at all measured rates, the bound is the highest measured rate or above.
-    - If the lower end is at most ``target`` at all measured rates, the result is None. If ``waits`` has a single rate,
-      and a faster link would shorten the wait, the bound is estimated from ``Wait.least_slope`` instead.
+    - If the lower end is at most ``target`` at all of several measured rates, the result is None.
+    - If the lower end is at most ``target`` at the only measured rate, the bound is estimated from
+      ``Wait.least_slope``. The result is None if this slope is 0.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -202,7 +206,7 @@ def _line(rate: float, wait: float, target: float, slope: float) -> float:
 
 
 def _slope(slow: Wait, fast: Wait) -> float:
-    """Return the slope of the mean wait as a function of 1 ÷ rate, between two measured rates."""
+    """Return the slope of the straight line through the two points (1 ÷ rate, mean wait), in bits per second."""
     return (slow.mean - fast.mean) / (1 / slow.rate - 1 / fast.rate)
 
 
@@ -212,8 +216,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     Args:
         rows_by_rate: The method's rows by link rate in bits per second, slowest link first.
         labels: Names the rows.
-        shared: The ``provenance`` of the result, such as `` (replayed)``. If ``shared`` is empty, the provenance is
-            computed from ``rows_by_rate``.
+        shared: How the times of all results were obtained, such as `` (replayed)``. If the results differ in this,
+            ``shared`` is empty, and ``provenance`` of the result is computed from ``rows_by_rate``.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)
@@ -238,8 +242,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
     """Return the wait of a row at its link rate.
 
-    The mean wait is (the row's mean seconds per epoch − ``compute_seconds``) ÷ ``compute_seconds``, but at least 0. The
-    ends ``low`` and ``high`` are computed in the same way from the confidence interval of the seconds per epoch.
+    The mean wait is the row's mean seconds per epoch ÷ ``compute_seconds`` − 1, but at least 0. For ``low`` and
+    ``high``, the ends of the confidence interval of the seconds per epoch take the place of the mean.
 
     Args:
         row: A row with a measured time per epoch.

@@ -1,4 +1,8 @@
-"""Create metrics: mean seconds per epoch, totals until the target, means of GPU readings, and throttling shares."""
+"""Create metrics of four kinds.
+
+The kinds are: mean seconds per epoch, costs until the target accuracy or loss is reached, means of GPU readings, and
+shares of GPU samples with throttled clocks.
+"""
 
 import operator
 from collections.abc import Callable

@@ -26,19 +26,19 @@ class Metric:
             ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
             the value is unknown.
-        better: The direction in which the metric improves.
+        better: Whether ``higher`` or ``lower`` values are better.
         shown: The places that show the column by default, that is, without ``--metric``. ``table``: every table and the
             HTML page. ``wide``: tables with ``--wide``, and the HTML page. ``on request``: none.
         shown_for: The comparisons that show the column at these places by default. ``loss``: comparisons with language
             models, which are judged by their test loss. ``accuracy``: comparisons with other models. ``any``: all.
-        shown_from: A relative difference between the rows' means. If the rows differ by more, every place shows the
-            column by default, despite ``shown`` and ``shown_for``. For example, 0.1 means that the largest mean is more
-            than 1.1 times the smallest. None if ``shown`` and ``shown_for`` alone decide.
+        shown_from: A threshold such as 0.1. If the rows' largest mean is above (1 + ``shown_from``) × their smallest,
+            all tables and the HTML page show the column by default. ``shown`` and ``shown_for`` then do not matter.
+            None if only ``shown`` and ``shown_for`` decide.
         every_seed: True if a single cell without a value, such as a failed cell, leaves its row without a mean.
         exported_with: The name of another metric, or this metric's own name. JSON and CSV include this metric only if
             at least one cell has a value of the named metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if, for ``exported_with``, a cell with the value 0 of this metric counts as a cell without
-            a value.
+        zero_is_missing: Whether the value 0 of this metric counts as no value, for metrics whose ``exported_with``
+            names this metric.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if ``±?`` is printed after a mean that has no interval.
     """

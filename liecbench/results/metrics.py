@@ -257,12 +257,12 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
     """Return the names of the metrics that JSON and CSV include for ``cells``, in the order of ``METRICS``.
 
-    A metric is always included if its ``exported_with`` is None. If ``exported_with`` names a second metric, such as
-    ``tokens``, the first metric is included only if some cell has a value of the second. If ``zero_is_missing`` of the
-    second metric is True, the value 0 does not count.
+    A metric whose ``exported_with`` is None is always included. Any other metric is included if at least one cell has a
+    value of the metric that ``exported_with`` names, such as ``tokens``. The value 0 does not count if
+    ``zero_is_missing`` of the named metric is True.
 
     Args:
-        cells: Each cell's metrics, by name.
+        cells: For each cell, the values of its metrics by name.
     """
     known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
     return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]

@@ -32,10 +32,10 @@ class Pace:
     Attributes:
         setting: A key that is equal for cells that are timed in the same session (``Timing.setting``); None if no
             session timed the cells.
-        by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. The mean
-            over step kinds weights each kind by its share of the steps in a long training. Each key is (results
-            directory, index of the placement, index of the round in the placement). A placement is a group of rounds,
-            after which all models and buffers are created again.
+        by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. Each key
+            is (results directory, index of the placement, index of the round in the placement). A placement is a group
+            of rounds, after which all models and buffers are created again. The seconds are a mean over step kinds.
+            The weight of a step kind is the share of steps of this kind in a long training.
         utilization_by_round: Compute seconds ÷ all seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
@@ -87,9 +87,9 @@ class Pace:
 
     @property
     def kept_times(self) -> bool:
-        """True if the ranks slept in place of computing, and woke late by at most 1 % of the measured seconds.
+        """True if the ranks slept in place of computing and woke in time: ``late_share`` is at most 1 %.
 
-        If True, other processes hardly slowed the ranks. False if the lateness is unknown.
+        If True, other processes hardly slowed the ranks. False if ``late_share`` is None.
         """
         return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
@@ -113,12 +113,10 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        The first case that applies decides what the mean is taken over:
-
-        - Timing sessions timed both paces in common rounds: The common rounds.
-        - Timing sessions timed both paces, but never in the same round: For each pace, ln(seconds) is averaged over the
-          pace's own rounds. The two means are subtracted as independent estimates. None if a pace has no seconds.
-        - Any other case: The common seeds. None if there is no common seed.
+        - If a timing session timed both paces in common rounds, the mean is taken over these rounds.
+        - If sessions timed both paces, but without a common round, the result is the mean ln(seconds) of ``other``
+          minus the mean ln(seconds) of this pace. The two means count as independent. None if a pace has no rounds.
+        - If no session timed one of the paces, the mean is taken over the common seeds. None without a common seed.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:
@@ -133,9 +131,10 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if both paces were timed in sessions with the same ``setting``, but never in the same round.
+        """Return True if the two paces have the same ``setting``, but no common round in ``by_round``.
 
-        Then a speed-up between the paces also contains what changed on the machine between the rounds.
+        A speed-up between the paces then also contains what changed on the machine between the rounds. If the
+        ``setting`` is None, return False.
         """
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
@@ -143,11 +142,11 @@ class Pace:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if other processes disturbed the two paces so differently that the paces cannot be ranked.
+        """Return True if the two paces cannot be ranked, because other processes used too different shares of the CPU.
 
-        Their shares ``other_cpu_share`` then differ by more than ``MAX_CPU_SHARE_DIFFERENCE``. Return False if either
-        share is None. Also return False if ``kept_times`` is True for both paces, because other processes then hardly
-        slowed the ranks.
+        Shares are too different if the values of ``other_cpu_share`` differ by more than ``MAX_CPU_SHARE_DIFFERENCE``.
+        Return False if either value is None. Also return False if ``kept_times`` is True for both paces, because other
+        processes then hardly slowed the ranks.
         """
         if self.kept_times and other.kept_times:
             return False
@@ -162,7 +161,7 @@ def _late_share(bursts: Sequence[Timing]) -> float | None:
 
 
 def _log_mean(by_round: Mapping[_Position, float]) -> LogRatio | None:
-    """Return the mean of ln(value) and its standard error over the values in ``by_round``; None without values."""
+    """Return the mean of ln(value) over the rounds in ``by_round``, with its standard error; None without rounds."""
     if not by_round:
         return None
     return LogRatio.of_rounds(by_placement({place: math.log(value) for place, value in by_round.items()}))

@@ -1,6 +1,6 @@
-"""The faster methods that an answer passes over, with the reasons.
+"""The methods that are faster than the advised method, with the reasons why they are not advised.
 
-An answer names the method to use or try in one setting, or the baseline if no other method is advised.
+The advised method is the one that the answer for a setting says to use or try. It can be the baseline.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,15 +44,14 @@ class PassedOver:
 
 
 def passed_over(verdict: SettingVerdict, rows: Sequence[Row], words: Words, place: str) -> tuple[PassedOver, ...]:
-    """Return one ``PassedOver`` per row: a faster method, and why the answer for the setting names another method.
+    """Return for each row why the row's method is not advised, although the method is faster than the advised method.
 
-    The results are sorted by speed-up, largest first. The answer names the method to use or try in the setting, or the
-    baseline if no other method is advised.
+    The advised method is the one that the answer for the setting says to use or try. It can be the baseline. The
+    results are sorted by speed-up, largest first.
 
     Args:
         verdict: The verdict on the setting.
-        rows: The setting's rows whose methods are faster than the method that the answer names. Each row must have a
-            speed-up.
+        rows: The setting's rows whose methods are faster than the advised method. Each row must have a speed-up.
         words: The names and tolerances that the reasons use.
         place: The setting in words, such as ``On 20mbit``.
     """
@@ -95,12 +94,12 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return ``name`` and a method's range of speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
 
-    If all entries of ``found`` have an equal, known ``difference``, the difference follows the speed-ups, such as
+    If ``difference`` is known and equal in all entries of ``found``, the text also has the difference, such as
     ``liec (1.72×, -0.8 points)``.
 
     Args:
-        name: The method's name, possibly followed by settings.
-        found: One entry for each setting whose answer names a slower method; see ``PassedOver``.
+        name: The method's name. Settings can follow, such as ``liec on 20mbit``.
+        found: The method's entries with one common ``reason``, one entry per setting.
     """
     differences = list(dict.fromkeys(one.difference for one in found))
     facts = [
@@ -126,11 +125,12 @@ def speed_range(speeds: Sequence[tuple[float, str]]) -> str:
 
 
 def _reason(verdict: SettingVerdict, row: Row, found: AccuracyVerdict | None, words: Words) -> str:
-    """Return why an answer does not recommend the method of ``row``, such as ``not shown to be faster than ddp``.
+    """Return why the method of ``row`` is not advised, such as ``not shown to be faster than ddp``.
 
     If there are several reasons, return the first in this order: the method is shown to lose accuracy, its speed is in
-    doubt, its accuracy is in doubt. ``found`` is the verdict on the row's accuracy or, for language models, on the test
-    loss. ``found`` is None if there is no verdict.
+    doubt, its accuracy is in doubt. For language models, the test loss counts instead of the accuracy.
+
+    ``found`` is the verdict on the row's accuracy or test loss; None if there is no verdict.
     """
     quality = words.quality(row)
     if found is not None and found.outcome == "lost":

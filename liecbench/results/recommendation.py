@@ -16,28 +16,32 @@ Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """A recommendation, or the reason why there is none.
+    """The method to use in one setting, such as one link, or the reason why none can be recommended.
 
-    Rows are given by their position among the rows of the setting. "Faster" and "slower" compare with the baseline.
+    A row holds the results of one method. Attributes give a row as its position, from 0, among the rows of the setting.
+    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline
+    and, if the row compresses, also than the fastest row without compression.
 
     Attributes:
         row: The recommended row; None if no row can be recommended.
         others: Rows that also keep the accuracy and are not shown to be slower than ``row``.
         reason: The reason for the recommendation, or for its absence:
 
-            - ``best``: The row is shown to be faster and to keep the accuracy.
-            - ``baseline``: Every other row is shown to be slower.
-            - ``seeds``: Faster rows need more seeds to show that they keep the accuracy.
-            - ``spread``: Faster rows need more than 100 seeds to show that they keep the accuracy.
+            - ``best``: ``row`` is a candidate that is shown to keep the accuracy.
+            - ``baseline``: Every other row is shown to be slower, and ``row`` is the baseline.
+            - ``seeds``: It is not shown whether candidates keep the accuracy. For at least one candidate, up to 100
+              seeds probably suffice to decide.
+            - ``spread``: It is not shown whether candidates keep the accuracy. For each candidate, probably more than
+              100 seeds are needed to decide.
             - ``rounds``: No row is shown to be faster, but one may be after more rounds of timing.
-            - ``lost``: Every faster row loses accuracy.
+            - ``lost``: Every candidate is shown to lose accuracy.
             - ``disturbed``: The rows that may be the fastest cannot be ranked, because other processes disturbed these
               rows and the baseline to different degrees.
-            - ``not_trained``: Rows are faster, but nothing was trained to compare their accuracy.
-            - ``dense``: No row is shown to be faster than the fastest one without compression.
+            - ``not_trained``: Candidates were timed without training, so that their accuracy is unknown.
+            - ``dense``: Rows are faster, but none of them is a candidate.
 
-        seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that probably suffices for at least one
-            of the faster rows. Else None.
+        seeds: For the reasons ``seeds`` and ``spread``, the number of seeds, including those already run, that probably
+            suffices for at least one candidate. Else None.
         waiting: The rows that cannot be recommended because of ``reason``, fastest first; empty for ``best`` and
             ``baseline``.
     """
@@ -91,14 +95,15 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
 def _unranked_rivals(
     rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
 ) -> tuple[int, ...]:
-    """Return the rows in ``faster`` that cannot be ranked (see ``Row.cpu_share_differs``), as positions in ``rows``.
+    """Return the rows in ``faster`` that might be better than the row to recommend, as positions in ``rows``.
 
-    Rows that are shown to lose accuracy are left out.
+    The returned rows cannot be ranked, because other processes disturbed the runs (see ``Row.cpu_share_differs``). Rows
+    that are shown to lose accuracy are left out.
 
     Args:
         rows: The rows of the setting.
-        faster: The positions in ``rows`` of rows that are faster than the row to recommend.
-        outcome: The outcome of the comparison of accuracy with the baseline, by position in ``rows``.
+        faster: The positions in ``rows`` of rows with a higher measured speed than the row to recommend.
+        outcome: By position in ``rows``, the verdict on the row's accuracy; no entry if accuracy was not compared.
     """
     return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 

@@ -1,4 +1,7 @@
-"""The sentence that recommends a method, or says why none is recommended and which command adds what is missing."""
+"""The sentence that recommends a method for a setting.
+
+If no method is recommended, the sentence says why. If more runs may help, the sentence also says which.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +84,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
     Args:
         verdict: The verdict on the setting.
         found: The recommendation of ``verdict``.
-        words: The names for the methods and the quality.
+        words: Gives the names of methods and of the measure of quality (``accuracy`` or ``test loss``).
     """
     names = words.names([verdict.rows[index] for index in found.waiting])
     quality = words.quality(verdict.rows[0])
@@ -106,13 +109,15 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 
 def more_seeds(verdict: SettingVerdict, rows: Sequence[Row], words: Words) -> MoreSeeds:
-    """Estimate the number of seeds after which at least one undecided method is decided (see ``MoreSeeds``).
+    """Estimate the number of seeds after which at least one undecided method is decided.
+
+    A method is undecided if the past seeds do not show whether the method keeps the baseline's accuracy.
 
     Args:
         verdict: The verdict on the setting that contains ``rows``.
-        rows: The rows of the undecided methods, at least one. For each row, ``verdict.accuracy_of`` must return None or
-            a verdict with the outcome ``not_shown``.
-        words: The names for the methods and the quality.
+        rows: The rows of the undecided methods, at least one. For each row, ``verdict.accuracy_of(row)`` must be
+            None or have the outcome ``not_shown``.
+        words: Names the methods, and what is compared: ``accuracy`` or ``test loss``.
     """
     seeds, ran = fewest_seeds([verdict.accuracy_of(row) for row in rows])
     return MoreSeeds(

@@ -87,14 +87,13 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if a line that says schema 1 was written with a later schema, and edited afterwards.
+    """Raise ValueError if ``line`` was written with a later schema, and somebody then changed its schema to 1.
 
-    A line was written with a later schema if it has a field that schema 1 lacks, such as ``raw_seconds``, or if its
-    environment has ``variables`` but no ``cpu_quota``. The edit changed the line's schema, and removed its number and
-    its checksum.
+    A line of a later schema has a field that schema 1 lacks, such as ``raw_seconds``, or an environment with
+    ``variables`` but without ``cpu_quota``.
 
     Args:
-        line: A line that says schema 1, and has neither number nor checksum.
+        line: A line of the ledger with ``"schema": 1``, and with neither line number nor checksum.
         record: The record that was read from ``line``.
     """
     fields = record.environment if isinstance(record, Start) else record

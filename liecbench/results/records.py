@@ -77,16 +77,16 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of an epoch that an earlier version of liecbench composed from a trained cell and a timed cell.
+    """The origin of an epoch record that an earlier version of liecbench computed from a trained cell and a timed cell.
 
-    The losses, accuracies, payload bytes, messages and norms of the epoch are those of the trained cell. The times, CPU
-    seconds and wire bytes are computed from the timed cell. Each of these numbers is a sum over step kinds: the number
-    of steps of the kind in the epoch, times the timed cell's mean per step of the kind. The peak memory is that of the
-    timed steps.
+    The losses, accuracies, payload bytes, messages and norms are those of the trained cell. The peak memory is that of
+    the timed cell's steps. The times, CPU seconds and wire bytes are sums over step kinds. Each kind adds its number of
+    steps in the epoch times the timed cell's mean per step.
 
     Attributes:
         trajectory: The id of the trained cell.
-        kinds: The step times of the timed cell, by the name of the step kind.
+        kinds: The number of steps and the seconds per step of each step kind, by the kind's name, such as
+            ``averaging``.
     """
 
     trajectory: str
@@ -181,7 +181,10 @@ class Epoch:
     optimizer_bytes: Count | None = None
 
     def __post_init__(self) -> None:
-        """Replace null by 0 in the seconds of an epoch without timed steps."""
+        """Replace None by 0 in the fields of ``TIMED_SECONDS``.
+
+        Raises ValueError if one of these fields is None, but steps were timed.
+        """
         first = (self.train_seconds, self.compute_seconds, self.exposed_seconds, self.compress_seconds)
         if None not in first and None not in (self.communicate_seconds, self.cpu_seconds, self.data_seconds):
             return
@@ -216,10 +219,10 @@ class End:
         attempt: The number of the attempt, from 1.
         status: The outcome of the attempt.
         error: The error message; None if the cell completed.
-        link: What the delay line (the process that emulates links) counted during the attempt, such as the segments
-            that each rank's link lost. If a timing session timed the cell, the counts include the traffic of all
-            methods, from the last preparation of the session's links to this record. None if there is no delay line, or
-            if the ``liecbench`` command wrote the record instead of a rank.
+        link: Counts of the delay line (the process that emulates links), such as lost segments per rank. The counts
+            cover the attempt. If a timing session timed the cell, the counts cover all methods of the session, up to
+            this record. None if there is no delay line, or if the ``liecbench`` command wrote the record instead of a
+            rank.
     """
 
     type: ClassVar[str] = "end"

@@ -71,10 +71,11 @@ def is_busy(row: Row) -> bool:
 
 
 def _computes_on_shared_processors(row: Row) -> bool:
-    """Return True if ranks share processors, and computing and exposed compression take over 5 % of an epoch's time.
+    """Return True if ranks share processors, and computing takes a relevant part of an epoch's time.
 
-    Ranks share processors if the row needs more processors than the machine has (``_shared_processors``). Compression
-    is exposed while training waits for it. Return False if the ranks replayed a profile.
+    The part is relevant if computing and exposed compression together take over 5 %. Compression is exposed while
+    training waits for it. Ranks share processors if the row needs more processors than the machine has
+    (``_shared_processors``). Return False if the ranks replayed a profile.
     """
     parts = (row.metrics["compute_seconds_per_epoch"], row.metrics["exposed_compress_seconds_per_epoch"])
     total = row.metrics["seconds_per_epoch"]
@@ -84,10 +85,10 @@ def _computes_on_shared_processors(row: Row) -> bool:
 
 
 def _shared_processors(row: Row) -> int:
-    """Return the number of processors of the machine if the row needs more than the machine has, else 0.
+    """Return the machine's number of processors if the row needs more processors than this number, else 0.
 
-    A row needs one processor for each thread of each rank, and one more if links are emulated. The result is also 0 if
-    the number of processors is unknown, or if the ranks use the machines' own network.
+    A row needs one processor per thread of each rank, and one more to emulate links that have a rate limit. The result
+    is also 0 if the number of processors is unknown, or if the row's link is ``host``.
     """
     cpus = [cell.environment.num_cpus for cell in _completed(row)]
     if not cpus or not all(cpus) or row.fields["link"] == "host":

@@ -71,17 +71,20 @@ class Labels:
     def colour_key(self, row: Row) -> str:
         """Return the text from which figures choose a row's colour. Rows with equal texts have the same colour.
 
-        The text is the name of the row's algorithm, such as ``psgd``. If all rows have the same method but their
-        settings differ, the text is the name of the row's method and setting instead, such as ``psgd · workers 4``.
+        The text is the row's algorithm, such as ``psgd``. If all rows have the same method, but differ in a field of
+        the setting, such as ``workers``, the text is ``whole(row)``, such as ``psgd · workers 4``.
         """
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
-        """Return the name of the row's method, such as ``psgd per_tensor``: the algorithm and values of method fields.
+        """Return the name of the row's method, such as ``psgd per_tensor``: the algorithm, then values of fields.
 
-        A method field is in the name if it differs between rows. An option of the algorithm is in the name if it
-        differs between rows of this algorithm, or if it must always be part of the name. The compressor ``identity`` is
-        in the name only if another row of the algorithm has another compressor.
+        The name has the values of these fields, if the row has them:
+
+        - Options that differ between rows of the algorithm.
+        - Options that ``naming_fields`` returns.
+        - Other fields of the method, such as ``compressor``, that differ between any rows. The compressor
+          ``identity`` is left out if all rows of the algorithm use it.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         alike |= {"compressor"} if row.algorithm in self._uncompressed else set()
@@ -94,8 +97,9 @@ class Labels:
     def setting(self, row: Row, without: Collection[str] = ()) -> str:
         """Return the name of the row's setting, such as ``workers 4 · 20mbit``.
 
-        The name has the values of the setting fields that differ between rows, except the fields in ``without``. If
-        rows differ in ``timing``, the name ends with the timing. If no field is left, the name is empty.
+        The name has the values of the setting's fields that differ between rows, except the fields in ``without``. If
+        ``timing`` differs between rows, the name ends with the row's timing, such as ``timing interleaved``. The name
+        is empty if it has no values.
         """
         parts = _field_labels(row, [name for name in self._setting_fields if name not in without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
@@ -109,10 +113,10 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the options that are part of the method's name of every row that has them, such as ``per_tensor``.
+    """Return the options of the rows that are always shown in a method's name, such as ``per_tensor``.
 
-    A row has such an option only if the option's value is not the default. A method's name has any other option only if
-    the option's value differs between rows of the algorithm.
+    An option is returned only if its value in some row is not the default. All other options are shown in a name only
+    if their values differ between rows of the algorithm.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -142,17 +146,18 @@ def provenance(rows: Sequence[Row]) -> str:
 def shared_provenance(groups: Sequence[Sequence[Row]]) -> str:
     """Return one suffix that tells how the times of all groups were obtained, such as `` (replayed ×4–8)``.
 
-    The suffix is ``provenance`` of the rows of all groups. It is empty if the words of ``provenance`` differ between
-    the groups, such as ``replayed`` and ``estimated``. The slowdowns of replays, such as ×4 and ×8, may differ.
+    The suffix is the result of ``provenance`` for all rows together. If the groups need different words, such as
+    ``replayed`` and ``estimated``, the suffix is empty. Only the numbers, such as ×4 and ×8, may differ.
     """
     return provenance([row for rows in groups for row in rows]) if len({_kinds(rows) for rows in groups}) == 1 else ""
 
 
 def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the words of ``provenance`` that apply to at least one row, followed by ``" in part"`` or ``""``.
+    """Return words that tell how the rows' times were obtained, such as ``("replayed", " in part")``.
 
-    An example is ``("replayed", " in part")``. The last item is ``" in part"`` if there is a row to which no word
-    applies, and ``""`` if there is none. The result is empty if no word applies to any row.
+    The words are ``composed``, ``replayed``, ``not trained`` and ``estimated``. A word is returned if it applies to at
+    least one row; ``provenance`` explains the words. The last item is ``" in part"`` if at least one row needs no word,
+    else ``""``. The tuple is empty if no row needs a word.
     """
     by_row = [
         {

@@ -151,13 +151,13 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
     """Return a metric's mean over seeds, with a confidence interval from the rounds of timing sessions.
 
-    Let e be ``of_rounds.estimate()``. The lower bound is ``mean.mean`` · e.low / e.mean, and the upper bound is
-    ``mean.mean`` · e.high / e.mean. A bound is None if e lacks it. If an argument is None, return ``mean`` unchanged.
+    The bounds differ from the mean by the percentages that the rounds give, for example −3 % and +3 %. A bound is None
+    if the rounds do not give the bound. If an argument is None, return ``mean`` unchanged.
 
     Args:
-        mean: The metric's mean over seeds, with its interval; None if the metric is unknown.
-        of_rounds: The mean over rounds of ln(metric) + c, with its standard error, for any constant c. None if no
-            timing session measured the metric.
+        mean: The metric's mean over seeds; None if the metric is unknown. The interval of ``mean`` is replaced.
+        of_rounds: The mean of ln(metric) over rounds, with its standard error. A constant may be added to every
+            ln(metric), because only relative differences count. None if the mean is unknown.
     """
     if mean is None or of_rounds is None:
         return mean

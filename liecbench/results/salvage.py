@@ -57,7 +57,7 @@ class Verification:
     Attributes:
         directory: The results directory.
         lines: All complete lines, damaged or not.
-        kept: The lines of the whole cells, and the lines of the bursts that time these cells.
+        kept: The lines with records of the whole cells, and with records of these cells' timed steps.
         states: The status of each whole cell, by cell id.
         damaged: A description of each cell that is not whole, by cell id.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
@@ -74,7 +74,7 @@ class Verification:
 
     @classmethod
     def of(cls, directory: Path) -> "Verification":
-        """Return the verification of the whole ledger of a results directory.
+        """Check all lines of a results directory's ledger, and return the undamaged and the damaged parts.
 
         Raises:
             LiecbenchError: If the directory has no ledger.
@@ -106,17 +106,22 @@ class Verification:
 
     @property
     def damage(self) -> list[Line]:
-        """The lines that fail a check: of the checksum, the line number, the record, or the order of records."""
+        """The damaged lines.
+
+        A line is damaged if the checksum or the line number in the line fails its check, if the record cannot be read,
+        or if the record is out of place.
+        """
         return [line for line in self.lines if line.damage is not None]
 
     def salvage(self) -> Path:
-        """Copy the cells of ``whole`` to a new results directory, and return the new directory's path.
+        """Copy the whole cells to a new results directory, and return the new directory's path.
 
-        For the directory ``results``, the new one is ``results-salvaged``, in the same folder. The lines of the new
-        ledger are numbered from 1. The scenario is copied, too; checkpoints and logs are not.
+        A cell is whole if none of its records is missing, damaged or out of place. For the directory ``results``, the
+        new directory is ``results-salvaged``, in the same folder. The lines of the new ledger are numbered from 1. The
+        scenario is copied, too; checkpoints and logs are not.
 
         Raises:
-            NothingToCompareError: If ``whole`` is empty.
+            NothingToCompareError: If no cell is whole.
             LiecbenchError: If the new directory exists or cannot be written.
         """
         if not self.whole:
@@ -177,18 +182,18 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 
 
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
-    """Return the ids of the cells of which no record is missing or out of place.
+    """Return the ids of the whole cells, whose records are all there and undamaged.
 
-    A cell is not whole in each of these cases:
+    A cell is not whole if any of these holds:
 
     - A record of the cell is out of place.
-    - A line of the ledger between the cell's first and last line is missing or unreadable. The line may have been a
-      record of the cell. If the cell is completed and not timed by a timing session, such lines do not matter.
-    - The bursts that time the cell also time other cells, and of all these cells, the one whose Start record comes
-      first is not whole.
+    - A line of the ledger between the cell's first and last line is missing or unreadable. Such lines are ignored if
+      the cell was trained and is completed.
+    - The cell is timed but not trained, its bursts (timed steps) also time cells with earlier Start records, and the
+      earliest of those cells is not whole.
 
     Args:
-        cells: Each cell's lines, by cell id.
+        cells: A summary of each cell's lines, by cell id.
         gaps: The numbers of the lines that are unreadable or directly follow missing lines.
     """
     whole = set()
@@ -207,11 +212,11 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the ledger's lines to keep: those with a record of a cell in ``whole``.
+    """Return the ledger's lines with the records of the cells in ``whole``.
 
-    If a timing session times the steps of a cell, the records of these timed steps (bursts) are kept, too. Lines whose
-    record is unreadable or out of place are left out. Lines that contain no line number (first schema) come before all
-    other lines. Apart from this, the lines are in the order of the ledger.
+    The records of the bursts (timed steps) of these cells are included. Lines whose record is unreadable or out of
+    place are left out. Lines without a line number (first schema) come first. Otherwise, the lines keep the order of
+    the ledger.
 
     Args:
         lines: All lines of the ledger.

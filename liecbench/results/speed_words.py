@@ -48,10 +48,13 @@ def speed_word(verdict: SettingVerdict, row: Row) -> str:
 
 
 def speed_notes(verdicts: Sequence[SettingVerdict]) -> Iterator[str]:
-    """Yield a note on the verdict ``not known`` and a note on the verdict ``not ranked``, each only if it is needed.
+    """Yield up to two notes, which explain the verdicts ``not known`` and ``not ranked`` on the speed of methods.
 
-    The first note is needed if a row has the verdict ``not known`` although its speed-up's interval excludes 1. The
-    second note is needed if a row has the verdict ``not ranked``.
+    The first note is yielded if a method's verdict is ``not known`` although the interval of its speed-up excludes 1.
+    The second note is yielded if a method's verdict is ``not ranked``.
+
+    Args:
+        verdicts: The verdict on each setting, such as one link.
     """
     compared = [(one, row) for one in verdicts for row in one.rows if one.speed_of(row) is not None]
     chance = [one for one, row in compared if speed_word(one, row) == "not known" and _excludes_one(row)]

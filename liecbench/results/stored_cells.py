@@ -13,7 +13,8 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     """Return the cells of several results directories.
 
     A cell can have a result in each directory. If the cell completed in at least one directory, only its completed
-    results are returned. Cells that were trained only to provide the losses of other cells are left out.
+    results are returned. A trained cell is left out if a cell with ``timing: interleaved`` in the same directory copies
+    the losses of the trained cell.
 
     ``CellResult.directory`` is None for all returned cells, unless a cell completed in more than one directory. In that
     case ``CellResult.directory`` of every returned cell is the short name of its directory, such as ``a/results``.

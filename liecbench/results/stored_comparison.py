@@ -30,7 +30,8 @@ def load_comparison(
         directories: At least one results directory.
         notify: Called with a sentence if the scenarios of the directories ask for different settings.
         baseline: The algorithm that the others are compared with; None for the baseline in the scenario.
-        tuned_field: The name of a field; each method is compared at its best value of the field. None to compare all.
+        tuned_field: The name of a field, such as ``learning_rate``. Each method is compared at its best value of the
+            field. None to compare all cells.
         by: The name of the field that rows are grouped by.
         metrics: The names of the metrics to show as columns; empty for the default ones.
         wide: True to show more metrics.

@@ -75,11 +75,12 @@ def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
 
 @functools.cache
 def near_t_quantile(degrees_of_freedom: int, probability: float) -> float:
-    """Return the t distribution's quantile at ``probability``, from 0.5 to 1, correct to 12 digits.
+    """Return the quantile at ``probability`` of Student's t distribution, correct to 12 digits.
 
-    Newton's method begins at the quantile of the normal distribution.
+    ``probability`` must be at least 0.5 and below 1.
     """
-    # That quantile is smaller than the wanted one, and the tail is convex, so that no step goes too far.
+    # Newton's method begins at the quantile of the normal distribution. That quantile is smaller than the wanted one,
+    # and the tail is convex, so that no step goes too far.
     half = degrees_of_freedom / 2
     log_scale = math.lgamma(half + 0.5) - math.lgamma(half) - math.log(2 * math.pi * half) / 2
     found = NormalDist().inv_cdf(probability)

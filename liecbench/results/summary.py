@@ -50,7 +50,7 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 
 
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
-    """Return the lines of the verdict that outputs show after the answers (one sentence per setting).
+    """Return the lines to show after the answers, the sentences that say for each setting whether compression pays.
 
     The lines say, in this order: how the times were taken, the break-even rates, which rows did not complete, and why
     times may mislead, for example because other processes used the CPU. A line that holds in several settings appears
@@ -130,14 +130,16 @@ def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
 
 
 def nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
-    """Yield one sentence with the reason why no row of a setting can be compared with the setting's baseline.
+    """Yield a sentence that says why no row of a setting was compared with the baseline.
 
-    Yield nothing if ``verdict`` has no row of the baseline and no row in ``rivals`` has metrics of the baseline.
+    An example for the baseline ``ddp`` is ``nothing to compare with: ddp diverged; lower its learning_rate``. Yield
+    nothing if there is no baseline at all: ``verdict`` has no row of the baseline, and ``baseline_per_seed`` is empty
+    in all ``rivals``.
 
     Args:
         verdict: The verdict on the setting, in which no row was compared with the baseline.
-        rivals: Rows of the setting other than the baseline's row. ``Row.baseline_per_seed`` has the baseline's metrics.
-        words: The words for the sentence, of which only the name of the baseline is used.
+        rivals: Rows of the setting other than the baseline's row.
+        words: The words for the sentence. Only the baseline's name is used.
     """
     base = next((row for row in verdict.rows if row.is_baseline), None)
     if base is None:
@@ -170,7 +172,7 @@ def _named_fastest(verdict: SettingVerdict) -> Row | None:
 
 
 def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield a sentence on the memory that each method keeps per rank, such as residuals, if methods differ in it."""
+    """Yield a sentence on the bytes of residuals and the like that each method keeps per rank, unless all are equal."""
     sizes = [(row, value.mean) for row in verdict.rows if (value := row.metrics["memory_bytes"]) is not None]
     if len({size for _, size in sizes}) > 1:
         texts = [f"{words.name(row)} {BYTES.format(size) if size else 'none'}" for row, size in sizes[:_MAX_ROWS_NAMED]]

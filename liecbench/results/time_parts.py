@@ -33,6 +33,6 @@ def row_parts(row: Row) -> dict[str, float]:
 
 
 def _mean(row: Row, name: str) -> float:
-    """Return the mean over seeds of a row's seconds per epoch for the part ``name``; 0 if they are unknown."""
+    """Return the mean of a row's metric ``<name>_seconds_per_epoch`` over seeds; 0 if the metric has no value."""
     value = row.metrics[f"{name}_seconds_per_epoch"]
     return 0.0 if value is None else value.mean

@@ -33,11 +33,12 @@ class Timing:
 
     Attributes:
         setting: A key that is equal for the cells that are timed in the same session (``Cell.setting``).
-        contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
+        contestant: The contestant's key (``Cell.contestant``). Cells that differ only in fields without effect on step
+            times, such as the seed, have equal keys.
         kind: The name of the step kind. Steps of one kind, such as averaging steps, do the same work.
         kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
         placement: The number of the placement, from 0. A placement is a group of rounds, after which all contestants'
-            models and buffers are created again, because step times also depend on where they lie in memory.
+            models and buffers are created again, because step times also depend on memory addresses.
         round: The number of the round in the placement, from 0.
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
@@ -72,8 +73,8 @@ class Timing:
         late_seconds: The seconds by which the sleeps of a rank that replays a profile ended late because no processor
             was free, summed. The rank with the largest sum counts. None, and absent in a ledger, if ranks computed, and
             in records of earlier versions.
-        thread_seconds: The seconds of the model and the optimizer, mean over ranks, measured in the timed steps
-            themselves. If ranks replay a profile, they come from the profile. None in records of earlier versions.
+        thread_seconds: The seconds of the model and the optimizer, measured in the timed steps, mean over ranks. If
+            ranks replay a profile, the seconds come from the profile. None in records of earlier versions.
     """
 
     type: ClassVar[str] = "timing"

@@ -41,13 +41,12 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     Each group of cells has a best value of its own. A group consists of cells of one results directory that agree in
     all fields that can change accuracy, except the tuned field and the seed.
 
-    Every other seed, beginning with the smallest, is a choosing seed. Only cells of the remaining seeds are returned,
-    because the choosing seeds make the best value look better than it is. If there is only one seed, this seed chooses
-    the best value, and the cells of this seed are returned.
+    Every second seed, from the smallest, is a choosing seed: of the seeds 0, 1, 2 and 3, these are 0 and 2. Only cells
+    of the remaining seeds are returned, because the choosing seeds make the best value look better than it is. If there
+    is only one seed, the cells of this seed are returned, although the seed also chooses the best value.
 
-    The best value is the value with the fewest failed and diverged cells over all seeds. If several values have equally
-    few, the best value has the highest mean accuracy over the choosing seeds. For language models, the best value has
-    the lowest mean test loss instead.
+    The best value has the fewest failed and diverged cells over all seeds. Among values with equally few, the best
+    value has the highest mean accuracy over the choosing seeds. For language models, the lowest mean test loss decides.
 
     Args:
         cells: The cells of all methods, with every value of the field.

@@ -24,7 +24,7 @@ class Words:
     """Words for the sentences on one comparison, such as ``liec (1/3 failed)`` and ``loses accuracy``.
 
     Attributes:
-        labels: Returns the names of a row's method and setting.
+        labels: The short names of the compared methods and settings, such as ``psgd per_tensor`` and ``20mbit``.
         baseline: The name of the baseline, such as ``ddp``.
         tolerances: The drop of accuracy (0.005 is half a point) and the rise of test loss (in nats) that still count as
             equal to the baseline.

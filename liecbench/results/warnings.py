@@ -15,7 +15,7 @@ IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return the warnings on a row for which only the cells of the row are needed.
+    """Return the warnings on a row that follow from the row's cells alone.
 
     Warnings that also need the baseline or the speed-up come from ``emulator_warnings`` and ``precision_warnings``.
     Deviations of rates and round trips come from ``link_deviations``. The warnings of this function are on:

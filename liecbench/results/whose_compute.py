@@ -66,16 +66,15 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase is empty if there are no steps. Steps of different sources, such as measured and replayed steps, get
-    separate parts of the phrase. For each part, the median seconds for each key of ``found`` are computed. The part
-    contains:
+    The phrase is empty if there are no steps. The phrase has one part per source of steps, such as ``measured``. For
+    each key of ``found``, the median seconds of the steps with this source are computed. The part shows:
 
-    - one number, the median of these medians, if all steps have the same source and the medians differ by at most 10 %;
+    - one number, the median of the medians, if all steps have one source and the medians differ by at most 10 %;
     - otherwise, if there are more than four medians, the lowest and the highest median;
-    - otherwise, each median, followed by its key.
+    - otherwise, each median with its key, such as ``0.36 s (4 workers)``.
 
     Args:
-        found: The compute seconds and sources of steps. Each key says which steps, such as ``4 workers``.
+        found: The compute seconds and sources of steps, by setting. A key names the setting, such as ``4 workers``.
     """
     parts = []
     for source, words in _WORDS.items():

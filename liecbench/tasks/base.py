@@ -34,9 +34,9 @@ class Examples:
 
     @property
     def tokens_per_example(self) -> int | None:
-        """The number of tokens per example if the examples are those of a language model, else None.
+        """The number of tokens in each example of a language model; None for other examples.
 
-        Examples of a language model have integers of the same shape ``[n, tokens]`` as inputs and as labels.
+        In a language model's examples, ``inputs`` and ``labels`` are both integer tensors of shape ``[n, tokens]``.
         """
         inputs, labels = self.inputs, self.labels
         are_integers = not (inputs.dtype.is_floating_point or labels.dtype.is_floating_point)

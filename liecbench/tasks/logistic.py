@@ -56,11 +56,17 @@ class Logistic(Problem):
         return float(squares.mean() - mean.square().sum()) / self.batch_size
 
     def minimum(self) -> Tensor:
-        """Return the model W at which f(W) is smallest, as a float32 vector. L-BFGS computes W in float64."""
+        """Return the model that minimises the loss over all images, including the L2 penalty.
+
+        The model is a float32 vector of shape ``[num_dimensions]``. L-BFGS computes the model in float64.
+        """
         return self._minimum.clone()
 
     def gradient(self, model: Tensor) -> Tensor:
-        """Return ∇f(``model``), computed from all images."""
+        """Return the gradient, at ``model``, of the loss over all images, including the L2 penalty.
+
+        The gradient and ``model`` are vectors of shape ``[num_dimensions]``.
+        """
         weights = self._as_matrix(model)
         errors = (self._inputs @ weights).softmax(dim=1) - self._targets
         return (self._inputs.T @ errors / len(errors) + self.penalty * weights).view(-1)

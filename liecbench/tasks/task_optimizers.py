@@ -38,10 +38,7 @@ class TaskOptimizer(ABC):
     @property
     @abstractmethod
     def num_states(self) -> int:
-        """The number of values, such as a momentum, that the optimizer keeps for each element of a parameter.
-
-        If parameters differ in this number, it is the largest number.
-        """
+        """The largest number of values, such as moments, that the optimizer keeps for an element of any parameter."""
 
     def problem(self) -> str | None:
         """Return an error message with a remedy if the options contradict each other, else None."""
@@ -96,7 +93,7 @@ class SGD(TaskOptimizer):
 
     @property
     def num_states(self) -> int:
-        """1 with momentum, else 0."""
+        """The number of values per element of a parameter: 1 (the velocity) if ``momentum`` is above 0, else 0."""
         return int(self.momentum > 0)
 
     def problem(self) -> str | None:

@@ -63,10 +63,10 @@ class SimulatedCell:
         return 1 - float(vectors.square().sum()) / square if square else None
 
     def bound(self, problem: Problem) -> float | None:
-        """Return δ/(10 L), or None if δ is undefined or not above 0.
+        """Return the bound on the learning rate below which theorem 1 of LIEC-SGD (arXiv 2402.11857) holds.
 
-        δ is the result of ``contraction``, and L the problem's smoothness. Theorem 1 of the paper holds for learning
-        rates below this bound.
+        The bound is δ/(10 L). δ is the result of ``contraction``, and L is ``problem.smoothness``. Return None if δ is
+        None, 0 or negative.
         """
         contraction = self.contraction(problem)
         if contraction is None or contraction <= 0:

@@ -36,9 +36,11 @@ def read_bytes(path: Path, most_bytes: int) -> bytes:
 
 
 def read_text(path: Path, most_bytes: int) -> str:
-    """Return the contents of a regular file of UTF-8 text, with line ends as newlines; see ``read_bytes``.
+    """Return the text of a UTF-8 file of at most ``most_bytes`` bytes. Each line end becomes one newline character.
 
-    Raises UnicodeDecodeError, besides the errors of ``read_bytes``, if the file is not UTF-8 text.
+    Raises:
+        OSError: If ``path`` is not a regular file or a link to one, or if the file is larger or cannot be read.
+        UnicodeDecodeError: If the file is not UTF-8 text.
     """
     return read_bytes(path, most_bytes).decode().replace("\r\n", "\n").replace("\r", "\n")
 

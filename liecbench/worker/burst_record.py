@@ -45,7 +45,7 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 
     Args:
         burst: The measurements of all ranks.
-        turn: The turn to which the burst belongs.
+        turn: The turn of the timing session in which the burst was measured. In a turn, one method is timed.
         kind: The name of the kind of the burst's steps, such as ``averaging``.
         kind_share: The share of steps of this kind in a long training, from 0 to 1.
         untimed_sends: Whether the untimed step before the timed steps sends messages. If so, the byte counts of

@@ -49,13 +49,13 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        The requested links are ``links``, slowed down by ``slowdown``. They are not measured if they are unshaped, or
-        if ranks delay their messages themselves. If the requested links and the emulator are those of the last call,
-        the links are measured again only if a measured value is off by more than ``measurement.FAILING``.
+        The requested links are ``links``, slowed down by ``slowdown``. Links are measured only if they are shaped, and
+        if no rank delays its messages itself. If the requested links and the emulator are those of the last call, the
+        links are measured again only if a measured value deviates by more than ``measurement.FAILING``.
 
-        The links are measured up to ten times, until all rates and round trips are close to the requested ones. Close
-        means within ``measurement.WARNING`` in the first two measurements, and within ``measurement.FAILING`` from the
-        third measurement on. For each rate and round trip, the measured value nearest to the requested value counts.
+        Measurements are repeated until no rate or round trip deviates too far from the requested value, at most ten
+        times in all. The limit is ``measurement.WARNING`` for the first two measurements, then the wider
+        ``measurement.FAILING``. For each rate and round trip, the measured value nearest to the requested value counts.
 
         Args:
             links: The links of the next cell.
@@ -178,10 +178,9 @@ def slowest_path(links: LinkMap, num_workers: int, slowdown: Slowdown = _NOT_SLO
     two longest delays of workers' links.
 
     Args:
-        links: The links of all workers. In a replay, these are the emulated links.
+        links: The links of all workers, before ``slowdown`` is applied.
         num_workers: Number of workers.
-        slowdown: The factors by which a replay runs more slowly, and sends smaller messages, than the emulated
-            training. The returned path is slowed down by these factors.
+        slowdown: The factors by which a replay slows the path down. By default, the path is not slowed down.
     """
     if not links.shaped:
         return None

@@ -49,9 +49,10 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """Return the number of epochs after which the training of ``job`` can resume. Collective.
+    """Return the last epoch, counted from 1, after which all ranks can resume the training of ``job``. Collective.
 
-    The result is the last recorded epoch, from 1, whose checkpoint every rank can read; 0 if there is none.
+    Every rank can read its own checkpoint of this epoch. Epochs after ``job.epochs_done`` are ignored. The result is 0
+    if the training must start anew.
     """
     agreed = job.epochs_done
     while agreed:

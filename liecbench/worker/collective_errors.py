@@ -26,7 +26,7 @@ class DataError(Exception):
 class ProfileError(Exception):
     """A profile that ranks cannot replay.
 
-    The profile lacks times that a method needs, cannot be measured, or its file cannot be read or written. Every rank
+    The profile lacks times of a method's compressor, or the profile could not be measured, read or written. Every rank
     raises this error at the same point.
     """
 

@@ -98,7 +98,7 @@ def combine_ranks(
 
 
 def _wire_bytes(ranks: Sequence[RankMeasurement]) -> dict[str, list[int]] | None:
-    """Return the wire bytes per rank under the keys "sent" and "received"; None if those of any rank are unknown."""
+    """Return each rank's wire bytes under the keys ``sent`` and ``received``; None if a rank's bytes are unknown."""
     known = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(known) < len(ranks):
         return None

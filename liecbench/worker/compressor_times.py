@@ -36,9 +36,10 @@ def sizes_up_to(numel: int) -> list[int]:
 
 
 def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> CompressorTimes:
-    """Measure the times of a compressor's operations on random vectors, with a pause before each operation.
+    """Return the measured times of a compressor's operations on random vectors.
 
-    If ``compressor`` is ``Identity``, ``decompress`` only checks that all values are finite.
+    The times of ``decompress`` include a check that the message is finite. For ``Identity``, they include only this
+    check, because an uncompressed message needs no decompression. There is a pause before each operation.
 
     Args:
         compressor: The compressor.

@@ -129,10 +129,9 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Create one ``ComputeAlone`` for each work key of the replicas, and return them by work key. Collective.
+    """Create one ``ComputeAlone`` for each distinct ``work_key`` of the replicas, and return all by key. Collective.
 
-    Each ``ComputeAlone`` measures the compute seconds of a step for all replicas with its work key. The keys are in the
-    order in which they first occur among the replicas.
+    Replicas with equal keys compute the same in a step, so that one ``ComputeAlone`` measures for all of them.
     """
     firsts: dict[WorkKey, Replica] = {}
     for replica in replicas:

@@ -50,10 +50,10 @@ class FirstStepsRecorder:
             self._replica.heartbeat()
 
     def read(self) -> FirstSteps | None:
-        """Return the loss of each of the first steps, the compression error and the residual norm. Collective.
+        """Return the losses of the first steps, and the compression error and residual norm after these steps.
 
         The losses and the compression error are means over ranks. The residual norm is the norm of all ranks'
-        residuals, joined into one vector. Return None if at least one loss of any rank is not finite.
+        residuals, joined into one vector. Return None if any loss on any rank is not finite. Collective.
         """
         losses = [mean_over_ranks(loss) for loss in torch.stack(self._losses).double().tolist()]
         error, norm = mean_over_ranks(self._error), norm_over_ranks(self._norm)

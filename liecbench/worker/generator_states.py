@@ -32,12 +32,12 @@ def state_of(generator: Generator) -> Any:
 
 
 def generator_with(state: Any, found: object, device: torch.device) -> Generator:
-    """Return a random generator, after setting its state to ``state``.
+    """Set a random generator's state to ``state``, and return the generator: ``found`` if suitable, else a new one.
 
     Args:
-        state: The result of ``state_of`` for a generator g.
-        found: The object to set and return if it is a generator of the same kind as g, such as ``torch.Generator``. If
-            it is anything else, a new generator of that kind is returned.
+        state: A result of ``state_of``.
+        found: Any object. A generator of the kind that ``state`` was taken from, such as ``torch.Generator``, is
+            suitable.
         device: The device of a new ``torch.Generator``. Not used for other kinds of generators.
     """
     if isinstance(state, Tensor):

@@ -1,8 +1,8 @@
-"""A model with another model's parameters, whose passes compute almost nothing.
+"""A hollow model: copies of a real model's trainable parameters, with passes that compute almost nothing.
 
-It serves to measure the seconds of a method's own work, which depend only on the shapes of the parameters. In steps of
-a large model, the time of computing varies by more than these seconds. For a small MLP and a small GPT-2, the seconds
-measured with and without a hollow model were equal within their noise.
+A method's own work is timed on a hollow model, because the work depends only on the parameters' shapes. On a large real
+model, the compute time per step varies by more than the seconds of this work. For a small MLP and a small GPT-2, the
+seconds measured on the hollow and on the real model were equal within their noise.
 """
 
 from typing import Any

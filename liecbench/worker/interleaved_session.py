@@ -138,8 +138,8 @@ class _Group:
         """Create the contestants (methods to time) in memory, time them in turns for a few rounds, and close them.
 
         Args:
-            placement: The number of this call, recorded with each burst. The calls for one setting are numbered from 0
-                across all sessions.
+            placement: The number of this call, from 0, recorded with each burst (series of timed steps). Later sessions
+                whose methods are compared with this session's continue the count.
             order: RNG for the order in which contestants are created and take turns.
             traces: The directory for timelines of the contestants' steps; None for no timelines.
         """
@@ -219,9 +219,11 @@ class _Group:
 def _stage(session: Session, directory: Path, link: CellLink, heartbeat: Callable[[], None]) -> Stage:
     """Return the factory that creates the methods to time (contestants) on this rank. Collective.
 
+    If ``compute`` of the session's cells is ``replayed``, the contestants replay a profile. Otherwise they train.
+
     Args:
         session: The timing session.
-        directory: The results directory. A profile to replay may be read from there, or written there.
+        directory: The results directory, which stores the profile. Not used if the contestants train.
         link: This rank's link.
         heartbeat: Called to signal that this rank makes progress.
     """

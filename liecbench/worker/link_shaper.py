@@ -52,9 +52,9 @@ class LinkShaper(Protocol):
         """Remove the limits on this rank's traffic in both directions."""
 
     def measure(self, link: Link) -> MeasuredLink | None:
-        """Limit the traffic to ``link``, measure the rates of the limited link, and remove the limits.
+        """Emulate ``link`` for this rank, return the link's measured rates and round trip, and remove all limits.
 
-        Return None if there is no network to measure.
+        Do nothing and return None if this process itself delays messages, or if links are not emulated.
         """
 
     def tally(self) -> LinkTally | None:

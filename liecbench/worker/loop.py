@@ -109,7 +109,8 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writer: RecordWriter | None) -> None:
     """Record that training starts after ``epochs_done`` epochs. Do nothing if ``writer`` is None.
 
-    If earlier attempts recorded more epochs, warn that the further epochs are trained again.
+    If earlier attempts recorded more than ``epochs_done`` epochs, warn that the epochs after ``epochs_done`` are
+    trained again. ``surroundings`` is the result of ``environment.describe``.
     """
     if writer is None:
         return
@@ -137,7 +138,7 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the cell from epoch ``epochs_done`` (from 0) on. Return the cell's status and an error message.
+    """Train the cell's epochs that follow the first ``epochs_done``. Return the cell's status and an error message.
 
     The status is "completed", "diverged" or "failed". The message is None if the cell completed.
     """
@@ -151,9 +152,10 @@ def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, s
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the epochs that are left after the first ``epochs_done``. Save and record each.
+    """Train the epochs that follow the first ``epochs_done``. Save a checkpoint and a record after each epoch.
 
-    Return ("completed", None): the status, and no error message. If training fails, an error is raised.
+    Return the status and the error message, which are always "completed" and None. If training fails, an error is
+    raised instead.
     """
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None

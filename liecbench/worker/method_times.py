@@ -149,10 +149,10 @@ def measure_method(
 
 
 def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the median, over several trials, of a step's seconds on ``replica`` minus the seconds of computing.
+    """Return the seconds that a step of ``replica`` takes besides computing: the median of several trials.
 
-    Each trial times step number ``first`` of ``replica``, and then the computing of a step with ``steps``. Computing is
-    the forward and backward passes of all the step's minibatches, clipping and the optimizer.
+    Computing is the forward and backward passes of all minibatches of a step, clipping and the optimizer. Each trial
+    times step number ``first`` of ``replica``, and subtracts the seconds of computing, measured with ``steps``.
     """
     whole, plain = list[float](), list[float]()
     for _ in range(_NUM_WARM_UP):

@@ -167,7 +167,7 @@ def _is_array(value: object) -> TypeGuard[np.ndarray[Any, Any]]:
 
 
 def _has_plain_items(value: object) -> bool:
-    """Return whether ``value`` is a deque, a Counter or a defaultdict of plain data."""
+    """Return whether ``value`` is a deque, Counter or defaultdict that holds only tensors and plain data."""
     return isinstance(value, deque | Counter | defaultdict) and _is_plain(_plain_items(value))
 
 

@@ -35,7 +35,7 @@ class OptimizerSteps:
 
     @classmethod
     def of(cls, task: Task, model: nn.Module, *, learning_rate: float | None = None) -> Self:
-        """Build the optimizers of a task for ``model``; ``learning_rate`` replaces the task's if it is not None."""
+        """Build a task's optimizers for ``model``, with the task's learning rate if ``learning_rate`` is None."""
         rate = task.learning_rate if learning_rate is None else learning_rate
         optimizers = make_optimizer(task).build(model, rate)
         return cls(
@@ -62,15 +62,16 @@ class OptimizerSteps:
             nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
 
     def clip_in_step(self) -> None:
-        """Make ``step`` clip the gradient first.
+        """Make every later ``step`` clip the gradient before the parameters are updated.
 
-        Call this once, after the method is attached: the method's hook must run before the clipping.
+        Call this function once. If a method is used, attach the method first, so that the method's update is clipped.
         """
+        # The hook of the method must be registered first, because hooks run in the order of their registration.
         if self.max_norm is not None:
             self.optimizers[0].register_step_pre_hook(lambda *_: self.clip())
 
     def step(self) -> None:
-        """Step every optimizer once. If ``clip_in_step`` was called before, the gradient is clipped first."""
+        """Step every optimizer once. After a call of ``clip_in_step``, every step first clips the gradient."""
         for optimizer in self.optimizers:
             optimizer.step()
 

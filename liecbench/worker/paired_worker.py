@@ -3,8 +3,8 @@
 A and B are two scenarios or two versions of liecbench, each with its own ranks. Rank 0 of A and rank 0 of B read orders
 from the ``liecbench`` command, one per line, and answer each order with an event.
 
-Only versions with equal ``PROTOCOL`` can be compared. Increase ``PROTOCOL`` with every change of plans, orders, events,
-``TemplateSettings``, or this module's name.
+Only versions with equal ``PROTOCOL`` can be compared. Increase ``PROTOCOL`` if you change this module's name,
+``TemplateSettings``, or the format of an order, of an event, or of ``PairedPlan``, from which a rank starts.
 """
 
 from typing import Final

@@ -114,9 +114,10 @@ class PlainSteps:
         return steps
 
     def step(self) -> PlainStep:
-        """Take one training step on the next minibatch, and return the seconds of its parts.
+        """Take one training step on the next minibatch, and return the seconds of its parts, such as the backward pass.
 
-        The measurement is also appended to ``taken``. The step starts after a pause of ``PAUSE_SECONDS``.
+        The returned value is also appended to ``taken``. A pause of ``PAUSE_SECONDS``, which is not measured, precedes
+        the step.
         """
         time.sleep(PAUSE_SECONDS)
         inputs, labels = self._minibatch()

@@ -81,7 +81,7 @@ class Unshaped:
         """Do nothing, because no limit was set."""
 
     def measure(self, link: Link) -> None:
-        """Return None, because no rate was requested."""
+        """Do nothing, and return None: the link is not limited, so there is no rate to check."""
 
     def tally(self) -> None:
         """Return None. Only a delay line counts events such as lost segments, and no delay line is used."""
@@ -94,12 +94,13 @@ class Unshaped:
 def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> LinkShaper:
     """Return the object that shapes this rank's link.
 
-    The object is ``worker_link`` if that is not None. Without a worker link, the object is a ``ProcessPacing`` if
-    ``paced`` is True, and an ``Unshaped``, which limits nothing, if ``paced`` is False.
+    Return ``worker_link`` unless it is None. Without a worker link, return a ``ProcessPacing`` if ``paced``, else an
+    ``Unshaped``, which limits nothing.
 
     Args:
         worker_link: The link of this rank's network namespace; None if the rank has no namespace.
-        backend: The launch's backend.
+        backend: The launch's backend. An ``Unshaped`` counts wire bytes only if all of the backend's bytes pass the
+            network interface.
         paced: Whether this process delays its own messages to emulate a slow link.
     """
     if worker_link is not None:

@@ -41,9 +41,9 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of training steps to measure before the compressors and methods. 5 more steps are measured
-            after each compressor and after each contestant. Fewer of these steps are measured if they are slow: none
-            begins after 5 or more steps have taken more than 20 s in total.
+        min_steps: The number of training steps that are measured first. After each compressor and each contestant, 5
+            more training steps are measured. Once 5 or more training steps have taken over 20 s in total, no further
+            training step is measured.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

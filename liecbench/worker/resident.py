@@ -44,7 +44,7 @@ class Resident:
 
     @classmethod
     def create(cls, contestant: Contestant, link: TrainingLink, heartbeat: Callable[[], None]) -> "Resident":
-        """Build the contestant on this rank. Collective.
+        """Return the contestant, with its model, optimizer, algorithm and data built on this rank. Collective.
 
         Args:
             contestant: The method to time.
@@ -52,18 +52,21 @@ class Resident:
             heartbeat: Called to signal that this rank makes progress.
 
         Raises:
-            DataError: If the data differ between ranks.
-            NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.
+            DataError: If the training or test data differ between ranks.
+            NonFiniteError: If a gradient is not finite in the warm-up steps, which run only on a GPU.
         """
         replica = set_up(_for_timing(contestant.cell), link, heartbeat)
         shares = shares_of(replica.algorithm, len(replica.step_kinds))
         return cls(contestant=contestant, replica=replica, shares=shares)
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time one burst (consecutive steps) of each step kind, and yield one record per burst, equal on every rank.
+        """Time each step kind of the method once, and yield one record per kind, equal on every rank.
+
+        Each kind is timed in a burst (consecutive steps) of its own. If messages of the method are in flight while
+        later steps compute, one burst has steps of all kinds, and each record has the times of this burst.
 
         Args:
-            place: The place of this turn in the session.
+            place: The position of these measurements in the timing session, such as the round's number.
 
         Raises:
             NonFiniteError: If a gradient is not finite.
@@ -99,9 +102,9 @@ class Resident:
     def _whole_periods(self, place: Turn) -> Iterator[Timing]:
         """Time one burst of whole averaging periods in the turn ``place``, and yield one record per step kind.
 
-        Each record has the times of the whole burst. The records differ only in the name and the share of the kind.
-        Step kinds cannot be timed separately, because the messages of some steps are still in flight while later steps
-        compute.
+        Each record has the times of the whole burst. Only the kind's name (``kind``) and the kind's share of all steps
+        (``kind_share``) differ between the records. Step kinds cannot be timed separately, because the messages of some
+        steps are still in flight while later steps compute.
         """
         period = getattr(self.replica.algorithm, "average_period", 1)
         first, kinds = period - 1, list(self.shares)

@@ -22,15 +22,18 @@ class Timed(Protocol):
     def turn(self, place: Turn) -> Iterator[Timing]:
         """Time each step kind of the method, and yield one record per kind, equal on all ranks. Collective.
 
-        Usually, each kind is timed in its own burst (consecutive steps). If a contestant trains and has messages in
-        flight while later steps compute, one burst has steps of all kinds, and each record has the times of this burst.
-        ``place`` is the position of this turn in the session, such as the round's number.
+        A burst is a series of consecutive timed steps. Usually, each kind has its own burst. In training (not in a
+        replay), a method may have messages in flight while later steps compute. One burst then has steps of all kinds,
+        and every record has the times of the whole burst.
+
+        Args:
+            place: The position of this turn in the session. The records store this position.
         """
 
     def trace(self, path: Path) -> str | None:
         """Write a timeline of a few steps to ``path`` on rank 0. Collective.
 
-        Return an error message if it cannot be written; otherwise return None.
+        Return an error message if the timeline cannot be written; otherwise return None.
         """
 
     def close(self) -> None:
@@ -42,10 +45,10 @@ class Stage(Protocol):
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """Fields to add to the environment in the start records of the session's cells.
+        """Extra facts of the environment, which the start record of each of the session's cells stores.
 
-        If contestants train, the mapping is empty. If contestants replay a profile, the only field is
-        ``profile_sha256``, the hash of the profile.
+        If the contestants replay a profile, the only fact is ``profile_sha256``, the hash of the profile. If the
+        contestants train, the mapping is empty.
         """
 
     def capacity(self) -> int:
@@ -59,10 +62,10 @@ class Stage(Protocol):
         """Build ``contestant`` on this rank, and return the object that times its steps. Collective."""
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function ``measure()``, to be called before each round. Collective.
+        """Return a function ``measure``, which determines how long each contestant computes per step. Collective.
 
-        ``measure()`` determines the compute seconds of one step of each contestant, and returns a function
-        ``seconds``. ``seconds(contestant)`` returns these compute seconds. ``measure()`` is collective, too.
+        Call ``measure()`` before each round, on all ranks together. ``measure()`` returns a function ``seconds``.
+        ``seconds(contestant)`` returns the compute seconds of one step of ``contestant``.
 
         Args:
             timed: The contestants.
@@ -101,11 +104,11 @@ class TrainedStage:
         return Resident.create(contestant, self._link, self._heartbeat)
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function ``measure()``, which times the computing of the contestants. Collective.
+        """Return a function ``measure()``, to be called before each round. Collective.
 
-        ``measure()`` is collective, too. It trains plain copies of the model, without the methods' communication and
-        compression, and returns a function ``seconds``. ``seconds(contestant)`` returns the compute seconds of one step
-        of the contestant. Contestants that compute the same share one copy.
+        ``measure()`` trains copies of the model, without communication and compression. ``measure()`` returns a
+        function ``seconds``. ``seconds(contestant)`` returns the compute seconds of one step of the contestant.
+        ``measure()`` is collective, too.
 
         Args:
             timed: The contestants.

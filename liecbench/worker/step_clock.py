@@ -132,7 +132,11 @@ class StepClock:
             self._clock.record(start, end, lambda begin, end: add(name, "training", begin, end))
 
     def read(self) -> RankMeasurement:
-        """Return the measurement of the steps so far. Collective."""
+        """Return this rank's measurement of its steps. Collective.
+
+        Bytes, losses and CPU seconds count from the creation of the clock. The seconds of steps, and of their parts,
+        count from the last call of ``restart_times``.
+        """
         # The counter is certain to have all bytes that a GPU sent over NCCL only when all GPUs have received theirs.
         self._algorithm.synchronize()
         dist.barrier()

@@ -33,9 +33,9 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Divide the seconds of the slowest rank's timed steps into computing, transfer, compression and the rest.
 
-        Transfer and compression are taken from the rank with the largest sum of exposed transfer and exposed
-        compression. If the link rate of any rank is unknown, the rank with the least communication time is used
-        instead. The rank chosen in either way probably waits least for other ranks.
+        Transfer and compression are those of the rank that probably waits least for other ranks. If all link rates are
+        known, the chosen rank has the largest sum of exposed transfer and exposed compression. If a link rate is
+        unknown, the chosen rank has the least communication time, exposed or hidden.
 
         Args:
             ranks: The measurement of each rank.

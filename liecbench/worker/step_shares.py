@@ -30,9 +30,10 @@ class StepShare:
 
 
 def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
-    """Return the first step and the share of each step kind of a method, by the kind's name, such as ``averaging``.
+    """Return the first step and the share of each of a method's step kinds, by name, such as ``averaging``.
 
-    ``num_steps`` is the number of steps of the training.
+    A share is the fraction of all steps that are of the kind in the long run. ``num_steps`` is the number of steps of
+    the training.
     """
     period = getattr(algorithm, "average_period", 1)
     return step_shares(algorithm.step_kind, period, num_steps, start=algorithm.start_up_steps)
@@ -43,11 +44,10 @@ def step_shares(
 ) -> dict[str, StepShare]:
     """Return the first step and the share of each step kind of a training, by the kind's name, such as ``averaging``.
 
-    A share is the fraction of all steps that are of the kind in the long run. A kind that occurs only at the start has
-    the share 0.
+    A kind's share is its fraction of all steps in the long run. A kind that occurs only at the start has the share 0.
 
-    Kinds that would occur only if the training had more than ``num_steps`` steps are included. The first step of these
-    kinds is a step after the training. If ``period`` is above 100,000, these kinds may be missing.
+    Kinds that begin only after the training are included, with ``first`` at or above ``num_steps``. If ``period`` is
+    above 100,000, such kinds may be missing.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -27,8 +27,8 @@ class Burst:
 
     Attributes:
         ranks: The measurement of each rank.
-        thread_seconds: For each rank, the CPU seconds of the training thread in the timed steps. A rank that computes
-            on a GPU has None. In a replay, a rank has the ``compute_seconds`` of its measurement.
+        thread_seconds: For each rank, the CPU seconds of the training thread in the timed steps; None if the rank
+            computes on a GPU. In a replay, always the ``compute_seconds`` of the rank's measurement.
     """
 
     ranks: list[RankMeasurement]
@@ -85,14 +85,14 @@ def time_burst(
 ) -> Burst:
     """Train step number ``first`` without timing it, and time the next ``num_steps`` steps. Collective.
 
-    Limit the links before the call. A link that was idle carries its first bytes faster than its rate, and the untimed
-    step uses up this advantage. Steps past the last epoch keep the last step's learning rate.
+    The links must be limited before the call. The untimed step is needed because a link that was idle carries its first
+    bytes faster than its rate. Steps past the last epoch use the learning rate of the training's last step.
 
     Args:
         replica: The replica.
         first: Number of the untimed step.
         num_steps: Number of timed steps.
-        repeat: True to train every step as if its number were ``first``, so that all steps are of the same kind.
+        repeat: If True, the method carries out each step as step number ``first``, so that all steps are of one kind.
         timeline: The timeline that records the steps; None for no timeline.
 
     Returns:

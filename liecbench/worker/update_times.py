@@ -1,7 +1,7 @@
 """Measure how long clipping and the optimizer take per step.
 
-A profile is measured with the optimizer of one cell. If contestants with other optimizers or another clipping norm
-replay this profile, it also needs the times of their clipping and optimizers.
+A profile is measured with the optimizer and the clipping norm of one cell. The times for methods
+with another optimizer or another clipping norm are in ``Profile.updates``.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ _NUM_STEPS: Final = 10
 
 
 def other_updates(cell: Cell, contestants: Iterable[Cell]) -> list[Cell]:
-    """Return one of ``contestants`` for each optimizer that differs from the optimizer of ``cell``."""
+    """Return the contestants whose optimizer or clipping norm differs from that of ``cell``.
+
+    Only the first of several contestants with equal optimizer and clipping norm is returned.
+    """
     found = [update_of(cell.task)]
     others = []
     for one in contestants:

@@ -89,10 +89,14 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add to ``totals`` the seconds of work from ``begin`` to ``end``, an interval in which training waited.
+        """Add to ``totals`` the seconds of compression and of communication in one exposed window.
 
-        The work is what ``add_span`` recorded. The times are in seconds of ``time.perf_counter``. Windows must be added
-        in the order of time.
+        In an exposed window, the training thread waits for the communication thread. First record all work in the
+        window with ``add_span``. Windows must be added in the order of time.
+
+        Args:
+            begin: The start of the window, in seconds of ``time.perf_counter``.
+            end: The end of the window, in seconds of ``time.perf_counter``.
         """
         compress, all_work = [], []
         for _ in range(len(self._spans)):

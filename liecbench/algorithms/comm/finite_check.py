@@ -42,10 +42,10 @@ class FiniteCheck:
         self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
     def end_step(self) -> str | None:
-        """End the current step, and return an error message if a checked value is not finite, else None.
+        """End the current step, and return the message of the first failed check; None if no check failed.
 
-        The message is that of the first flag that is False. The flags read are those submitted in the current step. If
-        the object was created with ``is_async``, they are those submitted in the step before.
+        A check fails if the flag given to ``submit`` is False. The checks considered are those submitted in the current
+        step. If ``is_async`` is True, the checks submitted in the step before are considered instead.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
@@ -69,9 +69,10 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that blocks the host until the GPU of ``flag`` has done the work issued so far.
+    """Record an event on the current stream of ``flag``'s GPU, and return a function that waits for the event.
 
-    The work is that on the current stream. If ``flag`` is on the CPU, the function returns immediately.
+    The returned function blocks the host until the work issued before the event is done. If ``flag`` is on the CPU, the
+    returned function does nothing.
     """
     if not flag.is_cuda:
         return lambda: None

@@ -29,9 +29,18 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to rank r + 1, then to r + 2, and so on.
 
-    In each direction, a rank has only as many messages in flight as keep ``path`` busy. The updates that a root server
-    sends are not limited. ``path`` is the slowest path between two ranks. If ``path`` is None, messages are assumed to
-    take no time. If ``barrier_trips`` returns more than 0, ``exchange`` begins with a barrier of all ranks.
+    A rank limits the number of its messages in flight, separately for sent and received messages. The limit is the
+    number of messages that keep the slowest path between two ranks busy. The updates that a root server sends are not
+    limited. With a sharded server, an exchange begins with a barrier of all ranks if the barrier is short compared with
+    the transfer.
+
+    Args:
+        group: The ranks that exchange messages.
+        server: The place of the server.
+        watch: Times the exchanges, and counts their messages and bytes.
+        pacer: Emulates slow links; None leaves the links at their own speed.
+        path: The slowest path between two ranks. If the path is unknown (None), the limit is one uncompressed message
+            or two compressed messages.
     """
 
     # If all sends started at once, they would slow each other down: dense shards took 1.2 to 1.3 times the wire time,

@@ -1,4 +1,4 @@
-"""The exchange that training uses: it sends vectors through a server, over a torch process group."""
+"""Exchange of vectors over a torch process group: through a server, or from every rank to every other."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -172,8 +172,8 @@ class GroupExchange(Exchange):
     ) -> Tensor:
         """Send C(``vector``) to every other rank, and write the mean of all ranks' C(``vector``) to ``out``.
 
-        If ``combine`` is given, ``combine`` computes the result instead. Every rank gets the same result. The arguments
-        are those of ``Exchange.gather``.
+        If ``combine`` is given, ``combine`` computes a result from all messages, and ``out`` receives this result
+        instead of the mean. Return ``out``. The arguments are those of ``Exchange.gather``.
         """
         # The messages of all ranks are in memory at the same time, because every rank must add them in the same order.
         self._rng.begin_push()
@@ -225,9 +225,10 @@ class GroupExchange(Exchange):
         return self._rng.given_to(compressor, shard=shard.owner, sender=sender)
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
-        """Return C(``mean`` + ``error``), or C(``mean``) if ``error`` is None.
+        """Return the compressed sum ``mean`` + ``error``, or the compressed ``mean`` if ``error`` is None.
 
-        If ``error`` is given and C is lossy, ``mean`` + ``error`` − C(``mean`` + ``error``) overwrites ``mean``.
+        If ``error`` is given, ``mean`` receives what compression loses of the sum. If ``compressor`` is ``Identity``,
+        which loses nothing, ``mean`` receives the sum instead.
         """
         with self._watch.timed("compress_seconds", "compress"):
             if error is None:
@@ -251,8 +252,8 @@ class GroupExchange(Exchange):
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
         """Return a list with one message to receive into, whose payload is a part of the scratch memory.
 
-        The payload has as many bytes as ``compressor`` needs for ``numel`` elements. Return an empty list if this
-        number is 0, or if the scratch memory has fewer bytes.
+        The payload has the size of a compressed message of ``numel`` elements. The list is empty if this size is 0, or
+        exceeds the size of the scratch memory.
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []

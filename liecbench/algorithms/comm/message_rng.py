@@ -21,7 +21,7 @@ class MessageRng:
         self._key, self._stages = RngKey(step=step, block=block), count()
 
     def begin_push(self) -> None:
-        """Switch to the random numbers of the messages that workers send in the block's next push or gather."""
+        """Switch to the random numbers of the current block's next push or gather, whose senders are workers."""
         self._key = dataclasses.replace(self._key, stage=next(self._stages), from_server=False)
 
     def begin_pull(self) -> None:

@@ -34,8 +34,9 @@ class NcclTransport(Transport):
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
         """Send and receive all messages, and yield (sender's rank, message) for each received message.
 
-        Uncompressed messages with a root server move in turns: from each rank first to rank + 1, then to rank + 2, and
-        so on. In all other cases, all messages move at once. ``limit_bytes`` is ignored.
+        All messages move at once, unless they are uncompressed and the server is ``root``. Then they move in turns: in
+        turn d = 1, 2, and so on, each rank sends only to rank + d, modulo the number of ranks. ``limit_bytes`` is
+        ignored.
         """
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances

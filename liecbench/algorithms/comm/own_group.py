@@ -43,8 +43,8 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
 def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: bool) -> None:
     """Release a group that ``acquire_group`` returned.
 
-    A group of all ranks is destroyed. A smaller group is not destroyed, and ``acquire_group`` can return it again,
-    but not if ``has_failed`` is True. If the training script has already destroyed the group, do nothing.
+    A group of all ranks is destroyed. A smaller group is not destroyed. If ``has_failed`` is False, ``acquire_group``
+    can return the smaller group again. If the training script has already destroyed the group, do nothing.
 
     Args:
         own: The group.

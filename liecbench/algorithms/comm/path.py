@@ -19,7 +19,7 @@ _COMPRESSED_IN_FLIGHT: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A network path at least as slow as each path between two ranks. The values are equal on all ranks.
+    """A network path with the longest delay and the lowest rate of all paths between two ranks. Equal on all ranks.
 
     Attributes:
         delay_seconds: The time from a byte's departure to its arrival.

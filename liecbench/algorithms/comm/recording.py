@@ -45,9 +45,9 @@ class RecordingExchange(Exchange):
         self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record all later pushes, pulls and gathers with the block number ``block``. ``step`` is ignored.
+        """Record ``block`` as the block number of each later push, pull and gather.
 
-        If ``begin_after_step`` was called before, ``block`` is ignored, too, and the block number is None.
+        After a call of ``begin_after_step``, record None instead of ``block``. ``step`` is ignored.
         """
         self._block = None if self._is_after_step else block
 
@@ -80,9 +80,10 @@ class RecordingExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Record a push.
+        """Record a push in ``calls``.
 
-        The arguments are those of ``Exchange.push``. The returned tensor has the shape of the mean, but no values.
+        The arguments are those of ``Exchange.push``. The returned tensor has the shape of the mean that
+        ``Exchange.push`` returns, but no values.
         """
         self._record("push", vector.numel(), compressor)
         own = self.local_shard(vector.numel())
@@ -100,7 +101,8 @@ class RecordingExchange(Exchange):
     ) -> Tensor:
         """Record a pull.
 
-        The arguments are those of ``Exchange.pull``. Return ``out`` or ``add_to``, unchanged.
+        The arguments are those of ``Exchange.pull``, which takes either ``out`` or ``add_to``. Return the given one of
+        the two, unchanged.
         """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"

@@ -103,8 +103,8 @@ class Schedule:
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.
         all_reduces: The collectives of torch, in the order in which they start.
-        overlapped_steps: The number of later steps that are computed before a rank waits for the messages that this
-            step sends after the optimizer's step; 0 if the next step waits for these messages.
+        overlapped_steps: The number of later steps that are computed while the calls after the optimizer's step are
+            under way. If 0, the next step waits for these calls.
     """
 
     world_size: int

@@ -13,14 +13,14 @@ from liecbench.compressors.identity import Identity
 
 
 class SimulatedExchange(Exchange):
-    """Computes the results of an exchange among ``world_size`` ranks in one process, without sending anything.
+    """Computes the results of an exchange among ``world_size`` workers in one process, without sending anything.
 
-    A vector has the shape ``[world_size · numel]``: worker 0's vector, then worker 1's, and so on. The servers' vector
-    has the shape ``[numel]``: their shards, one after the other. Each rank's vectors are compressed with that rank's
-    random numbers.
+    The workers' vectors of shape ``[numel]`` form one vector of shape ``[world_size · numel]``: worker 0's vector, then
+    worker 1's, and so on. The servers' shards, one after the other, form a vector of shape ``[numel]``. Every worker
+    and every server compresses with its own random numbers.
 
-    A method gets the same results as on real ranks if ``BlockAlgorithm.is_elementwise`` is True for the method: outside
-    the exchange, it computes each element of a vector independently of the other elements.
+    A method gets the results that it gets on real ranks if ``BlockAlgorithm.is_elementwise`` is True for the method.
+    Outside the exchange, such a method computes each element of a vector independently of all other elements.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -28,24 +28,27 @@ class SimulatedExchange(Exchange):
         self._rng = MessageRng()
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard ``[0, n)``, because this process simulates all servers.
+        """Return a shard that covers one worker's whole vector, because this process simulates all servers.
 
-        n is the length of one worker's vector. ``numel`` is n · ``world_size``, the length of all workers' vectors
-        together.
+        ``numel`` is the number of elements of all workers' vectors together.
         """
         return Shard(self.rank, 0, numel // self.world_size)
 
     def begin(self, step: int, block: int) -> None:
-        """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
+        """Make the compressors' random numbers depend on ``step`` and ``block`` until the next call of ``begin``.
+
+        ``step`` is the number of the training step, and ``block`` the number of the gradient block.
+        """
         self._rng.begin(step, block)
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Return the mean of C(v) over all workers, of shape ``[numel]``, where v is a worker's part of ``vector``.
+        """Return the mean of all workers' vectors after compression and decompression by ``compressor``.
 
-        The arguments are those of ``Exchange.push``. ``vector``, ``residual`` and ``out`` have the shape
-        ``[world_size · numel]``. If ``out`` is given, its first ``numel`` elements receive the mean and are returned.
+        The mean has the shape ``[numel]``, where ``numel`` is the length of one worker's vector. ``vector``,
+        ``residual`` and ``out`` are those of ``Exchange.push``, but for all workers: of shape ``[world_size · numel]``.
+        If ``out`` is given, the first ``numel`` elements of ``out`` receive the mean and are returned.
         """
         self._rng.begin_push()
         vectors, residuals = self._of_workers(vector), self._residuals(residual)
@@ -137,7 +140,10 @@ class SimulatedExchange(Exchange):
         return out
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace each worker's part v of ``vector`` by v − C(v), where C is ``compressor`` applied to each shard."""
+        """Replace each worker's part v of ``vector`` by v − C(v), where C is ``compressor``. Nothing is sent.
+
+        C compresses each server's shard of v separately. ``vector`` has the shape ``[world_size · numel]``.
+        """
         for rank, v in enumerate(self._of_workers(vector)):
             for shard in self.shards(v.numel()):
                 piece = v[shard.start : shard.stop]

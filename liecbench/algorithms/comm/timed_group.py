@@ -30,7 +30,7 @@ class TimedGroup:
         self._since = watch.clock.timestamp()
 
     def begin(self) -> None:
-        """Start timing. The owner of this group must call ``begin`` right before the function to time."""
+        """Start timing. Must be called right before the function that uses this group."""
         self._since = self._watch.clock.timestamp()
 
     def end(self) -> None:

@@ -91,9 +91,10 @@ class GpuClock(Clock):
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
-        """Call ``callback(begin, end)`` in ``synchronize``, or in a later call of ``record`` if many callbacks are due.
+        """Register ``callback``, which ``synchronize`` calls with the times of the events ``start`` and ``end``.
 
-        ``begin`` and ``end`` are the times of the two events, in seconds of ``time.perf_counter``.
+        The times are in seconds of ``time.perf_counter``. If over 4096 callbacks wait, ``record`` calls the oldest of
+        them, provided that the GPU has reached their events.
         """
         with self._lock:
             self._pending.append((start, end, callback))
@@ -180,12 +181,10 @@ class Stopwatch:
     """A stopwatch for the compression and communication of one rank. Thread-safe.
 
     Attributes:
-        counters: The total seconds of all timed work. Bytes and messages are counted by the code that sends and
-            receives.
-        tracer: The collector of timed work for a timeline. Work is added only while ``tracer.enabled`` is True.
+        counters: Receives the seconds of the timed work. A stopwatch adds no bytes and no messages to ``counters``.
+        tracer: Receives the timed work as spans for a timeline, but only while ``tracer.enabled`` is True.
         clock: The source of the timestamps.
-        exposure: The meter that gets the begin and the end of all timed work, to find the seconds in which training
-            waits for this work.
+        exposure: Measures for how many seconds training waits for the timed work.
     """
 
     def __init__(
@@ -200,7 +199,7 @@ class Stopwatch:
         self._lock = threading.Lock()
 
     def with_clock(self, clock: Clock) -> "Stopwatch":
-        """Return a stopwatch on ``clock``, with the counters, tracer and exposure meter of this one."""
+        """Return a stopwatch on ``clock`` that shares this stopwatch's counters, tracer and exposure meter."""
         return Stopwatch(self.counters, self.tracer, clock, self.exposure)
 
     @contextmanager

@@ -27,8 +27,9 @@ class Traffic:
         incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
         overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
-        total_bytes: In a push or pull, the payload bytes of one message per shard, added up over all shards. In a
-            gather, the payload bytes of one message per rank, added up over all ranks. Must be equal on all ranks.
+        total_bytes: In a push, the payload bytes of all messages that one rank sends. In a pull or gather, the payload
+            bytes of all messages that one rank receives. The message that a rank would send to itself is included. Must
+            be equal on all ranks.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)

@@ -36,9 +36,9 @@ class HostStream:
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Make GPU work that the calling thread issues later wait for the work on the default CUDA stream.
+        """Make the caller's current CUDA stream wait for the default stream, on which Gloo's callbacks issue work.
 
-        Gloo's callbacks issue their GPU work on the default stream. On the CPU, do nothing.
+        On the CPU, do nothing.
         """
 
     def join(self) -> None:

@@ -43,7 +43,9 @@ class Problem(NamedTuple):
 
 
 def render(outcome: Outcome, *, width: int) -> Group:
-    """Return everything to print: results (worst first), reasons, ungated metrics, notes, and last the headline.
+    """Return everything to print about a check's outcome, in the order of printing.
+
+    The order is: results (worst first), reasons for verdicts, metrics that cannot fail the check, notes, headline.
 
     Args:
         outcome: The outcome of a check.

@@ -53,9 +53,12 @@ def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the number of pairs with which the E-value reaches ``threshold`` in the best case.
+    """Return the least number n of pairs for which ``e_value(n, n)`` is at least ``threshold``.
 
-    The best case is that the log-ratio of every pair is beyond the tested limit.
+    With fewer pairs, the E-value stays below ``threshold`` even if every pair's log-ratio is beyond the limit.
+
+    Args:
+        threshold: The E-value to reach, such as 20.
     """
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
@@ -74,15 +77,16 @@ def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> floa
 
 
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
-    """Return a confidence interval (lower, upper) of B's median slowdown; None if there are too few pairs.
+    """Return a confidence interval (lower, upper) of side B's median slowdown; None if there are too few pairs.
 
     The slowdown in a pair is (B's step time ÷ A's step time) − 1.
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: Sets the confidence, such as 20. Suppose that an interval is computed after every pair. Then the
-            probability that at least one lower end is above the true median is at most 1/``threshold``. The probability
-            that at least one upper end is below the true median is also at most 1/``threshold``.
+        threshold: A number such as 20; a larger one makes the interval wider. The lower end is above the true median
+            with a probability of at most 1/``threshold``. The upper end is below the true median with a probability of
+            at most 1/``threshold``. If an interval is computed after every pair, each limit holds for all these
+            intervals together.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)
@@ -120,8 +124,8 @@ def holm(e_values: Sequence[float], alpha: float) -> list[bool]:
     """Return, for each test, True if Holm's step-down procedure rejects the test's null hypothesis.
 
     Args:
-        e_values: The E-value of each test. A test computes an E-value after each pair; the largest one counts. The
-            test's p-value is 1 ÷ E-value.
+        e_values: The largest E-value of each test. (A test computes one E-value after each pair.) The test's p-value is
+            the reciprocal of its largest E-value.
         alpha: The largest allowed probability that one or more true null hypotheses are rejected.
     """
     order = sorted(range(len(e_values)), key=lambda i: -e_values[i])

@@ -53,18 +53,16 @@ class Installation:
 
 
 def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> Installation:
-    """Return the path of a Python interpreter, and its versions of Python, liecbench, torch and the messages.
-
-    The messages are those that the interpreter's paired workers read and write.
+    """Return a Python interpreter's path, its versions of Python, liecbench and torch, and its protocol version.
 
     Args:
         python: Path of the interpreter, or the name of a command in PATH.
-        protocol: The version of the messages that the interpreter must have.
-        name: Name of the interpreter in error messages; None means ``python``.
+        protocol: The required protocol version. The protocol is the messages that paired workers read and write.
+        name: Name of the interpreter in error messages; None to use the value of ``python``.
 
     Raises:
         LiecbenchError: If the interpreter does not exist or cannot be run, if it lacks liecbench or torch, or if its
-            version of the messages is not ``protocol``.
+            protocol version is not ``protocol``.
     """
     name = name or str(python)
     path = _located(python, name)

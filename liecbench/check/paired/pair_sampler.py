@@ -123,15 +123,15 @@ class PairSampler:
             raise
 
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
-        """Run one unrecorded burst (series of steps) per side, and choose the number of steps of the bursts to record.
+        """Run one unrecorded burst (series of steps) per side, and choose the number of steps per recorded burst.
 
         Args:
-            first: Number of the first step.
-            period: Number of steps from one averaging of the models to the next on both sides; the number of steps of a
-                burst is a multiple of it.
+            first: The number of the step with which both bursts begin.
+            period: The least common multiple of the two sides' averaging periods, in steps. Every burst has a multiple
+                of ``period`` steps.
 
         Returns:
-            The number of the next burst's first step, and the number of steps per burst.
+            The number of the step with which recording begins, and the number of steps per recorded burst.
         """
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")

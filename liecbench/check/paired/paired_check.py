@@ -101,9 +101,10 @@ class PairedCheck:
         return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)
 
     def _choose(self, *paths: Path) -> list[_ChosenCells]:
-        """Return, for each scenario file, the cells that the user's ``KEY=VALUE`` conditions choose.
+        """Return the chosen cells of each of the scenario files ``paths``.
 
-        Raises LiecbenchError if this machine cannot run them.
+        The cells are those that meet the user's conditions, such as ``algorithm=liec``. Raises LiecbenchError if no
+        cell meets the conditions, or if a paired check cannot run the chosen cells on this machine.
         """
         chosen = list(map(self._choose_from, paths))
         if self.share_gpus:
@@ -157,7 +158,10 @@ class PairedCheck:
         return outcome(comparison, self.rule, self._settings(sides))
 
     def _settings(self, sides: tuple[Side, Side]) -> dict[str, Any]:
-        """Return the settings to report with the outcome. Environment variables are listed without their values."""
+        """Return, by name, the settings of the check and of its sides that the outcome reports.
+
+        Only the names of the sides' environment variables are listed, not their values.
+        """
         names = ("tolerance", "bound", "alpha", "beta", "most_pairs", "fewest_relaunches")
         rule = {name: getattr(self.rule, name) for name in names}
         own = {f"variables_{side.name.lower()}": sorted(side.variables) for side in sides if side.variables}

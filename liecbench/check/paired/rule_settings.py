@@ -19,14 +19,14 @@ class StoppingRule:
 
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
-        bound: The test passes if it is shown that B is not slower than A by this share of A's time or more. B may be
-            faster than A.
+        bound: The test passes if B is shown to be either faster than A, or slower by less than this share of A's time.
         alpha: The largest probability of one or more false failures in the whole check. A failed test is a false
             failure if B is not slower than A by more than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
-        most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: The number of relaunches that a verdict needs. A relaunch is one launch of the ranks of both
-            sides. If ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``, every test is inconclusive.
+        most_pairs: The number of pairs per cell after which measuring stops. For tests that have neither passed nor
+            failed by then, see ``conclude``.
+        fewest_relaunches: A test passes or fails only after at least this number of relaunches. A relaunch is one
+            launch of the ranks of both sides. If the number is below ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02
@@ -51,17 +51,18 @@ class StoppingRule:
 
     @property
     def can_decide(self) -> bool:
-        """True if tests can pass or fail; False if every test is inconclusive.
+        """True if ``fewest_relaunches`` is at least the constant ``FEWEST_RELAUNCHES``.
 
-        Every test is inconclusive if ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``.
+        If False, no test passes or fails: every test is inconclusive.
         """
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property
     def usual_relaunches(self) -> int:
-        """A divisor of ``most_pairs``: 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1.
+        """The number of equal parts into which ``most_pairs`` is divided to plan relaunches.
 
-        Each launch after the first ``fewest_relaunches`` − 1 plans to measure ``most_pairs`` ÷ ``usual_relaunches``
-        pairs, rounded up, but at least ``FEWEST_PAIRS_PER_RELAUNCH``.
+        The number is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. Relaunch number
+        ``fewest_relaunches``, counted from 1, and later relaunches are planned to measure one part each. For earlier
+        relaunches and for rounding, see ``pairs_per_relaunch``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -76,13 +76,13 @@ class PairedComparison:
         return measured.is_given_up or is_complete(tests, self._rule, self.num_tests)
 
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
-        """Launch sides A and B, and measure each case in ``group`` until it needs no more pairs from this relaunch.
+        """Launch sides A and B, and measure as many pairs of each case in ``group`` as one launch should measure.
 
-        If a side is lost, launch both sides again for the cases that are neither measured nor given up.
+        If a side is lost, launch both sides again for the unfinished cases that are not given up.
 
         Args:
             group: Cases that one launch can measure.
-            relaunch: The number of this relaunch, from 0. A launch that repeats a lost launch has the same number.
+            relaunch: The number of the launch, from 0. If a side is lost, the next launch keeps this number.
         """
         remaining = list(group)
         while remaining:

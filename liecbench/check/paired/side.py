@@ -44,7 +44,7 @@ class LostError(Exception):
 
 
 class UnknownError(LostError):
-    """The liecbench of a side does not know something that a cell names, such as an algorithm or an option."""
+    """A side's version of liecbench does not know something that a cell names, such as an algorithm or an option."""
 
 
 class StartError(LostError):
@@ -130,7 +130,8 @@ class ResidentSide:
     def open(self, cell: Cell) -> Opened:
         """Build a cell on this side's ranks, so that ``burst`` can train its steps.
 
-        Return the cell's averaging period, its environment, and the number of the first step that may be timed.
+        The returned ``Opened`` has the cell's averaging period, the number of the first step that may be timed, and the
+        cell's software and hardware.
 
         Raises:
             UnknownError: If this side's version of liecbench does not know an algorithm or an option of the cell.
@@ -140,12 +141,13 @@ class ResidentSide:
         return self._ask(OpenCell(cell=spec), Opened)
 
     def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float] | None = None) -> BurstResult:
-        """Train one untimed step and then ``num_steps`` timed steps of the open cell.
+        """Train one untimed step and then ``num_steps`` timed steps of the open cell, and return the measurements.
 
         Args:
-            first: Number of the untimed step.
-            num_steps: Number of timed steps.
-            added_seconds: By step kind, the seconds of delay that are added to each step; None means no delay.
+            first: The untimed step's number in the training. The timed steps have the next numbers.
+            num_steps: The number of timed steps.
+            added_seconds: Maps a step kind, such as ``averaging``, to the seconds by which each step of this kind is
+                artificially slowed down. None or a missing kind means no slowdown.
         """
         return self._ask(TrainBurst(first=first, steps=num_steps, added_seconds=dict(added_seconds or {})), BurstResult)
 

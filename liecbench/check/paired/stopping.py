@@ -42,14 +42,15 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 
 
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
-    """Return the verdict on one test; None if no verdict is possible yet.
+    """Return the verdict on one test; None if the pairs do not suffice for a verdict yet.
 
-    After each pair in turn, the pairs up to it are judged, until they give a verdict. FAIL is tried before PASS:
+    The first pair is judged, then the first two pairs, and so on, until there is a verdict. FAIL is tried before PASS.
+    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. ``weigh`` returns the evidence.
 
-    - FAIL needs evidence (see ``weigh``) of at least ``rule.fail_threshold(num_tests)`` that side B is slower by more
-      than ``rule.tolerance``, and a median slowdown of B above ``rule.tolerance`` in each launch.
-    - PASS needs evidence of at least ``rule.pass_threshold`` that side B is slower by less than ``rule.bound``, and a
-      median slowdown of B below ``rule.bound`` in each launch.
+    - FAIL needs evidence of at least ``rule.fail_threshold(num_tests)`` that the slowdown is above ``rule.tolerance``.
+      In each launch, the median slowdown must be above ``rule.tolerance``.
+    - PASS needs evidence of at least ``rule.pass_threshold`` that the slowdown is below ``rule.bound``. In each launch,
+      the median slowdown must be below ``rule.bound``.
 
     Both need enough launches with enough pairs, as ``has_enough_relaunches`` says. If ``rule.can_decide`` is False, the
     verdict is INCONCLUSIVE instead of FAIL or PASS.
@@ -82,8 +83,8 @@ def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. The evidence for FAIL is ``weigh(…).slower``, and
-    the evidence for PASS is ``weigh(…).within``.
+    A pair has one time of side A and one of side B. The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. The
+    evidence for FAIL is ``weigh(…).slower``. The evidence for PASS is ``weigh(…).within``.
 
     FAIL is impossible if one of these holds:
 
@@ -95,14 +96,15 @@ def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None =
     - In at least one finished launch, the median slowdown is ``rule.bound`` or more.
     - The evidence for PASS stays below ``rule.pass_threshold``, even if all remaining pairs support PASS.
 
-    ``rule.most_pairs`` limits the number of remaining pairs.
+    The number of remaining pairs is ``rule.most_pairs`` minus the number of pairs so far, but at least 0.
 
     Return False if there are no pairs, or if ``rule.can_decide`` is False.
 
     Args:
         pairs: The pairs of the test so far.
         rule: The rule with thresholds, tolerance, bound and number of pairs.
-        running: The number of the launch that is still measuring pairs, which is not finished; None between launches.
+        running: The number, from 0, of the launch that is still measuring pairs; None between launches. All other
+            launches count as finished.
     """
     if not pairs or not rule.can_decide:
         return False
@@ -130,8 +132,8 @@ def is_complete(
         tests: For each test (metric) of the cell, the pairs in the order in which they were measured.
         rule: The rule.
         num_tests: The number of tests of the whole check, over all cells.
-        running: The number, from 0, of the launch that is still measuring pairs; None between launches. The median
-            slowdown in this launch can still change, and therefore rules out no verdict.
+        running: The number, from 0, of the launch that is still measuring pairs; None between launches. A finished
+            launch can rule out PASS or FAIL by its median slowdown, but launch ``running`` cannot.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs

@@ -10,14 +10,14 @@ from liecbench.launch.events import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
-    """Yield the result for the payload bytes and the result for the messages of the same steps on sides A and B.
+    """Yield two results: one for the payload bytes, and one for the number of messages.
 
-    The totals over all ranks are compared. The verdict is FAIL if B's total is larger than A's, else PASS.
+    Each result compares B's total over all ranks with A's. The verdict is FAIL if B's total is larger, else PASS.
 
     Args:
-        cell: The name of the cell, which is the same on both sides.
-        a: A's measurements of the steps.
-        b: B's measurements of the same steps.
+        cell: The name of the cell.
+        a: A's measurements of a burst (series of steps).
+        b: B's measurements of a burst with the same steps.
     """
     for metric, (before, now) in _totals(a, b).items():
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"

@@ -34,7 +34,12 @@ _STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBytes:
-    """Bytes that each rank sent and received in an epoch; both lists have one entry per rank."""
+    """The payload bytes or the wire bytes of an epoch.
+
+    Attributes:
+        sent: The bytes that each rank sent, one number per rank.
+        received: The bytes that each rank received, one number per rank.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     sent: list[Count]
@@ -42,13 +47,13 @@ class StoredBytes:
 
     @property
     def total(self) -> int:
-        """Bytes sent and received by all ranks."""
+        """The sum of the bytes sent and the bytes received, over all ranks."""
         return sum(self.sent) + sum(self.received)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFirstSteps:
-    """The numbers of a cell's first steps: the loss in each, and compression error and residual norm after the last."""
+    """The losses of a cell's first steps, and the compression error and residual norm after the last of these steps."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     train_loss: list[Real]
@@ -103,7 +108,7 @@ class StoredEpoch:
         return wire is None or len(wire.sent) == len(wire.received) == count
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name. A field in ``_LATER`` is left out if it is None, as in earlier versions."""
+        """Return the fields by name, without the fields in ``_LATER`` whose value is None."""
         fields: dict[str, Any] = _epoch_adapter().dump_python(self)
         return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
 
@@ -190,7 +195,10 @@ class BaselineCell(Model):
 
     @property
     def is_trained(self) -> bool:
-        """True if a model was trained; False if only steps of a profile were timed, without losses and accuracy."""
+        """True if the cell trained a model; False if the cell's task is a profile, whose steps were only timed.
+
+        A cell that was only timed has no losses and no accuracy.
+        """
         return not is_of_profile(self.spec["task"])
 
     @property

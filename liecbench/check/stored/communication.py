@@ -25,23 +25,25 @@ def over_wire(
     """Compare the ratio communication time ÷ wire time with the baseline's, seed by seed.
 
     Wire time is the number of wire bytes divided by the link's rate. If any epoch lacks wire bytes, payload bytes are
-    used in all epochs. The communication time of an epoch is that of the rank that communicated least. The ratio of a
-    cell is the smallest ratio of an epoch.
+    used in all epochs. The communication time of an epoch is the time of the rank that communicated least. Each epoch
+    has a ratio, and the smallest is the ratio of the cell.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         margin: Relative growth of the ratio that is allowed.
-        least_seconds_per_step: The shortest wire time per step, in seconds, with which the ratio can fail the check.
+        least_seconds_per_step: The shortest wire time per step in the baseline, in seconds, with which the ratio is
+            judged.
 
     Returns:
         The first of these whose condition is met:
 
         - None, if the link is unshaped.
-        - A result with the verdict NOT_COMPARED, if an epoch that timed steps and sent bytes lacks the
-          communication time.
+        - A result with the verdict NOT_COMPARED, if the communication time of an epoch is unknown. Epochs without
+          timed steps or without sent bytes do not need a communication time.
         - None, if no seed has a ratio in both the results and the baseline.
-        - A metric without a verdict, if the wire time per step is shorter than ``least_seconds_per_step``.
+        - A metric without a verdict, if the baseline's wire time per step is shorter than ``least_seconds_per_step``
+          for any seed.
         - In all other cases, a result with the verdict PASS, FAIL or INCONCLUSIVE.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
@@ -113,10 +115,10 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return how much more of the CPU other processes used in the results than in the baseline.
+    """Return how much larger the CPU share of other processes is in the results than in the baseline.
 
-    For each seed, the share of the CPU that other processes used, from 0 to 1, is taken from both sides. The return
-    value is the median over seeds of the results' share − the baseline's share; 0 if no seed has both shares.
+    The CPU share is the fraction of the CPU that these processes used, from 0 to 1. The return value is the median over
+    seeds of the results' share − the baseline's share; 0 if no seed has both shares.
     """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]
@@ -159,9 +161,10 @@ def _ratio(entry: BaselineCell, wire_seconds: Sequence[float]) -> float | None:
 
 
 def _seconds_per_step(match: CellMatch, wire_seconds: Sequence[float]) -> float:
-    """Return the mean wire time per step, in seconds, of the baseline's cell in ``match``.
+    """Return the mean wire time per step of ``match.baseline``, in seconds.
 
-    ``wire_seconds`` lists the wire time of each epoch of the baseline's cell, in seconds.
+    Wire time is the time that bytes need at the link's rate. ``wire_seconds`` lists the wire time of each epoch of
+    ``match.baseline``, in seconds.
     """
     return sum(wire_seconds) / sum([epoch.steps for epoch in match.baseline.epochs])
 

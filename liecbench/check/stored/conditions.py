@@ -74,9 +74,9 @@ class SpecKeys:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "SpecKeys":
-        """Return the parts of ``spec``, a cell's spec, by which cells are matched.
+        """Return the ``SpecKeys`` of a cell with the spec ``spec``.
 
-        Cells that differ only in the seed share one ``SpecKeys``.
+        Cells that differ only in the seed share one object.
         """
         return _spec_keys(alike_key(spec))
 
@@ -95,12 +95,14 @@ def _spec_keys(alike: bytes) -> SpecKeys:
 
 
 def conditions(keys: SpecKeys, environment: StoredEnvironment) -> Mapping[str, Any]:
-    """Return a cell's conditions: the values, by name, that decide which metrics of two cells can be compared.
+    """Return a cell's conditions by name, such as ``threads`` and ``torch``.
+
+    A check compares a metric of two cells only if the conditions on which the metric depends are equal. The condition
+    ``gpus`` is None unless the cell runs on GPUs.
 
     Args:
-        keys: The keys of the cell. All of ``keys.settings``, such as ``threads``, are conditions.
-        environment: The cell's environment. The version of torch, for example, is the condition ``torch``. The
-            condition ``gpus`` is None unless the cell runs on GPUs.
+        keys: The keys of the cell. All of ``keys.settings``, such as ``threads``, become conditions.
+        environment: The cell's environment. Its facts, such as the version of torch, become conditions, too.
     """
     link, gpus = environment.link, environment.gpus if keys.on_gpus else None
     return _conditions(

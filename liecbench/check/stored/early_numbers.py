@@ -25,9 +25,9 @@ def first_steps(label: str, matches: Sequence[CellMatch], margin: float) -> Chec
         margin: Allowed relative difference.
 
     Returns:
-        A result with the largest difference. The verdict is FAIL if any number differs by more than ``margin``, or if
-        only one side has the number; NOT_COMPARED if no seed has first steps on both sides, because an earlier version
-        of liecbench did not record them; else PASS.
+        The result, with the number that differs most. The verdict is NOT_COMPARED if no seed has first steps on both
+        sides. (Earlier versions of liecbench did not record first steps.) The verdict is FAIL if a number differs by
+        more than ``margin``, or is recorded on only one side. Otherwise, the verdict is PASS.
     """
     sides = [(match.seed, _recorded(match.baseline), _recorded(match.current)) for match in matches]
     known = [(seed, old, new) for seed, old, new in sides if old is not None and new is not None]
@@ -74,7 +74,7 @@ def _numbers(old: StoredFirstSteps, new: StoredFirstSteps) -> Iterator[tuple[str
 
 
 def _distance(old: float | None, new: float | None) -> float:
-    """Return |``new`` ÷ ``old`` − 1|; infinite if only one of the two is known, or if only ``old`` is zero."""
+    """Return |new ÷ old − 1|; 0 if old = new or both are None; infinite if only one is None or only ``old`` is 0."""
     if old is None and new is None:
         return 0.0
     relative = change(old, new)

@@ -1,7 +1,8 @@
 """The check of results against a stored baseline.
 
-The check compares bytes and messages exactly, accuracy and loss by confidence bounds over seeds, and the ratio of
-communication time to wire time by a margin; times in seconds are only printed.
+Payload bytes and messages must be equal. Wire bytes, and communication time ÷ wire time, may grow by a margin. Wire
+time is wire bytes ÷ the link's rate. Accuracy, loss, compression error and residual norm may also change by a margin,
+judged by confidence intervals over seeds. Times in seconds are only printed.
 """
 
 import dataclasses
@@ -47,9 +48,9 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Highest probability that any of the check's upper confidence bounds of accuracy and loss is wrong.
-            ``alpha`` is also the highest probability that any of the lower bounds is wrong, and the highest probability
-            that any of the confidence intervals of compression error and residual norm is wrong.
+        alpha: Highest probability that any confidence bound of a family is wrong. All lower bounds of accuracy and loss
+            are one family, and all upper bounds of accuracy and loss are the second. All bounds of compression error
+            and residual norm are the third.
         least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
             check.
     """
@@ -142,11 +143,11 @@ def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> li
     """Return the results on the metrics ``first_steps``, ``compression_error`` and ``residual_norm``.
 
     ``first_steps`` covers the losses, the compression error and the residual norm of the first steps.
-    ``compression_error`` and ``residual_norm`` are means over whole trainings. Seeds whose baseline is from another
-    machine or setting are not compared.
+    ``compression_error`` and ``residual_norm`` are means over whole trainings. For seeds whose baseline is from another
+    machine or setting, a result with the verdict NOT_COMPARED gives the reason.
 
-    On a GPU, numbers vary from run to run, so that no metric passes or fails by its value. A metric fails only if a
-    number is missing on one side, the results or the baseline. Otherwise, the verdict is NOT_COMPARED.
+    For cells on a GPU, the verdict on a metric is FAIL if only the results or only the baseline has one of its numbers.
+    All other verdicts on a GPU are NOT_COMPARED, because the numbers vary from run to run.
 
     Args:
         label: The name of the group's cells.

@@ -49,12 +49,13 @@ class SeedGroup:
 def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
     """Group the cells that differ only in the seed, and match them with the cells of the baseline.
 
-    The groups are in the order of the results. If at least one cell has a match, the baseline's cells without a match
-    are added to the groups as ``missing``. Groups that have only missing cells come last.
+    The groups are in the order of the results. A group's ``missing`` lists the seeds of the baseline's cells without a
+    match. If no cell of the results has a match, every ``missing`` is empty. Groups that have only missing cells come
+    last.
 
     Args:
         cells: The cells of the results.
-        entries: For each of ``cells``, in order, the cell in the form in which a baseline stores it.
+        entries: The results of ``BaselineCell.of`` for the cells, in the order of ``cells``.
         baseline: The baseline.
     """
     indices = matching.match_cells(entries, baseline.cells)

@@ -23,9 +23,12 @@ _LOSS_FLOOR: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The mean of differences over seeds, and its one-sided confidence bounds ``low`` and ``high``.
+    """The mean over seeds of the amount by which results are worse than the baseline, with confidence bounds.
 
-    Each bound is wrong with the probability ``level`` that ``decide`` takes.
+    Attributes:
+        mean: The mean; negative if the results are better.
+        low: The lower bound. The true mean is below ``low`` with the probability ``level`` that ``decide`` takes.
+        high: The upper bound. The true mean is above ``high`` with the same probability ``level``.
     """
 
     mean: float
@@ -39,10 +42,10 @@ class BoundVerdict:
 
     Attributes:
         verdict: The verdict.
-        bounds: The mean amount by which the results are worse, with confidence bounds; None if there is one seed, and
-            its results differ from the baseline.
-        smallest_detectable: The mean amount above which the verdict would be FAIL, if the spread over seeds stayed the
-            same. None unless the verdict is INCONCLUSIVE and there are ``bounds``.
+        bounds: The mean over seeds of the amount by which a result is worse, with confidence bounds. None if there are
+            no bounds, because there is only one seed and its result differs from the baseline's.
+        smallest_detectable: The mean above which the verdict would be FAIL, if the spread over seeds stayed the same.
+            None unless the verdict is INCONCLUSIVE and ``bounds`` is given.
         seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, if mean and spread stayed the
             same. None if ``smallest_detectable`` is None, or if the number is above ``MOST_SEEDS``.
     """
@@ -168,8 +171,8 @@ def seed_results(
         accuracy_points: Allowed drop of the mean test accuracy, as a fraction: 0.005 allows half a point.
         resolution: The smallest possible change of the test accuracy, as a fraction.
         loss_nats: Allowed rise of the mean test loss of language models, in nats.
-        loss: Allowed rise of the mean training loss, as a share of the baseline's mean. A rise of 0.01 is
-            always allowed.
+        loss: Allowed rise of the mean training loss, as a fraction of the baseline's mean. An absolute rise by
+            0.01 is always allowed.
         level: Probability that a confidence bound is wrong.
     """
     if matches[0].current.is_language_model:

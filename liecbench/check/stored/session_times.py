@@ -11,10 +11,11 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs, with ``least_communicate_seconds`` computed from the median burst of each step kind.
+    """Return a cell's epochs, with communication times that a few slow bursts hardly change.
 
-    ``least_communicate_seconds`` is the communication time of the rank that communicated least. A burst is a series of
-    consecutive timed steps. If the cell was not timed in bursts, its epochs are returned unchanged.
+    The times are ``least_communicate_seconds``, those of the rank that communicated least. A burst is a series of
+    consecutive timed steps of one step kind. Each step counts as the median over the bursts of its step kind. An epoch
+    is unchanged if its step kinds are not recorded, or if one of its step kinds has no burst.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

@@ -33,20 +33,21 @@ def num_tests(matches: Sequence[CellMatch]) -> int:
 def number_results(
     label: str, matches: Sequence[CellMatch], metric: Metric, *, margin: float, equal: float, level: float
 ) -> list[CheckResult]:
-    """Return the verdict on the change of a metric from the baseline to the results, as a mean over seeds.
+    """Compare a metric's mean over epochs with the baseline's, and return the verdict on the change.
 
-    A seed's change is (the metric's mean over the results' epochs ÷ its mean over the baseline's epochs) − 1.
+    A seed's change is (the mean in the results ÷ the mean in the baseline) − 1. The mean change is the mean of the
+    seeds' changes.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         metric: The metric.
         margin: The allowed mean change, up or down, such as 0.1 for 10 %.
-        equal: The change that counts as none. If no seed's change is larger, the verdict is PASS without an interval.
+        equal: The largest change of a seed, up or down, that counts as no change, such as 0.001 for 0.1 %.
         level: Probability that a confidence bound is wrong.
 
     Returns:
-        One result, or an empty list if neither side has the metric. The verdict is the first that applies:
+        One result; an empty list if neither side has the metric. The verdict is the first that applies:
 
         - FAIL: In some epoch, only one side has the metric.
         - PASS: No seed changes by more than ``equal``.

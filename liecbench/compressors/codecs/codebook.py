@@ -1,7 +1,7 @@
-"""Quantize values to 2 bits with a codebook of four values, which depends on the values.
+"""Quantize values to 2-bit codes, and compute a codebook: the number that each of the four codes stands for.
 
-The code of a value is 2 · (value ≥ 0) + (|value| > s), where s is the mean magnitude of all values. The codebook holds
-the mean of the values of each code. Codes are packed four per byte, the first in the lowest bits.
+The code of a value v is 2 · (v ≥ 0) + (|v| > s), where s is the mean magnitude of all values. A code stands for the
+mean of the values that have the code. Codes are packed four per byte, the first in the lowest bits.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Encode ascending positions of a vector as bits, in Elias–Fano code or as a bitmap, whichever is shorter."""
+"""Encode the positions of some of a vector's elements, in Elias–Fano code or as a bitmap, whichever is shorter."""
 
 import functools
 from dataclasses import dataclass

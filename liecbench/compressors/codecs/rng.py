@@ -33,10 +33,11 @@ class Randomised(Compressor):
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 
     def seed_of_all_senders(self, seed: int) -> int:
-        """Return a 64-bit seed that is equal for all senders of a shard, in a push and in the pull after this push.
+        """Return a 64-bit seed that does not depend on the sender of the message.
 
         The result depends on ``seed`` and on the step, block, shard and stage in ``rng_key``, but not on ``sender`` and
-        ``from_server``.
+        ``from_server``. In a push of a block, all workers' messages to one server therefore get equal seeds. The
+        server's message in the following pull gets an equal seed, too.
         """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage)

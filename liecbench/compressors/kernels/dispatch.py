@@ -33,18 +33,18 @@ class Operations(Protocol):
         """
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether every element of C(v) is finite, as a boolean tensor of shape [].
+        """Return whether the vector that ``payload`` decodes to is finite, as a boolean tensor of shape [].
 
-        See ``Compressor.all_finite``.
+        ``numel`` is the number of elements of the vector. See ``Compressor.all_finite``.
         """
 
 
 def operations_for(compressor: "Compressor", tensor: Tensor) -> Operations:
-    """Return the operations of ``compressor`` on the device of ``tensor``.
+    """Return the object that encodes, sums and checks messages of ``compressor`` on the device of ``tensor``.
 
-    For a CPU tensor, or if the compressor is ``device_independent``, they are the compressor's own methods. For a GPU
-    tensor they are those of the class ``compressor.gpu_kernels``. A compressor without such a class runs its CPU code
-    on copies in the CPU's memory.
+    For a CPU tensor, or if the compressor is ``device_independent``, the object is the compressor itself. For a GPU
+    tensor, it is an instance of the class that ``compressor.gpu_kernels`` names. If ``gpu_kernels`` is None, the CPU
+    code runs on copies in the CPU's memory.
     """
     if compressor.device_independent or is_on_cpu(tensor):
         return compressor

@@ -16,7 +16,8 @@ _WHOLE_PAYLOAD: Final = "payload bytes of the whole training, sent and received 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure with one point per row: final test accuracy (y) against payload bytes of the whole training (x).
 
-    Each setting, such as a link, has a line: the Pareto front of the setting's points. Language models are left out.
+    A line per setting, such as a link, shows the Pareto front of the setting's points. Rows of language models, and
+    rows without accuracy or bytes, are left out.
     """
     return Figure(
         key="pareto",
@@ -35,8 +36,7 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure with one point per row: final test loss (y) against payload bytes of the whole training (x).
 
-    A line shows the Pareto front of the points with the same setting, such as the same link. Only language models are
-    shown.
+    Each setting, such as a link, has a line: the Pareto front of the setting's points. Only language models are shown.
     """
     return Figure(
         key="pareto-loss",

@@ -151,7 +151,8 @@ def _energy(epoch: Epoch) -> float:
 def _drawn_epochs(num_epochs: int) -> Iterator[int]:
     """Yield the numbers, from 0, of the epochs that curves show.
 
-    Curves show all epochs, or at most 300 of them, evenly spaced and with the last.
+    If there are at most 300 epochs, all are shown. Otherwise, at most 300 evenly spaced epochs are shown, the last one
+    included.
     """
     step = max(1, -(-num_epochs // _MOST_POINTS))
     yield from range((num_epochs - 1) % step, num_epochs, step)

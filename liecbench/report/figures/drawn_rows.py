@@ -13,11 +13,12 @@ _MOST: Final = 200
 
 
 def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
-    """Return the rows to draw in figures, in the order of ``rows``: all rows with epochs, unless there are too many.
+    """Return the rows to draw in figures, in the order of ``rows``.
 
-    If there are too many rows in total, or in any one setting (such as one link), every setting is limited to the same
-    number of rows: its baseline, its fastest row without compression, and then its first other rows. If there are still
-    too many settings, the last ones are left out.
+    These are all rows with at least one finished epoch, unless there are too many in total, or in one setting (such as
+    one link). If there are too many, every setting is limited to the same number of rows. Its baseline and its fastest
+    row without compression are kept, and then its first other rows. The last settings are left out if the limit would
+    have to be below ``_FEWEST_PER_SETTING``.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}

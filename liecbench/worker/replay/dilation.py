@@ -112,11 +112,12 @@ def _added_seconds(schedule: Schedule) -> float:
 
 
 def _in_turn(schedule: Schedule, weight: Callable[[Call], int]) -> int:
-    """Return the sum of ``weight`` over the calls of one block, the one with the largest sum, and after the optimizer.
+    """Return the total ``weight`` of the calls that run one after the other.
 
-    Other blocks are left out, because their messages are in flight at the same time. With 8 ranks, two cores added 1 to
-    3 ms to a step of ``doublesqueeze`` with one block or with four.
+    These are the calls after the optimizer's step, and the calls of the block with the largest total. Messages of the
+    other blocks are in flight at the same time as this block's.
     """
+    # Measured with 8 ranks: two cores added 1 to 3 ms to a step of ``doublesqueeze``, with one block as with four.
     of_block: dict[int | None, int] = {}
     for call in schedule.calls:
         of_block[call.block] = of_block.get(call.block, 0) + weight(call)
@@ -183,10 +184,11 @@ def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
 def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
     """Return the share of this machine's CPU time, from 0 to 1, that a replay used during ``bursts``.
 
-    The CPU time of a replay is that of all ranks and of the process that emulates their links.
+    The CPU time of a replay is that of all ranks and of the process that emulates their links. All ranks must be on
+    this machine.
 
     Args:
-        bursts: The timed bursts of consecutive steps. All ranks are on this machine.
+        bursts: Series of consecutive steps, each measured on all ranks.
         emulator_cpu_seconds: CPU seconds of the process that emulates the links, in all bursts together.
     """
     used, available = emulator_cpu_seconds, 0.0

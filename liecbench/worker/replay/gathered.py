@@ -12,14 +12,15 @@ T = TypeVar("T")
 def gathered(own: T, *, at_most_bytes: int) -> list[T]:
     """Return the objects of all ranks, in the order of the ranks. Collective.
 
-    Every rank sends its object to all others at the same time, which takes two trips of the network: for the
-    receiver's announcement, and for the message. torch's ``all_gather_object`` passes messages around a ring, twice.
-    With 8 ranks this takes over 28 trips.
+    Besides the transmission, the call takes two one-way delays of the network, for any number of ranks.
 
     Args:
-        own: This rank's object. It can be pickled.
-        at_most_bytes: The limit of the pickled object's size, equal on all ranks. Messages have this size.
+        own: This rank's object, which must support pickling.
+        at_most_bytes: The size of every message in bytes, equal on all ranks. A pickled object can have at most this
+            size.
     """
+    # All ranks send to all others at once. First the receiver announces itself to the sender, then the message arrives.
+    # torch's all_gather_object passes messages around a ring, twice: with 8 ranks, this takes over 28 one-way delays.
     rank, pickled = dist.get_rank(), pickle.dumps(own)
     assert len(pickled) <= at_most_bytes, f"{len(pickled)} bytes are more than {at_most_bytes}"
     message = torch.zeros(at_most_bytes, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""The seconds that a rank spends per message besides the transfer, measured over two ranks' unlimited links."""
+"""The seconds that a message takes besides the transfer of its bytes, measured between two ranks."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class MessageCost:
 
 
 def measure_message_cost(group: dist.ProcessGroup) -> MessageCost:
-    """Measure the seconds that a tiny message takes between ranks 0 and 1, and return them on every rank.
+    """Measure a ``MessageCost`` with tiny messages between ranks 0 and 1, and return the cost on every rank.
 
     Call this function on all ranks at once, while the links are unlimited. The ranks above 1 only wait.
 

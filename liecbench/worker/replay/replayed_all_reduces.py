@@ -16,20 +16,20 @@ _BYTES_PER_ELEMENT = 4
 
 @dataclass(slots=True, kw_only=True)
 class ReplayedAllReduces:
-    """One rank's part in the all-reduces of a schedule.
+    """One rank's part in the all-reduces of a replayed step. The reduced vectors contain zeros.
 
-    Buckets with one all-reduce are reduced side by side, as DistributedDataParallel does. If a bucket needs several
-    all-reduces, each of them waits for the one before, as in PyTorch's PowerSGD hook.
+    Buckets with one all-reduce are reduced at the same time, as DistributedDataParallel does. If a bucket needs several
+    all-reduces, they run one after the other, as in PyTorch's PowerSGD hook.
 
     Attributes:
-        schedule: The schedule of the all-reduces.
+        schedule: The messages of the step: the bucket and the bytes of each all-reduce.
         group: The process group.
         watch: Counts and times the all-reduces.
-        pauses: Makes this rank sleep for dilation × the seconds that ``pause`` gets.
-        extra_seconds: The seconds, before dilation, of a pause after the last all-reduce of a step. The pause makes up
-            for the processor time of messages, which dilation does not lengthen.
-        slowdown: The factors of the replay. A vector that is sent has the schedule's bytes ÷
-            ``slowdown.message_divisor``, rounded up to whole elements.
+        pauses: Makes this rank sleep after the last all-reduce of a step. The sleep makes up for the processor time of
+            messages, which dilation does not lengthen.
+        extra_seconds: The seconds of the sleep ÷ ``slowdown.dilation``.
+        slowdown: The dilation and the message divisor of the replay. A reduced vector has the bytes in ``schedule`` ÷
+            the message divisor, rounded up to whole elements.
     """
 
     schedule: Schedule

@@ -44,8 +44,9 @@ class Stage:
             smaller the messages are.
         link: This rank's link, with rates and delays scaled by the slowdown.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: The number of steps in the next burst (consecutive steps of one kind that are timed together), by
-            the id of the contestant's cell and by step kind. A burst updates the number of its contestant and kind.
+        num_steps: ``num_steps[cell_id][kind]`` is the number of steps in the next burst of a contestant. A burst is a
+            series of consecutive timed steps of one kind. ``cell_id`` is the id of the contestant's cell, and ``kind``
+            is a step kind, such as ``averaging``. Every burst replaces the number for its own contestant and kind.
     """
 
     profile: Profile
@@ -91,7 +92,10 @@ class ReplayedContestant:
 
     @property
     def compute_step_seconds(self) -> float:
-        """The seconds that the model and the optimizer compute in a step."""
+        """The seconds per step of the model's passes, clipping and the optimizer, according to the profile.
+
+        Dilation is not included.
+        """
         return next(iter(self.kinds.values())).work.compute
 
     def turn(self, place: Turn) -> Iterator[Timing]:

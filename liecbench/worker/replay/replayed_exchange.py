@@ -20,18 +20,18 @@ _BYTES_PER_ELEMENT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedExchange:
-    """A replay of ``GroupExchange`` on one rank: real messages, and pauses instead of compressing and decompressing.
+    """A replay of ``GroupExchange`` on one rank: it sends real messages, but pauses instead of running the compressor.
 
     Attributes:
         rank: This rank.
-        schedule: The pushes, pulls and gathers of a step. ``make`` replays one of them.
+        schedule: The pushes, pulls and gathers of a step. Each call of ``make`` replays one push, pull or gather.
         transport: Moves the messages.
-        pauses: Makes this rank sleep, longer by the factor of dilation.
+        pauses: Makes this rank sleep for the emulated seconds × dilation.
         watch: Counts the exchange's bytes and messages, and times its work.
-        extra_seconds: The seconds, before dilation, of a pause for each message that is sent or received. The pause
-            makes up for the processor time of messages, which dilation does not lengthen.
-        slowdown: The factors of the replay. A message really has the schedule's number of elements ÷
-            ``slowdown.message_divisor``, rounded up.
+        extra_seconds: The emulated seconds of an additional pause for each message that is sent or received. The pause
+            makes up for the message's processor time, which dilation does not lengthen.
+        slowdown: The factors by which the replay is slower and its messages are smaller. Each message has the
+            schedule's number of elements ÷ ``slowdown.message_divisor``, rounded up.
     """
 
     rank: int
@@ -72,11 +72,14 @@ class ReplayedExchange:
             self._work("decompress", times.decompress.seconds(call.numel) + added)
 
     def _push(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages that this rank sends and receives in a push: each rank sends to the server of each shard.
+        """Return the messages that this rank is to send and receive in a push; none of them is sent yet.
+
+        In a push, every rank sends its part of each shard to the server of the shard.
 
         Args:
             call: The push.
-            times: The seconds for which the rank pauses instead of compressing and adding up.
+            times: The seconds that each operation of the call's compressor takes. While the messages are exchanged, the
+                rank pauses for these seconds instead of running the operation.
             shards: The shards of the push.
             own: The shard that this rank serves; an empty shard if this rank serves none.
         """
@@ -93,10 +96,10 @@ class ReplayedExchange:
         return traffic
 
     def _pull(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Return the messages that this rank sends and receives in a pull.
+        """Return the messages that this rank sends and receives in a pull, after a pause if the rank serves a shard.
 
-        In a pull, the server of each shard compresses the shard and sends it to every other rank. If this rank serves a
-        shard, pause for its compression first. The arguments are those of ``_push``, but ``call`` is the pull.
+        The pause replaces the compression of the shard. In a pull, the server of each shard compresses the shard and
+        sends it to every other rank. The arguments are those of ``_push``, but ``call`` is the pull.
         """
         traffic = Traffic(incoming={s.owner: functools.partial(self._buffer, call, s) for s in shards if s != own})
         if own in shards:
@@ -106,10 +109,16 @@ class ReplayedExchange:
         return traffic
 
     def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
-        """Pause for compression, and return the messages that this rank sends and receives in a gather.
+        """Return the messages that this rank sends and receives in a gather.
 
-        In a gather, every rank sends its compressed vector to every other rank. The arguments are those of ``_push``,
-        but each shard is the whole vector of one rank, and ``own`` is this rank's vector.
+        In a gather, every rank sends its compressed vector to every other rank. Before returning, pause as long as the
+        compression of this rank's vector takes.
+
+        Args:
+            call: The gather.
+            times: The seconds of each operation of the compressor.
+            shards: One shard per rank: the rank's whole vector.
+            own: The shard of this rank.
         """
         # A gather decompresses only when all messages have arrived: ``make`` does so.
         traffic = self._pull(call, times, shards, own)

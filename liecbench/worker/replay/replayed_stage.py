@@ -43,15 +43,15 @@ class ReplayedStage:
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """A field for the record of each of the session's cells: ``profile_sha256``, the hash of the profile."""
+        """The profile's hash, as ``{"profile_sha256": hash}``, for the start records of the session's cells."""
         return {"profile_sha256": self._sha256}
 
     def capacity(self) -> int:
-        """Return the number of contestants that may be in memory at the same time: one more than the session has.
+        """Return how many contestants may be in memory together: more than the session has, and at least 2.
 
-        The number limits nothing, because contestants that replay a profile hold no models. The number is at least 2,
-        as ``Stage.capacity`` requires.
+        All contestants fit, because contestants that replay a profile hold no models.
         """
+        # ``Stage.capacity`` requires at least 2, even for a session with one contestant.
         return len(self._session.contestants) + 1
 
     def create(self, contestant: Contestant) -> ReplayedContestant:
@@ -63,10 +63,10 @@ class ReplayedStage:
         return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
 
     def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
-        """Return a function ``measure()``, which measures nothing: the compute seconds come from the profile.
+        """Return a function ``measure()`` that looks up compute seconds in the profile, instead of measuring them.
 
-        ``measure()`` returns a function ``seconds``. ``seconds(contestant)`` returns the compute seconds of one step of
-        the contestant.
+        The result of ``measure()`` is a function ``seconds``. ``seconds(contestant)`` returns the compute seconds of
+        one step of ``contestant``.
 
         Args:
             timed: The contestants.
@@ -77,9 +77,8 @@ class ReplayedStage:
     def _settle(self) -> Stage:
         """Choose the slowdown, prepare this rank's link for it, and return a ``Stage`` for all contestants.
 
-        The ``Stage`` contains the profile, the slowdown, the link and the heartbeat.
-
-        If the scenario sets ``dilation: auto``, increase the slowdown once if the processors are too busy.
+        Nothing is slowed down if the links are not shaped. Else, if the scenario sets ``dilation: auto``, the slowdown
+        is estimated. The dilation is then raised once if a short replay keeps the processors too busy.
         """
         cell = self._session.cell
         if not cell.link.shaped:

@@ -30,7 +30,7 @@ from liecbench.worker.replay.message_cost import measure_message_cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionProfile:
-    """A profile, and the SHA-256 of its file.
+    """The profile that a timing session replays, and the SHA-256 of the profile's file.
 
     Attributes:
         files: The paths to which rank 0 writes the profile for later sessions and runs. Empty if the scenario names a
@@ -45,10 +45,15 @@ class SessionProfile:
 def session_profile(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     """Return the profile that a session replays, equal on all ranks. Collective.
 
-    If the scenario names no profile, rank 0 reads the profile that an earlier session wrote to the results directory.
-    If there is none, rank 0 reads the profile that this machine kept from an earlier run. If that is missing, too, rank
-    0 measures a new profile. Rank 0 adds methods that the profile lacks, and writes the profile to the results
-    directory. In this way, steps on all links compute for the same time.
+    The profile is the first in this list that exists:
+
+    1. The profile that the scenario names.
+    2. The profile that an earlier session wrote to the results directory.
+    3. The profile that this machine kept from an earlier run.
+    4. A new profile, which rank 0 measures.
+
+    Rank 0 adds methods that profile 2 or 3 lacks, and writes profiles 2 to 4 to the results directory. Later sessions
+    read that profile, so that steps on all links compute for the same time.
 
     Args:
         session: The session.
@@ -77,8 +82,8 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
 def _with_message_cost(found: SessionProfile) -> SessionProfile:
     """Return ``found`` with newly measured ``message_seconds`` and ``hop_seconds`` in its profile. Collective.
 
-    The values are ``MessageCost.message`` and ``MessageCost.hop``: seconds per message besides the transfer of its
-    bytes. Rank 0 also writes the new profile to ``found.files``.
+    Both are seconds per message besides the transfer: ``message_seconds`` if two ranks exchange messages, and
+    ``hop_seconds`` in a ring all-reduce. Rank 0 also writes the new profile to ``found.files``.
     """
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"

@@ -35,14 +35,11 @@ class StepKind:
 def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
     """Return the step kinds of a cell's method by name, such as ``averaging``.
 
-    Each ``StepKind`` has the messages and one rank's seconds of computing in a step of this kind, and the fraction of
-    all steps that are of this kind.
-
     Args:
         cell: The cell.
         profile: The profile of the model that the cell trains.
-        num_steps: The number of steps of the training, or fewer. A step kind that does not occur in these steps may be
-            missing.
+        num_steps: The number of steps of the training. A smaller number is allowed, but a step kind that does not
+            occur in the first ``num_steps`` steps may then be missing.
     """
     algorithm = make_algorithm(cell)
     algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]

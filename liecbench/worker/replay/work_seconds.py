@@ -13,13 +13,15 @@ from liecbench.worker.collective_errors import ProfileError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSeconds:
-    """The seconds that one rank computes in a step, on a device of its own.
+    """The seconds that one rank computes in a step, if no other rank uses the rank's device.
+
+    The compressor's operations are not included.
 
     Attributes:
-        ready: For each gradient block, the seconds from the start of the step until the last of its gradients is ready.
+        ready: For each gradient block, seconds from the start of the step until all gradients of the block are ready.
         backward: Seconds from the start of the step until the last backward pass has ended.
         optimizer: Seconds of gradient clipping and of the optimizer.
-        local: For each block, seconds of the method beyond its compressor's operations, such as copies of gradients.
+        local: For each gradient block, seconds of the method's own work, such as copies of gradients.
     """
 
     ready: tuple[float, ...]
@@ -42,8 +44,8 @@ class WorkSeconds:
             profile: The profile of the model.
             schedule: The schedule of the step, which lists the parameters of each gradient block.
             batches: The number of minibatches whose gradients the step accumulates.
-            local: Seconds per step that the method's own work takes on one rank, without compression. Each block gets a
-                part of these seconds, in proportion to the block's number of elements.
+            local: Seconds per step that the method's own work takes on one rank. The compressor's operations are not
+                counted. The seconds are divided among the blocks in proportion to the blocks' numbers of elements.
             update: The settings of the optimizer and of gradient clipping, as ``update_of`` returns them. If ``update``
                 is None, or if the profile has no times for ``update``, the settings of the profiled task are used.
         """

@@ -2,7 +2,7 @@
 
 A module such as ``cpu.sign`` is imported when it is first used, because importing numba takes half a second, and
 compiling a kernel takes seconds on a machine that has not run the kernel before. A command that only checks a scenario
-needs neither.
+neither imports numba nor compiles a kernel.
 """
 
 import importlib

@@ -15,12 +15,13 @@ def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-un
 
     Args:
         positions: The positions of the part.
-        first: The index j of the part's first position p_j in the whole list, from 0.
+        first: The index of the part's first position in the whole list, from 0.
         width: The number of lowest bits of each position that are written to ``low``.
         spacing: 1 for Elias–Fano code; 0 for a plain bitmap, for which ``width`` must be 0, too.
-        low: Receives the lowest bits of p_j from bit ``width`` · j on. It must be 0 before the first part is encoded.
-        bitmap: Receives a 1 for p_j at bit (p_j >> ``width``) + ``spacing`` · j. It must be 0 before the first part is
-            encoded.
+        low: Receives the lowest bits of each position p_j of the part, from bit ``width`` · j on. All bytes must be 0
+            before the first part is encoded.
+        bitmap: Receives a 1 for each position p_j of the part, at bit (p_j >> ``width``) + ``spacing`` · j. All bytes
+            must be 0 before the first part is encoded.
     """
     for i in range(positions.size):
         j = first + i

@@ -131,7 +131,10 @@ def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyp
 
 @compiled("i4(u2[::1])")
 def largest_code(codes):  # type: ignore[no-untyped-def]
-    """Return the largest of the 16-bit ``codes``, without their sign bits. NaN and infinity have the largest codes."""
+    """Return the code of the largest magnitude in ``codes``, without a sign bit.
+
+    The codes are the bits of float16 or bfloat16 values. Infinity and NaN have larger codes than all finite magnitudes.
+    """
     largest = np.uint16(0)
     for i in range(codes.size):
         magnitude = np.uint16(codes[i] & np.uint16(0x7FFF))

@@ -25,7 +25,10 @@ def _pack(levels, packed):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], i8, f4[::1], u1[::1], f4[::1], b1, b1)")
 def encode(values, group, scales, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write the scale of every ``group`` values to ``scales``, and the packed levels of the values to ``packed``.
+    """Quantize ``values`` to 4-bit levels, with one scale for each group of ``group`` adjacent values.
+
+    A level is value / scale, rounded to an integer from −7 to 7. The scales are written to ``scales``, and the levels
+    to ``packed``, two per byte.
 
     If ``has_residual``, also write value − level · scale: to ``values`` itself if ``in_place``, else to ``residual``.
     """

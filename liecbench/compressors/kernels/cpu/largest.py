@@ -83,19 +83,18 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return the upper 15 bits or the lower 16 bits of the ``rank``-th largest magnitude, as an integer.
+    """Find one half of the bits of the ``rank``-th largest magnitude: the upper 15 bits or the lower 16 bits.
 
-    Call the function twice. The first call gets -1 as ``upper``, and returns the upper bits. The second call gets the
-    two results of the first call as ``upper`` and ``rank``, and returns the lower bits.
+    A first call with ``upper=-1`` finds the upper bits. A second call, with the two results of the first call as
+    ``upper`` and ``rank``, finds the lower bits.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: -1 in the first call, which searches all elements. In the second call, the upper bits: only elements with
-            these upper bits are searched.
+        upper: Only elements with these upper bits are searched; -1 to search all elements.
         rank: The rank of the magnitude among the searched elements, from 1 for the largest magnitude.
 
     Returns:
-        (the bits, the rank of the magnitude among those searched elements that have these bits).
+        (the bits found, the rank of the magnitude among those searched elements that have these bits).
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)

@@ -86,9 +86,11 @@ def _pack(levels, largest_level, width, words, packed):  # type: ignore[no-untyp
 def encode(values, largest_level, width, key, norms, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write the norm of each bucket of 512 values to ``norms``, and the packed levels of all values to ``packed``.
 
-    A level is value · ``largest_level`` / norm, rounded at random to an integer; ``key`` seeds the random numbers. If
-    ``has_residual``, also write value − level · norm / ``largest_level``: to ``values`` itself if ``in_place``, else to
-    ``residual``.
+    A level is value · ``largest_level`` / norm, rounded at random to an integer. It takes ``width`` bits in ``packed``.
+    ``key`` seeds the random numbers.
+
+    If ``has_residual``, also compute the residuals value − level · norm / ``largest_level``. They overwrite ``values``
+    if ``in_place``, else ``residual``.
     """
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)

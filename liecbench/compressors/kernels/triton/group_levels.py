@@ -23,7 +23,7 @@ def block_size_for(group: int) -> int:
 def by_groups(body: tl.constexpr, numel, block_size: tl.constexpr, group: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
     """Call ``body(*arguments, block_size, group, offset, start, length, whole)`` for this program's block of elements.
 
-    - ``offset``: the number of bytes that the scales of all groups take
+    - ``offset``: where the levels begin in the payload, in bytes; the scales of all groups come before them
     - ``start``: the index of the block's first element
     - ``length``: the number of elements of the block
     - ``whole``: a constant, True if ``length`` is ``block_size``. A whole block needs no mask. Only the last block may
@@ -82,7 +82,10 @@ def scale_for(largest, largest_level: tl.constexpr):  # type: ignore[no-untyped-
 
 @triton.jit  # type: ignore[untyped-decorator]
 def nearest_level(value, scale, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return value / ``scale`` (one per row) as float32, rounded to an integer and clipped to ±``largest_level``."""
+    """Return ``value`` / ``scale``, rounded to integers and clipped to ±``largest_level``, as float32.
+
+    ``value`` is a tile, and ``scale`` has one number per row of the tile.
+    """
     divisor = tl.where(scale > 0, scale, 1.0)[:, None]
     level = tl.div_rn(value, tl.broadcast_to(divisor, value.shape))
     level = tl.where(level < largest_level, level, largest_level * 1.0)

@@ -37,9 +37,10 @@ class RandomKOnGpu(Operations):
         launch(_take, _BLOCK, positions, *arguments, has_residual=residual is not None)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times the entries of each payload to ``out`` at the drawn positions.
+        """Decode the payloads, and add ``weight`` times their sum to ``out``.
 
-        Unless ``accumulate``, first set ``out`` to 0.
+        ``out`` is first set to 0 unless ``accumulate``. Entry i of each payload belongs to entry i of
+        ``RandomK.positions``.
         """
         if not accumulate:
             out.zero_()
