@@ -23,8 +23,8 @@ _PAUSE_SECONDS: Final = 0.005
 _OPTIMIZER: Final = Line(constant=2e-4, per_element=4e-10)
 # Seconds of a method beyond its compressor's operations, per step and per parameter, and of an averaging step besides.
 # Rounded from the profiles of the bundled models on 2 cores.
-_LOCAL: Final = Line(constant=1.4e-3, per_element=1.5e-9)
-_AVERAGING: Final = Line(constant=1.2e-3, per_element=1.5e-9)
+_LOCAL: Final = Line(constant=7e-4, per_element=1.5e-9)
+_AVERAGING: Final = Line(constant=3e-4, per_element=1.5e-9)
 _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 
 
