@@ -1,4 +1,4 @@
-"""The base class of algorithms with ``attach``, ``detach``, ``clip_grad_norm_`` and ``average_models``."""
+"""The base class that gives algorithms ``attach``, ``detach``, ``clip_grad_norm_`` and ``average_models``."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence

@@ -199,7 +199,7 @@ class Algorithm(Attachable):
 
         Memories are tensors that the method keeps from step to step. The state has the tensors themselves, not copies.
 
-        The dict has one key, such as ``rank_0_of_4``, and its value is the state. Because every rank has another key,
+        The dict has one key, such as ``rank_0_of_4``, and its value is the state. Because the keys of the ranks differ,
         ``torch.distributed.checkpoint`` saves the states of all ranks. With ``torch.save``, every rank must write a
         file of its own.
         """

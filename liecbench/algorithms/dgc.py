@@ -104,7 +104,7 @@ class DGC(BlockAlgorithm):
     def sampled_step(self) -> int:
         """The number of the step whose compressor ``compression_error`` measures: the next step, counted from 0.
 
-        In the warm-up, the compressor may keep another fraction of the entries in each epoch.
+        In the warm-up, the compressor may keep a different fraction of the entries in each epoch.
         """
         return self.step
 

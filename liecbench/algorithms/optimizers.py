@@ -36,14 +36,14 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 
     Returns:
         A dict from each torch optimizer that runs step hooks to the set of its innermost optimizers. The keys include
-        wrapped optimizers. An innermost optimizer's set has only the optimizer itself. An optimizer that another
-        optimizer wraps is left out if it has none of ``parameters``.
+        wrapped optimizers. An innermost optimizer's set has only the optimizer itself. An optimizer that a key
+        wraps is left out if it has none of ``parameters``.
 
     Raises:
         TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer. Also if an optimizer
             shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS. Also if an optimizer that no other
-            optimizer wraps has none of ``parameters``.
+        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS. Also if an optimizer that runs
+            step hooks, and that no key wraps, has none of ``parameters``.
     """
     items = _items(given)
     if not items:

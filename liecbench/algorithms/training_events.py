@@ -31,8 +31,9 @@ class TrainingEvents(ABC):
     """The part of ``Algorithm`` that the hooks of a model and of the model's optimizers call.
 
     Attributes:
-        is_exact: True if the method replaces each gradient by the mean over all ranks, without compression. If False,
-            the algorithm warns, at most once, if several backward passes before ``optimizer.step`` exchange gradients.
+        is_exact: True if the method replaces each gradient by the mean over all ranks, apart from rounding (such as a
+            cast to float16). If False, the algorithm warns, at most once, if several backward passes before
+            ``optimizer.step`` exchange gradients.
     """
 
     is_exact: ClassVar[bool] = False
@@ -126,8 +127,8 @@ class TrainingEvents(ABC):
     def on_backward_end(self) -> None:
         """Restore the gradients and memories of parameters that no rank used in the backward pass that just ended.
 
-        The gradients and memories, such as error memories, then have their values from before the pass. Plain DDP also
-        leaves the gradients of unused parameters unchanged.
+        The gradients then have their values from before the pass. Plain DDP also leaves the gradients of unused
+        parameters unchanged. ``restore_memories`` undoes the pass's changes to memories, such as error memories.
 
         If the pass ran in a closure inside ``optimizer.step``, and an exchange has failed, raise the exchange's error.
         """

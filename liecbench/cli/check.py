@@ -91,8 +91,9 @@ def results(
 ) -> None:
     """Compare results with a stored baseline.
 
-    Payload bytes and messages must be equal to the baseline's. Wire bytes, accuracy, loss and other metrics may get
-    worse by a margin. Step times are only shown.
+    Payload bytes and messages must be equal to the baseline's. Wire bytes, accuracy, loss, and the communication time
+    on a shaped link may get worse by a margin. The numbers of the first steps, the compression error and the residual
+    norm may change by a margin, up or down. Training times are only shown.
     """
     reports = Reports(output, json_file, junit, github)
     from liecbench.check.stored.baseline import Baseline

@@ -30,8 +30,9 @@ def verify(
 ) -> None:
     """Check a results directory's ledger for damaged lines, and name the cells that are not whole.
 
-    A line is damaged if it cannot be read, if the line before it is missing, or if its record is out of place, such as
-    epoch 3 directly after epoch 1. A cell is whole if none of its records is missing, damaged or out of place.
+    A line is damaged if it cannot be read, if its checksum is wrong, if the line before it is missing, or if its record
+    is out of place, such as epoch 3 directly after epoch 1. A cell is whole if none of its records is missing, damaged
+    or out of place.
 
     The exit code is 0 if no line is damaged, or if `--salvage` has written the whole cells. It is 4 if `--salvage`
     finds damage but no whole cell. In all other cases of damage, it is 2.

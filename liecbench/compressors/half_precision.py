@@ -12,7 +12,7 @@ from liecbench.compressors.kernels import cpu
 
 
 class _HalfPrecision(Compressor):
-    """The base class of FP16 and BF16, which round to nearest. Too large finite values become the largest finite one.
+    """The base class of FP16 and BF16: round to nearest, and clip finite values to ± the format's largest value.
 
     Attributes:
         is_float16: True for float16, False for bfloat16.

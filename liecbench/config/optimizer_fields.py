@@ -26,7 +26,7 @@ def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
     the optimizer is sgd, options that have their default values are left out of the field ``optimizer``.
 
     Args:
-        choice: The optimizer with its options.
+        choice: The optimizer with all its options, including those that have their default values.
         given: The names of the fields that the scenario sets itself. The result lacks ``momentum`` if ``momentum`` is
             in ``given``, and lacks ``weight_decay`` if ``weight_decay`` is in ``given``.
     """

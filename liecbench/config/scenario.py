@@ -136,8 +136,9 @@ class Scenario(Model):
         """Return a copy of the scenario in which ``compute: auto`` follows the choices of an earlier run.
 
         ``compute: auto`` chooses whether the ranks of a cell compute or replay a profile. For each cell, the
-        copy repeats the choice for those cells of the earlier run that are compared with the cell. If the earlier run
-        has no such cells, the choice depends on this machine, which may differ from the machine of the earlier run.
+        copy keeps the choice that the earlier run made for cells of the same setting, such as the same link and number
+        of workers. If the earlier run timed no such cells, the choice depends on this machine, which may differ from
+        the machine of the earlier run.
 
         Args:
             specs: The specs of the cells that the earlier run timed.

@@ -199,9 +199,10 @@ def override(document: Document, assignment: str) -> Document:
 
 
 def _path(document: Document, text: str, source: str) -> Key:
-    """Return the keys and indices that ``text`` writes: ``("studies", 0, "steps")`` for ``studies[0].steps``.
+    """Split ``text`` into keys and indices: ``studies[0].steps`` into ``("studies", 0, "steps")``.
 
-    An index may also be written with a dot: ``studies.0.steps``. Keys that the document lacks are allowed.
+    An index may also be written with a dot: ``studies.0.steps``. A number is an index only if the document has a list
+    there; otherwise, it is a key. Keys that the document lacks are allowed.
 
     Args:
         document: The document that the path refers to.

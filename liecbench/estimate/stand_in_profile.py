@@ -90,7 +90,8 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
     """Time the model's passes on this machine's CPU, and return the profile's fields that ``_fields`` lists.
 
-    Each time is the median of a few forward or backward passes. Return None if this machine cannot build the task.
+    The times of the forward and the backward pass are medians of a few passes. The other fields are assumed, as
+    ``_fields`` describes. Return None if this machine cannot build the task.
     """
     import numpy as np
     import torch

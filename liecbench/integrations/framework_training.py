@@ -1,4 +1,4 @@
-"""The part that the integrations with training frameworks, such as Lightning, share.
+"""The common part of the integrations with training frameworks, such as Lightning.
 
 It attaches an algorithm, and returns the state that the framework's own checkpoints lack.
 """

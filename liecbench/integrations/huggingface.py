@@ -79,7 +79,7 @@ class TrainerCompression(TrainerCallback):
     ) -> None:
         """Detach the algorithm; replace local models, if the method has any, by their mean.
 
-        If the trainer has loaded the best checkpoint at the end of training, models are not replaced.
+        If the trainer has loaded the best checkpoint at the end of training, the loaded parameters stay unchanged.
         """
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:

@@ -143,7 +143,7 @@ def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = Fals
     Args:
         jobs: The cells to train.
         isolate: True to give every cell a launch of its own instead.
-        share_gpus: The value of ``share_gpus`` in every launch.
+        share_gpus: The value of ``share_gpus`` in every launch: True if several NCCL ranks may share one GPU.
 
     Returns:
         The launches, in the order of their first jobs.

@@ -67,8 +67,8 @@ class Leader:
 
     Entering the context waits until every other machine has connected. Leaving the context closes the connections.
 
-    Raises:
-        MachineError: If a machine has not connected after five minutes, or if the address or port is not usable.
+    Entering raises MachineError if a machine has not connected after five minutes, or if the address or port is not
+    usable.
     """
 
     def __init__(self, nodes: Nodes) -> None:

@@ -155,8 +155,8 @@ def _sessions(
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
     """Return one precisely timed cell per contestant. Contestants without such a cell are left out.
 
-    A cell is precisely timed if it has completed, and if its timing session aimed at a half-width of at most
-    ``precision``. If the session's aim is not recorded, the cell counts as precisely timed.
+    A cell is precisely timed if it has completed and has timings, and if its timing session aimed at a half-width of at
+    most ``precision``. A session whose aim is not recorded counts as precise enough.
 
     Args:
         done: The results in the results directory, by cell id.

@@ -81,6 +81,7 @@ class Torchrun:
     def command(self, plan: Path) -> list[str]:
         """Return a torchrun command line, as a list of words, that starts this launch's ranks on this machine.
 
+        The command line creates no namespaces and no links, and sets no environment variables (see ``environment``).
         ``plan`` is the path of the plan's file, which every rank gets as its argument.
         """
         agent = self.agent(plan)

@@ -22,9 +22,9 @@ _PART_SECONDS: Final = 0.5e-3
 class LinkDirection:
     """One direction of a link: when frames leave the direction, and which of the frames' segments get lost.
 
-    Frames pass one after the other at the direction's rate, and are then delayed. A frame has one or more segments,
-    which get lost independently of each other. Until ``limit`` is called, there is no rate limit, delay, jitter or
-    loss.
+    Frames pass one after the other at the direction's rate, and are then delayed. The segments of a frame
+    of TCP over IPv4 get lost independently of each other. Any other frame gets lost as a whole. Until ``limit`` is
+    called, there is no rate limit, delay, jitter or loss.
 
     Args:
         seed: Seed of the random numbers for jitter and losses: any text, such as ``up 0`` for the up link of rank 0.

@@ -76,6 +76,8 @@ class LinkKeys(TypedDict, total=False):
     - In a link with the key ``preset``: the values of the preset.
     - In a single worker's link without ``preset``: the values of the default link.
     - In a default link without ``preset``: 0 for delay, jitter and loss. The rates must be given.
+
+    ``up`` and ``down`` replace ``rate``: a link with one of them must also give the other, and must not give ``rate``.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]

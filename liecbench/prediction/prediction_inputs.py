@@ -53,9 +53,10 @@ def baseline_of(cells: Iterable[Cell], methods: Sequence[Method], choice: Baseli
 
 
 def method_of(cell: Cell) -> Method:
-    """Return a cell's method: the algorithm with its options, such as the compressor and the optimizer.
+    """Return a cell's method: its algorithm, compressor, server, blocks, gradient accumulation and optimizer.
 
-    If the cell replays a profile instead of training, the optimizer is that of the profile.
+    If the cell is not trained, because its task is a profile, ``update`` of the result is None. This means the
+    optimizer of the profile.
     """
     return Method(
         algorithm=cell.algorithm,

@@ -100,7 +100,8 @@ class RecordedMethod:
         The seconds come from ``profile``. If ``profile`` has no times of ``Identity``, assumed times are used.
 
         Raises:
-            LiecbenchError: If the profile lacks the times of a compressor of the method other than ``Identity``.
+            LiecbenchError: If a compressor of the method has no times in the profile, and ``compressor_times`` cannot
+                derive or assume them.
         """
         return tuple(
             KindWork(

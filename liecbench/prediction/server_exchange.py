@@ -109,7 +109,7 @@ def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> S
     ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the slowest
     rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank compresses,
     decompresses and adds vectors, but at most ``seconds`` − ``wire_seconds``. With a root server, ``compress_seconds``
-    include rank 0's work on the slowest rank's message.
+    include the work at the other end of a message: rank 0's or, if rank 0 is the slowest rank, one other rank's.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)

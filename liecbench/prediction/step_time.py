@@ -151,8 +151,8 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return (end, span) for blocks whose all-reduces run in two threads.
 
     ``_backward_lane`` explains both values. The transfers of two all-reduces take turns on the link, but the waiting
-    times of two all-reduces overlap. Therefore, ``span.seconds`` is the time in which at least one ready block is not
-    yet averaged. If larger, it is the sum over blocks without the waiting times of all-reduces.
+    times of two all-reduces overlap. Therefore, ``span.seconds`` is the larger of two numbers: the time in which at
+    least one ready block is not yet averaged, and the seconds of all blocks together without the waiting times.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

@@ -16,8 +16,8 @@ def transport_costs(path: Path | None, profile: Profile | None) -> TransportCost
     """Return the constants of the transport for a prediction.
 
     If ``path`` is given, the constants are fitted to the benchmark, and the profile is not used. If ``path`` is None,
-    the constants are assumed: those of NCCL if the profile is of a GPU, else those of Gloo. If the profile
-    has ``message_seconds``, this value replaces the assumed one.
+    the constants are assumed: those of NCCL if the profile is of a GPU, else those of Gloo. If the profile has
+    ``message_seconds``, this value replaces the assumed one.
 
     Args:
         path: The JSON output of ``liecbench bench exchange`` or ``bench link`` over Gloo; None without a benchmark.

@@ -70,8 +70,8 @@ class TransportCosts:
         True, else a number that is assumed for ``backend``.
 
         Args:
-            has_own_times: True if the profile has the seconds of the method's own work. These seconds
-                already include the number that would be assumed.
+            has_own_times: True if the profile has the seconds of the method's own work. These seconds already include
+                the cost for which a number would be assumed.
         """
         if self.step_seconds is not None:
             return self.step_seconds

@@ -36,7 +36,7 @@ class Bracket:
         quality: The verdict of ``accuracy`` in words, such as ``accuracy lost``; empty if there is no verdict.
         zones: The parts of the bar, lowest rates first, each as (zone, start, width). The start and the width are in
             percent of the axis. The zone is ``faster`` or ``slower`` if the method is shown to be faster or slower than
-            the baseline at the part's rates. The zone is ``open`` if the break-even lies in the part, or if no
+            the baseline at the part's rates. The zone is ``open`` if a break-even lies in the part, or if no
             difference is shown.
     """
 
@@ -70,7 +70,7 @@ class Brackets:
 
     @property
     def legend(self) -> list[str]:
-        """The lines of the legend, each on one colour or pattern of the bars, such as ``grey: shown to be slower``."""
+        """The lines of the legend. Each explains a colour or pattern of bars, such as ``grey: shown to be slower``."""
         drawn = {zone for line in self.lines for zone, _, _ in line.zones if zone != "faster" or not line.is_losing}
         losing = [line for line in self.lines if line.is_losing and "faster" in [zone for zone, _, _ in line.zones]]
         dotted = dict.fromkeys(f"dotted: shown to be faster, but {line.quality}" for line in losing)

@@ -48,9 +48,9 @@ def to_json(found: Validation, costs: TransportCosts) -> str:
 
 
 def _model(cell: Cell) -> str:
-    """Return the name of a cell's model. If the cell replays a profile, return text such as ``profile 1a2b3c4d``.
+    """Return the name of a cell's model. If the cell's task is a profile, return text such as ``profile 1a2b3c4d``.
 
-    The digits are the first eight of the SHA-256 of the profile's file.
+    A task that is a profile trains no model. The digits are the first eight of the SHA-256 of the profile's file.
     """
     own = cell.task.profile
     return cell.task.model.name if own is None else f"profile {own[:8]}"

@@ -12,8 +12,9 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     """Yield a single sentence: which methods keep the baseline's accuracy, and which lose accuracy.
 
     The sentence also names the methods for which the verdict is not known yet. An example is
-    ``accuracy within 0.5 points of ddp's: kept by liec +0.1 points (-0.2 to +0.4)``. Yield nothing if no method shares
-    a seed with the baseline.
+    ``accuracy within 0.5 points of ddp's: kept by liec +0.1 points (-0.2 to +0.4)``. For language models, the sentence
+    is on the test loss. Yield nothing if no method has a verdict, for example because nothing was trained, or because
+    no method shares a seed with the baseline.
 
     Args:
         verdict: The verdicts on all methods of one setting.

@@ -220,9 +220,10 @@ def _without_recommendation(verdict: SettingVerdict, found: Recommendation, word
 
 
 def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) -> Answer:
-    """Return the answer for a setting whose faster methods need more seeds to show that they keep the accuracy.
+    """Return the answer for a setting in which no faster method is shown to keep the accuracy, but some still may.
 
-    "Faster" compares with the baseline. ``waiting`` has the rows of the methods that need more seeds, fastest first.
+    Faster means shown to be faster than the baseline. ``waiting`` has the rows of the methods whose seeds do not show
+    yet whether they keep the accuracy, fastest first.
     """
     likely = [row for row in waiting if (judged := verdict.accuracy_of(row)) is None or not judged.is_below]
     if likely:

@@ -98,8 +98,8 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 def _shown_range(found: BreakEven) -> str:
     """Return the range of measured link rates as text, such as ``from 10mbit to 1gbit``.
 
-    If no difference to the baseline is shown at some of the rates, the text ends with the number of these rates, as in
-    ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
+    If no difference from the baseline is shown at some of the rates, the text ends with the number of these rates, as
+    in ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
     The outcome of ``found`` must be ``always`` or ``never``.
     """

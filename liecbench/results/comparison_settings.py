@@ -25,7 +25,7 @@ class ComparisonSettings:
     """The settings with which a scenario's cells are compared: baseline, target and tolerances.
 
     Attributes:
-        baseline: Which cells are the baseline; by default, the cells of ``ddp``.
+        baseline: The choice of the cells that are the baseline; by default, the cells of ``ddp``.
         target_accuracy: The test accuracy to reach, from 0 to 1; None if no accuracy is to be reached.
         target_loss: The test loss that language models are to reach; None if no test loss is to be reached.
         tolerances: The tolerated drop of accuracy and the tolerated rise of test loss, both compared with the baseline.

@@ -116,9 +116,9 @@ class LineNumbers:
     def next(self, number: int, *, is_written: bool) -> str | None:
         """Check the number of the next line. Return an error message if the number is wrong, else None.
 
-        The first ``number`` must be 1, and each later ``number`` must be 1 above the previous ``number``. After a call
-        of ``skip``, the next ``number`` may be any. A line without a number of its own is right only if no earlier line
-        has a number of its own.
+        If the line has a number of its own, the number must be 1 above the previous ``number`` or, for the first line,
+        1. Right after a call of ``skip``, any number is right. A line without a number of its own is right only if no
+        earlier line had one.
 
         Args:
             number: The line's own number or, if the line has none, the line's position in the file, from 1.

@@ -216,8 +216,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     Args:
         rows_by_rate: The method's rows by link rate in bits per second, slowest link first.
         labels: Names the rows.
-        shared: How the times of all results were obtained, such as `` (replayed)``. If the results differ in this,
-            ``shared`` is empty, and ``provenance`` of the result is computed from ``rows_by_rate``.
+        shared: The remark that all results have as their ``provenance``, such as `` (replayed)``. If their remarks
+            differ, ``shared`` is empty, and ``provenance`` is computed from ``rows_by_rate``.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

@@ -116,7 +116,8 @@ class Pace:
         - If a timing session timed both paces in common rounds, the mean is taken over these rounds.
         - If sessions timed both paces, but without a common round, the result is the mean ln(seconds) of ``other``
           minus the mean ln(seconds) of this pace. The two means count as independent. None if a pace has no rounds.
-        - If no session timed one of the paces, the mean is taken over the common seeds. None without a common seed.
+        - If at least one of the paces was not timed by a session, the mean is taken over the common seeds. None without
+          a common seed.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

@@ -19,8 +19,8 @@ class Recommendation:
     """The method to use in one setting, such as one link, or the reason why none can be recommended.
 
     A row holds the results of one method. Attributes give a row as its position, from 0, among the rows of the setting.
-    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline
-    and, if the row compresses, also than the fastest row without compression.
+    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline.
+    Unless the row is itself the fastest row without compression, it must also be shown to be faster than that row.
 
     Attributes:
         row: The recommended row; None if no row can be recommended.

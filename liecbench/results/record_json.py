@@ -87,10 +87,10 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if ``line`` was written with a later schema, and somebody then changed its schema to 1.
+    """Raise ValueError if ``line`` shows that it was written with a later schema, which somebody then changed to 1.
 
-    A line of a later schema has a field that schema 1 lacks, such as ``raw_seconds``, or an environment with
-    ``variables`` but without ``cpu_quota``.
+    A line shows this if it has a field that schema 1 lacks, such as ``raw_seconds``, or an environment with
+    ``variables`` but without ``cpu_quota``. Other lines of a later schema are not recognised.
 
     Args:
         line: A line of the ledger with ``"schema": 1``, and with neither line number nor checksum.

@@ -81,7 +81,7 @@ class Composed:
 
     The losses, accuracies, payload bytes, messages and norms are those of the trained cell. The peak memory is that of
     the timed cell's steps. The times, CPU seconds and wire bytes are sums over step kinds. Each kind adds its number of
-    steps in the epoch times the timed cell's mean per step.
+    steps in the epoch times the timed cell's mean per step of this kind.
 
     Attributes:
         trajectory: The id of the trained cell.

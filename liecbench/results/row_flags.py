@@ -54,9 +54,9 @@ def is_busy(row: Row) -> bool:
     """Return True if a row needs more processors than there are, and its ranks keep over half of the processors busy.
 
     A row needs one processor for each thread of each rank, and one more if links are emulated. The number of busy
-    processors is the CPU time of all ranks divided by the training time, mean over epochs. If the ranks replayed a
-    profile, the limit is a third of the processors instead of half. Return False if the number of processors is
-    unknown, or if the ranks use the machines' own network.
+    processors is the CPU time of all ranks divided by the real time of training and loading batches, mean over epochs.
+    If the ranks replayed a profile, the limit is a third of the processors instead of half. Return False if the number
+    of processors is unknown, or if the ranks use the machines' own network.
     """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]

@@ -82,9 +82,10 @@ class Labels:
         The name has the values of these fields, if the row has them:
 
         - Options that differ between rows of the algorithm.
-        - Options that ``naming_fields`` returns.
+        - Options that are always shown, which ``naming_fields([row])`` returns.
         - Other fields of the method, such as ``compressor``, that differ between any rows. The compressor
-          ``identity`` is left out if all rows of the algorithm use it.
+          ``identity`` is left out if all rows of the algorithm use it. A field of the task, such as ``learning_rate``,
+          is left out unless it differs between rows of one method in one setting.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         alike |= {"compressor"} if row.algorithm in self._uncompressed else set()

@@ -36,7 +36,8 @@ class Examples:
     def tokens_per_example(self) -> int | None:
         """The number of tokens in each example of a language model; None for other examples.
 
-        In a language model's examples, ``inputs`` and ``labels`` are both integer tensors of shape ``[n, tokens]``.
+        Examples count as those of a language model if ``inputs`` and ``labels`` are integers of the same shape
+        ``[n, tokens]``.
         """
         inputs, labels = self.inputs, self.labels
         are_integers = not (inputs.dtype.is_floating_point or labels.dtype.is_floating_point)

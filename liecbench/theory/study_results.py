@@ -21,8 +21,7 @@ class MethodResult:
         algorithm: The method.
         compressor: The compressor; None if the method takes none.
         contraction: The compressor's contraction δ, measured with the study's first seed on stochastic gradients at the
-            function's minimum. None if workers compress nothing in the first step, or if these
-            gradients are all 0.
+            function's minimum. None if workers compress nothing in the first step, or if these gradients are all 0.
         bound: The learning rate δ/(10 L), where δ is ``contraction`` and L is the function's smoothness. None if δ is
             None or not above 0.
         measured: Maps each number of workers to the value that ``Study.measure`` names, as the mean over seeds and the

@@ -50,7 +50,8 @@ class Batches:
         """Return a new RNG for this rank's data augmentation, seeded with the cell's seed, ``number`` and the rank.
 
         Args:
-            number: In training, the number of the epoch, from 0. If steps are only timed, the number of the first step.
+            number: In training, the number of the epoch, from 0. If a burst of steps is timed, the number of the
+                burst's first step.
         """
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 

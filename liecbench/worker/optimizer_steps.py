@@ -62,7 +62,7 @@ class OptimizerSteps:
             nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
 
     def clip_in_step(self) -> None:
-        """Make every later ``step`` clip the gradient before the parameters are updated.
+        """Make every later ``step`` clip the gradient before it updates the parameters, unless ``max_norm`` is None.
 
         Call this function once. If a method is used, attach the method first, so that the method's update is clipped.
         """

@@ -42,8 +42,8 @@ def measure_profile(
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
         min_steps: The number of training steps that are measured first. After each compressor and each contestant, 5
-            more training steps are measured. Once 5 or more training steps have taken over 20 s in total, no further
-            training step is measured.
+            more training steps are measured. Once 5 or more training steps have taken over 20 s in total, no more of
+            these steps are measured. Steps that are needed to measure other optimizers are not limited in this way.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

@@ -113,7 +113,7 @@ class StepClock:
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the CPU seconds of this rank's thread in all timed steps, without those in the method's hooks.
+        """Return the CPU seconds of the training thread in all timed steps, without those in the method's hooks.
 
         The result is an estimate: the number of steps × the lower quartile of the CPU seconds per step.
         """

@@ -46,8 +46,8 @@ def step_shares(
 
     A kind's share is its fraction of all steps in the long run. A kind that occurs only at the start has the share 0.
 
-    Kinds that begin only after the training are included, with ``first`` at or above ``num_steps``. If ``period`` is
-    above 100,000, such kinds may be missing.
+    Kinds that begin only after the training are included. Their ``first`` is at or above ``num_steps``, and may be a
+    later step of the kind than the first one. If ``period`` is above 100,000, such kinds may be missing.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

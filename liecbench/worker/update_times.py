@@ -1,7 +1,7 @@
 """Measure how long clipping and the optimizer take per step.
 
-A profile is measured with the optimizer and the clipping norm of one cell. The times for methods
-with another optimizer or another clipping norm are in ``Profile.updates``.
+A profile is measured with the optimizer and the clipping norm of one cell. The times for methods with another optimizer
+or another clipping norm are in ``Profile.updates``.
 """
 
 from collections.abc import Iterable

@@ -31,8 +31,8 @@ class GlooTransport(Transport):
 
     A rank limits the number of its messages in flight, separately for sent and received messages. The limit is the
     number of messages that keep the slowest path between two ranks busy. The updates that a root server sends are not
-    limited. With a sharded server, an exchange begins with a barrier of all ranks if the barrier is short compared with
-    the transfer.
+    limited. With a sharded server and more than two ranks, an exchange begins with a barrier of all ranks if the
+    barrier is short compared with the transfer.
 
     Args:
         group: The ranks that exchange messages.

@@ -60,8 +60,8 @@ class Call:
     """A push, a pull or a gather of one vector, which all ranks make at the same point of a step.
 
     In a push, every rank sends each shard of its compressed vector to the shard's server, which averages the shards
-    that it receives. In a pull, each server sends its averaged shard, compressed, to every other rank. In a gather,
-    every rank sends its whole compressed vector to every other rank.
+    that it receives. In a pull, each server compresses its shard of the result, such as the mean, and sends it to every
+    other rank. In a gather, every rank sends its whole compressed vector to every other rank.
 
     Attributes:
         direction: ``push``, ``pull`` or ``gather``.

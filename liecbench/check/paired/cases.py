@@ -16,7 +16,7 @@ from liecbench.launch.launch import launch_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One comparison of step times: a cell of side A against a cell of side B.
+    """A cell of side A, and the cell of side B that it is compared with.
 
     A side is a scenario, a git revision or a Python interpreter.
 

@@ -85,8 +85,8 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
         threshold: A number such as 20; a larger one makes the interval wider. The lower end is above the true median
             with a probability of at most 1/``threshold``. The upper end is below the true median with a probability of
-            at most 1/``threshold``. If an interval is computed after every pair, each limit holds for all these
-            intervals together.
+            at most 1/``threshold``. If an interval is computed after every pair, the probability that at least one of
+            the lower ends is above the true median is still at most 1/``threshold``. The same holds for the upper ends.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)

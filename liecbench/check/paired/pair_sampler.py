@@ -127,11 +127,12 @@ class PairSampler:
 
         Args:
             first: The number of the step with which both bursts begin.
-            period: The least common multiple of the two sides' averaging periods, in steps. Every burst has a multiple
-                of ``period`` steps.
+            period: The least common multiple of the two sides' averaging periods, in steps. The number of timed steps
+                of every burst is a multiple of ``period``.
 
         Returns:
-            The number of the step with which recording begins, and the number of steps per recorded burst.
+            The number of the step with which the first recorded burst begins, and the number of timed steps per burst.
+            (A burst begins with one untimed step.)
         """
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")

@@ -104,7 +104,7 @@ class PairedCheck:
         """Return the chosen cells of each of the scenario files ``paths``.
 
         The cells are those that meet the user's conditions, such as ``algorithm=liec``. Raises LiecbenchError if no
-        cell meets the conditions, or if a paired check cannot run the chosen cells on this machine.
+        cell meets the conditions, if the scenario trains no model, or if this machine alone cannot run the cells.
         """
         chosen = list(map(self._choose_from, paths))
         if self.share_gpus:

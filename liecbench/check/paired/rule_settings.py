@@ -23,8 +23,8 @@ class StoppingRule:
         alpha: The largest probability of one or more false failures in the whole check. A failed test is a false
             failure if B is not slower than A by more than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
-        most_pairs: The number of pairs per cell after which measuring stops. For tests that have neither passed nor
-            failed by then, see ``conclude``.
+        most_pairs: The number of pairs per cell after which measuring stops. A test that has neither passed nor failed
+            by then is inconclusive, unless ``conclude`` fails it by Holm's procedure.
         fewest_relaunches: A test passes or fails only after at least this number of relaunches. A relaunch is one
             launch of the ranks of both sides. If the number is below ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """

@@ -1,8 +1,8 @@
 """Compare two sides, A and B, by pairs of timings: one of A and one of B, taken one after the other.
 
-A launch keeps the ranks of both sides running while it measures pairs. A case is a cell of A and
-the cell of B that it is compared with. Pairs of a case are measured in one launch after another, until the case needs
-no more pairs or is given up.
+A launch keeps the ranks of both sides running while it measures pairs. A case is a cell of A and the cell of B that it
+is compared with. Pairs of a case are measured in one launch after another, until the case needs no more pairs or is
+given up.
 """
 
 import contextlib

@@ -131,7 +131,7 @@ class ResidentSide:
         """Build a cell on this side's ranks, so that ``burst`` can train its steps.
 
         The returned ``Opened`` has the cell's averaging period, the number of the first step that may be timed, and the
-        cell's software and hardware.
+        software and hardware that the cell runs on.
 
         Raises:
             UnknownError: If this side's version of liecbench does not know an algorithm or an option of the cell.

@@ -15,7 +15,7 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
     Each result compares B's total over all ranks with A's. The verdict is FAIL if B's total is larger, else PASS.
 
     Args:
-        cell: The name of the cell.
+        cell: The name of the cell, which is the same on both sides.
         a: A's measurements of a burst (series of steps).
         b: B's measurements of a burst with the same steps.
     """

@@ -43,7 +43,7 @@ def over_wire(
           timed steps or without sent bytes do not need a communication time.
         - None, if no seed has a ratio in both the results and the baseline.
         - A metric without a verdict, if the baseline's wire time per step is shorter than ``least_seconds_per_step``
-          for any seed.
+          for at least one seed.
         - In all other cases, a result with the verdict PASS, FAIL or INCONCLUSIVE.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:

@@ -1,8 +1,9 @@
 """The check of results against a stored baseline.
 
 Payload bytes and messages must be equal. Wire bytes, and communication time ÷ wire time, may grow by a margin. Wire
-time is wire bytes ÷ the link's rate. Accuracy, loss, compression error and residual norm may also change by a margin,
-judged by confidence intervals over seeds. Times in seconds are only printed.
+time is wire bytes ÷ the link's rate. The numbers of the first steps may differ by a small margin. Over whole trainings,
+accuracy may fall, losses may rise, and compression error and residual norm may change by a margin, judged by confidence
+bounds over seeds. Times in seconds are only printed.
 """
 
 import dataclasses

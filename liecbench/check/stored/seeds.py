@@ -42,8 +42,8 @@ class BoundVerdict:
 
     Attributes:
         verdict: The verdict.
-        bounds: The mean over seeds of the amount by which a result is worse, with confidence bounds. None if there are
-            no bounds, because there is only one seed and its result differs from the baseline's.
+        bounds: The mean over seeds of the amount by which a result is worse, with confidence bounds. None if there is
+            only one seed, and its result differs from the baseline's.
         smallest_detectable: The mean above which the verdict would be FAIL, if the spread over seeds stayed the same.
             None unless the verdict is INCONCLUSIVE and ``bounds`` is given.
         seeds_needed: The number of seeds with which the verdict would be PASS or FAIL, if mean and spread stayed the

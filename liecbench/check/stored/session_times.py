@@ -14,8 +14,9 @@ def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
     """Return a cell's epochs, with communication times that a few slow bursts hardly change.
 
     The times are ``least_communicate_seconds``, those of the rank that communicated least. A burst is a series of
-    consecutive timed steps of one step kind. Each step counts as the median over the bursts of its step kind. An epoch
-    is unchanged if its step kinds are not recorded, or if one of its step kinds has no burst.
+    consecutive timed steps; ``Timing`` is its record for one step kind. Each step counts as the median, over the
+    records of its step kind, of the time per step. An epoch is unchanged if its step kinds are not recorded, or if one
+    of its step kinds has no record.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

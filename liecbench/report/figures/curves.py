@@ -14,7 +14,7 @@ from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 
-# A screen shows no more points of a curve apart.
+# On a screen, more points of a curve cannot be told apart.
 _MOST_POINTS: Final = 300
 OfEpoch = Callable[[Epoch], float]
 

@@ -101,7 +101,10 @@ def estimated_dilation(
 
 
 def _added_seconds(schedule: Schedule) -> float:
-    """Return the seconds that this machine adds to a step: ``_ADDED_SECONDS`` for each message that a rank sends."""
+    """Return the seconds that this machine adds to a step.
+
+    These are ``_ADDED_SECONDS`` for each of the messages that a rank sends one after the other.
+    """
 
     def num_messages(call: Call) -> int:
         # A server at the root sends its answers to all ranks at about the same time, as they send to it.

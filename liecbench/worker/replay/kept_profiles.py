@@ -71,7 +71,10 @@ def measured_path(cell: Cell, directory: Path) -> Path:
 
 
 def has_method(profile: Profile, cell: Cell) -> bool:
-    """Return True if a profile has times for a cell's optimizer, and for the cell's algorithm and compressor."""
+    """Return True if a profile has times for a cell's method (algorithm with compressor), optimizer and clipping.
+
+    The times of the compressor's own operations are not checked.
+    """
     update, task = update_of(cell.task), profile.task
     if update not in [one.update for one in profile.updates] and (task is None or update != _update_in(task)):
         return False

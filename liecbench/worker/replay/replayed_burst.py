@@ -24,9 +24,9 @@ def replay_burst(
 ) -> Burst:
     """Replay ``step`` once without timing it, and then ``num_steps`` times with timing. Collective.
 
-    Before the call, limit each link to its emulated rates ÷ (dilation · ``divisor``). The dilation is
-    ``step.pauses.dilation``, the factor by which the replay runs more slowly than the emulated training. The untimed
-    step empties the links' token buckets.
+    Before the call, limit each link to its emulated rates ÷ (dilation · ``divisor``) and to its emulated delay ×
+    dilation. The dilation is ``step.pauses.dilation``, the factor by which the replay runs more slowly than the
+    emulated training. The untimed step empties the links' token buckets.
 
     Args:
         step: The step.
