@@ -102,15 +102,15 @@ def predict(
         return
     from liecbench.config.baseline_choice import BaselineChoice
     from liecbench.prediction.named_methods import with_baseline
+    from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
     from liecbench.prediction.prediction_inputs import (
-        baseline_of,
         parse_links,
         parse_rate,
         parse_workers,
         trained_as,
         with_delay,
+        with_fields,
     )
-    from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
 
@@ -119,8 +119,11 @@ def predict(
     _check_sources(cells, profile, parameters, step_seconds)
     own = BaselineChoice(algorithm="ddp") if loaded is None else loaded.baseline_choice
     choice = own if baseline is None else BaselineChoice(algorithm=baseline)
-    named = with_baseline(_methods(cells, algorithm, compressor, server), choice.algorithm, compressor, server)
-    methods = trained_as(cells, named)
+    methods = _methods(cells, algorithm, compressor, server)
+    if choice.fixed:
+        methods = with_fields(cells, trained_as(cells, methods), choice)
+    else:
+        methods = trained_as(cells, with_baseline(methods, choice.algorithm, compressor, server))
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
     found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)
@@ -139,7 +142,7 @@ def predict(
     request = Request(
         profile=found,
         methods=methods,
-        baseline=baseline_of(cells, methods, choice),
+        baseline=methods[0],
         workers=asked,
         links=links,
         costs=transport_costs(transport, found),

@@ -19,7 +19,7 @@ _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds, measured on 2 cores: to start a launch and each of its workers, to set up a cell, and to measure a link.
 _LAUNCH_SECONDS, _WORKER_SECONDS, CELL_SECONDS, LINK_SECONDS = 2.0, 0.1, 0.2, 1.5
-# Fitted to the trainings of five bundled scenarios on 2 cores, with 2, 4 and 8 workers: the seconds of a step without
+# Fitted to the trainings of seven bundled scenarios on 2 cores, with 2, 4 and 8 workers: the seconds of a step without
 # messages beyond its passes, the CPU seconds per message, and the factor by which passes take longer in a training than
 # when they are repeated with warm caches, optimizer included. In a step, every worker sends two messages to each other
 # worker.
@@ -94,7 +94,7 @@ def step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def compute_seconds(cell: Cell) -> float:
-    """Return the estimated compute seconds of a step.
+    """Return the estimated compute seconds of a step, the optimizer included.
 
     Return 0 on a GPU, because the time that a GPU computes is left out of the estimate. Workers that compute are slower
     if they share cores. Workers that replay a profile sleep, and need no cores.

@@ -120,12 +120,14 @@ def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
 def _meeting_seconds(kind: ReplayedSteps) -> float:
     """Return the seconds for which the links delay the ranks before and after a burst, without dilation.
 
-    The ranks meet in a barrier before the burst, and after it. Then they exchange their measurements.
+    ``replay_burst`` has a barrier before the burst and one after it, of ⌈log₂ n⌉ trips each among n ranks. Then the
+    ranks exchange their measurements, which is one trip. Gloo announces every message, so that each trip counts twice.
     """
     world_size = kind.kind.schedule.world_size
+    if world_size < 2 or not kind.links.shaped:
+        return 0.0
     delays = sorted(kind.links.of(rank).delay_seconds for rank in range(world_size))
-    barrier = math.ceil(math.log2(world_size)) if world_size > 1 else 0
-    return TRIPS_PER_MESSAGE * (2 * barrier + 1) * sum(delays[-2:])
+    return TRIPS_PER_MESSAGE * (2 * math.ceil(math.log2(world_size)) + 1) * sum(delays[-2:])
 
 
 def _profile_seconds(expected: ExpectedProfile) -> float:

@@ -50,7 +50,9 @@ def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server:
 def with_baseline(
     methods: tuple[Method, ...], name: str, compressors: Sequence[str] | None, server: str | None
 ) -> tuple[Method, ...]:
-    """Return the methods, preceded by the baseline if none of the methods has the baseline's algorithm.
+    """Return the methods, the baseline first. If no method has the baseline's algorithm, the baseline is added.
+
+    If several methods have this algorithm, the first of them is the baseline.
 
     Args:
         methods: The methods.
@@ -63,8 +65,8 @@ def with_baseline(
         LiecbenchError: If the baseline has to be added, but one of the names or the place of the server is unknown, or
             the algorithm works with none of the compressors.
     """
-    if any(one.algorithm.name == name for one in methods):
-        return methods
+    if (found := next((one for one in methods if one.algorithm.name == name), None)) is not None:
+        return (found, *(one for one in methods if one is not found))
     if name not in (known := registry.names("algorithm")):
         raise LiecbenchError(f"--baseline {name}: there is no such algorithm", did_you_mean(name, known))
     baseline, *_ = named_methods([name], compressors or DEFAULT_COMPRESSORS, parse_server(server or "sharded"))

@@ -11,6 +11,7 @@ from liecbench.prediction.predictor import Predictor
 from liecbench.prediction.variants import interval
 from liecbench.results.bracket import BreakEvenOutcome
 from liecbench.results.statistics import Estimate
+from liecbench.results.whose_compute import ComputeSource, StepCompute
 
 # A break-even whose bounds are further apart, as a factor, is not reported.
 _WIDEST: Final = 100
@@ -26,6 +27,7 @@ class PredictedBreakEven:
         method: The method.
         workers: The number of workers.
         link: The links. All rates are multiplied by one factor to find the break-even, so only their ratios matter.
+        compute: The compute seconds of the method's steps, for which the break-even holds.
         outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
             ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.
             ``unclear``: ``is_equal`` is True, or the break-even is too uncertain.
@@ -38,6 +40,7 @@ class PredictedBreakEven:
     method: Method
     workers: int
     link: LinkMap
+    compute: StepCompute
     outcome: BreakEvenOutcome
     bits_per_second: Estimate | None
     is_equal: bool = False
@@ -76,9 +79,9 @@ class PredictedBreakEven:
 
 
 def break_evens_of(
-    made: "dict[Method, tuple[Predictor, ...]]", baseline: Method | None, workers: int, links: LinkMap
+    made: "dict[Method, tuple[Predictor, ...]]", baseline: Method, workers: int, links: LinkMap, source: ComputeSource
 ) -> Iterator[PredictedBreakEven]:
-    """Yield the predicted break-even of each method except ``baseline``; yield nothing if ``baseline`` is None.
+    """Yield the predicted break-even of each method except ``baseline``.
 
     Args:
         made: For each method, including ``baseline``, the tuple of predictors that ``Predictor.all_of`` returns.
@@ -86,9 +89,8 @@ def break_evens_of(
         workers: The number of workers, to be stored in the results.
         links: The links. Their rates are multiplied by one factor to find the break-even, so only the ratios of the
             rates matter.
+        source: The origin of the compute seconds, such as ``predicted`` for seconds from a profile.
     """
-    if baseline is None:
-        return
     for method, ones in made.items():
         if method is baseline:
             continue
@@ -99,6 +101,7 @@ def break_evens_of(
             method=method,
             workers=workers,
             link=links,
+            compute=StepCompute(seconds=ones[0].compute_seconds, source=source),
             outcome=outcome,
             bits_per_second=rate,
             is_equal=all(faster is None for _, faster in found),

@@ -27,8 +27,7 @@ class PredictedRow:
         time: The seconds per step, in parts: computing, transfer, compression, and everything else.
         compute_utilization: Seconds of computing ÷ seconds of the step.
         sent_bytes: Payload bytes that a worker sends per step, the mean over workers.
-        speedup: The speed-up over the baseline: the baseline's seconds per minibatch ÷ the method's. None without a
-            baseline.
+        speedup: The speed-up over the baseline: the baseline's seconds per minibatch ÷ the method's.
         speedup_over_dense: The speed-up over the fastest method without compression. None if every method
             compresses, or if the fastest method without compression is the baseline or ``method``.
         flags: Names of warnings, such as ``without_method_times``. The flags of every row include ``predicted``.
@@ -42,7 +41,7 @@ class PredictedRow:
     time: StepTime
     compute_utilization: float
     sent_bytes: float
-    speedup: Estimate | None
+    speedup: Estimate
     speedup_over_dense: Estimate | None
     flags: tuple[str, ...]
 
@@ -82,9 +81,7 @@ def predicted_rows(
     for method, (first, *_) in sorted(made.items(), key=lambda item: seconds[item[0]][0]):
         own = seconds[method]
 
-        def over(other: Method | None, own: list[float] = own) -> Estimate | None:
-            if other is None:
-                return None
+        def over(other: Method, own: list[float] = own) -> Estimate:
             return interval([theirs / mine for theirs, mine in zip(seconds[other], own, strict=True)])
 
         flags = (*common, *(("without_method_times",) if lacking[method] else ()))
@@ -98,7 +95,7 @@ def predicted_rows(
             compute_utilization=first.utilization(links),
             sent_bytes=first.sent_bytes,
             speedup=over(request.baseline),
-            speedup_over_dense=None if dense in (request.baseline, method) else over(dense),
+            speedup_over_dense=None if dense in (None, request.baseline, method) else over(dense),
             flags=flags,
         )
 

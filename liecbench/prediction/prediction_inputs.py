@@ -36,20 +36,26 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
     return tuple(dataclasses.replace(method, accumulate=own[0].accumulate, update=own[0].update) for method in methods)
 
 
-def baseline_of(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> Method | None:
-    """Return the method in ``methods`` that is the baseline; None if no method has the baseline's algorithm.
+def with_fields(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> tuple[Method, ...]:
+    """Return the methods, the baseline first. If the baseline is none of ``methods``, it is added.
 
-    Of several methods with the baseline's algorithm, the baseline is the first that a cell chosen by ``choice`` uses.
-    If no such cell uses any of these methods, the baseline is the first of these methods.
+    The baseline is the method of the first cell that ``choice`` matches. Cells with the same method may match several
+    numbers of workers or links, so that such fields of ``choice`` have no effect.
 
     Args:
-        cells: The cells of the scenario; empty without a scenario.
+        cells: The cells of the scenario, at least one of which ``choice`` matches.
         methods: The methods to predict.
-        choice: The baseline's algorithm, and other fields that the baseline's cells have, such as ``workers``.
+        choice: The baseline's algorithm, and other fields that the baseline's cells have, such as ``accumulate``.
     """
-    chosen = {repr(method_of(cell)) for cell in cells if choice.matches(cell.spec())}
-    named = [method for method in methods if method.algorithm.name == choice.algorithm]
-    return next((method for method in named if repr(method) in chosen), next(iter(named), None))
+    baseline = next(method_of(cell) for cell in cells if choice.matches(cell.spec()))
+    same = next((method for method in methods if _is_same(method, baseline)), baseline)
+    return (same, *(method for method in methods if method is not same))
+
+
+def _is_same(one: Method, other: Method) -> bool:
+    """Return True if two methods work alike. A method may name the default size of blocks, or leave it out."""
+    named = (dataclasses.replace(method, block_bytes=method.make().bucket_bytes) for method in (one, other))
+    return len(set(map(repr, named))) == 1
 
 
 def method_of(cell: Cell) -> Method:

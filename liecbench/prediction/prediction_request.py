@@ -17,7 +17,7 @@ class Request:
     Attributes:
         profile: The times of one device.
         methods: The methods.
-        baseline: The method that others are compared with, one of ``methods``; None for no comparison.
+        baseline: The method that others are compared with, one of ``methods``.
         workers: The numbers of workers for which to predict.
         links: The links for which to predict, all shaped.
         costs: The constants of the transport, such as the seconds per message besides the transfer.
@@ -27,7 +27,7 @@ class Request:
 
     profile: Profile
     methods: tuple[Method, ...]
-    baseline: Method | None
+    baseline: Method
     workers: tuple[int, ...]
     links: tuple[LinkMap, ...]
     costs: TransportCosts

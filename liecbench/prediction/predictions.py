@@ -31,7 +31,7 @@ class Predictions:
         request: The request.
         rows: The predicted step of each method, for each number of workers and each item of ``request.links``.
         break_evens: The break-even of each method except ``request.baseline``, for each number of workers and each
-            shape. Empty if the baseline is None, or if ``predict`` was called with ``with_bandwidths=False``.
+            shape. Empty if ``predict`` was called with ``with_bandwidths=False``.
         bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
             step seconds), for each number of workers and each shape. Empty if ``predict`` was called with
             ``with_bandwidths=False``.
@@ -71,7 +71,7 @@ def predict(request: Request, *, with_bandwidths: bool = True) -> Predictions:
             rows += predicted_rows(made, notes, workers, links, request)
         if with_bandwidths:
             for links in _shapes(request.links):
-                break_evens += break_evens_of(made, request.baseline, workers, links)
+                break_evens += break_evens_of(made, request.baseline, workers, links, request.compute_source)
                 labels = {method: method.label(request.methods) for method in made}
                 bandwidths += [
                     bandwidth_of(labels[method], method, workers, links, ones, request.compute_source)

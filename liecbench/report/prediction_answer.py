@@ -44,31 +44,29 @@ def answer_lines(found: Predictions) -> Iterator[str]:
     yield _BACKENDS[found.request.costs.backend]
 
 
-def _fastest(rows: Sequence[PredictedRow], baseline: Method | None) -> list[Method]:
+def _fastest(rows: Sequence[PredictedRow], baseline: Method) -> list[Method]:
     """Return the methods that the output names as the fastest for one number of workers and one set of links.
 
     If no method is predicted to be at least ``_LEAST_SPEEDUP`` times as fast as the baseline, return only the baseline.
     Otherwise return the first row's method, and all methods whose intervals overlap with the interval of the first
-    row's method. The intervals are those of the speed-ups; if ``baseline`` is None, those of the seconds per minibatch.
+    row's method. The intervals are those of the speed-ups.
 
     Args:
         rows: One row per method, fastest first, for this number of workers and these links.
-        baseline: The method with which the others are compared; None if the prediction has no baseline.
+        baseline: The method with which the others are compared.
     """
     first, *others = rows
-    if baseline is not None and first.speedup is not None and first.speedup.mean < _LEAST_SPEEDUP:
+    if first.speedup.mean < _LEAST_SPEEDUP:
         return [baseline]
     return [first.method, *(row.method for row in others if _overlap(row, first))]
 
 
 def _overlap(row: PredictedRow, first: PredictedRow) -> bool:
-    if row.speedup is not None and first.speedup is not None:
-        return _high(row.speedup) >= _low(first.speedup)
-    return _low(row.step_seconds) / row.batches_per_step <= _high(first.step_seconds) / first.batches_per_step
+    return _high(row.speedup) >= _low(first.speedup)
 
 
 def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[PredictedRow]) -> str:
-    baseline = None if found.request.baseline is None else method_name(found, found.request.baseline)
+    baseline = method_name(found, found.request.baseline)
     if tuple(names) == (baseline,):
         return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per {unit(found)} than {baseline}"
     if baseline in names:
@@ -78,10 +76,8 @@ def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[Pre
     return f"{fastest}; the intervals of {', '.join(names[1:])} overlap with its own" if names[1:] else fastest
 
 
-def _ratio(firsts: Sequence[PredictedRow], baseline: str | None) -> str:
-    ratios = [row.speedup for row in firsts if row.speedup is not None]
-    if not ratios:
-        return ""
+def _ratio(firsts: Sequence[PredictedRow], baseline: str) -> str:
+    ratios = [row.speedup for row in firsts]
     low, high = (bound(ratio.mean for ratio in ratios) for bound in (min, max))
     text = ratio_text(ratios[0]) if len(ratios) == 1 else f"{low:.3g}× to {high:.3g}×"
     return f", {text} as fast as {baseline}"

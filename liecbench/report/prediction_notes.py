@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
-from liecbench.report.prediction_texts import common_flags, method_compute, method_name, unit
+from liecbench.report.prediction_texts import common_flags, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
 _METHOD: Final = (
@@ -29,13 +29,12 @@ def lines_below(found: Predictions) -> Iterator[str]:
     The lines also explain the flags of the predicted rows, such as ``extrapolated_rate``.
     """
     profile, costs = found.request.profile, found.request.costs
-    if found.request.baseline is not None:
+    if found.break_evens:
         baseline = method_name(found, found.request.baseline)
-        compute = compute_text({method_name(found, one): [method_compute(found, one)] for one in found.request.methods})
-        if found.break_evens:
-            yield f"link rates at which a method is faster than {baseline}, {compute}:"
-        for one in found.break_evens:
-            yield f"{method_name(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text}"
+        compute = compute_text({method_name(found, one.method): [one.compute] for one in found.break_evens})
+        yield f"link rates at which a method is faster than {baseline}, {compute}:"
+    for one in found.break_evens:
+        yield f"{method_name(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text}"
     for link in dict.fromkeys(row.link for row in found.rows):
         if link.default is not None and link.default.delay_seconds:
             delay, round_trip = link.default.delay_texts()

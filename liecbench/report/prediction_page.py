@@ -17,7 +17,7 @@ from liecbench.prediction.predicted_rows import PredictedRow
 from liecbench.prediction.predictions import Predictions
 from liecbench.report.prediction_answer import answer_lines
 from liecbench.report.prediction_notes import lines_below
-from liecbench.report.prediction_texts import common_flags, method_compute, method_name, ratio_text
+from liecbench.report.prediction_texts import common_flags, method_name, ratio_text
 from liecbench.results.bandwidth_needed import bandwidth_objects, bandwidth_table
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import BYTES, FRACTION
@@ -73,7 +73,7 @@ def to_json(found: Predictions) -> str:
     - ``rows``: A list with the predicted step of each method, for each number of workers and each link.
     - ``break_even``: A list with the break-even bandwidth of each method.
     - ``bandwidth_needed``: A list with the link rates that each method needs to reach a compute utilization.
-    - ``baseline``: The name of the baseline as in the rows' ``method``, such as ``ddp``; null if there is no baseline.
+    - ``baseline``: The name of the baseline as in the rows' ``method``, such as ``ddp``.
     - ``inputs``: The main numbers of the profile, and the constants of the transport.
     """
     request = found.request
@@ -86,7 +86,7 @@ def to_json(found: Predictions) -> str:
             "bits_per_second": None if one.bits_per_second is None else one.bits_per_second.mean,
             "low_bits_per_second": None if one.bits_per_second is None else one.bits_per_second.low,
             "high_bits_per_second": None if one.bits_per_second is None else one.bits_per_second.high,
-            "compute_seconds_per_step": method_compute(found, one.method).seconds,
+            "compute_seconds_per_step": one.compute.seconds,
             "text": one.text,
         }
         for one in found.break_evens
@@ -95,7 +95,7 @@ def to_json(found: Predictions) -> str:
         "rows": [_object(found, row) for row in found.rows],
         "break_even": break_evens,
         "bandwidth_needed": bandwidth_objects(found.bandwidths),
-        "baseline": None if request.baseline is None else method_name(found, request.baseline),
+        "baseline": method_name(found, request.baseline),
         "inputs": {
             "profile": {
                 "origin": request.profile.origin,

@@ -5,7 +5,6 @@ from typing import Literal
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictions import Predictions
 from liecbench.results.statistics import Estimate
-from liecbench.results.whose_compute import StepCompute
 
 
 def method_name(found: Predictions, method: Method) -> str:
@@ -25,15 +24,6 @@ def unit(found: Predictions) -> Literal["step", "minibatch"]:
     The unit is a minibatch if steps of different methods have different numbers of minibatches, else a step.
     """
     return "step" if len({row.batches_per_step for row in found.rows}) == 1 else "minibatch"
-
-
-def method_compute(found: Predictions, method: Method) -> StepCompute:
-    """Return the predicted compute seconds of a method's step, the mean over all steps, and their source.
-
-    Computing means all forward and backward passes, clipping and the optimizer.
-    """
-    seconds = next(row.time.compute_seconds for row in found.rows if row.method is method)
-    return StepCompute(seconds=seconds, source=found.request.compute_source)
 
 
 def ratio_text(value: Estimate | None) -> str:

@@ -235,6 +235,47 @@ def test_the_scenario_s_baseline_is_found_by_its_fields(tmp_path: Path) -> None:
     assert "ddp accumulate 1, 2 workers" in done.stdout
 
 
+OTHER_BASELINES = [
+    (
+        "matrix:\n  algorithm: [psgd, {name: liec, average_period: 32}]\n  compressor: [sign]\n  workers: [2]\n"
+        "  link: [1mbit]\n"
+        "baseline: {algorithm: liec, average_period: 32}",
+        ("--algorithm", "psgd", "--algorithm", "liec:average_period=4", "--algorithm", "liec:average_period=32"),
+        "liec(sign) average period 32",
+        3,
+    ),
+    (
+        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
+        "baseline: {algorithm: ddp, accumulate: 4}",
+        ("--algorithm", "psgd"),
+        "ddp",
+        2,
+    ),
+    (
+        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
+        "baseline: {algorithm: ddp, accumulate: 4}",
+        ("--baseline", "psgd"),
+        "psgd",
+        3,
+    ),
+]
+
+
+@pytest.mark.parametrize(("rest", "options", "baseline", "number"), OTHER_BASELINES)
+def test_the_scenarios_baseline_is_compared_with_methods_of_the_command_line(
+    tmp_path: Path, rest: str, options: tuple[str, ...], baseline: str, number: int
+) -> None:
+    path, scenario = profile_and_scenario(tmp_path, rest)
+
+    done = run_in_process("predict", scenario, "--profile", path, *options, "--format", "json")
+    found = json.loads(done.stdout)
+
+    assert (found["baseline"], len(found["rows"])) == (baseline, number)
+    assert [row["method"] for row in found["rows"] if row["speedup"]["mean"] == 1] == [baseline]
+    accumulated = {row["method"]: row["minibatches_per_step"] for row in found["rows"]}
+    assert accumulated[baseline] == (4 if baseline == "ddp" else 1)
+
+
 def test_break_evens_say_what_the_steps_compute_of_all_minibatches(tmp_path: Path) -> None:
     rest = "matrix: {algorithm: [ddp, psgd], workers: [2], link: [1mbit]}\nserver: sharded"
     profile = small_mlp_profile()

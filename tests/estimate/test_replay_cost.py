@@ -44,6 +44,23 @@ def test_trying_the_links_for_automatic_dilation_takes_no_further_steps(tmp_path
     assert automatic.seconds == given.seconds
 
 
+def test_between_bursts_the_ranks_wait_for_the_links(tmp_path: Path) -> None:
+    file, links = profile_file(tmp_path), [{"rate": "20mbit", "delay": delay} for delay in ("0ms", "50ms")]
+    near, far = (cost(session(file, "local_sgd", workers=4, link=link, dilation=4), tmp_path) for link in links)
+
+    # Two barriers of two trips each among 4 ranks, and one exchange of measurements: 5 trips, each twice, of 100 ms,
+    # four times as slow. The step of averaging also pushes and pulls.
+    waited = 2 * 5 * 0.1 * 4
+    num_bursts = 2
+    assert far.round_seconds - near.round_seconds > num_bursts * waited
+    local = session(file, "local_sgd", workers=1, link=links[1], dilation=4)
+    assert cost(local, tmp_path).round_seconds < waited
+
+
+def test_links_without_limits_keep_nobody_waiting(tmp_path: Path) -> None:
+    assert cost(session(profile_file(tmp_path), "ddp", link="none"), tmp_path).seconds > 0
+
+
 def test_quick_sessions_have_fourteen_rounds_of_bursts_of_150_ms(tmp_path: Path) -> None:
     found = cost(session(profile_file(tmp_path), "ddp", link="2gbit", dilation=2), tmp_path)
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from liecbench.algorithms.comm.schedule import Call, Schedule
+from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
@@ -101,31 +101,20 @@ def estimated_dilation(
 
 
 def _added_seconds(schedule: Schedule) -> float:
-    """Return the seconds that this machine adds to a step.
+    """Return the seconds that this machine is expected to add to a step: ``_ADDED_SECONDS`` per message of a rank.
 
-    These are ``_ADDED_SECONDS`` for each of the messages that a rank sends one after the other.
+    Only messages that a rank sends one after the other count, and of several blocks only the one with the most.
     """
-
-    def num_messages(call: Call) -> int:
-        # A server at the root sends its answers to all ranks at about the same time, as they send to it.
-        through_root = schedule.server == "root" and call.direction != "gather"
-        return 1 if through_root else schedule.world_size - 1
-
-    return _in_turn(schedule, num_messages) * _ADDED_SECONDS
-
-
-def _in_turn(schedule: Schedule, weight: Callable[[Call], int]) -> int:
-    """Return the total ``weight`` of the calls that run one after the other.
-
-    These are the calls after the optimizer's step, and the calls of the block with the largest total. Messages of the
-    other blocks are in flight at the same time as this block's.
-    """
-    # Measured with 8 ranks: two cores added 1 to 3 ms to a step of ``doublesqueeze``, with one block as with four.
     of_block: dict[int | None, int] = {}
     for call in schedule.calls:
-        of_block[call.block] = of_block.get(call.block, 0) + weight(call)
+        # A server at the root sends its answers to all ranks at about the same time, as they send to it.
+        through_root = schedule.server == "root" and call.direction != "gather"
+        of_block[call.block] = of_block.get(call.block, 0) + (1 if through_root else schedule.world_size - 1)
     after_step = of_block.pop(None, 0)
-    return max(of_block.values(), default=0) + after_step
+    # Four blocks add hardly more than one. With 8 ranks on 2 cores, steps of ``doublesqueeze`` and ``psgd`` took 1 and
+    # 0 ms more with one block and the server at the root, 2 and 10 ms with four blocks, 1 and 11 ms with one block and
+    # sharded servers, 3 and 24 ms with four; 2, 2, 14 and 14 ms are expected.
+    return (max(of_block.values(), default=0) + after_step) * _ADDED_SECONDS
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
@@ -161,10 +150,16 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 
 
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
-    """Return a lower bound on the seconds for which the links delay the messages of a step."""
+    """Return a lower bound on the seconds for which the links delay the messages of a step.
+
+    The bound is 0 if later steps compute while messages of this step are in flight.
+    """
+    if schedule.overlapped_steps:
+        return 0.0
+    ranks = range(schedule.world_size)
     hops = 2 * (schedule.world_size - 1) if schedule.all_reduces else 0
-    trips = max(hops, _in_turn(schedule, lambda _: 1))
-    return trips * 2 * min(link.delay_seconds for link in links.links())
+    trips = max(hops, schedule.num_sequential_transfers())
+    return trips * 2 * min(links.of(rank).delay_seconds for rank in ranks)
 
 
 def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:

@@ -2,9 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-import torch.distributed as dist
+from typing import Any, Final
 
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
@@ -16,11 +14,15 @@ from liecbench.network.slowdown import Slowdown
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_slowdown, raised
+from liecbench.worker.replay.gathered import gathered
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
 from liecbench.worker.replay.session_profile import SessionProfile
 from liecbench.worker.replay.step_kinds import StepKind, step_kinds
 from liecbench.worker.replay.work_seconds import compressor_times
 from liecbench.worker.session_stage import Timed
+
+# More than a pickled number has.
+_SHARE_BYTES: Final = 64
 
 
 class ReplayedStage:
@@ -130,9 +132,8 @@ class ReplayedStage:
     def _probed_share(self, timed: ReplayedContestant) -> float:
         before = self._link.emulator_cpu_seconds()
         bursts = timed.probe()
-        agreed = [cpu_share(bursts, self._link.emulator_cpu_seconds() - before)]
-        dist.broadcast_object_list(agreed, src=0)
-        return agreed[0]
+        own = cpu_share(bursts, self._link.emulator_cpu_seconds() - before)
+        return gathered(own, at_most_bytes=_SHARE_BYTES)[0]
 
 
 def num_training_steps(cell: Cell) -> int:

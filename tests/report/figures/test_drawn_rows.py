@@ -49,9 +49,9 @@ def test_a_curve_has_no_more_points_than_a_screen_can_show() -> None:
     curves = [figure for figure in all_figures(comparison) if figure.key == "accuracy-epochs"]
 
     for series in curves[0].series:
-        assert len(series.x) == 334
+        assert len(series.x) == 250
         assert series.x[-1] == 1000.0
-        assert {b - a for a, b in zip(series.x, series.x[1:], strict=False)} == {3.0}  # type: ignore[operator]
+        assert {b - a for a, b in zip(series.x, series.x[1:], strict=False)} == {4.0}  # type: ignore[operator]
 
 
 def test_short_curves_have_every_epoch() -> None:
