@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from liecbench.profiles.profile import Profile
 
 _WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"
+# Methods are compared at equal values of these fields.
+_SETTINGS = frozenset({"workers", "link", "seed"})
 
 
 class PredictionFormat(StrEnum):
@@ -118,7 +120,7 @@ def predict(
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
     own = BaselineChoice(algorithm="ddp") if loaded is None else loaded.baseline_choice
-    choice = own if baseline is None else BaselineChoice(algorithm=baseline)
+    choice = own.without(_SETTINGS) if baseline is None else BaselineChoice(algorithm=baseline)
     methods = _methods(cells, algorithm, compressor, server)
     if choice.fixed:
         methods = with_fields(cells, trained_as(cells, methods), choice)

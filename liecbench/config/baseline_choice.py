@@ -1,7 +1,7 @@
 """The baseline that a scenario chooses: an algorithm and optional values of other fields, such as ``workers: 2``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from liecbench.config.cell_fields import field_text, flat_fields
@@ -37,6 +37,11 @@ class BaselineChoice:
         if not isinstance(fields.get("algorithm"), str):
             raise LiecbenchError(f"baseline: {fields}: no algorithm", "write for example {algorithm: liec, workers: 2}")
         return cls(algorithm=fields.pop("algorithm"), fixed=fields)
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return this choice without those of its fixed fields that ``names`` has, such as ``workers``."""
+        kept = {name: value for name, value in self.fixed.items() if name not in names}
+        return replace(self, fixed=kept)
 
     def matches(self, spec: Mapping[str, Any]) -> bool:
         """Return True if the cell with the fields ``spec`` has the baseline's algorithm and all values of ``fixed``."""

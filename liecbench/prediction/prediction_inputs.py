@@ -39,23 +39,31 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
 def with_fields(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> tuple[Method, ...]:
     """Return the methods, the baseline first. If the baseline is none of ``methods``, it is added.
 
-    The baseline is the method of the first cell that ``choice`` matches. Cells with the same method may match several
-    numbers of workers or links, so that such fields of ``choice`` have no effect.
+    The baseline is the first of ``methods`` that a cell matched by ``choice`` uses. If there is none, the method of the
+    first such cell is added.
 
     Args:
         cells: The cells of the scenario, at least one of which ``choice`` matches.
         methods: The methods to predict.
-        choice: The baseline's algorithm, and other fields that the baseline's cells have, such as ``accumulate``.
+        choice: The baseline's algorithm, and other fields of its method, such as ``accumulate``.
     """
-    baseline = next(method_of(cell) for cell in cells if choice.matches(cell.spec()))
-    same = next((method for method in methods if _is_same(method, baseline)), baseline)
-    return (same, *(method for method in methods if method is not same))
+    own = methods_of(cell for cell in cells if choice.matches(cell.spec()))
+    found = next((method for method in methods if any(_is_same(method, one) for one in own)), None)
+    if found is not None:
+        return (found, *(method for method in methods if method is not found))
+    unnamed = dataclasses.replace(own[0], block_bytes=None)
+    added = unnamed if unnamed.make().bucket_bytes == own[0].make().bucket_bytes else own[0]
+    return (added, *methods)
 
 
 def _is_same(one: Method, other: Method) -> bool:
-    """Return True if two methods work alike. A method may name the default size of blocks, or leave it out."""
-    named = (dataclasses.replace(method, block_bytes=method.make().bucket_bytes) for method in (one, other))
-    return len(set(map(repr, named))) == 1
+    """Return True if two methods work alike. Either may leave out the optimizer, or the default size of blocks."""
+    update = None if None in (one.update, other.update) else one.update
+    named = [
+        dataclasses.replace(method, block_bytes=method.make().bucket_bytes, update=update and method.update)
+        for method in (one, other)
+    ]
+    return repr(named[0]) == repr(named[1])
 
 
 def method_of(cell: Cell) -> Method:

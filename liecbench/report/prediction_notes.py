@@ -31,7 +31,7 @@ def lines_below(found: Predictions) -> Iterator[str]:
     profile, costs = found.request.profile, found.request.costs
     if found.break_evens:
         baseline = method_name(found, found.request.baseline)
-        compute = compute_text({method_name(found, one.method): [one.compute] for one in found.break_evens})
+        compute = compute_text({one.name: [one.compute] for one in found.bandwidths})
         yield f"link rates at which a method is faster than {baseline}, {compute}:"
     for one in found.break_evens:
         yield f"{method_name(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text}"

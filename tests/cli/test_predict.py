@@ -235,35 +235,40 @@ def test_the_scenario_s_baseline_is_found_by_its_fields(tmp_path: Path) -> None:
     assert "ddp accumulate 1, 2 workers" in done.stdout
 
 
-OTHER_BASELINES = [
+BOTH = "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
+# The end of a scenario, options, the baseline and its minibatches per step, and the number of methods.
+OTHER_BASELINES: list[tuple[str, tuple[str, ...], str, int, int]] = [
     (
         "matrix:\n  algorithm: [psgd, {name: liec, average_period: 32}]\n  compressor: [sign]\n  workers: [2]\n"
-        "  link: [1mbit]\n"
-        "baseline: {algorithm: liec, average_period: 32}",
+        "  link: [1mbit]\nbaseline: {algorithm: liec, average_period: 32}",
         ("--algorithm", "psgd", "--algorithm", "liec:average_period=4", "--algorithm", "liec:average_period=32"),
         "liec(sign) average period 32",
+        1,
         3,
     ),
     (
-        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
-        "baseline: {algorithm: ddp, accumulate: 4}",
-        ("--algorithm", "psgd"),
-        "ddp",
+        "matrix: {algorithm: [ddp, psgd], workers: [2, 4], link: [1mbit]}\n"
+        "server: sharded\nblock_bytes: 1KB\nbaseline: {algorithm: psgd, workers: 2}",
+        ("--algorithm", "ddp", "--algorithm", "psgd", "--workers", "2"),
+        "psgd",
+        1,
         2,
     ),
+    (BOTH + "baseline: {algorithm: ddp, accumulate: 4}", ("--algorithm", "psgd"), "ddp", 4, 2),
     (
-        "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
-        "baseline: {algorithm: ddp, accumulate: 4}",
-        ("--baseline", "psgd"),
-        "psgd",
-        3,
+        BOTH + "baseline: {algorithm: ddp, accumulate: 1}",
+        ("--algorithm", "ddp", "--algorithm", "psgd"),
+        "ddp",
+        1,
+        2,
     ),
+    (BOTH + "baseline: {algorithm: ddp, accumulate: 4}", ("--baseline", "psgd"), "psgd", 1, 3),
 ]
 
 
-@pytest.mark.parametrize(("rest", "options", "baseline", "number"), OTHER_BASELINES)
+@pytest.mark.parametrize(("rest", "options", "baseline", "minibatches", "number"), OTHER_BASELINES)
 def test_the_scenarios_baseline_is_compared_with_methods_of_the_command_line(
-    tmp_path: Path, rest: str, options: tuple[str, ...], baseline: str, number: int
+    tmp_path: Path, rest: str, options: tuple[str, ...], baseline: str, minibatches: int, number: int
 ) -> None:
     path, scenario = profile_and_scenario(tmp_path, rest)
 
@@ -271,9 +276,8 @@ def test_the_scenarios_baseline_is_compared_with_methods_of_the_command_line(
     found = json.loads(done.stdout)
 
     assert (found["baseline"], len(found["rows"])) == (baseline, number)
-    assert [row["method"] for row in found["rows"] if row["speedup"]["mean"] == 1] == [baseline]
-    accumulated = {row["method"]: row["minibatches_per_step"] for row in found["rows"]}
-    assert accumulated[baseline] == (4 if baseline == "ddp" else 1)
+    (row,) = [row for row in found["rows"] if row["method"] == baseline]
+    assert (row["speedup"]["mean"], row["minibatches_per_step"]) == (1, minibatches)
 
 
 def test_break_evens_say_what_the_steps_compute_of_all_minibatches(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from liecbench.config.jobs import Session
 from liecbench.estimate.expected_profile import ExpectedProfiles
-from liecbench.estimate.replay_cost import replayed_session
+from liecbench.estimate.replay_cost import replayed_session, session_steps
 from liecbench.estimate.session_cost import SessionCost
 from liecbench.network.slowdown import Slowdown
 from tests.estimate.replayed_sessions import NUM_BYTES, profile_file, session
@@ -46,15 +46,24 @@ def test_trying_the_links_for_automatic_dilation_takes_no_further_steps(tmp_path
 
 def test_between_bursts_the_ranks_wait_for_the_links(tmp_path: Path) -> None:
     file, links = profile_file(tmp_path), [{"rate": "20mbit", "delay": delay} for delay in ("0ms", "50ms")]
-    near, far = (cost(session(file, "local_sgd", workers=4, link=link, dilation=4), tmp_path) for link in links)
+    near, far = (session(file, "local_sgd", workers=4, link=link, dilation=4) for link in links)
+    steps = [
+        next(iter(session_steps(one, ExpectedProfiles(tmp_path).of(one).profile).values()))["averaging"].seconds
+        for one in (near, far)
+    ]
 
-    # Two barriers of two trips each among 4 ranks, and one exchange of measurements: 5 trips, each twice, of 100 ms,
-    # four times as slow. The step of averaging also pushes and pulls.
-    waited = 2 * 5 * 0.1 * 4
-    num_bursts = 2
-    assert far.round_seconds - near.round_seconds > num_bursts * waited
-    local = session(file, "local_sgd", workers=1, link=links[1], dilation=4)
-    assert cost(local, tmp_path).round_seconds < waited
+    # Two barriers of two trips each among 4 ranks, and one exchange of measurements: 5 trips of 100 ms, each twice,
+    # four times as slow, for the burst of each of two kinds of steps. Three averaging steps wait, too.
+    waited = 2 * 5 * 0.1 * 4 * 2
+    longer = cost(far, tmp_path).round_seconds - cost(near, tmp_path).round_seconds
+    assert longer == pytest.approx(waited + 3 * 4 * (steps[1] - steps[0]), rel=0.01)
+
+
+def test_one_rank_waits_for_no_link(tmp_path: Path) -> None:
+    file, links = profile_file(tmp_path), [{"rate": "20mbit", "delay": delay} for delay in ("0ms", "50ms")]
+    near, far = (cost(session(file, "local_sgd", workers=1, link=link, dilation=4), tmp_path) for link in links)
+
+    assert near.round_seconds == far.round_seconds
 
 
 def test_links_without_limits_keep_nobody_waiting(tmp_path: Path) -> None:

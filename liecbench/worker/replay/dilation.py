@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.algorithms.comm.schedule import Call, Schedule
 from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
@@ -105,16 +105,25 @@ def _added_seconds(schedule: Schedule) -> float:
 
     Only messages that a rank sends one after the other count, and of several blocks only the one with the most.
     """
-    of_block: dict[int | None, int] = {}
-    for call in schedule.calls:
+
+    def num_messages(call: Call) -> int:
         # A server at the root sends its answers to all ranks at about the same time, as they send to it.
         through_root = schedule.server == "root" and call.direction != "gather"
-        of_block[call.block] = of_block.get(call.block, 0) + (1 if through_root else schedule.world_size - 1)
+        return 1 if through_root else schedule.world_size - 1
+
+    # Four blocks add less than four times what one adds. With 8 ranks on 2 cores, steps of ``doublesqueeze`` and
+    # ``psgd`` took 1 and 0 ms more with one block and the server at the root, 2 and 10 ms with four blocks, 1 and 11 ms
+    # with one block and sharded servers, 3 and 24 ms with four; 2, 2, 14 and 14 ms are expected.
+    return _of_largest_block(schedule, num_messages) * _ADDED_SECONDS
+
+
+def _of_largest_block(schedule: Schedule, weight: Callable[[Call], int]) -> int:
+    """Return the sum of ``weight`` over the calls of the block with the largest sum, and after the optimizer's step."""
+    of_block: dict[int | None, int] = {}
+    for call in schedule.calls:
+        of_block[call.block] = of_block.get(call.block, 0) + weight(call)
     after_step = of_block.pop(None, 0)
-    # Four blocks add hardly more than one. With 8 ranks on 2 cores, steps of ``doublesqueeze`` and ``psgd`` took 1 and
-    # 0 ms more with one block and the server at the root, 2 and 10 ms with four blocks, 1 and 11 ms with one block and
-    # sharded servers, 3 and 24 ms with four; 2, 2, 14 and 14 ms are expected.
-    return (max(of_block.values(), default=0) + after_step) * _ADDED_SECONDS
+    return max(of_block.values(), default=0) + after_step
 
 
 def _affordable(schedule: Schedule, links: LinkMap, cpu_seconds: float, divisor: int, *, at_least: int) -> int:
@@ -152,13 +161,14 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
     """Return a lower bound on the seconds for which the links delay the messages of a step.
 
-    The bound is 0 if later steps compute while messages of this step are in flight.
+    Only one block counts, because others may be exchanged during the backward pass. The bound is 0 if later steps
+    compute while messages of this step are in flight.
     """
     if schedule.overlapped_steps:
         return 0.0
     ranks = range(schedule.world_size)
     hops = 2 * (schedule.world_size - 1) if schedule.all_reduces else 0
-    trips = max(hops, schedule.num_sequential_transfers())
+    trips = max(hops, _of_largest_block(schedule, lambda _: 1))
     return trips * 2 * min(links.of(rank).delay_seconds for rank in ranks)
 
 

@@ -1,6 +1,7 @@
 """How replays that need too many processors are slowed down further, in real process groups."""
 
 import pytest
+import torch.distributed as dist
 
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Session
@@ -12,10 +13,10 @@ from tests.worker.small_cells import NoLink, cell
 
 
 class BusyLink(NoLink):
-    """A link whose emulation uses a CPU second before each of the first ``num_busy`` readings."""
+    """A link whose emulation uses a CPU second before each of the first ``num_busy`` readings on ``busy_rank``."""
 
-    def __init__(self, num_busy: int) -> None:
-        self.num_busy, self.num_readings = num_busy, 0
+    def __init__(self, num_busy: int, busy_rank: int) -> None:
+        self.num_busy, self.num_readings = num_busy if dist.get_rank() == busy_rank else 0, 0
 
     def prepare(self, *_: object) -> None: ...
 
@@ -24,10 +25,10 @@ class BusyLink(NoLink):
         return float(min(self.num_readings, self.num_busy))
 
 
-def dilation(num_busy: int) -> tuple[int, int]:
+def dilation(num_busy: int, busy_rank: int = 0) -> tuple[int, int]:
     """Return the dilation that the ranks choose, and how often they read the CPU seconds of the emulation."""
     made = Cell.from_spec({**cell({"name": "doublesqueeze"}).spec(), "link": "1mbit", "workers": 2})
-    contestant, link = Contestant(cell=made, jobs=()), BusyLink(num_busy)
+    contestant, link = Contestant(cell=made, jobs=()), BusyLink(num_busy, busy_rank)
     session = Session(contestants=(contestant,), precision=0.02)
     found = SessionProfile(profile=profile(), sha256="0" * 64)
     stage = ReplayedStage(session, found, link, lambda: None)  # type: ignore[arg-type]
@@ -50,3 +51,7 @@ def test_a_method_that_is_busy_twice_is_slowed_down(idle: tuple[int, int]) -> No
     (first, readings), (second, _) = run_ranks(dilation, 2, 10**6)
 
     assert (first > idle[0], first, readings) == (True, second, 2 * idle[1])
+
+
+def test_all_ranks_take_the_share_of_rank_0(idle: tuple[int, int]) -> None:
+    assert run_ranks(dilation, 2, 10**6, 1) == [idle] * 2
