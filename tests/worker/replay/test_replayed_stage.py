@@ -1,4 +1,4 @@
-"""How replays that need too many processors are slowed down further, in real process groups."""
+"""Replays that need too many processors are slowed down further; tested in real process groups."""
 
 import pytest
 import torch.distributed as dist
