@@ -1,4 +1,4 @@
-"""The profile that a timing session is expected to replay. Times that are not measured yet are provisional."""
+"""The profile that a timing session is expected to replay. Stand-ins take the place of times not measured yet."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

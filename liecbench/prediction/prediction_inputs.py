@@ -58,12 +58,18 @@ def with_fields(cells: Iterable[Cell], methods: Sequence[Method], choice: Baseli
 
 def _is_same(one: Method, other: Method) -> bool:
     """Return True if two methods work alike. Either may leave out the optimizer, or the default size of blocks."""
-    update = None if None in (one.update, other.update) else one.update
-    named = [
-        dataclasses.replace(method, block_bytes=method.make().bucket_bytes, update=update and method.update)
+    names_optimizers = None not in (one.update, other.update)
+    complete = {
+        repr(
+            dataclasses.replace(
+                method,
+                block_bytes=method.make().bucket_bytes,
+                update=method.update if names_optimizers else None,
+            )
+        )
         for method in (one, other)
-    ]
-    return repr(named[0]) == repr(named[1])
+    }
+    return len(complete) == 1
 
 
 def method_of(cell: Cell) -> Method:

@@ -20,7 +20,7 @@ def gathered(own: T, *, at_most_bytes: int) -> list[T]:
             size.
     """
     # All ranks send to all others at once. First the receiver announces itself to the sender, then the message arrives.
-    # torch's all_gather_object passes messages around a ring, twice: with 8 ranks, this takes over 28 one-way delays.
+    # torch's all_gather_object passes messages around a ring, twice: with 8 ranks, 14 messages one after the other.
     rank, pickled = dist.get_rank(), pickle.dumps(own)
     assert len(pickled) <= at_most_bytes, f"{len(pickled)} bytes are more than {at_most_bytes}"
     message = torch.zeros(at_most_bytes, dtype=torch.uint8)
