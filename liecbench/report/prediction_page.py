@@ -18,7 +18,7 @@ from liecbench.prediction.predictions import Predictions
 from liecbench.report.prediction_answer import answer_lines
 from liecbench.report.prediction_notes import lines_below
 from liecbench.report.prediction_texts import common_flags, method_name, ratio_text
-from liecbench.results.bandwidth_needed import bandwidth_objects, bandwidth_table
+from liecbench.results.bandwidth_needed import BandwidthTable, bandwidth_objects, bandwidth_table
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import BYTES, FRACTION
 
@@ -39,19 +39,25 @@ _HEADINGS: Final = (
 def terminal(found: Predictions) -> RenderableType:
     """Return the output of ``liecbench predict`` as an object for Rich to print.
 
-    The output is made of sentences on the fastest methods, tables of predictions, and notes.
+    The output is made of sentences on the fastest methods, tables of predictions, and notes. If no link rate suffices
+    for any method, a sentence takes the place of the table of needed bandwidths.
     """
     main = _table(_HEADINGS)
     for row in found.rows:
         main.add_row(*_texts(found, row))
     parts: list[RenderableType] = [*map(Text, answer_lines(found)), Text(), main]
     if found.bandwidths:
-        needed = bandwidth_table(found.bandwidths)
-        other = _table(needed.headings)
-        for line in needed.lines:
-            other.add_row(*line)
-        parts += [Text(needed.title), other, *(Text(note, style="dim") for note in needed.notes)]
+        parts += _needed(bandwidth_table(found.bandwidths))
     return Group(*parts, *(Text(line, style="dim") for line in lines_below(found)))
+
+
+def _needed(found: BandwidthTable) -> list[RenderableType]:
+    if found.sentence is not None:
+        return [Text(found.sentence)]
+    table = _table(found.headings)
+    for line in found.lines:
+        table.add_row(*line)
+    return [Text(found.title), table, *(Text(note, style="dim") for note in found.notes)]
 
 
 def markdown(found: Predictions) -> str:

@@ -55,7 +55,9 @@ def _what_decides(
     remarks = remark_lines(answers, comparison.words)
     yield from map(Text, (*remarks, *comparison.speed_notes, *comparison.lines_beside_answers))
     bandwidth = comparison.bandwidth_table()
-    if bandwidth is not None and table_width(_bandwidth_columns(bandwidth)) <= options.max_width:
+    if bandwidth is not None and (
+        bandwidth.sentence is not None or table_width(_bandwidth_columns(bandwidth)) <= options.max_width
+    ):
         yield from _bandwidth(bandwidth, console)
 
 
@@ -68,7 +70,10 @@ def _all_metrics(comparison: Comparison, console: Console) -> Iterator[Renderabl
 
 
 def _bandwidth(found: BandwidthTable, console: Console) -> Iterator[RenderableType | Segment]:
-    """Yield the title, the lines and the notes of the table of the bandwidths that methods need."""
+    """Yield the title, the lines and the notes of the table of the bandwidths that methods need, or its sentence."""
+    if found.sentence is not None:
+        yield Text(f"\n{found.sentence}")
+        return
     yield Text(f"\n{found.title}", style="bold")
     yield from table_lines(_bandwidth_columns(found), console, found.headings[1:])
     yield from (Text(note, style="dim") for note in found.notes)

@@ -122,12 +122,15 @@ class BandwidthTable:
         headings: The heading of each column.
         lines: For each method and setting, the text in each column.
         notes: Sentences to print below the table; empty if nothing needs an explanation.
+        sentence: A sentence that can take the place of the table because no line has a rate: every rate is ``not
+            reached``. None if a line has a rate, or if a rate is not known.
     """
 
     title: str
     headings: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    sentence: str | None
 
 
 _NOTES: Final[dict[Basis, str]] = {
@@ -139,7 +142,8 @@ _NOTES: Final[dict[Basis, str]] = {
 def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
     """Return the table of the lowest link rates at which computing takes 50 %, 75 %, 90 %, 95 % and 99 % of a step.
 
-    Each item of ``found`` becomes one line of the table, with one column per percentage. All entries are texts.
+    Each item of ``found`` becomes one line of the table, with one column per percentage. All entries are texts. There
+    must be at least one item.
     """
     shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
     bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
@@ -154,8 +158,9 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
         notes.append("not known: the intervals of the times are too wide to tell a rate")
     if "not reached" in texts:
         notes.append("not reached: at no rate; the last column has the compute utilization on links without rate limit")
+    compute = compute_text(by_workers)
     return BandwidthTable(
-        title=f"link rate from which computing takes 50 % to 99 % of each step{shared}, {compute_text(by_workers)}",
+        title=f"link rate from which computing takes 50 % to 99 % of each step{shared}, {compute}",
         headings=("method", "workers", *shares, "at most"),
         lines=tuple(
             (
@@ -167,6 +172,17 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
             for one in found
         ),
         notes=tuple(notes),
+        sentence=_nothing_reached(found, compute) if texts == {"not reached"} else None,
+    )
+
+
+def _nothing_reached(found: Sequence[BandwidthNeeded], compute: str) -> str:
+    """Return a sentence that says that no link rate suffices, and how close the closest method comes."""
+    closest = max(found, key=lambda one: one.highest_utilization or 0.0)
+    return (
+        f"no link rate is high enough for computing to take {UTILIZATIONS[0]:.0%} of a step: on links without rate "
+        f"limit, it takes at most {closest.highest_text}, with {closest.name}{closest.provenance} and "
+        f"{closest.workers} workers, {compute}"
     )
 
 

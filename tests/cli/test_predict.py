@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,29 @@ def test_the_answer_and_what_it_leaves_out_come_first() -> None:
     assert accuracy.startswith("Accuracy is not predicted: ")
     assert "`liecbench run` measures it" in accuracy
     assert backend == "All times are those over Gloo"
+
+
+def test_one_sentence_takes_the_place_of_bandwidths_that_are_never_reached() -> None:
+    # A step waits for two trips of 10 s or more, so that computing takes at most 1 of 21 s, at any rate.
+    slow = ("--parameters", "300k", "--step-seconds", "1", "--compress-gbytes-per-second", "2", "--delay", "5s")
+    arguments = ("predict", *slow, "--workers", "2", "--link", "1gbit", "--algorithm", "ddp", "--algorithm", "liec")
+    text = " ".join(run_in_process(*arguments).stdout.split())
+    markdown = run_in_process(*arguments, "--format", "markdown").stdout
+    found = json.loads(run_in_process(*arguments, "--format", "json").stdout)
+
+    sentence = re.search(
+        r"no link rate is high enough for computing to take 50% of a step: on links without rate limit, it takes at "
+        r"most ([\d.]+)% \(latency\), with (ddp|liec\(sign\)) delay 5s round trip 20s and 2 workers, for steps that "
+        r"compute 1 s, as assumed",
+        text,
+    )
+    assert sentence is not None, text
+    assert 0 < float(sentence[1]) < 100 / 21 + 0.1
+    assert "link rate from which computing takes" not in text
+    assert "not reached" not in text
+    assert markdown.count("not reached |") == 10
+    bases = [rate["basis"] for one in found["bandwidth_needed"] for rate in one["rates"]]
+    assert bases == ["not_reached"] * 10
 
 
 def test_settings_with_the_same_answer_share_a_sentence() -> None:

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 
+import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -207,6 +208,21 @@ def test_the_bandwidth_needed_is_a_table() -> None:
     rows = [line.split()[:3] for line in lines[start + 3 : start + 5]]
     assert rows == [["ddp", "2", "100mbit"], ["liec", "2", "100mbit"]]
     assert lines[start + 3].endswith(" not reached  90.9% (compression)")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_sentence_takes_the_place_of_bandwidths_that_are_never_reached(wide: bool) -> None:
+    runs = [
+        run_of_parts(f"{name} {link}", 1.0, wire, 0.1, 3.9, algorithm=name, link=link)
+        for name in ("ddp", "liec")
+        for link, wire in (("50mbit", 1.8), ("200mbit", 0.45))
+    ]
+    lines = [line.rstrip() for line in printed(comparison_of(*runs, wide=wide), width=400).splitlines()]
+
+    # Of 5 s that stay on a link without rate limit, computing is one.
+    (sentence,) = [line for line in lines if line.startswith("no link rate is high enough for computing to take 50%")]
+    assert "it takes at most 20.0% (latency), with ddp and 2 workers, for steps that compute" in sentence
+    assert not any("link rate from which" in line or "not reached" in line for line in lines)
 
 
 def test_a_wide_table_hides_nothing_and_is_as_wide_as_it_needs() -> None:

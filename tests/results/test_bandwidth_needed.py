@@ -64,6 +64,23 @@ def test_the_table_explains_only_the_words_in_it() -> None:
     assert (plain.notes, plain.lines[0][-1]) == ((), "–")
 
 
+def test_a_sentence_says_that_no_rate_suffices_and_who_comes_closest() -> None:
+    none = [needed(None, None)] * 5
+    slow, fast = method(*none, highest_utilization=0.1), method(*none, highest_utilization=0.42, workers=8)
+
+    assert bandwidth_table([slow, fast]).sentence == (
+        "no link rate is high enough for computing to take 50% of a step: on links without rate limit, it takes at "
+        "most 42.0% (compression), with psgd sign and 8 workers, for steps that compute 0.36 s, as measured here"
+    )
+
+
+@pytest.mark.parametrize("rate", [needed(84e6, 84e6), needed(None, 20e6), needed(None, None, "unknown")])
+def test_no_sentence_takes_the_place_of_a_rate_or_of_an_unknown_one(rate: NeededRate) -> None:
+    none = [needed(None, None)] * 4
+
+    assert bandwidth_table([method(*none, needed(None, None)), method(rate, *none)]).sentence is None
+
+
 def test_json_has_the_bounds_and_the_text() -> None:
     (found,) = bandwidth_objects([method(needed(84e6, 90e6), needed(None, None))])
 
