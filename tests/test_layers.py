@@ -33,6 +33,7 @@ SEVERAL_MODULES = {
     "config/own_model",
     "documents/notebook",
     "documents/pages",
+    "documents/predict_page",
     "documents/python_blocks",
     "documents/records_page",
     "documents/scenarios_page",

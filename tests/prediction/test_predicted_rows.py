@@ -59,6 +59,8 @@ def test_nodes_share_one_link() -> None:
 
     # Two nodes exchange the gradient once each way; 16 workers of their own 2 · 15/16 of it.
     assert nodes.time.wire_seconds / flat.time.wire_seconds == pytest.approx(1 / (2 * 15 / 16), rel=0.05)
+    # A ring all-reduce of 4 MB, among 16 workers and among two nodes.
+    assert [flat.sent_bytes, nodes.sent_bytes] == pytest.approx([2 * 15 / 16 * 4_000_000, 2 * 1 / 2 * 4_000_000])
     assert "assumed_nodes" in nodes.flags
 
 
