@@ -46,8 +46,11 @@ class BaselineChoice:
     def matches(self, spec: Mapping[str, Any]) -> bool:
         """Return True if the cell with the fields ``spec`` has the baseline's algorithm and all values of ``fixed``."""
         fields = flat_fields(spec)
-        chosen = fields["algorithm"] == self.algorithm
-        return chosen and all(str(fields.get(name)) == field_text(name, value) for name, value in self.fixed.items())
+        return fields["algorithm"] == self.algorithm and all(self.has(name, fields) for name in self.fixed)
+
+    def has(self, name: str, fields: Mapping[str, Any]) -> bool:
+        """Return True if ``fields``, the fields of a cell as from ``flat_fields``, have the fixed value of ``name``."""
+        return str(fields.get(name)) == field_text(name, self.fixed[name])
 
     @property
     def text(self) -> str:

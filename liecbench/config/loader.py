@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from liecbench.config import registry, workload, workload_sizes
 from liecbench.config.axes import REQUIRED_AXES, AlgorithmChoice
-from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.config.baseline_checks import check_baseline
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
 from liecbench.config.compressor_checks import check_compressors
@@ -32,7 +32,6 @@ from liecbench.config.structure_errors import structure_error
 from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task
 from liecbench.config.yaml_source import Document, Key, load, override
-from liecbench.errors import LiecbenchError, did_you_mean
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
@@ -124,9 +123,8 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     for name in REQUIRED_AXES:
         if name not in matrix:
             raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
-    names = [algorithm.name for algorithm in matrix["algorithm"]]
     if "baseline" in scenario.model_fields_set:
-        _check_baseline(document, scenario, names)
+        check_baseline(document, scenario)
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.backend == "nccl" and scenario.enforcement == "process":
@@ -151,18 +149,6 @@ def _check_size(document: Document, scenario: Scenario, matrix: dict[str, Any]) 
         factors = " × ".join(f"{length:,} of {name}" for name, length in lengths.items() if length > 1)
         message = f"{num_cells:,} cells ({factors}), and at most {_MOST_CELLS:,} are allowed"
         raise document.error(MATRIX, f"{message}; give fewer values, or several scenarios", at_key=True)
-
-
-def _check_baseline(document: Document, scenario: Scenario, names: list[str]) -> None:
-    try:
-        choice = BaselineChoice.parse(scenario.baseline)
-    except LiecbenchError as error:
-        raise document.error(("baseline",), str(error)) from None
-    if choice.algorithm not in names:
-        message = f"{choice.algorithm!r} is not an algorithm of the matrix ({did_you_mean(choice.algorithm, names)})"
-        raise document.error(("baseline",), message)
-    if choice.fixed and not any(choice.matches(cell.spec()) for cell in scenario.cells()):
-        raise document.error(("baseline",), f"no cell is {choice.text}; give values that the matrix has")
 
 
 def _check_exclusions(document: Document, scenario: Scenario) -> None:

@@ -259,6 +259,17 @@ def test_the_scenario_s_baseline_is_found_by_its_fields(tmp_path: Path) -> None:
     assert "ddp accumulate 1, 2 workers" in done.stdout
 
 
+def test_a_baseline_that_the_scenario_lacks_is_refused_as_by_run(tmp_path: Path) -> None:
+    rest = "matrix: {algorithm: [ddp], workers: [2, 4], link: [1mbit]}\nbaseline: {algorithm: ddp, workers: 8}"
+    path, scenario = profile_and_scenario(tmp_path, rest)
+
+    predicted = run_in_process("predict", scenario, "--profile", path, "--workers", "8")
+    ran = run_in_process("run", scenario, "--dry-run")
+
+    assert (predicted.returncode, predicted.stdout, predicted.stderr) == (2, "", ran.stderr)
+    assert "no cell is ddp with workers 8: in cells of ddp, workers is 2 or 4; give such a value" in ran.stderr
+
+
 BOTH = "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
 # The end of a scenario, options, the baseline and its minibatches per step, and the number of methods.
 OTHER_BASELINES: list[tuple[str, tuple[str, ...], str, int, int]] = [

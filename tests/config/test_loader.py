@@ -64,8 +64,6 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
             "s.yaml:14:14: enforcement: ",
             "process cannot pace nccl: it paces messages over Gloo alone; use enforcement: kernel, or backend: gloo",
         ),
-        ("baseline: lice", "s.yaml:12:11: baseline: ", "did you mean liec?"),
-        ("baseline: psgd", "s.yaml:12:11: baseline: ", "valid: ddp, liec"),
         ("exclude: [{workers: 2}]", "s.yaml:12:10: exclude: ", "every cell is excluded; remove an entry"),
         ("x: &a [*a]", "s.yaml:12:4: ", "aliases repeat without end; write the values out"),
         ("x: !!python/object/apply:os.system [ls]", "s.yaml:12:4: x: ", "is not allowed; remove it"),
