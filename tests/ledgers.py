@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_keys import digest
 from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison
@@ -238,6 +239,6 @@ def rows_of(*runs: Sequence[Record], baseline: str = "ddp", target_accuracy: flo
     return summarise(cells_of(*runs), baseline=baseline, target_accuracy=target_accuracy)
 
 
-def comparison_of(*runs: Sequence[Record], baseline: str = "ddp", **settings: Any) -> Comparison:
+def comparison_of(*runs: Sequence[Record], baseline: str | BaselineChoice = "ddp", **settings: Any) -> Comparison:
     """Return the comparison of these runs; ``settings`` are those of ``compare``."""
     return compare(cells_of(*runs), baseline=baseline, **settings)

@@ -100,7 +100,7 @@ def kept_text(comparison: Comparison) -> str:
 
 
 def _baseline_text(comparison: Comparison) -> str:
-    baseline = comparison.baseline_choice.text
+    baseline = comparison.words.baseline
     compared = any(row.metrics["speedup"] is not None for row in comparison.rows)
     return f"* the baseline, {baseline}" if compared else f"no {baseline} to compare with"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.results.break_even import break_evens
+from liecbench.results.cell_groups import SETTING_FIELDS, WORKLOAD_FIELDS
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison import Comparison
 from liecbench.results.fields import varying_fields
@@ -103,7 +104,7 @@ def compare_rows(
     choice = BaselineChoice.parse(baseline)
     words = Words(
         labels=labels,
-        baseline=choice.text,
+        baseline=_without_shared_fields(choice, rows).text,
         tolerances=tolerances,
         target_accuracy=target_accuracy,
         target_loss=target_loss,
@@ -143,6 +144,25 @@ def compare_rows(
         labels=labels,
         directories=tuple(directories),
     )
+
+
+def _without_shared_fields(choice: BaselineChoice, rows: Sequence[Row]) -> BaselineChoice:
+    """Return the choice without those fixed fields that do not tell the baseline apart from other rows.
+
+    These are the fields of settings and workloads that are equal in all rows, and the other fields that are equal in
+    all rows of the baseline's algorithm. Fields that are switched on, such as ``per_tensor``, belong to a method's name
+    and stay. All fields stay if no row has the baseline's algorithm.
+    """
+    own = [row for row in rows if row.algorithm == choice.algorithm]
+    if not own:
+        return choice
+    across_methods = {*SETTING_FIELDS, *WORKLOAD_FIELDS}
+    shared = [
+        name
+        for name, value in choice.fixed.items()
+        if value is not True and all(choice.has(name, row.fields) for row in (rows if name in across_methods else own))
+    ]
+    return choice.without(shared)
 
 
 def _shared_fields(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, Any]:

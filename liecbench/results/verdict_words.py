@@ -25,7 +25,8 @@ class Words:
 
     Attributes:
         labels: The short names of the compared methods and settings, such as ``psgd per_tensor`` and ``20mbit``.
-        baseline: The name of the baseline, such as ``ddp``.
+        baseline: The name of the baseline, such as ``ddp``, or ``liec with workers 2`` if other rows of the method have
+            other numbers of workers.
         tolerances: The drop of accuracy (0.005 is half a point) and the rise of test loss (in nats) that still count as
             equal to the baseline.
         target_accuracy: The accuracy, from 0 to 1, that methods should reach. Sentences tell the time until a method

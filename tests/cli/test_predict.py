@@ -270,6 +270,18 @@ def test_a_baseline_that_the_scenario_lacks_is_refused_as_by_run(tmp_path: Path)
     assert "no cell is ddp with workers 8: in cells of ddp, workers is 2 or 4; give such a value" in ran.stderr
 
 
+def test_the_baseline_has_no_workers_or_links_in_its_name(tmp_path: Path) -> None:
+    rest = (
+        "matrix: {algorithm: [ddp, local_sgd], workers: [2], link: [1mbit]}\n"
+        "baseline: {algorithm: ddp, workers: 2, link: 1mbit}"
+    )
+    path, scenario = profile_and_scenario(tmp_path, rest)
+
+    text = " ".join(run_in_process("predict", scenario, "--profile", path).stdout.split())
+
+    assert re.search(r"local_sgd is predicted to be the fastest per step, [^,]* as fast as ddp\. Accuracy", text), text
+
+
 BOTH = "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
 # The end of a scenario, options, the baseline and its minibatches per step, and the number of methods.
 OTHER_BASELINES: list[tuple[str, tuple[str, ...], str, int, int]] = [

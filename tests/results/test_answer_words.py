@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.report.table_texts import caption
 from liecbench.results.answer_remarks import remark_lines
 from liecbench.results.records import Epoch, Record
 from tests.ledgers import comparison_of, end, run_of, start
@@ -33,6 +35,31 @@ def test_the_fastest_method_that_keeps_the_accuracy_is_to_be_used() -> None:
         "(+0.0 points, -0.2 to +0.2, after 4 seeds)",
         ("faster, but shown to lose more than 0.5 points of accuracy: psgd (8.00×, -10.0 points)",),
     )
+
+
+@pytest.mark.parametrize(
+    ("fixed", "others", "name"),
+    [
+        ({"workers": 2}, [], "ddp"),
+        ({"workers": 2, "learning_rate": 0.1}, [], "ddp"),
+        ({"workers": 2}, [("psgd", {"workers": 4})], "ddp with workers 2"),
+        ({"workers": 2, "threads": 1}, [("ddp", {"workers": 4})], "ddp with workers 2"),
+        ({"learning_rate": 0.1}, [("psgd", {"task": {"learning_rate": 0.2}})], "ddp"),
+        ({"learning_rate": 0.1}, [("ddp", {"task": {"learning_rate": 0.2}})], "ddp with learning rate 0.1"),
+    ],
+)
+def test_the_baseline_has_the_fields_that_tell_it_apart(
+    fixed: dict[str, Any], others: list[tuple[str, dict[str, Any]]], name: str
+) -> None:
+    further = [run for other, fields in others for run in runs(other, 8.0, **fields)]
+
+    found = comparison_of(
+        *runs("ddp", 4.0), *runs("liec", 1.0), *further, baseline=BaselineChoice(algorithm="ddp", fixed=fixed)
+    )
+
+    lines = [one.line for one in found.answers]
+    assert any(f", 4.00× as fast as {name}, and it keeps" in line for line in lines), lines
+    assert caption(found).split("\n")[1].split("; ")[0] == f"* the baseline, {name}"
 
 
 def test_without_a_gain_the_answer_is_no() -> None:
