@@ -13,7 +13,8 @@ TEXT = edited("workers: [2]", "workers: [2, 4]").replace("[ddp, liec]", "[ddp, {
         ("{workers: 2}", "11: baseline: {'workers': 2}: no algorithm; write for example {algorithm: liec, workers: 2}"),
         (
             "{algorithm: liec, workers: 3}",
-            "38: baseline.workers: no cell is liec with workers 3: in cells of liec, workers is 2 or 4; give such a value",
+            "38: baseline.workers: no cell is liec with workers 3: in cells of liec, workers is 2 or 4; "
+            "give such a value",
         ),
         (
             "{algorithm: ddp, average_period: 4}",

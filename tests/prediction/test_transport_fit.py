@@ -46,6 +46,39 @@ def test_the_cost_of_a_message_and_the_rate_are_found(tmp_path: Path) -> None:
     assert "8 rows of exchange.json" in costs.source
 
 
+def link_row(name: str, rate: float, size: int, messages: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return a row of ``bench link``, whose operation sends ``messages`` messages of ``size`` bytes one by one."""
+    wire = messages * 8 * (size + 99 * -(-size // 1448)) / rate
+    return {
+        "name": name,
+        "operation": "send",
+        "size": size,
+        "workers": 4,
+        "link": "x",
+        "payload_bytes": size,
+        "seconds": wire / EFFICIENCY + messages * MESSAGE,
+        "asked_bits_per_second": round(rate),
+        **changes,
+    }
+
+
+def test_of_a_link_benchmark_only_streams_and_round_trips_are_used(tmp_path: Path) -> None:
+    rows = []
+    for rate in (2e7, 1e9):
+        # 64 MiB are one message of a stream, but several blocks of 25 MiB.
+        rows += [link_row("stream", rate, size) for size in (2**16, 2**26)]
+        rows += [link_row("round_trip", rate, 1, messages=2)]
+        rows += [link_row("after_idle", rate, 821, messages=3, payload_bytes=3 * 821, seconds=8 * 3 * 920 / rate)]
+        rows += [link_row("broadcast", rate, 2**16, messages=2, operation="collective")]
+
+    costs = fit_transport(written(tmp_path / "link.json", rows))
+
+    assert costs.message_seconds == pytest.approx(MESSAGE, rel=1e-6)
+    assert costs.efficiency == pytest.approx(EFFICIENCY, rel=1e-6)
+    assert costs.largest_bytes == 2**26
+    assert "6 rows of link.json" in costs.source
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
