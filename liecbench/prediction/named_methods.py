@@ -47,32 +47,6 @@ def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server:
     return tuple(made)
 
 
-def with_baseline(
-    methods: tuple[Method, ...], name: str, compressors: Sequence[str] | None, server: str | None
-) -> tuple[Method, ...]:
-    """Return the methods, the baseline first. If no method has the baseline's algorithm, the baseline is added.
-
-    If several methods have this algorithm, the first of them is the baseline.
-
-    Args:
-        methods: The methods.
-        name: The name of the baseline's algorithm, such as ``ddp``.
-        compressors: Names of compressors; None for ``["sign"]``. A baseline that takes a compressor gets the first of
-            these compressors that it works with.
-        server: The place of the baseline's server, ``root`` or ``sharded``; None for ``sharded``.
-
-    Raises:
-        LiecbenchError: If the baseline has to be added, but one of the names or the place of the server is unknown, or
-            the algorithm works with none of the compressors.
-    """
-    if (found := next((one for one in methods if one.algorithm.name == name), None)) is not None:
-        return (found, *(one for one in methods if one is not found))
-    if name not in (known := registry.names("algorithm")):
-        raise LiecbenchError(f"--baseline {name}: there is no such algorithm", did_you_mean(name, known))
-    baseline, *_ = named_methods([name], compressors or DEFAULT_COMPRESSORS, parse_server(server or "sharded"))
-    return (baseline, *methods)
-
-
 def _instance(choice: Choice) -> Any:
     return registry.load("compressor", choice.name)(**choice.options)
 

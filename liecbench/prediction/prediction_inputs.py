@@ -3,10 +3,9 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from liecbench.config import workload_sizes
-from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.optimizer_fields import update_of
 from liecbench.errors import LiecbenchError
@@ -15,6 +14,9 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import DELAY, RATE
 from liecbench.prediction.method_choice import Method
 from liecbench.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.comm.partition import ServerPlace
 
 _MOST_WORKERS: Final = 100_000
 
@@ -36,40 +38,10 @@ def trained_as(cells: Iterable[Cell], methods: Sequence[Method]) -> tuple[Method
     return tuple(dataclasses.replace(method, accumulate=own[0].accumulate, update=own[0].update) for method in methods)
 
 
-def with_fields(cells: Iterable[Cell], methods: Sequence[Method], choice: BaselineChoice) -> tuple[Method, ...]:
-    """Return the methods, the baseline first. If the baseline is none of ``methods``, it is added.
-
-    The baseline is the first of ``methods`` that a cell matched by ``choice`` uses. If there is none, the method of the
-    first such cell is added.
-
-    Args:
-        cells: The cells of the scenario, at least one of which ``choice`` matches.
-        methods: The methods to predict.
-        choice: The baseline's algorithm, and other fields of its method, such as ``accumulate``.
-    """
-    own = methods_of(cell for cell in cells if choice.matches(cell.spec()))
-    found = next((method for method in methods if any(_is_same(method, one) for one in own)), None)
-    if found is not None:
-        return (found, *(method for method in methods if method is not found))
-    unnamed = dataclasses.replace(own[0], block_bytes=None)
-    added = unnamed if unnamed.make().bucket_bytes == own[0].make().bucket_bytes else own[0]
-    return (added, *methods)
-
-
-def _is_same(one: Method, other: Method) -> bool:
-    """Return True if two methods work alike. Either may leave out the optimizer, or the default size of blocks."""
-    names_optimizers = None not in (one.update, other.update)
-    complete = {
-        repr(
-            dataclasses.replace(
-                method,
-                block_bytes=method.make().bucket_bytes,
-                update=method.update if names_optimizers else None,
-            )
-        )
-        for method in (one, other)
-    }
-    return len(complete) == 1
+def server_of(cells: Iterable[Cell]) -> "ServerPlace":
+    """Return the place of the server in all cells that have one; ``sharded`` if there are none, or if they differ."""
+    places = {cell.server for cell in cells if cell.server is not None}
+    return min(places) if len(places) == 1 else "sharded"
 
 
 def method_of(cell: Cell) -> Method:

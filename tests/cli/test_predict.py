@@ -313,6 +313,24 @@ OTHER_BASELINES: list[tuple[str, tuple[str, ...], str, int, int]] = [
 ]
 
 
+def test_methods_of_the_command_line_have_the_scenarios_server_and_its_baseline_its_options(tmp_path: Path) -> None:
+    rest = (
+        "matrix:\n  algorithm: [memsgd, {name: liec, average_period: 4}]\n  compressor: [sign]\n  workers: [4]\n"
+        "  link: [1mbit]\nserver: root\nbaseline: liec"
+    )
+    path, scenario = profile_and_scenario(tmp_path, rest)
+    arguments = ("predict", scenario, "--profile", path, "--algorithm", "psgd", "--format", "json")
+
+    rows = json.loads(run_in_process(*arguments).stdout)["rows"]
+    sharded = json.loads(run_in_process(*arguments, "--server", "sharded").stdout)["rows"]
+
+    assert {(row["algorithm"], row["server"], row.get("average_period")) for row in rows} == {
+        ("psgd", "root", None),
+        ("liec", "root", 4),
+    }
+    assert {row["server"] for row in sharded} == {"sharded"}
+
+
 @pytest.mark.parametrize(("rest", "options", "baseline", "minibatches", "number"), OTHER_BASELINES)
 def test_the_scenarios_baseline_is_compared_with_methods_of_the_command_line(
     tmp_path: Path, rest: str, options: tuple[str, ...], baseline: str, minibatches: int, number: int

@@ -5,7 +5,7 @@ from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.assumed_profile import assumed_profile
 from liecbench.prediction.method_choice import Method
-from liecbench.prediction.named_methods import named_methods, parse_server, with_baseline
+from liecbench.prediction.named_methods import named_methods, parse_server
 from liecbench.prediction.prediction_inputs import (
     parse_count,
     parse_delay,
@@ -78,14 +78,6 @@ def test_the_seconds_of_a_step_may_have_a_unit(text: str, seconds: float) -> Non
 def test_other_seconds_of_a_step_are_refused(text: str) -> None:
     with pytest.raises(LiecbenchError, match=f"--step-seconds {text}: no time; write seconds, such as 0.15, or"):
         parse_step_seconds(text)
-
-
-def test_a_baseline_that_is_no_method_is_added() -> None:
-    methods = named_methods(["liec"], ["sign"], "root")
-
-    assert [one.name for one in with_baseline(methods, "ddp", None, None)] == ["ddp", "liec(sign)"]
-    assert [one.name for one in with_baseline(methods, "memsgd", ["top_k"], "root")] == ["memsgd(top_k)", "liec(sign)"]
-    assert with_baseline(methods, "liec", None, None) == methods
 
 
 def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> None:
