@@ -24,7 +24,8 @@ class _StepTimes:
     """The times at which the buckets of one step are communicated.
 
     ``num_buckets`` is the number of buckets whose communication has started. ``intervals`` has one (begin, end) per
-    bucket whose communication is complete, in seconds of ``time.perf_counter``.
+    bucket whose communication is complete, in seconds of ``time.perf_counter``. If ``is_traced`` is true, the
+    timeline shows these intervals.
     """
 
     num_buckets: int = 0
@@ -44,8 +45,8 @@ class BucketedAllReduce(Algorithm):
     ``counters.communicate_seconds`` leaves out the final copy from the host to the GPU.
 
     Attributes:
-        block_bytes: The size up to which DDP fills its buckets (its ``bucket_cap_mb``, in bytes); only ``schedule``
-            uses it. None means DDP's default: 25 MiB, and 1 MiB for the bucket that the backward pass fills first.
+        block_bytes: The value of DDP's ``bucket_cap_mb``, in bytes, that ``schedule`` assumes. None means DDP's
+            default: 25 MiB, and 1 MiB for the bucket that the backward pass fills first.
     """
 
     @abstractmethod

@@ -48,7 +48,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
     def attach(self, ddp: nn.Module, optimizer: object) -> None:
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
-        A method that compresses 16-bit gradients first converts them to float32. All memories are float32. If an error
+        Before a method compresses 16-bit gradients, it converts them to float32. All memories are float32. If an error
         is raised, nothing has been registered.
 
         Args:
@@ -165,8 +165,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
     def close(self) -> None:
         """Remove the algorithm from the model and the optimizer without averaging local models. Collective.
 
-        Call this method after a training if nothing is to be averaged. To average local models and optimizer states,
-        call ``detach`` instead. If the algorithm is not attached, do nothing.
+        If the algorithm is not attached, nothing happens. To average local models and optimizer states, call ``detach``
+        instead.
         """
         if self._attachment is not None:
             attachment, self._attachment = self._attachment, None

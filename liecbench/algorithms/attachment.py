@@ -19,7 +19,7 @@ from liecbench.algorithms.optimizers import is_within_step
 
 
 class StepListener(Listener, Protocol):
-    """The methods of an algorithm that are called around the steps of optimizers."""
+    """The interface through which the hooks of a DDP module and its optimizers call an algorithm."""
 
     device: torch.device
     supports_join: ClassVar[bool]
@@ -70,7 +70,7 @@ class Attachment:
     def end_partial_step(self) -> bool:
         """End the current step if only some of the optimizers have made the step.
 
-        Return True if the step was ended, else False. All optimizers then have yet to make the next step.
+        Return True if the step was ended, else False.
         """
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
@@ -119,10 +119,11 @@ class Attachment:
     def release(self, *, has_failed: bool) -> None:
         """Release the algorithm's process group.
 
-        A group of all ranks is destroyed. A smaller group is not destroyed, so that another algorithm can use it.
+        A group of all ranks is destroyed. A smaller group is not destroyed. If ``has_failed`` is False, another
+        algorithm can use the smaller group later.
 
         Args:
-            has_failed: Whether this algorithm has failed. If True, no other algorithm will use the smaller group.
+            has_failed: Whether this algorithm has failed.
         """
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 

@@ -14,8 +14,8 @@ from liecbench.algorithms.server import ServerAlgorithm
 class PeriodicAveraging(ServerAlgorithm):
     """A base class of methods in which the workers' models drift apart, and are brought together periodically.
 
-    Every ``average_period`` steps, the workers average their models. In the subclass ``CSER``, they instead average
-    compressed error memories, and correct their updates.
+    Every ``average_period`` steps, the workers average their models. In the subclass ``CSER``, they average
+    their compressed error memories instead.
     """
 
     average_period: Annotated[int, Ge(1)]
@@ -32,7 +32,8 @@ class PeriodicAveraging(ServerAlgorithm):
     def averaging_is_due(self) -> bool:
         """Return True if, since the last call, the step count has reached a multiple of ``average_period``.
 
-        Call this method once in every ``after_step``. Every backward pass that synchronizes gradients counts as a step.
+        Call this function once in every ``after_step``. Every backward pass that synchronizes gradients
+        counts as a step.
         """
         # Several such passes may precede one optimizer.step, so an averaging step need not be the last one.
         before, self._periods_seen = self._periods_seen, self.step // self.average_period

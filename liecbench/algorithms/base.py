@@ -189,7 +189,7 @@ class Algorithm(Attachable):
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
+        """If the method has local models, replace them by their mean during the ``with`` body. Collective."""
         self._require_attached("evaluation")
         self.synchronize()
         yield
@@ -210,7 +210,7 @@ class Algorithm(Attachable):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the step count and the memories (tensors kept from step to step) from ``state``.
 
-        ``state`` is a result of ``state_dict``. Call this method after ``attach``.
+        ``state`` is a result of ``state_dict``. Call ``load_state_dict`` after ``attach``.
 
         Raises:
             ValueError: If the state is that of another rank, number of ranks, process group or method, or if the saved

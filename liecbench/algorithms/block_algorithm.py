@@ -83,7 +83,7 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def server_place(self) -> ServerPlace | None:
-        """The place of the server; None if there is no server, and every rank sends to all other ranks.
+        """The place of the server; None if every rank sends to all other ranks, without a server.
 
         ``root``: rank 0 is the server. ``sharded``: every rank is the server of one shard.
         """
@@ -119,9 +119,9 @@ class BlockAlgorithm(Algorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the step, counted from 0, whose compressor ``compression_error`` measures.
+        """The number of a step, counted from 0. ``compression_error`` measures the compressor of this step.
 
-        The step is 0, unless a subclass whose compressor changes during training overrides this property.
+        The number is 0. A subclass whose compressor changes during training overrides this property.
         """
         return 0
 

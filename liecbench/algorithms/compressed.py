@@ -90,8 +90,8 @@ class ErrorFeedback(CompressedAlgorithm):
     def own_state(self) -> dict[str, Any]:
         """Return the step count, the memories, and the last nonzero learning rate of each parameter.
 
-        Memories are tensors that the method keeps from step to step. The learning rates are those that the latest call
-        of ``before_reduce`` recorded, or ``set_up`` before the first step.
+        Memories are tensors that the method keeps from step to step. ``set_up`` records the learning rates, and
+        ``before_reduce`` updates them in every step.
         """
         return {**super().own_state(), "learning_rates": self._learning_rates}
 

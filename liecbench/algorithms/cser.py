@@ -3,8 +3,8 @@
 A worker's update is the mean of all workers' compressed gradients, plus the worker's own compression error. Because the
 errors differ, the workers' models drift apart. A worker also subtracts its compression error from an error memory.
 
-Every few steps, the workers average their compressed error memories. Each worker then adds its own compressed error
-memory to its update, and subtracts the average from the update.
+Every few steps, each worker also adds its compressed error memory to its update, and subtracts the mean of all
+workers' compressed error memories from the update.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         )
 
     def step_kind(self, step: int) -> str:
-        """Return ``reset`` if the workers also average their compressed errors in this step, else ``compressed``.
+        """Return ``reset`` if the workers average their compressed error memories in this step, else ``compressed``.
 
         A reset step sends twice the bytes of a compressed step.
         """

@@ -15,8 +15,8 @@ from liecbench.algorithms.method_notes import MethodNotes
 class CSGD(CompressedAlgorithm):
     """Compressed SGD without memory, u = C(mean(C(g_i))): for QSGD (arXiv 1610.02132) and TernGrad (1705.07878).
 
-    C is the compressor, g_i is worker i's gradient, and u the update. Methods with error feedback refuse these two
-    compressors.
+    C is the compressor, g_i is worker i's gradient, and u the update. Methods with error feedback refuse the
+    compressors QSGD and TernGrad.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

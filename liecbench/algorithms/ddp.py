@@ -46,7 +46,8 @@ class AllReduce(BucketedAllReduce):
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Start the all-reduce of a bucket, and return a future of the mean gradient.
 
-        First, the gradient is cast to ``dtype``, unless ``dtype`` is None, and divided by the world size.
+        Unless ``dtype`` is None, the gradient is first cast to ``dtype``. In any case, the gradient is divided by the
+        world size before the all-reduce.
         """
         gradient, step = bucket.buffer(), self.step
         dtype = self.dtype or gradient.dtype

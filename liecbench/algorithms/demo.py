@@ -26,7 +26,9 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Parameters of one block with DCT chunks of equal size. One message has the largest coefficients of all chunks.
+    """Those parameters of one block that have DCT chunks of the same size.
+
+    One message has the largest coefficients of each of these chunks.
 
     Attributes:
         compressor: Selects the coefficients of each chunk to send.
@@ -51,7 +53,7 @@ class DeMo(BlockAlgorithm):
     DCT is the discrete cosine transform of each chunk of a parameter. C keeps the largest coefficients of each chunk.
     The update is u = sign(IDCT(mean(q_i))), where each coefficient is averaged over the workers that sent it.
 
-    The optimizer must be SGD without momentum. Its weight decay is decoupled, as in AdamW.
+    The optimizer must be SGD without momentum. SGD adds its weight decay to u: the decay is decoupled, as in AdamW.
 
     A tensor of more than two dimensions counts as a matrix with the first dimension as its rows. A matrix is cut into
     chunks of equal size. The height of a chunk is the largest divisor of the matrix's height that is at most ``chunk``,

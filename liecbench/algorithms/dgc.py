@@ -102,7 +102,7 @@ class DGC(BlockAlgorithm):
 
     @property
     def sampled_step(self) -> int:
-        """The number of the step whose compressor ``compression_error`` measures: the next step, counted from 0.
+        """The number of the next step, counted from 0. ``compression_error`` measures the compressor of this step.
 
         In the warm-up, the compressor may keep a different fraction of the entries in each epoch.
         """
@@ -163,9 +163,9 @@ class DGC(BlockAlgorithm):
         return step // (self._steps_per_epoch or 1)
 
     def _accumulated(self, block: Block) -> Tensor:
-        """Return ``momentum`` · velocity + gradient for a block. The sum overwrites the block's gradient.
+        """Return m·u_i + g_i for a block (symbols as in ``DGC``). The sum overwrites the block's gradient.
 
-        If ``clip_norm`` is set, the gradient is clipped before the sum is computed.
+        If ``clip_norm`` is set, g_i is clipped before the sum is computed.
         """
         gradient = block.gradient
         if self.clip_norm is not None:

@@ -19,7 +19,8 @@ class FragmentTimes:
     Attributes:
         sync_every: The number of steps between two outer steps of a fragment, a multiple of ``num_fragments``.
         num_fragments: The number of fragments.
-        delay: The number of steps from sending to the outer step, less than ``sync_every`` / ``num_fragments``.
+        delay: The number of steps between the sending of a fragment and its outer step, less than ``sync_every`` /
+            ``num_fragments``.
     """
 
     sync_every: int

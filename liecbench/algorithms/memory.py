@@ -30,8 +30,8 @@ class Memory:
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the index in the block of the tensor's first element. The index can be above 0 only if
-            the tensor covers a shard instead of the whole block.
+        starts: For each block, the index in the block at which the tensor begins. The index can be above 0 only if the
+            tensor covers a shard instead of the whole block.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:

@@ -27,23 +27,23 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
     """Return the optimizers in which an algorithm registers step hooks, each with its innermost optimizers.
 
-    A wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is. An optimizer is
-    innermost if it wraps no other optimizer.
+    A wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is. The algorithm
+    registers hooks in each optimizer, wrapped or not, that runs step hooks and has at least one of ``parameters``. Such
+    an optimizer is innermost if it wraps no other such optimizer.
 
     Args:
         given: The training loop's optimizer or wrapper, or a list of optimizers and wrappers.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        A dict from each torch optimizer that runs step hooks to the set of its innermost optimizers. The keys include
-        wrapped optimizers. An innermost optimizer's set has only the optimizer itself. An optimizer that a key
-        wraps is left out if it has none of ``parameters``.
+        A dict: the keys are the optimizers in which the algorithm registers hooks, and the value is the set of the
+        key's innermost optimizers. An innermost optimizer's set has only the optimizer itself.
 
     Raises:
         TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer. Also if an optimizer
             shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, or if an optimizer is LBFGS. Also if an optimizer that runs
-            step hooks, and that no key wraps, has none of ``parameters``.
+        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer that runs step hooks has
+            none of ``parameters`` and no other optimizer that runs step hooks wraps it.
     """
     items = _items(given)
     if not items:
@@ -112,7 +112,7 @@ def not_plain_sgd(name: str, options: Mapping[str, object], *, own_momentum: str
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return True if the calling step hook runs in an inner optimizer step, which an outer optimizer step calls.
+    """Return True if the step hook that calls this function runs in an inner optimizer step.
 
     An outer step calls an inner step if an optimizer wraps another optimizer, or if a ``step`` calls ``super().step``.
     Each step runs its hooks, but only the hooks of the outermost step should act.

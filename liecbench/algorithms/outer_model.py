@@ -49,7 +49,9 @@ class OuterModel(BlockAlgorithm):
 
     @abstractmethod
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace a block's pseudo-gradient Δ_i by Δ, the mean of all workers' Δ_i. Called on the communication thread.
+        """Replace a block's pseudo-gradient Δ_i by Δ, the mean of the vectors that all workers send.
+
+        Called on the communication thread.
 
         Args:
             block: The block.

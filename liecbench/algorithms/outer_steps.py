@@ -40,7 +40,7 @@ class OuterSteps(OuterModel):
         sync_every: The number of local steps between two outer steps of a fragment.
         fragments: The number of fragments of the model, each of consecutive whole tensors. The fragments take turns,
             evenly spaced within ``sync_every`` steps.
-        delay: The number of steps from sending a fragment to its outer step. Training continues meanwhile.
+        delay: The number of steps between the sending of a fragment and its outer step. Training continues meanwhile.
     """
 
     sync_every: Annotated[int, Ge(1)] = 32
@@ -117,7 +117,7 @@ class OuterSteps(OuterModel):
     def synchronize(self) -> None:
         """Complete the counts and measured times of all past steps.
 
-        Wait for a fragment that is being exchanged and, if there is a GPU, for the GPU. Call this method between two
+        Wait for a fragment that is being exchanged and, if there is a GPU, for the GPU. Call this function between two
         steps.
 
         Raises:
@@ -137,8 +137,8 @@ class OuterSteps(OuterModel):
         """Return the state that ``load_own_state`` restores, by name. Wait for a fragment that is being exchanged.
 
         ``steps_seen`` and ``under_way`` are added to the entries of ``OuterModel.own_state``. ``steps_seen`` is the
-        step from which the next ``after_step`` continues. ``under_way`` has the mean pseudo-gradient of each block
-        whose outer step is still due, by the block's index as text.
+        number of the first step that ``after_step`` has not handled yet. ``under_way`` has the mean pseudo-gradient of
+        each block whose outer step is still due, by the block's index as text.
         """
         self._wait()
         means: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""DDP's gradient buckets that wait because an algorithm has not yet updated every block that overlaps the bucket.
+"""DDP's gradient buckets, each of which waits until an algorithm has updated every block that overlaps the bucket.
 
 Buckets and blocks divide the gradient at different places.
 """

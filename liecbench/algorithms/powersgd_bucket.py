@@ -12,7 +12,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 
 @dataclass(frozen=True, slots=True)
 class HookBucket:
-    """A stand-in for a DDP bucket (``GradBucket``), with the methods that ``powerSGD_hook`` calls.
+    """A stand-in for a DDP bucket (``GradBucket``), with the functions that ``powerSGD_hook`` calls.
 
     The stand-in stays valid after DDP has deleted the bucket.
 
@@ -44,7 +44,7 @@ class HookBucket:
         """Return a bucket that differs from this bucket only in ``flat``, which is in float32.
 
         If DDP's buffer is in float32, the returned ``flat`` is this buffer. Otherwise ``flat`` is a converted copy of
-        the buffer. Call this method on the communication thread.
+        the buffer. Call ``in_float32`` on the communication thread.
         """
         return replace(self, flat=self.buffer_of_ddp.float())
 
@@ -57,7 +57,7 @@ class HookBucket:
         return self.flat
 
     def gradients(self) -> list[Tensor]:
-        """Return a view of ``buffer`` for each parameter, in the parameter's shape."""
+        """Return a view of each parameter's part of ``flat``, in the parameter's shape; ``[1]`` for a scalar."""
         pieces = self.flat.split([parameter.numel() for parameter in self.parameters])
         shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for the shape of a scalar
         return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]

@@ -37,8 +37,9 @@ class PSGD(ServerAlgorithm):
     def largest_block(self) -> int | Literal["whole"]:
         """The largest size of a block in bytes, or ``whole`` if the whole gradient is one block.
 
-        If ``per_tensor`` is True, the size is 1, so that each parameter's gradient is a block of its own. Otherwise,
-        this property is equal to ``block_bytes``, which may be ``whole``.
+        A parameter's gradient that is larger than this size is a block of its own. If ``per_tensor`` is True, the size
+        is 1, so that each parameter's gradient is a block of its own. Otherwise, the size is ``block_bytes``, which may
+        be ``whole``.
         """
         # A tensor larger than the size gets a block of its own.
         return 1 if self.per_tensor else self.block_bytes

@@ -1,7 +1,7 @@
 """The methods ``int8_allreduce`` and ``int4_allreduce``: all-reduces in two hops, each of which sends quantized values.
 
-Both methods compute the same update as ``csgd`` with sharded servers and the compressor ``int8`` or ``int4``, where
-256 values share a scale.
+Both methods compute the same update as ``csgd`` with sharded servers and the compressor ``int8`` or ``int4``, with
+``values_per_scale: 256``.
 """
 
 from typing import ClassVar

@@ -64,7 +64,7 @@ class SparseLoCo(OuterSteps):
 
     @property
     def largest_block(self) -> int:
-        """The largest size of a block in bytes: 1, so that every tensor gets a block of its own."""
+        """The size in bytes up to which tensors share a block: 1, so that every tensor gets a block of its own."""
         # A tensor larger than the size gets a block of its own.
         return 1
 

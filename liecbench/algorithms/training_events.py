@@ -32,8 +32,8 @@ class TrainingEvents(ABC):
 
     Attributes:
         is_exact: True if the method replaces each gradient by the mean over all ranks, apart from rounding (such as a
-            cast to float16). If False, the algorithm warns, at most once, if several backward passes before
-            ``optimizer.step`` exchange gradients.
+            cast to float16). If False, the algorithm warns, at most once, if gradients are exchanged a second time
+            before the optimizer's step.
     """
 
     is_exact: ClassVar[bool] = False
@@ -95,15 +95,15 @@ class TrainingEvents(ABC):
     def complete_spans(self) -> None:
         """Wait until ``tracer`` has the spans (timed pieces of work) of all past steps.
 
-        The spans of messages that are still under way in the background are left out.
+        Do not wait for the spans of messages that are still under way in the background.
         """
         self.synchronize()
 
     def on_forward(self) -> None:
         """Raise the error of an earlier exchange, if there was one. Called before each forward pass of the model.
 
-        If gradients are enabled, check how the training loop uses the model (``Backwards.begin_forward``). If only some
-        of the model's optimizers have made the current step, this step ends now, without the others.
+        If gradients are enabled, check how the training loop uses the model (``Backwards.begin_forward``), and end a
+        step that only some of the model's optimizers have made.
         """
         # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
         self._raise_failure()
@@ -155,9 +155,10 @@ class TrainingEvents(ABC):
         self.hook_cpu_seconds += time.thread_time() - began
 
     def on_step_end(self, *, is_last: bool) -> None:
-        """Communicate if the method needs to, once the last optimizer has made its step.
+        """Call ``after_step`` if ``is_last``.
 
-        Called at the end of each ``optimizer.step``.
+        Called at the end of each ``optimizer.step``. Also warn, once, if the step used gradients although no bucket was
+        ever exchanged.
 
         Args:
             is_last: True if all of the model's optimizers have now made their step.

@@ -45,9 +45,8 @@ class _Turn:
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
 
-    The cases ``plan.steps`` are measured link by link, in rounds. Each round measures all of these cases that have the
-    link: the first round in the plan's order, later rounds in random order. Then each of ``plan.transfers`` is measured
-    once.
+    The cases ``plan.steps`` are measured link by link. All cases of a link are measured once per round: in the plan's
+    order in the first round, and in random order in later rounds. Then each of ``plan.transfers`` is measured once.
 
     Args:
         plan: The cases.

@@ -19,7 +19,7 @@ class BenchmarkRow:
             compression and communication in a step: the geometric mean over rounds. For the link benchmark's operation
             ``after_idle`` (messages after a pause), the median on the shaped link minus the median of a single message
             on the unshaped link.
-        limit_seconds: The least seconds that the operation can take. For a compressor, the median seconds of a copy of
+        limit_seconds: The seconds with which ``seconds`` is compared. For a compressor, the median seconds of a copy of
             the vector. Otherwise, the seconds that the bytes need over the link at its requested rate, plus the delays.
         ratio_low: In the exchange benchmark, the lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``,
             computed from the rounds.
@@ -58,7 +58,7 @@ class BenchmarkRow:
 
     @property
     def ratio(self) -> float:
-        """``seconds`` ÷ ``limit_seconds``: 1 means that the operation is as fast as physically possible."""
+        """``seconds`` ÷ ``limit_seconds``; 1 if the operation takes as long as the limit."""
         return self.seconds / self.limit_seconds
 
 

@@ -1,7 +1,7 @@
 """The benchmark ``liecbench bench compressors``: time each operation of each compressor, and a copy of the vector.
 
-On the CPU, one thread is used. The time of the copy is shown as the physical limit of every operation's time, because a
-copy reads and writes each element once.
+On the CPU, one thread is used. Every operation's time is compared with the time of the copy, which is called the limit.
+An operation that reads and writes fewer bytes than the copy can be faster.
 """
 
 import statistics
@@ -63,11 +63,8 @@ class _Vectors:
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the input vector to a buffer, and return the buffer.
-
-        No operation of a compressor can be faster than this copy.
-        """
-        # The copy is the physical limit, because it reads and writes every element once.
+        """Copy the input vector to a buffer, and return the buffer."""
+        # The copy reads and writes every element once; its time is the limit with which operations are compared.
         return self._copied.copy_(self.source)
 
 

@@ -70,8 +70,8 @@ def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
     Returns:
         ``"step_seconds"``, the seconds of a step; ``"exchange_seconds"``, the seconds of compression plus communication
         in a step; and ``"compress_seconds"``, the seconds of compression in a step. Each is the mean, over the timed
-        steps, of the seconds on the slowest rank. ``"payload_bytes"``: the larger of the payload bytes that a rank
-        sent and those that it received in a step, as the maximum over all ranks and timed steps.
+        steps, of the seconds on the slowest rank. ``"payload_bytes"``: the most payload bytes that any rank sent,
+        or that any rank received, in one timed step.
     """
     replica = _Replica(case)
     link.shape()

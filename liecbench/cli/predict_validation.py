@@ -1,4 +1,4 @@
-"""The option ``--validate`` of ``liecbench predict``: predict measured step times and break-evens, and print errors."""
+"""The option ``--validate`` of ``liecbench predict``: compare predictions with measured step times and break-evens."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final

@@ -136,7 +136,7 @@ def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:
 
 
 def require_replaceable(out: Path) -> None:
-    """Raise LiecbenchError if ``out`` cannot be written, or is a file other than a profile."""
+    """Raise LiecbenchError if ``out`` cannot be written, or is a non-empty file that is no profile."""
     from liecbench.profiles.profile_file import read_profile
     from liecbench.untrusted import regular_files
 

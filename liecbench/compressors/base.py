@@ -125,7 +125,7 @@ class Compressor(ABC):
     def decompress(
         self, message: Message, out: Tensor | None = None, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Decode a message to C(v), the vector that it stands for, multiplied by ``weight``.
+        """Decode a message to C(v), and multiply C(v) by ``weight``.
 
         Args:
             message: The message of C(v).
@@ -209,10 +209,10 @@ class Compressor(ABC):
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · C(v_i) over several messages to ``out``, or add the sum to ``out`` if ``accumulate``.
+        """Write the sum of all ``weight`` · C(v_i) to ``out``. If ``accumulate``, add the sum to ``out`` instead.
 
-        C(v_i) is the vector that message i decodes to. This method calls ``decode`` for one payload after the other. A
-        subclass may override this method with something faster.
+        C(v_i) is the vector that message i decodes to. By default, call ``decode`` for one payload after the other. A
+        subclass may override this function with something faster.
 
         Args:
             payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.

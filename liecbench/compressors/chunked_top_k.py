@@ -149,7 +149,7 @@ class ChunkedTopK(Compressor):
     ) -> None:
         """Write the message for ``vector`` to ``payload``.
 
-        This method works on any device, without making the host wait.
+        This function works on any device, without making the host wait.
 
         Args:
             vector: The vector v.

@@ -70,7 +70,7 @@ class RandomK(Randomised):
         payload to ``residual``.
 
         If any element of ``vector`` is not finite, even an element that is not sent, the first number in ``payload``
-        becomes NaN. The method ``all_finite`` then returns False for ``payload``.
+        becomes NaN. ``all_finite`` then returns False for ``payload``.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)

@@ -69,7 +69,7 @@ class TopK(Compressor):
         return entries.isfinite().all()
 
     def code(self, numel: int) -> PositionCode:
-        """Return the code that encodes the kept entries' positions in a vector of ``numel`` elements."""
+        """Return the code (Elias–Fano or bitmap) of the kept entries' positions in vectors of ``numel`` elements."""
         return PositionCode.shortest(numel, num_kept(self.ratio, numel))
 
     def parts(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:

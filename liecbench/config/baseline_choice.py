@@ -24,7 +24,7 @@ class BaselineChoice:
 
     @classmethod
     def parse(cls, value: "str | Mapping[str, Any] | BaselineChoice") -> Self:
-        """Return the choice for a scenario's ``baseline``: an algorithm's name, or ``{algorithm: liec, workers: 2}``.
+        """Convert a scenario's ``baseline``, such as ``ddp`` or ``{algorithm: liec, workers: 2}``, to a choice.
 
         Raises:
             LiecbenchError: If a mapping has no algorithm.
@@ -39,7 +39,7 @@ class BaselineChoice:
         return cls(algorithm=fields.pop("algorithm"), fixed=fields)
 
     def without(self, names: Collection[str]) -> Self:
-        """Return this choice without those of its fixed fields that ``names`` has, such as ``workers``."""
+        """Return a copy of this choice without the fixed fields named in ``names``, such as ``workers``."""
         kept = {name: value for name, value in self.fixed.items() if name not in names}
         return replace(self, fixed=kept)
 

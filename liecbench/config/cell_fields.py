@@ -80,9 +80,9 @@ def field_text(name: str, value: object) -> str:
 
 
 def link_text(spec: object) -> str:
-    """Return the text that tables show for a link, such as ``100mbit delay 5ms round trip 20ms``.
+    """Return the text that tables show for a link, such as ``20mbit↑ 100mbit↓``.
 
-    ``spec`` is the link's value in ``Cell.spec``, such as ``{"rate": "100mbit", "delay": "5ms"}``.
+    ``spec`` is the link's value in ``Cell.spec``, such as ``{"up": "20mbit", "down": "100mbit"}``.
     """
     return _link_text(json.dumps(spec))
 

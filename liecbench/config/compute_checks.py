@@ -91,7 +91,11 @@ def check_profile_alone(document: Document, point: MatrixPoint) -> None:
 
 
 def check_timing_only(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a scenario that trains nothing has keys that have no meaning without a training."""
+    """Check a scenario in which a task is a profile. Such a scenario is only timed. For other scenarios, do nothing.
+
+    Raises:
+        ScenarioError: If other cells are trained, or if a setting does not suit replays, such as ``target_accuracy``.
+    """
     points = list(scenario.points())
     of_profile = [point for point in points if "profile" in point.fields]
     if not of_profile:

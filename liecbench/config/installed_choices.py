@@ -13,7 +13,7 @@ _FUNCTION = {"type": "string", "pattern": user_functions.PATTERN, "description":
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A type annotation for a field that names an installed class of ``kind``, such as an algorithm or a dataset.
+    """A marker for ``Annotated``: a field with this marker names an installed class of ``kind``, such as a dataset.
 
     The field's JSON Schema accepts each installed name, either bare or in a mapping with the options of the class.
     For datasets and models it also accepts a user's function ``module:function``.

@@ -94,7 +94,7 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[Key, registry.Kind, Choice | AlgorithmChoice]]:
-    """Yield (path in the file, kind, choice) for each algorithm, compressor, dataset and model in the scenario."""
+    """Yield (path in the file, kind, choice) for each choice in the scenario, such as a model or an optimizer."""
     yield from _point_choices(("task",), given(scenario.task))
     for name, values in given(scenario.matrix).items():
         for index, value in enumerate(values):
@@ -189,7 +189,7 @@ def _made(document: Document, point: MatrixPoint, cell: Cell) -> "Algorithm":
 
 
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Raise ScenarioError if the data do not load, do not fit the model, or are too few for the workers."""
+    """Raise ScenarioError if the task cannot be trained, or if task, method and worker count do not fit together."""
     if not cell.is_trained:
         check_profile_task(document, point, cell)
         return

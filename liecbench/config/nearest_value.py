@@ -42,7 +42,11 @@ def nearest_number(value: object, *, whole: bool) -> str | None:
 
 
 def nearest_boolean(value: object) -> str | None:
-    """Return ``true`` or ``false``, whichever ``value``, such as ``"yes"`` or 1, most likely means; None if neither."""
+    """Return the boolean that ``value`` most likely means, as text such as ``true``; None if there is none.
+
+    Args:
+        value: The value that the user wrote, such as ``"yes"`` or 1.
+    """
     return _WORDS.get({"1": "yes", "0": "no"}.get(str(value), str(value)).strip().lower())
 
 

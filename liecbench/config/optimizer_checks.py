@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_optimizers(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError at the first optimizer that has contradictory options or does not suit its method."""
+    """Raise ScenarioError if a trained cell has invalid optimizer options, or a task that does not suit its method."""
     seen = set[str]()
     for point, cell in scenario.kept:
         if not cell.is_trained:

@@ -8,9 +8,9 @@ from liecbench.errors import LiecbenchError, did_you_mean
 
 
 def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
-    """Return the cells that meet all ``conditions``, each of the form ``KEY=VALUE``.
+    """Return the cells that meet ``conditions``, each of the form ``KEY=VALUE``.
 
-    Conditions with the same key are alternatives: a cell must have one of their values.
+    For each key, a cell must have one of the values that the conditions give for this key.
 
     Raises:
         LiecbenchError: A condition is not ``KEY=VALUE``, its key is not a field, or no cell is left.

@@ -1,4 +1,4 @@
-"""Load the data of a cell (one training run), and build the cell's network."""
+"""Load the data of a cell (one training run), and build the cell's model."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WorkloadError(ValueError):
-    """A dataset or a model that cannot be trained; ``field`` is ``"dataset"``, ``"model"`` or ``"profile"``."""
+    """A dataset, model or profile that cannot be used; ``field`` is ``"dataset"``, ``"model"`` or ``"profile"``."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -122,7 +122,7 @@ def sha256(*parts: "base.Examples") -> str:
 
 
 def build(task: Task) -> "base.Task":
-    """Return a task's network, data and loss; torch's global random state initialises the network.
+    """Return a task's model, data and loss; torch's global random state initialises the model.
 
     Raises:
         WorkloadError: If the dataset or the model cannot be built, or has a wrong type.
@@ -148,10 +148,10 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Return the dataset or network that ``choice`` names.
+    """Return the dataset or model that ``choice`` names.
 
     If ``choice`` names a user's function, call the function and return the result. ``given`` has, by name, the values
-    that liecbench provides to networks and functions, such as ``input_shape``.
+    that liecbench provides to models and functions, such as ``input_shape``.
     """
     try:
         if user_functions.is_reference(choice.name):

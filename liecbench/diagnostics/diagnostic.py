@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """A feature of the machine that runs need, and whether it works.
+    """A feature of the machine, and whether the feature works.
 
     Attributes:
         name: The feature, such as ``gloo``.
         works: True if the feature works.
         seen: The finding, for example a version.
-        remedy: Advice for the user if it does not work.
+        remedy: Advice for the user if the feature does not work.
     """
 
     name: str

@@ -104,8 +104,8 @@ class TimeLeft:
 def _session_seconds(session: Session) -> float:
     """Return the expected seconds of a session that has not begun.
 
-    Return the session's time limit. If the session replays a profile that this process has read, and the replay is
-    expected to take longer than the limit, return the expected seconds of the replay instead.
+    A session is expected to take its time limit. But if the session replays a profile that this process has read, and
+    the replay is expected to take longer than the limit, return the expected seconds of the replay.
     """
     sha256 = session.cell.profile
     profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None

@@ -27,7 +27,7 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the number of other processes that compute, which is taken from the load average of the last minute.
+    """Return the load average of the last minute, as the number of other processes that compute.
 
     Return 0 if the load average is below 0.5, or unknown.
     """

@@ -118,10 +118,11 @@ def _burst(kind: ReplayedSteps, timed: int, slowdown: Slowdown) -> float:
 
 
 def _meeting_seconds(kind: ReplayedSteps) -> float:
-    """Return the seconds for which the links delay the ranks before and after a burst, without dilation.
+    """Return the seconds for which the links delay the ranks before and after a burst.
 
-    ``replay_burst`` has a barrier before the burst and one after it, of ⌈log₂ n⌉ trips each among n ranks. Then the
-    ranks exchange their measurements, which is one trip. Gloo announces every message, so that each trip counts twice.
+    The seconds must still be multiplied by the dilation. ``replay_burst`` has a barrier before the burst and one after
+    it. Each barrier takes ⌈log₂ n⌉ trips among n ranks. Then the ranks exchange their measurements, which is one trip.
+    Gloo announces every message, so that each trip counts twice.
     """
     world_size = kind.kind.schedule.world_size
     if world_size < 2 or not kind.links.shaped:

@@ -72,7 +72,7 @@ def rounds_within_limit(session: Session, wanted: int, placement_seconds: float,
 
 
 def computing_session(session: Session) -> SessionCost:
-    """Return the cost of a session whose ranks compute: measuring the link, then timing all methods in rounds."""
+    """Return the cost of a session whose ranks compute, instead of replaying a profile."""
     cells = [contestant.cell for contestant in session.contestants]
     lengths = {cell.id: burst_lengths(cell) for cell in cells}
     alone = {compute_seconds(cell) for cell in cells}

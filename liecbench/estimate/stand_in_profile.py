@@ -88,10 +88,9 @@ def with_methods(profile: Profile, cells: Iterable[Cell], *, takes_time: bool = 
 
 
 def _measured_steps(cell: Cell) -> dict[str, Any] | None:
-    """Time the model's passes on this machine's CPU, and return the profile's fields that ``_fields`` lists.
+    """Time the model's passes on this machine's CPU, and return the result of ``_fields`` for these times.
 
-    The times of the forward and the backward pass are medians of a few passes. The other fields are assumed, as
-    ``_fields`` describes. Return None if this machine cannot build the task.
+    Each time is the median of a few passes. Return None if this machine cannot build the task.
     """
     import numpy as np
     import torch

@@ -102,9 +102,9 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add, to the total of each counter, its increase since the last reading.
+        """Add each counter's increase since the last reading to the counter's total.
 
-        Drop the total of a counter that is missing or was reset.
+        If a counter is missing, or if a 64-bit counter was reset, drop the counter's total.
         """
         now = dict(_counts(self._handle))
         self._counted = self._clock()

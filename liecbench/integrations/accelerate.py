@@ -66,9 +66,9 @@ class AcceleratedTraining(FrameworkTraining):
             accelerator.clip_grad_norm_ = self._clip_grad_norm
 
     def detach(self) -> None:
-        """Detach the algorithm, and restore plain DDP and the accelerator's own methods.
+        """Detach the algorithm, and restore plain DDP and the accelerator's own functions. Collective.
 
-        Every rank must call this method. If ranks have local models, every rank gets the mean of the local models.
+        If ranks have local models, every rank gets the mean of the local models.
         """
         super().detach()
         self._restore_accelerator()

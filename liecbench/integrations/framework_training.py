@@ -125,8 +125,8 @@ class FrameworkTraining:
 
         Because the inner key names the rank, the states of all ranks can be merged.
 
-        Between ``hold_mean`` and ``hold_local``, all ranks must call this method together. Otherwise, one rank can call
-        it alone.
+        Between ``hold_mean`` and ``hold_local``, all ranks must call ``state_dict`` together. Otherwise, one rank can
+        call it alone.
         """
         held_mean = self._holds_mean
         self.hold_local()

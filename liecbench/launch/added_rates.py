@@ -67,8 +67,8 @@ def rates_to_add(
 def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
     """Return the results of ``cells`` and of their copies at added link rates.
 
-    A run adds link rates to narrow break-evens. A copy differs from its original in ``cells`` only by one factor in all
-    link rates. Cells and copies without a result are left out.
+    A run adds link rates to narrow break-evens. A copy differs from its original in ``cells`` only in its link rates,
+    which are all multiplied by the same factor. Cells and copies without a result are left out.
 
     Args:
         cells: All cells of a run.
@@ -81,9 +81,9 @@ def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Ce
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
     """Return the number of methods for which a run may add link rates to narrow the break-even.
 
-    A run may add link rates for every method, except the baseline, that is timed at two or more link rates. Cells are
-    counted as one method only if they differ in nothing but the link rate and the seed. For example, a method that runs
-    with 2 and with 4 workers counts twice.
+    A run may add link rates for every method that is timed at two or more link rates. The baseline does not count.
+    Cells are counted as one method only if they differ in nothing but the link rate and the seed. For example, a method
+    that runs with 2 and with 4 workers counts twice.
 
     Args:
         cells: All cells of the run.

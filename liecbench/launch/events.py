@@ -181,7 +181,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchEnded:
-    """Answer of a template process to ``ForkLaunch``, sent when all processes of the launch have ended."""
+    """Answer of a template process to ``ForkLaunch``, sent when all processes of the launch have ended.
+
+    ``status`` is the exit status of the launch's supervisor.
+    """
 
     type: ClassVar[str] = "launch_ended"
     status: int

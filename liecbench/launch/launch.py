@@ -1,4 +1,4 @@
-"""Launches: group cells (training runs) that can share one torchrun, write the plan for the ranks, and run them."""
+"""Launches: group cells (training runs) that can share one torchrun, write the ranks' plan, and run the ranks."""
 
 import dataclasses
 import functools

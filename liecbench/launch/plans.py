@@ -51,7 +51,10 @@ class PairedPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCase:
-    """One case of ``liecbench bench exchange``: steps of an algorithm on a model with ``size`` parameters."""
+    """One case of ``liecbench bench exchange``: steps of an algorithm on a model with ``size`` parameters.
+
+    ``options`` are the algorithm's options except ``compressor``, such as ``{"server": "sharded"}``.
+    """
 
     type: ClassVar[str] = "step_case"
     size: int

@@ -54,9 +54,9 @@ def _session_launches(
 ) -> list[Launch]:
     """Record the final status of cells that need no timing session, and return the launches that time the other cells.
 
-    A cell needs no timing session in two cases. Either the training that gives its losses failed or diverged, or
-    another cell whose steps take equally long was timed precisely enough before, such as the same cell with another
-    seed. A cell that has failed in this run is not timed again.
+    A cell needs no timing session if the training that gives its losses failed or diverged. It also needs none if an
+    earlier session timed, precisely enough, another cell whose steps take equally long, such as the same cell with
+    another seed. A cell that has failed in this run is not timed again.
 
     The arguments are those of ``run_sessions``.
     """
@@ -161,7 +161,7 @@ def _lost(launch: Launch, turn: str | None) -> list[Job]:
     """Return the jobs that fail because a launch of timing sessions died.
 
     If ``turn`` is None, return all jobs of the launch. Otherwise, return the jobs of the method that was timed last. If
-    this method has no jobs, because an earlier session has timed it, return all jobs of its session in ``launch``.
+    this method has no jobs, return all jobs of the session that was timing it.
 
     Args:
         launch: The launch that died.

@@ -108,7 +108,10 @@ def _inherited() -> dict[str, str]:
 
 
 def not_inherited() -> str:
-    """Return a sentence that names the environment variables that ranks do not inherit; empty if none is set."""
+    """Return a sentence that names each environment variable of this process that ranks do not inherit.
+
+    Return an empty string if there is no such variable.
+    """
     names = " and ".join(name for name in _NOT_INHERITED if name in os.environ)
     return f"{names} is not set for the workers, because its checks change times" if names else ""
 

@@ -1,4 +1,4 @@
-"""The arguments of ``liecbench run``, with a method that starts the process from which ranks are forked."""
+"""The arguments of ``liecbench run``, and the start of the process from which ranks are forked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

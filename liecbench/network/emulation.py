@@ -159,8 +159,8 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 def round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
     """Return the shortest of several round trips of one byte from ``near`` to ``far`` and back, in seconds.
 
-    ``near`` and ``far`` are the ends of a TCP connection in this process, with ``TCP_NODELAY``. There are
-    five trips, or fewer if the trips made so far have taken half a second together.
+    ``near`` and ``far`` are the ends of a TCP connection in this process, with ``TCP_NODELAY``. There are at most
+    five trips. No further trip starts once the trips have taken half a second together.
     """
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:

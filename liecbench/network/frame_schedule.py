@@ -137,7 +137,10 @@ class _Part(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """A frame that arrives at ``destination`` at time ``at``, in seconds."""
+    """A frame that arrives at ``destination`` at time ``at``, in seconds.
+
+    Of two frames with equal ``at``, the frame with the lower ``number`` arrives first.
+    """
 
     at: float
     number: int

@@ -105,9 +105,8 @@ class KernelShaper:
 def backlog_bytes(bits_per_second: int) -> int:
     """Return the size of the largest burst, in bytes, that passes to the delay line faster than the link's rate.
 
-    The delay line is the process that emulates the link. The size is the smaller of two limits: two packets of
-    the largest size, and the bytes that the link carries in 20 ms. If ``burst_bytes(bits_per_second)`` is larger than
-    the smaller limit, return ``burst_bytes(bits_per_second)``.
+    The delay line is the process that emulates the link. The burst is two packets of the largest size, or what the link
+    carries in 20 ms if that is less, but at least ``burst_bytes(bits_per_second)``.
 
     Args:
         bits_per_second: The link's rate in this direction.

@@ -85,9 +85,9 @@ class LinkMap:
     def shape(self) -> str:
         """Text that describes the links apart from their absolute rate.
 
-        An example is ``down = 5 × up delay 20ms round trip 80ms``. The text contains the ratios between the rates, and
-        delay, jitter and loss. It stays the same if all rates are multiplied by one factor. It is empty if all links
-        have the same rate, up and down, and no delay, jitter or loss. The links must be shaped.
+        The text contains the ratios between the rates, such as ``down = 5 × up``, and delay, jitter and loss. It stays
+        the same if all rates are multiplied by one factor. It is empty if all links have the same rate, up and down,
+        and no delay, jitter or loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
         return _shape(self)
@@ -195,7 +195,10 @@ def _delays(link: Link) -> str:
 
 
 def _complete_spec(link: Link) -> dict[str, Any]:
-    """Return one worker's link as a mapping with every key, because a missing key means the default link's value."""
+    """Return one worker's link as a mapping that has ``delay``, ``jitter`` and ``loss`` even if they are 0.
+
+    If a worker's mapping lacks one of these keys, ``LinkMap.parse`` uses the default link's value.
+    """
     nothing = {"delay": "0ms", "jitter": "0ms", "loss": "0%"}
     spec = link.spec()
     return {**nothing, **({"rate": spec} if isinstance(spec, str) else spec)}

@@ -146,9 +146,9 @@ def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
             - A ``Link``: returned unchanged.
             - An integer: the rate of both directions. Delay, jitter and loss are those of ``base``, or 0 if ``base`` is
               None.
-            - A mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``; ``rate`` is for both directions. Missing
-              values are those of ``base``. If ``base`` is None, missing delay, jitter and loss are 0. If the mapping
-              has the key ``preset``, whose value is a ``Link``, missing values are those of the preset instead.
+            - A mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``, with the keys of ``LinkKeys``. Missing
+              values are those of the ``Link`` under the key ``preset``, or of ``base`` if the mapping has no preset.
+              With neither, the rates must be given, and missing delay, jitter and loss are 0.
         base: The default link if ``written`` describes a single worker's link. None if ``written`` describes the
             default link itself.
 

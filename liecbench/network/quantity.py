@@ -50,9 +50,10 @@ class Quantity:
         return float(match[1]) * _factor(self.prefixes, match[2]) * _factor(self.units, match[3])
 
     def format(self, value: float) -> str:
-        """Return ``value``, in base units, as text in the largest unit that is at most ``value``.
+        """Return ``value``, a number of base units, as text in the largest unit that is at most ``value``.
 
-        The text has up to nine decimals. This is the inverse of ``parse``.
+        If all units are larger than ``value``, the text is in the smallest unit. The text has up to nine decimals.
+        ``format`` is the inverse of ``parse``.
         """
         unit = next((unit for unit in reversed(tuple(self.shown)) if value >= self.shown[unit]), next(iter(self.shown)))
         return f"{value / self.shown[unit]:.9f}".rstrip("0").rstrip(".") + unit

@@ -59,7 +59,7 @@ def parse_delay(text: object) -> float:
 def parse_loss(text: object) -> float:
     """Return the fraction of frames that a loss such as ``0.1%`` drops.
 
-    Raises ValueError if ``text`` is no loss, or if the loss is not zero and not between 0.000001 % and 50 %.
+    A loss is 0, or from 0.000001 % to 50 %. Raises ValueError for all other texts.
     """
     percent = LOSS.parse(text)
     if percent is None:

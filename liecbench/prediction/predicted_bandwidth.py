@@ -15,9 +15,9 @@ def bandwidth_of(
 
     Each rate is given as the lower and the upper bound of a 95 % interval:
 
-    - Both bounds are None if no rate suffices by the first predictor in ``ones``.
+    - Both bounds are None if the first predictor in ``ones`` finds no rate that suffices.
     - The lower bound is None if the lowest rate that is tried suffices.
-    - The upper bound is None if no rate suffices by another predictor in ``ones``.
+    - The upper bound is None if any other predictor in ``ones`` finds no rate that suffices.
 
     Args:
         label: The method's short name.

@@ -26,7 +26,7 @@ class PredictedBreakEven:
     Attributes:
         method: The method.
         workers: The number of workers.
-        link: The links. All rates are multiplied by one factor to find the break-even, so only their ratios matter.
+        link: The links. Of their rates, only the ratios matter to the break-even.
         compute: The compute seconds of the method's steps, for which the break-even holds.
         outcome: ``below`` or ``above``: the method is faster at rates below or above the break-even. ``always`` or
             ``never``: it is faster at every rate or at none. ``alternating``: there are several break-evens.

@@ -105,7 +105,10 @@ class Predictor:
 
     @property
     def largest_bytes(self) -> int:
-        """The bytes of the largest message in any kind of step, counted as in ``StepWork.largest_bytes``."""
+        """The bytes of the largest message in any kind of step.
+
+        An all-reduce of n bytes among W workers counts as messages of n ÷ W bytes.
+        """
         return max(kind.work.largest_bytes for kind in self.kinds)
 
     def utilization(self, links: LinkMap) -> float:

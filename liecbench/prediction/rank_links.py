@@ -56,8 +56,8 @@ class RankLinks:
         world_size: The number of ranks.
         default: (rates, delay) of the link of every rank that is not in ``special``.
         special: (rank, rates, delay) of each rank with a link of its own.
-        efficiency: The rate that frames reach ÷ the link's nominal rate. All rates in ``default`` and ``special`` are
-            nominal rates × ``efficiency``.
+        efficiency: The rate that frames reach ÷ the link's nominal rate. The rates in ``default`` and ``special`` are
+            already multiplied by it.
     """
 
     world_size: int

@@ -95,7 +95,7 @@ class RecordedMethod:
         )
 
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
-        """Return one item per step kind: what each rank sends, computes and compresses in such a step.
+        """Return one item per step kind: what each rank sends in a step, and the seconds of computing and compression.
 
         The seconds come from ``profile``. If ``profile`` has no times of ``Identity``, assumed times are used.
 

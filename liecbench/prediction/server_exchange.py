@@ -36,7 +36,7 @@ class CallSizes:
 
     A shard has ``numel`` elements, and its message has ``num_bytes``. The last shard has ``last_numel`` and
     ``last_bytes`` instead. With a root server, the whole vector is the only shard. In a gather, the shards are the
-    ranks' whole vectors.
+    ranks' whole vectors. If ``is_dense`` is True, the messages are not compressed.
     """
 
     direction: str
@@ -108,8 +108,8 @@ def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> S
 
     ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the slowest
     rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank compresses,
-    decompresses and adds vectors, but at most ``seconds`` − ``wire_seconds``. With a root server, ``compress_seconds``
-    include the work at the other end of a message: rank 0's or, if rank 0 is the slowest rank, one other rank's.
+    decompresses and adds vectors, but at most ``seconds`` − ``wire_seconds``. With a root server, if the slowest
+    rank is not rank 0, ``compress_seconds`` also include rank 0's work on the slowest rank's message.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)

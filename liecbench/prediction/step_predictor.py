@@ -26,7 +26,7 @@ def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
     """Return the profile from which to predict the steps of a cell.
 
     If the cell replays a profile, and a path in ``profiles`` contains this profile's hash, return the profile at this
-    path. Otherwise, return the first profile of the cell's model. A cell that is not trained gets the first profile of
+    path. Otherwise, return the first profile of the cell's model or, if the cell is not trained, the first profile of
     any model.
 
     Args:

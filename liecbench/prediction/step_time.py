@@ -59,7 +59,7 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     """Return the seconds of a step, split into parts.
 
     Args:
-        work: The computing and the messages of the step; only the messages between nodes if ``nodes`` is given.
+        work: The computing and the messages of the step. If ``nodes`` is given, the messages are those between nodes.
         links: The links on which the messages of ``work`` travel.
         costs: The transport's constants.
         nodes: The links inside each node; None if every rank has a link of its own. The result includes the time in
@@ -151,8 +151,8 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return (end, span) for blocks whose all-reduces run in two threads.
 
     ``_backward_lane`` explains both values. The transfers of two all-reduces take turns on the link, but the waiting
-    times of two all-reduces overlap. Therefore, ``span.seconds`` is the larger of two numbers: the time in which at
-    least one ready block is not yet averaged, and the seconds of all blocks together without the waiting times.
+    times of two all-reduces overlap. ``span.seconds`` is the larger of two numbers: the time in which at least one
+    ready block is not yet averaged, and the sum of all blocks' seconds, not counting the waiting times.
     """
     link_free, ends, busy = 0.0, list[float](), Span()
     busy_until, running = 0.0, 0.0

@@ -23,7 +23,8 @@ class TransportCosts:
         backend: torch's backend.
         message_seconds: Seconds per message besides the transfer, such as processor time. An all-reduce counts as one
             message, and its segments take ``segment_seconds`` in addition.
-        segment_seconds: Seconds per segment of an all-reduce besides the transfer. Over NCCL, a segment is a message.
+        segment_seconds: Seconds per segment of an all-reduce besides the transfer. Over NCCL, an all-reduce among n
+            ranks has 2(n − 1) segments.
         step_seconds: Seconds per step that do not depend on the number of messages. None if they are not measured;
             ``overhead_seconds`` then assumes a number.
         efficiency: The rate that frames reach, headers included, ÷ the link's nominal rate.
@@ -66,8 +67,8 @@ class TransportCosts:
     def overhead_seconds(self, *, has_own_times: bool) -> float:
         """Return the seconds per step that do not depend on the number of messages.
 
-        The result is ``step_seconds`` unless ``step_seconds`` is None. Then the result is 0 if ``has_own_times`` is
-        True, else a number that is assumed for ``backend``.
+        If ``step_seconds`` is not None, the result is ``step_seconds``. Otherwise, the result is 0 if ``has_own_times``
+        is True, and a number that is assumed for ``backend`` if ``has_own_times`` is False.
 
         Args:
             has_own_times: True if the profile has the seconds of the method's own work. These seconds already include

@@ -37,7 +37,8 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
 def read_profile(path: Path) -> Profile:
     """Return the profile in a JSON file.
 
-    Raises LiecbenchError, with the key of the first mistake, if the file is no profile or cannot be read.
+    Raises LiecbenchError if the file is no profile, cannot be read, or was changed after it was sealed (see
+    ``sealed_text``).
     """
     try:
         text = regular_files.read_text(path, _MOST_BYTES)

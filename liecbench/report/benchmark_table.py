@@ -45,7 +45,7 @@ def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | No
 
 
 def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return ``ratio`` and the names of the fields of ``BenchmarkRow`` that are not None in at least one row."""
+    """Return the names of the fields of ``BenchmarkRow`` and ``ratio``, except those that are None in every row."""
     names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]

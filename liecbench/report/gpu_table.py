@@ -1,8 +1,8 @@
 """The table of GPU metrics on the HTML page of ``liecbench report``.
 
 Each line of the table belongs to one row of the comparison, which joins the cells (training runs) that differ only in
-the seed. A value is the mean over the row's cells, including failed and unfinished cells. Cells that have not finished
-an epoch are left out.
+the seed. A value is the mean over the row's cells that have finished an epoch, even if a cell failed later or is
+unfinished.
 """
 
 from collections.abc import Sequence

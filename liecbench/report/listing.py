@@ -23,8 +23,7 @@ def lines(kind: registry.Kind) -> Iterator[str]:
 def objects(kind: registry.Kind) -> list[dict[str, Any]]:
     """Return one dict per registered name of ``kind``, with the keys ``name``, ``summary``, ``options``, ``required``.
 
-    ``options`` maps the name of each option that has a default to the default. ``required`` lists the names of the
-    options without a default.
+    ``options`` holds the defaults by option name. ``required`` lists the names of the options without a default.
     """
     return [
         {

@@ -64,7 +64,7 @@ class SpeedUp:
 
     @property
     def speed_words(self) -> str:
-        """The verdict on the speed in words; empty without a verdict."""
+        """The verdict on the speed in words; empty without a verdict. For the baseline, the text is ``baseline``."""
         if self.is_baseline:
             return "baseline"
         if self.outcome == "not_shown":

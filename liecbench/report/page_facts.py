@@ -18,7 +18,7 @@ _MOST_SCENARIO_BYTES = 2**22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFacts:
-    """The requested rate of a link, its measured up and down rates, and the name of its emulator."""
+    """A requested link, its measured up and down rates, its emulators, and the number of cells that ran on it."""
 
     asked: str
     up: str
@@ -40,7 +40,7 @@ def question(comparison: Comparison) -> str:
 
 
 def machine_facts(comparison: Comparison) -> list[str]:
-    """Return short texts on when and on what the cells ran, such as ``8 GB memory`` and ``Linux 6.1.0``.
+    """Return the dates and machines of the cells as short texts, such as ``8 GB memory`` and ``Linux 6.1.0``.
 
     The texts state the dates, the processors, the memory, and the versions of Linux, torch, Python and liecbench.
     """

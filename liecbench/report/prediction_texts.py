@@ -11,7 +11,7 @@ def method_name(found: Predictions, method: Method) -> str:
     """Return a method's name, such as ``liec(sign) average period 32 sharded``.
 
     The name includes an option if predicted methods with equal algorithm and compressor differ in the option. It
-    includes the server if the predicted methods use both servers.
+    includes the server, ``root`` or ``sharded``, if the predicted methods use both.
     """
     servers = {one.server for one in found.request.methods if one.server is not None}
     name = method.label(found.request.methods)

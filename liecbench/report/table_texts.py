@@ -49,7 +49,7 @@ def marked_field_text(comparison: Comparison, row: Row, name: str) -> str:
 def row_mark(comparison: Comparison, row: Row) -> str:
     """Return the mark to add to a row's name: ``" *"`` for the baseline, ``" (recommended)"`` for a recommended row.
 
-    A recommended baseline gets both marks, and all other rows get an empty text.
+    A recommended baseline gets both marks. If a row is neither the baseline nor recommended, the mark is empty.
     """
     recommended = " (recommended)" if row is comparison.verdict_of(row).recommended else ""
     return f"{' *' if row.is_baseline else ''}{recommended}"

@@ -41,8 +41,8 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
     - ``setting``: The setting's name; empty if there is only one setting.
     - ``fastest``: A list of the names of all timed methods that are not shown to be slower than another method.
     - ``recommended``: The name of the recommended method; None if no method is recommended.
-    - ``why``: The reason why a method is recommended, or why none is. None if no method could be compared with the
-      baseline.
+    - ``why``: The reason why a method is recommended, or why no method is. None only if no method's speed could be
+      compared with the baseline's.
     - ``text``: The whole verdict in sentences.
     """
     labels, found = comparison.labels, verdict.recommendation
@@ -63,7 +63,7 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
 
     - ``method``: The method's name.
     - ``outcome``: A word for the link rates at which the method is faster. ``below``, for example, stands for the rates
-      below the break-even. ``Bracket`` lists all words.
+      below the break-even. ``Bracket.outcome`` lists all words.
     - ``low_bits_per_second``: The highest rate that is shown to lie below the break-even; None if no rate is.
     - ``high_bits_per_second``: The lowest rate that is shown to lie above the break-even; None if no rate is.
     - ``added_bits_per_second``: A list of the measured rates that are not in a scenario. Runs chose these rates to find

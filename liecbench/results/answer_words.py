@@ -25,8 +25,7 @@ _PLACES: Final = {"none": "Without a rate limit", "host": "On this machine's net
 class Answer:
     """The parts of a sentence that answers, for one setting, whether compression pays and which method to use.
 
-    Such a sentence is ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``. The examples below are of its
-    parts.
+    Such a sentence is ``On 20mbit: use liec, 5.50× (5.42 to 5.58) as fast as ddp``.
 
     Attributes:
         setting: The setting's name; empty if the comparison has only one setting.
@@ -243,7 +242,10 @@ def _undecided(verdict: SettingVerdict, waiting: Sequence[Row], words: Words) ->
 
 
 def _closest(verdict: SettingVerdict, words: Words) -> str:
-    """Return text on the fastest method that was compared, such as ``the closest, liec, is 0.60× as fast``."""
+    """Return text on the fastest of the methods that were compared with the baseline.
+
+    An example is ``the closest, liec, is 0.60× as fast``.
+    """
     rows = [row for row in verdict.rows if row.speed is not None and not row.is_baseline]
     row = max(rows, key=lambda row: row.mean_log_speed)
     return f"the closest, {words.name(row)}, is {_factor(row)} as fast"

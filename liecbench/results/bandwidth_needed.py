@@ -24,10 +24,11 @@ _NARROW: Final = 1.23
 class NeededRate:
     """A range of link rates. It contains the lowest rate at which a given compute utilization is reached.
 
+    If no rate reaches the utilization, both ends of the range are None.
+
     Attributes:
         utilization: The compute utilization, from 0 to 1.
-        low_bits_per_second: A rate at which the utilization is not reached; None if no such rate is known, or if no
-            rate reaches the utilization.
+        low_bits_per_second: A rate at which the utilization is not reached; None if no such rate is known.
         high_bits_per_second: A rate at which the utilization is reached; None if no such rate is known.
         basis: How the range was found. Only ``measured`` ranges lie between measured rates.
     """
@@ -39,9 +40,9 @@ class NeededRate:
 
     @property
     def is_reached(self) -> bool:
-        """True if some link rate is known to reach ``utilization``: the needed rate has a lower or an upper bound.
+        """True if ``low_bits_per_second`` or ``high_bits_per_second`` is known.
 
-        False if no link rate reaches ``utilization``, or if the measured times do not show whether one does.
+        Both are None if no link rate reaches ``utilization``, or if neither can be computed.
         """
         return self.low_bits_per_second is not None or self.high_bits_per_second is not None
 
@@ -54,8 +55,8 @@ class BandwidthNeeded:
 
     Attributes:
         name: The name of the method and its setting, without the link rate and the number of workers.
-        provenance: A suffix of ``name`` that says how times were obtained if they were not measured, such as
-            `` (estimated)``; else empty.
+        provenance: Words to append to ``name``, such as `` (estimated)``, which say how the times were obtained; empty
+            if the times were measured or predicted.
         workers: The number of workers.
         link: The links of the setting, at an arbitrary rate. ``link.at_rate`` returns the links at another rate.
         compute: The compute seconds per step, from which ``rates`` were computed.
@@ -103,7 +104,7 @@ class BandwidthNeeded:
         return f"{FRACTION.format(self.highest_utilization)}{reason}"
 
     def _text(self, bits_per_second: float) -> str:
-        """Return the default link's rate as text, such as ``84mbit``, if the up rate is ``bits_per_second``.
+        """Return the default link's rates as text, such as ``84mbit``, with ``bits_per_second`` as the up rate.
 
         The up rate is rounded to two significant digits. The ratio of the down rate to the up rate stays as in
         ``link``. If the two rates differ, the text has both, such as ``10mbit↑ 50mbit↓``.

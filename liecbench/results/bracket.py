@@ -24,8 +24,8 @@ class Bracket:
             rates above the break-even. ``always``: every rate that shows a difference. ``never``: none; every rate that
             shows a difference shows the method to be slower. ``alternating``: from the lowest rate to the highest, the
             method changes more than once between faster and slower. ``unclear``: no rate shows a difference.
-            Instead of ``always`` or ``never``, the outcome is ``below`` or ``above`` if exactly one of the lowest and
-            the highest rate shows no difference. The break-even is then taken to lie towards the rate that shows none.
+            If ``always`` or ``never`` would apply, but only one of the lowest and the highest rate shows a difference,
+            the outcome is ``below`` or ``above``: the break-even is taken to lie towards the other of these two rates.
         low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
             lie there, or if ``outcome`` is neither ``below`` nor ``above``.
         high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.
@@ -72,7 +72,7 @@ def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
 
 
 def _signs(ratios: Sequence[LogRatio | None]) -> list[int]:
-    """Return one number per ratio: 1 if the method is shown to be faster, −1 if it is shown to be slower, else 0."""
+    """Return one number per ratio: 1 if the method is shown to be faster than the baseline, −1 if slower, else 0."""
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios])
     return [
         0 if ratio is None or p_value > _LEVEL else 1 if ratio.mean > 0 else -1

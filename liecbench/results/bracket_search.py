@@ -28,7 +28,7 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
     The search is over in each of these cases:
 
-    - There is no bracket: no break-even is shown to lie between measured rates, or several are.
+    - There is no bracket: no break-even, or more than one, is shown to lie between measured rates.
     - The bracket is narrow: its ends are within 10 % of its middle.
     - Each candidate lies outside the bracket or too close to a measured rate.
 
@@ -58,7 +58,7 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 def measured_precision(points: Sequence[tuple[int, LogRatio]]) -> float:
     """Return the median half-width of the 95 % intervals of speed-ups; 0 if no speed-up has an interval.
 
-    A half-width is a fraction of its speed-up.
+    The half-width of an interval is (upper bound ÷ speed-up) − 1.
 
     Args:
         points: The measured rates in bits per second, each with ln(speed-up).

@@ -20,8 +20,8 @@ class BreakEven:
             differ only in that all rates are multiplied by one factor.
         slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows without a speed-up at link rates that runs added to narrow ``bracket``. A speed-up is
-            missing, for example, if the link failed its check. Empty if ``is_narrowest``.
+        untimed: The method's rows that runs added to narrow ``bracket``, but that have no speed-up, for example because
+            the link failed its check. Empty if ``is_narrowest``.
         is_narrowest: True if no further rate is to be measured: ``next_rate(0.0)`` returns None.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
@@ -37,7 +37,10 @@ class BreakEven:
 
     @property
     def outcome(self) -> BreakEvenOutcome:
-        """The outcome, such as ``below``: the method is faster at link rates below the break-even. See ``Bracket``."""
+        """The link rates at which the method is faster: ``below`` stands for the rates below the break-even.
+
+        ``Bracket`` explains all values.
+        """
         return self.bracket.outcome
 
     @property
@@ -72,10 +75,11 @@ class BreakEven:
 
 
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
-    """Return a break-even for each method and link shape whose speed-up was measured at two or more link rates.
+    """Return a break-even for each method whose speed-up was measured on two or more links of one shape.
 
     Links of one shape differ only in that all rates are multiplied by one factor. The rate of a link is its up rate.
-    A method has separate break-evens for rows that differ in a field other than the link, such as ``workers``.
+    A method has separate break-evens for different link shapes, and for rows that differ in a field other than the
+    link, such as ``workers``.
 
     Args:
         rows: The rows of a comparison. The baseline's rows are ignored.

@@ -21,13 +21,12 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     - A heading with the compute seconds per step, if they are known, and a remark on how the times were obtained, such
       as ``(estimated)``. If the remarks of the methods differ, each remark follows its method's name instead. The
       heading is left out if it would have neither compute seconds nor a remark.
-    - One line for all methods that are shown to be faster than the baseline over the same range of link rates. Their
-      outcome is ``always`` (see ``Bracket``).
-    - One line for all methods that are shown to be slower than the baseline over the same range of link rates. Their
-      outcome is ``never``.
+    - Lines on the methods with the outcome ``always`` (see ``Bracket``), which are shown to be faster than the
+      baseline. Methods for which ``_shown_range`` returns the same text share a line.
+    - Likewise, lines on the methods with the outcome ``never``, which are shown to be slower than the baseline.
     - One line for each method with another outcome.
-    - For each method, one line with the link rates that runs added to narrow the break-even, but that gave no speed-up.
-      The line is left out if there are no such rates, or if the search for the break-even is over.
+    - For each method, one line with the link rates that were added to narrow the break-even, but at which the speed-up
+      is unknown. The line is left out if there are no such rates, or if the search for the break-even is over.
 
     Args:
         found: The break-evens.
@@ -63,8 +62,8 @@ def method_name(found: BreakEven, labels: Labels) -> str:
     """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
     In the example, ``liec`` is the method, ``workers 4`` is the setting, and ``20ms`` is the delay of all links. Link
-    rates are left out. If several emulators were used, the name ends with their list, slowest links first, such as
-    ``links emulated by netem, then delay_line``.
+    rates are left out. If several emulators were used, the name ends with their list, beginning with the emulator of
+    the slowest links, such as ``links emulated by netem, then delay_line``.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""

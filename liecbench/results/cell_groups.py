@@ -26,7 +26,14 @@ DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellGroup:
-    """The cells that will form one row, because they differ only in the seed."""
+    """The cells that will form one row, because they differ only in the seed.
+
+    Attributes:
+        cells: The cells, completed or not.
+        per_seed: For each seed whose cell completed, the cell's metrics by name.
+        pace: The seconds per epoch of the completed cells.
+        is_baseline: True if the group is a baseline.
+    """
 
     cells: list[CellResult]
     per_seed: dict[int, dict[str, float]]
@@ -63,7 +70,7 @@ class CellGroup:
 
 
 def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:
-    """Return groups of cells that differ only in the seed."""
+    """Return groups of cells that differ only in the seed. Cells of one group have the same ``directory``."""
     groups: dict[tuple[bytes, str | None], list[CellResult]] = {}
     for cell in cells:
         groups.setdefault((alike_key(cell.spec), cell.directory), []).append(cell)

@@ -70,7 +70,7 @@ def refuse_existing(directory: Path) -> None:
 
 
 class ResultsDirectory:
-    """A results directory that this run writes, locked against other runs until the context ends.
+    """A results directory that this run writes, locked against other runs until the ``with`` block ends.
 
     Raises LiecbenchError if another run uses the directory, if it cannot be written, or if it has no ledger but holds a
     ``scenario.yaml`` that the run would overwrite.

@@ -1,8 +1,7 @@
 """The times and wire bytes of epochs, computed from bursts, which are series of consecutive timed steps.
 
-Steps of one step kind, such as averaging steps, do the same work. All steps of a burst are of one kind. For each kind,
-the number of steps in the epoch is multiplied by the mean time of the timed steps. The sum over kinds is the time of
-the epoch.
+Steps of one step kind, such as averaging steps, do the same work. For each kind, the number of steps in the epoch is
+multiplied by the mean step time of the kind's bursts. The sum over kinds is the time of the epoch.
 """
 
 import dataclasses

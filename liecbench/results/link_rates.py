@@ -26,9 +26,10 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells that differ only by one factor in all their link rates.
+    """Return a key that stays the same if all link rates of a cell are multiplied by one factor.
 
-    The key leaves out the field ``added_rate``, which is True if a run added the link rate to narrow a break-even.
+    Any other difference changes the key, except in the field ``added_rate``, which is True if a run added the link rate
+    to narrow a break-even.
 
     Args:
         spec: A cell's fields as plain JSON values.

@@ -26,7 +26,7 @@ def deviation_warning(deviations: Sequence[Deviation]) -> str:
 def link_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return the warnings about the links of ``cells``, which differ only in the seed.
 
-    There is no warning about measured rates and round trips that deviate from the scenario's; see ``link_deviations``.
+    Measured rates and round trips that deviate from the scenario's come from ``link_deviations`` instead.
     """
     link = LinkMap.parse(cells[0].spec["link"])
     warnings = list(dict.fromkeys(limit for one in _recorded(cells) if (limit := one.window_limit())))

@@ -49,7 +49,7 @@ class Wait:
     communication: float
 
     def rest_at(self, bound: float) -> float:
-        """Return the part of a wait of ``bound`` that would remain on an infinitely fast link.
+        """Return the part of the wait ``bound`` that would remain on an infinitely fast link.
 
         The part is ``bound`` × ``rest`` ÷ ``mean``, or 0 if ``mean`` is 0.
 
@@ -60,7 +60,7 @@ class Wait:
 
     @property
     def least_slope(self) -> float:
-        """A lower bound of the slope, at the link rate ``rate``, of the wait as a function of 1 ÷ link rate.
+        """A lower bound of the wait's slope at the link rate ``rate``.
 
         The wait is a convex function of x = 1 ÷ link rate: its slope grows with x. On an infinitely fast link (x = 0),
         the wait would be ``rest``, the part that no faster link shortens. At x = 1 ÷ ``rate``, the wait is ``mean``.
@@ -71,10 +71,11 @@ class Wait:
 
     @property
     def slope(self) -> float:
-        """An upper bound of the slope, at the link rate ``rate``, of the wait as a function of 1 ÷ link rate.
+        """An upper bound of the wait's slope at the link rate ``rate``.
 
-        The bound is ``communication`` × ``rate``, but at least ``least_slope``, the lower bound. The product is the
-        slope that the wait would have if computing hid no communication and communication had no latency.
+        The wait is a function of 1 ÷ link rate. If computing hid no communication and communication had no latency, the
+        slope of the wait would be ``communication`` × ``rate``. The bound is the larger of this slope and
+        ``least_slope``.
         """
         return max(self.communication * self.rate, self.least_slope)
 
@@ -165,8 +166,8 @@ def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
 
     - If the lower end falls to ``target`` between two measured rates, the bound lies between these rates.
     - If the lower end is above ``target`` at all measured rates, the bound is the highest measured rate or above.
-    - If the lower end is at most ``target`` at all of several measured rates, the result is None.
-    - If the lower end is at most ``target`` at the only measured rate, the bound is estimated from
+    - If several rates were measured, and the lower end is at most ``target`` at the slowest rate, the result is None.
+    - If one rate was measured, and the lower end is at most ``target`` at this rate, the bound is estimated from
       ``Wait.least_slope``. The result is None if this slope is 0.
 
     Args:
@@ -216,8 +217,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     Args:
         rows_by_rate: The method's rows by link rate in bits per second, slowest link first.
         labels: Names the rows.
-        shared: The remark that all results have as their ``provenance``, such as `` (replayed)``. If their remarks
-            differ, ``shared`` is empty, and ``provenance`` is computed from ``rows_by_rate``.
+        shared: The ``provenance`` of the result, such as `` (replayed)``. If ``shared`` is empty, the ``provenance`` is
+            computed from ``rows_by_rate``.
     """
     rows = list(rows_by_rate.values())
     compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)

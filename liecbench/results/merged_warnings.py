@@ -1,4 +1,4 @@
-"""Warnings merged for people: those that differ only in the method or in numbers become one sentence."""
+"""Warnings for people: warnings that differ only in the method or in numbers are merged into one sentence."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

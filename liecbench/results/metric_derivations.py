@@ -13,7 +13,10 @@ PERPLEXITY_NAME: Final = "perplexity"
 
 
 def baseline_ratio(name: str) -> Compare:
-    """Return a function that returns the baseline's metric ``name`` ÷ the cell's, or None if either is unknown."""
+    """Return a function that returns the baseline's metric ``name`` ÷ the cell's.
+
+    The function returns None if either value is unknown, or if the cell's is 0.
+    """
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
 
 
@@ -52,7 +55,7 @@ def tokens_per_second(cell: CompletedCell) -> float | None:
 
 
 def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
-    """Return None, because a single cell has no value of this metric: it is computed from all cells of a row."""
+    """Return None, because a metric that is computed from all cells of a row has no value for a single cell."""
 
 
 def wire_bytes(cell: CompletedCell) -> float | None:

@@ -37,8 +37,7 @@ class Metric:
         every_seed: True if a single cell without a value, such as a failed cell, leaves its row without a mean.
         exported_with: The name of another metric, or this metric's own name. JSON and CSV include this metric only if
             at least one cell has a value of the named metric. None if JSON and CSV always include this metric.
-        zero_is_missing: Whether the value 0 of this metric counts as no value, for metrics whose ``exported_with``
-            names this metric.
+        zero_is_missing: True if, in the condition of ``exported_with``, the value 0 of this metric counts as no value.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if ``±?`` is printed after a mean that has no interval.
     """

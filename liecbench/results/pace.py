@@ -95,9 +95,9 @@ class Pace:
 
     @property
     def log_seconds(self) -> LogRatio | None:
-        """The mean of ln(seconds per epoch) over all rounds, with its standard error; None if there are no rounds.
+        """The mean of ln(seconds per epoch) over all rounds, with its standard error.
 
-        There are no rounds if no timing session timed the cells.
+        Every placement has the same weight, whatever its number of rounds. None if no timing session timed the cells.
         """
         return _log_mean(self.by_round)
 
@@ -134,8 +134,8 @@ class Pace:
     def timed_apart_from(self, other: "Pace") -> bool:
         """Return True if the two paces have the same ``setting``, but no common round in ``by_round``.
 
-        A speed-up between the paces then also contains what changed on the machine between the rounds. If the
-        ``setting`` is None, return False.
+        The paces were then measured at different times, so that a speed-up between them also contains what changed on
+        the machine in between. If the ``setting`` is None, return False.
         """
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 

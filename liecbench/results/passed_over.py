@@ -92,10 +92,10 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 
 
 def _named(name: str, found: Sequence[PassedOver]) -> str:
-    """Return ``name`` and a method's range of speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
+    """Return ``name`` and the range of a method's speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
 
-    If ``difference`` is known and equal in all entries of ``found``, the text also has the difference, such as
-    ``liec (1.72×, -0.8 points)``.
+    If the difference in accuracy or loss, ``PassedOver.difference``, is known and equal in all entries of ``found``, it
+    follows the range: ``liec (1.72×, -0.8 points)``.
 
     Args:
         name: The method's name. Settings can follow, such as ``liec on 20mbit``.

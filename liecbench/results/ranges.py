@@ -16,9 +16,9 @@ _MOST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class _OrNull:
-    """A type annotation of a dataclass field, as in ``Annotated[Seconds, _OrNull()]``: pydantic also accepts null.
+    """A marker for ``Annotated``: for a field of type ``Annotated[Seconds, _OrNull()]``, Pydantic also accepts null.
 
-    ``__post_init__`` of the dataclass must replace the null by a value of the field's type.
+    ``__post_init__`` of the field's dataclass must replace the null by a value of the field's type.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -27,7 +27,7 @@ class _OrNull:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A type annotation for Pydantic: a dict must have the keys ``names``, and all other keys are dropped.
+    """A marker for ``Annotated``: Pydantic requires all keys in ``names``, and drops all other keys of the dict.
 
     For example, ``Annotated[dict[str, Seconds], _Keys(("median", "p95"))]`` requires the keys ``median`` and ``p95``.
     """

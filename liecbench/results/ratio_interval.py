@@ -195,7 +195,9 @@ def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
 
 
 def _variance_of_mean(deviations: Sequence[float]) -> float:
-    """Return the variance of the mean of a series whose successive values are correlated.
+    """Estimate the variance of the mean of a series whose successive values are correlated.
+
+    The estimate is 0 if the series has at most five values.
 
     Args:
         deviations: The values in order, each minus the mean of the series.
@@ -251,5 +253,8 @@ def _true_variance(variance: float, inflation: float, count: float) -> float:
 
 
 def _inflation(autocorrelation: float, count: int) -> float:
-    """Return the factor by which autocorrelation increases the variance of the mean of ``count`` values."""
+    """Return the factor by which autocorrelation increases the variance of the mean of ``count`` values.
+
+    The autocorrelation at lag k is assumed to be ``autocorrelation`` to the power of k.
+    """
     return 1 + 2 * math.fsum((1 - lag / count) * autocorrelation**lag for lag in range(1, count))

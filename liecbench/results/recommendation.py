@@ -19,8 +19,9 @@ class Recommendation:
     """The method to use in one setting, such as one link, or the reason why none can be recommended.
 
     A row holds the results of one method. Attributes give a row as its position, from 0, among the rows of the setting.
-    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline.
-    Unless the row is itself the fastest row without compression, it must also be shown to be faster than that row.
+    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline
+    and than the fastest row without compression, if there is one. The fastest row without compression is itself a
+    candidate if it is shown to be faster than the baseline.
 
     Attributes:
         row: The recommended row; None if no row can be recommended.
@@ -112,8 +113,8 @@ def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
     """Return (seeds needed, seeds run) of the verdict in ``found`` that needs the fewest seeds.
 
     The seeds needed are the estimated number of seeds after which the verdict is probably decided. They include the
-    seeds run. If a verdict comes from one seed, there is no estimate, and 5 seeds needed are assumed. If an item of
-    ``found`` is None, 5 seeds needed and 0 seeds run are assumed.
+    seeds run. A verdict from one seed has no estimate, and counts as needing 5 seeds. If an item of ``found`` is None,
+    it counts as (5, 0).
 
     Args:
         found: The undecided verdicts (``not_shown``) on the accuracy of methods; None for a method whose accuracy was

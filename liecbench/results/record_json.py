@@ -149,9 +149,9 @@ def _broken(message: str) -> str:
 
 
 def _type_of(line: bytes) -> str:
-    """Return the type of the record in a line, such as ``epoch``, whatever the order of its fields.
+    """Return the type of the record in a line, such as ``epoch``.
 
-    Raises ValueError if the line is no record of a known type and schema.
+    The fields of the record may be in any order. Raises ValueError if the line is no record of a known type and schema.
     """
     try:
         fields = parse_json(line)

@@ -80,8 +80,8 @@ class Composed:
     """The origin of an epoch record that an earlier version of liecbench computed from a trained cell and a timed cell.
 
     The losses, accuracies, payload bytes, messages and norms are those of the trained cell. The peak memory is that of
-    the timed cell's steps. The times, CPU seconds and wire bytes are sums over step kinds. Each kind adds its number of
-    steps in the epoch times the timed cell's mean per step of this kind.
+    the timed cell's steps. The times, CPU seconds and wire bytes are sums over step kinds. The term of a kind is the
+    number of its steps in the epoch × the timed cell's mean per step of this kind.
 
     Attributes:
         trajectory: The id of the trained cell.
@@ -239,7 +239,7 @@ Record = CellRecord | Timing
 
 
 def untrained_epoch(cell: str, workers: int) -> Epoch:
-    """Return an epoch of one step for a cell that is only timed. Its times are 0, its losses and accuracy NaN."""
+    """Return an epoch of one step, with times 0 and with NaN as losses and accuracy, for a cell that is only timed."""
     return Epoch(
         cell=cell,
         attempt=1,

@@ -27,8 +27,8 @@ class Labels:
     algorithm, the values of the method's fields that differ, and the options that ``naming_fields`` returns.
 
     Attributes:
-        colour_keys: The texts to which figures assign colours, such as ``psgd``. First come the algorithms of all rows,
-            then the ``colour_key`` of all rows. Figures assign colours in the order of this list.
+        colour_keys: The texts to which figures assign colours, in this order, such as ``psgd``: the algorithms of all
+            rows, then what ``colour_key(row)`` returns for each row.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -83,9 +83,9 @@ class Labels:
 
         - Options that differ between rows of the algorithm.
         - Options that are always shown, which ``naming_fields([row])`` returns.
+        - Fields of the task, such as ``learning_rate``, that differ between rows of one method in one setting.
         - Other fields of the method, such as ``compressor``, that differ between any rows. The compressor
-          ``identity`` is left out if all rows of the algorithm use it. A field of the task, such as ``learning_rate``,
-          is left out unless it differs between rows of one method in one setting.
+          ``identity`` is left out if all rows of the algorithm use it.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         alike |= {"compressor"} if row.algorithm in self._uncompressed else set()
@@ -114,10 +114,9 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the options of the rows that are always shown in a method's name, such as ``per_tensor``.
+    """Return the options of ``rows`` that are always shown in a method's name, such as ``per_tensor``.
 
-    An option is returned only if its value in some row is not the default. All other options are shown in a name only
-    if their values differ between rows of the algorithm.
+    A row has such an option only if the option's value is not the default.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 
@@ -242,8 +241,8 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 def field_label(value: object, name: str) -> str:
     """Return a field's value as text, such as ``sign`` or ``average period 32``.
 
-    Text, lists and dicts are shown without the field's name, except in the fields ``block_order`` and ``profile``. Any
-    other value follows the field's name. If the value is True, the text is only the field's name.
+    Text, lists and dicts are shown without the field's name. ``option_label`` adds the name to any other value. The
+    fields ``block_order`` and ``profile`` are always shown as in ``blocks forward`` and ``profile 1a2b3c4d``.
     """
     if name == "block_order":
         return f"blocks {value}"

@@ -33,10 +33,10 @@ class Row:
         is_baseline: True if the other rows of the setting are compared with this row.
         is_dense: True if this row is the fastest row without compression in the setting.
         pace: The seconds per epoch of the cells.
-        speed: ln(seconds of the baseline ÷ seconds of the row). None if this row is the baseline, if there is no
+        speed: ln(the baseline's seconds per epoch ÷ this row's). None if this row is the baseline, if there is no
             baseline, or if the seconds cannot be compared.
-        dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row). None if there is no row
-            without compression, if the fastest one is the baseline or this row, or if the seconds cannot be compared.
+        dense_speed: ln(seconds per epoch of the fastest row without compression ÷ this row's). None if that row is the
+            baseline or this row, if there is no such row, or if the seconds cannot be compared.
         cpu_share_differs: True if the row and the baseline cannot be ranked, because the shares of the CPU that other
             processes used differ too much between the two.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def is_added(self) -> bool:
-        """True if no scenario asked for this row: a run added its link rate to find a break-even more precisely."""
+        """True if a run added this row's link rate, to narrow the range of link rates that contains a break-even."""
         return self.cells[0].is_added
 
     @property

@@ -156,8 +156,8 @@ def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate 
 
     Args:
         mean: The metric's mean over seeds; None if the metric is unknown. The interval of ``mean`` is replaced.
-        of_rounds: The mean of ln(metric) over rounds, with its standard error. A constant may be added to every
-            ln(metric), because only relative differences count. None if this mean is unknown.
+        of_rounds: The mean of ln(metric) over rounds, with its standard error; None if this mean is unknown. A constant
+            factor may be missing from the rounds' metric, because only relative differences count.
     """
     if mean is None or of_rounds is None:
         return mean

@@ -142,7 +142,7 @@ class Verification:
 
 
 def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
-    """Return a summary of each cell's lines, by the cell's id; cells without a valid Start record are left out."""
+    """Return a ``_CellLines`` for each cell that has a valid Start record, by the cell's id."""
     cells: dict[str, _CellLines] = {}
     bursts: dict[str, list[Line]] = {}
     for line in lines:
@@ -189,8 +189,8 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     - A record of the cell is out of place.
     - A line of the ledger between the cell's first and last line is missing or unreadable. Such lines are ignored if
       the cell was trained and is completed.
-    - The cell is timed but not trained, its bursts (timed steps) also time cells with earlier Start records, and the
-      earliest of those cells is not whole.
+    - The cell is timed but not trained, and the first of the cells that share its bursts (timed steps) is not whole.
+      The first cell is the one with the earliest Start record.
 
     Args:
         cells: A summary of each cell's lines, by cell id.

@@ -50,7 +50,7 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 
 
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
-    """Return the lines to show after the answers, the sentences that say for each setting whether compression pays.
+    """Return the lines to show after the answers. An answer says for one setting whether compression pays.
 
     The lines say, in this order: how the times were taken, the break-even rates, which rows did not complete, and why
     times may mislead, for example because other processes used the CPU. A line that holds in several settings appears

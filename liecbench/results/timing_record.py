@@ -1,4 +1,4 @@
-"""The record of a burst of a timing session: consecutive timed steps of one kind."""
+"""The record of a burst in a timing session. A burst is a series of consecutive timed steps, usually of one kind."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -64,8 +64,8 @@ class Timing:
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
         dilation: The factor by which everything ran more slowly, such as 16. All seconds but ``cpu_seconds`` and
-            ``raw_seconds`` are divided by it. It is 1, and absent in a ledger, unless the ranks replayed a profile in
-            dilated time.
+            ``raw_seconds`` are already divided by it. It is 1, and absent in a ledger, unless the ranks replayed a
+            profile in dilated time.
         raw_seconds: ``seconds`` before the division by ``dilation``. It is None, and absent in a ledger, if
             ``dilation`` is 1.
         message_divisor: The factor by which real messages and rates were smaller than the emulated ones, such as 4. All

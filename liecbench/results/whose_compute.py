@@ -66,12 +66,12 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase is empty if there are no steps. The phrase has one part per source of steps, such as ``measured``. For
-    each key of ``found``, the median seconds of the steps with this source are computed. The part shows:
+    The phrase is empty if there are no steps. The phrase has one part per source of steps, such as ``measured``. In
+    a part, the source's steps in each setting are summarised by the median of their compute seconds. The part shows:
 
     - one number, the median of the medians, if all steps have one source and the medians differ by at most 10 %;
     - otherwise, if there are more than four medians, the lowest and the highest median;
-    - otherwise, each median with its key, such as ``0.36 s (4 workers)``.
+    - otherwise, each median with its setting, such as ``0.36 s (4 workers)``.
 
     Args:
         found: The compute seconds and sources of steps, by setting. A key names the setting, such as ``4 workers``.

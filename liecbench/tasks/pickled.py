@@ -46,8 +46,9 @@ class _Named:
 class _Called:
     """A function call in a pickle, recorded instead of executed.
 
-    ``name`` is the function, one of the few that are known, such as ``array``. ``state`` is the argument of the
-    result's ``__setstate__``, such as the shape, dtype and bytes of an array; None if the pickle does not call it.
+    ``name`` is the function's value in ``_KNOWN``, such as ``array``. ``state`` is what the pickle passes to
+    ``__setstate__`` of the call's result, such as the shape, dtype and bytes of an array; None if the pickle does not
+    call ``__setstate__``.
     """
 
     __slots__ = ("arguments", "name", "state")

@@ -61,7 +61,7 @@ class TaskOptimizer(ABC):
         return 1.0
 
     def build(self, model: nn.Module, learning_rate: float) -> list[Optimizer]:
-        """Return the torch optimizers of the model's parameters; call their ``step`` in the order of the list."""
+        """Return the torch optimizers of the model's parameters, in the order in which to call their ``step``."""
         options = self.torch_options()
         return [
             _CLASSES[name](parameters, lr=learning_rate * self.learning_rate_factor(name), **options[name])

@@ -27,8 +27,8 @@ class MethodResult:
         measured: Maps each number of workers to the value that ``Study.measure`` names, as the mean over seeds and the
             mean's 95 % interval. None for a number of workers with which a run diverged.
         speed_up_exponent: The exponent a if the measured values are fitted as proportional to workers^(−a): 1 is linear
-            speed-up, 0 is none. None if ``Study.measure`` is not ``stationary_gradient``, if there is only one number
-            of workers, if a run diverged, or if a value is 0.
+            speed-up, 0 is no speed-up. None if ``Study.measure`` is not ``stationary_gradient``, if there is only one
+            number of workers, if a run diverged, or if a value is 0.
     """
 
     algorithm: Choice

@@ -177,6 +177,7 @@ def _write_to(descriptor: int, content: bytes) -> None:
 def _replace(target: Path, existing: os.stat_result | None, content: bytes) -> None:
     """Write a new file and rename it to ``target``, so that a crash or a full disk leaves the old file whole.
 
+    If the old file can only be written in place, as in a directory without write access, overwrite it instead.
     ``existing`` is the status of the file that is replaced; None if there is none.
     """
     if existing is not None and not os.access(target, os.W_OK):

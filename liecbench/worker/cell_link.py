@@ -53,9 +53,9 @@ class CellLink:
         if no rank delays its messages itself. If the requested links and the emulator are those of the last call, the
         links are measured again only if a measured value deviates by more than ``measurement.FAILING``.
 
-        Measurements are repeated until no rate or round trip deviates too far from the requested value, at most ten
-        times in all. The limit is ``measurement.WARNING`` for the first two measurements, then the wider
-        ``measurement.FAILING``. For each rate and round trip, the measured value nearest to the requested value counts.
+        The links are measured up to ten times, until all rates and round trips are near the requested values: within
+        ``measurement.WARNING`` after the first or second measurement, or within the wider ``measurement.FAILING`` after
+        a later one. For each rate and round trip, the measured value nearest to the requested value counts.
 
         Args:
             links: The links of the next cell.

@@ -43,8 +43,8 @@ def combine_ranks(
 ) -> Epoch:
     """Return the record of an epoch, combined from all ranks' measurements and the evaluation.
 
-    Most times in the record are those of the rank with the longest training time. In ``step_seconds``, each step has
-    the time of the rank that is slowest in this step.
+    Most times in the record are those of the rank with the longest training time. ``step_seconds`` has the median and
+    the 95th percentile over the steps. The time of a step is the time of the rank that is slowest in this step.
 
     Args:
         ranks: The measurement of each rank.

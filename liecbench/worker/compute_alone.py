@@ -44,7 +44,7 @@ def work_key(replica: Replica) -> WorkKey:
 
 @dataclass(slots=True, kw_only=True)
 class ComputeAlone:
-    """A plain model that is trained only to measure the seconds that a step computes.
+    """A plain model that is trained only to measure the compute seconds of a step.
 
     The plain model is a new copy of the model that a method trains, with its own optimizer and one step's minibatches.
     The plain model is trained without DistributedDataParallel and without the method, and does not affect the method's

@@ -39,7 +39,7 @@ Body = Callable[[P, Path, "WorkerLink | None"], None]
 
 
 def _disk_error(error: BaseException | None) -> DiskError | None:
-    """Return the first error in the causes of ``error`` that comes from a full or read-only disk, or None."""
+    """Return the first of ``error`` and its causes that comes from a full or read-only disk; None if none does."""
     while error is not None:
         if isinstance(error, OSError) and is_disk_error(error):
             return DiskError(path=error.filename, reason=error.strerror or str(error))

@@ -64,7 +64,7 @@ def divergence(model: nn.Module) -> float:
 
 
 def _pieces(model: nn.Module) -> Iterator[Tensor]:
-    """Yield all parameters one after the other, in double precision, as vectors of at most ``_PIECE`` elements."""
+    """Yield the concatenated parameters in double precision, cut into vectors of at most ``_PIECE`` elements."""
     piece, numel = list[Tensor](), 0
     for part in (part for p in model.parameters() for part in p.detach().reshape(-1).split(_PIECE)):
         if piece and numel + part.numel() > _PIECE:

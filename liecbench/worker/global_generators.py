@@ -19,7 +19,7 @@ def generator_states() -> dict[str, Any]:
 
 
 def set_generator_states(states: dict[str, Any]) -> None:
-    """Restore the states of Python's and NumPy's global generators that ``generator_states`` returned."""
+    """Restore Python's and NumPy's global generators to ``states``, a result of ``generator_states``."""
     random.setstate(states["python"])
     saved = states["numpy"]
     key = saved["key"].numpy().astype(np.uint32)

@@ -138,8 +138,8 @@ class _Group:
         """Create the contestants (methods to time) in memory, time them in turns for a few rounds, and close them.
 
         Args:
-            placement: The number of this call, from 0, recorded with each burst (series of timed steps). All groups and
-                sessions whose methods are compared with each other count their calls together.
+            placement: The number of this call, recorded with each burst (series of timed steps). Calls are numbered
+                from 0, through all groups and sessions whose methods are compared with each other.
             order: RNG for the order in which contestants are created and take turns.
             traces: The directory for timelines of the contestants' steps; None for no timelines.
         """

@@ -13,10 +13,10 @@ def describe_test_set(task: Task) -> dict[str, float] | None:
     """Return facts about the labels of a task's test set.
 
     Returns:
-        A dict with three keys. ``labels`` is the number of labels: one per image, or one per token in language models.
-        ``commonest_share`` is the share of the commonest class, from 0 to 1. ``unigram_loss`` is the cross-entropy, in
-        nats, of a model that knows only how often each class occurs. None if the data cannot be loaded, or if the model
-        brings its own data.
+        None if the data cannot be loaded, or if the model brings its own data. Otherwise, a dict with three keys.
+        ``labels`` is the number of labels: one per image, or one per token in language models. ``commonest_share`` is
+        the share of the commonest class, from 0 to 1. ``unigram_loss`` is the cross-entropy, in nats, of a model that
+        knows only how often each class occurs.
     """
     try:
         with torch.random.fork_rng(devices=[]):

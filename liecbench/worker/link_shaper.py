@@ -21,8 +21,8 @@ class LinkShaper(Protocol):
     def name(self) -> Literal["kernel", "process", "none"]:
         """The name of the mechanism in records.
 
-        ``kernel`` limits the traffic of the rank's network namespace, ``process`` delays messages in the rank's own
-        process, and ``none`` limits nothing.
+        ``kernel``: the kernel or the delay line limits the traffic of the rank's network namespace. ``process``: the
+        rank's own process delays messages. ``none``: nothing limits the traffic.
         """
 
     @property

@@ -125,7 +125,7 @@ def _set_array(module: nn.Module, key: str, array: np.ndarray[Any, Any]) -> None
 
 
 def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
-    """Create in ``model`` the buffers of the state dict ``state`` that ``model`` lacks or has in another shape.
+    """Copy to ``model`` the buffers of the state dict ``state`` that are None in ``model`` or have another shape there.
 
     Some modules create or reshape their buffers in the first pass.
     """

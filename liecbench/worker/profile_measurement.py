@@ -41,9 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of training steps that are measured first. After each compressor and each contestant, 5
-            more training steps are measured. Once 5 or more training steps have taken over 20 s in total, no more of
-            these steps are measured. Steps that are needed to measure other optimizers are not limited in this way.
+        min_steps: The number of training steps that are measured first; 5 more follow each compressor and each
+            contestant. No more are measured once 5 or more steps have taken over 20 s in total.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

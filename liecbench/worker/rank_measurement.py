@@ -36,8 +36,8 @@ class RankMeasurement:
         late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank
             computes instead of sleeping.
         memory_bytes: Bytes of the method's memories, such as error memories.
-        gpu: Metrics of the GPUs of this rank's machine. Empty unless this rank samples the GPUs. Else one entry: the
-            metrics by name, such as ``energy_joules``, or None if the metrics are unknown.
+        gpu: Metrics of the GPUs of this rank's machine. If this rank samples the GPUs, there is one entry: the metrics
+            by name, such as ``energy_joules``, or None if the metrics are unknown. Otherwise, the tuple is empty.
     """
 
     mean_loss: float
@@ -94,7 +94,7 @@ def check_wire_bytes(ranks: Sequence[RankMeasurement], backend: str) -> None:
     NCCL's trees load the ranks unevenly. Ranks whose interface bytes are unknown are left out.
 
     Raises:
-        LinkError: If the interfaces carried fewer bytes than the payload, because traffic then took another route.
+        LinkError: If the interfaces carried fewer bytes than the payload. This shows that traffic took another route.
     """
     counted = [
         (f"rank {number}", rank.counters, rank.wire_bytes) for number, rank in enumerate(ranks) if rank.wire_bytes

@@ -25,7 +25,7 @@ from liecbench.worker.step_clock import StepClock
 
 
 class TrainingLink(Protocol):
-    """The methods of a rank's network link that training uses."""
+    """The functions and properties of a rank's network link that training uses."""
 
     def shape(self) -> None:
         """Limit all ranks' traffic to the rates and delays of their links. Collective."""

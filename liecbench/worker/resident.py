@@ -28,7 +28,7 @@ _SLOWER_LEARNING = 0.1
 class Resident:
     """A contestant (a method that a timing session times), built on this rank and ready to train.
 
-    All methods are collective.
+    ``create``, ``turn``, ``trace`` and ``close`` are collective.
 
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).

@@ -22,7 +22,7 @@ from liecbench.worker.work_clock import uses_cpu_time
 
 
 class MeasuredWire(Protocol):
-    """The methods of a rank's network link that ``StepClock`` uses: rates, and a counter of bytes."""
+    """The functions of a rank's network link that ``StepClock`` uses."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""

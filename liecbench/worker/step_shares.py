@@ -30,7 +30,7 @@ class StepShare:
 
 
 def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
-    """Return the first step and the share of each of a method's step kinds, by name, such as ``averaging``.
+    """Return the first step and the share of each step kind of a method, by the kind's name, such as ``averaging``.
 
     A share is the fraction of all steps that are of the kind in the long run. ``num_steps`` is the number of steps of
     the training.
@@ -46,8 +46,8 @@ def step_shares(
 
     A kind's share is its fraction of all steps in the long run. A kind that occurs only at the start has the share 0.
 
-    Kinds that begin only after the training are included. Their ``first`` is at or above ``num_steps``, and may be a
-    later step of the kind than the first one. If ``period`` is above 100,000, such kinds may be missing.
+    Kinds that begin only after the training are included. The ``first`` of such a kind is one of its steps, not always
+    the earliest. If ``period`` is above 100,000, such kinds may be missing.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -165,8 +165,8 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
     """Return the wall seconds in which a rank computed or loaded data ÷ the CPU seconds of its training thread.
 
-    A ratio above 1 means that the thread waited for a processor. ``thread_seconds`` are the CPU seconds. Return 1 if
-    ``thread_seconds`` is None, because the CPU seconds are unknown.
+    A ratio above 1 means that the thread waited for a processor. ``thread_seconds`` are the CPU seconds. If
+    ``thread_seconds`` is None (unknown) or 0, return 1.
     """
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0

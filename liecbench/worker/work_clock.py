@@ -46,7 +46,7 @@ def thread_clock(device: torch.device) -> Clock:
 def process_clock(device: torch.device) -> Clock:
     """Return the clock for work that several threads of this process do, such as training and communication.
 
-    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of the whole process. If
-    ``torch.get_num_threads()`` is above 1, the clock on the CPU is wall time instead.
+    On a GPU, the clock is the GPU's time. On the CPU, the clock is the CPU time of the whole process if torch
+    computes with one thread (``torch.get_num_threads()`` is 1), else wall time.
     """
     return ProcessClock() if uses_cpu_time(device) else clock_for(device)

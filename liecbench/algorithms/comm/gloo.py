@@ -66,8 +66,8 @@ class GlooTransport(Transport):
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
         """Send to one peer after the other, and yield (sender's rank, message) for each received message.
 
-        A message is valid until the caller requests the next message. Until then, the message's receive buffer is in
-        use. All receive buffers in use take at most ``limit_bytes`` plus the size of one buffer.
+        A message is valid until the caller requests the next message. Then the message's receive buffer is freed.
+        Together, the receive buffers never take more than ``limit_bytes`` plus the size of one buffer.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         distances = range(1, self._world_size)
@@ -124,7 +124,7 @@ class GlooTransport(Transport):
         return self._path.sends_in_flight(num_bytes, one_by_one=one_by_one)
 
     def _align_ranks(self) -> None:
-        """Wait until all ranks have called this method, so that all begin to send at the same time.
+        """Wait until all ranks have called this function, so that all begin to send at the same time.
 
         Without this barrier, a rank that falls behind sends to the same receiver as another rank, and may stay behind.
         """
@@ -166,16 +166,15 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange, in order. Their number and the memory of their buffers are bounded.
+    """The receives of one exchange, in order. Each starts as soon as two limits permit.
 
-    The next receive starts as soon as both limits permit: ``max_in_flight`` limits the receives in flight, and
-    ``limit_bytes`` the total size of the buffers in use. A buffer is in use from the start of its receive until
-    ``release``.
+    ``max_in_flight`` limits the receives in flight, and ``limit_bytes`` the total size of the buffers in use. A buffer
+    is in use from the start of its receive until ``release``.
 
     Args:
         incoming: For each message, (the sender's rank, a function that makes the buffer), in the order of receives.
-        limit_bytes: A receive starts only if the buffers in use take less than ``limit_bytes`` together. The new buffer
-            may exceed this limit.
+        limit_bytes: A receive starts only if the buffers in use, without its own buffer, take less than
+            ``limit_bytes`` together.
         receive: ``receive(buffer, rank)`` starts to receive a message from ``rank``, and returns the transfer.
         wait: ``wait(transfer)`` waits for the transfer's message, and returns the message.
         max_in_flight: ``max_in_flight(message)`` returns the largest allowed number of receives in flight. ``message``

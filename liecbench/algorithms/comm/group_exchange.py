@@ -218,7 +218,8 @@ class GroupExchange(Exchange):
     def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
         """Return the compressor with which this rank decodes the messages of rank ``sender``.
 
-        The returned compressor has the random numbers of ``sender``; ``compressor`` has those of this rank.
+        If decoding needs the random numbers of ``sender``, the returned compressor has these. Otherwise, ``compressor``
+        is returned.
         """
         if not compressor.decodes_by_sender:
             return compressor

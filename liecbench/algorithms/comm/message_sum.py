@@ -17,8 +17,8 @@ class MessageSum:
         total: Receives the sum, which overwrites the old content.
         weight: The factor of every message.
         batch_bytes: Messages are queued until they have this many payload bytes together, because a GPU adds several
-            messages in one pass over ``total``. If it is 0, each message is added at once, while it is in the CPU's
-            cache.
+            messages in one pass over ``total``. If ``batch_bytes`` is 0, each message is added at once, while the
+            message is in the CPU's cache.
         watch: Times the decompression.
     """
 

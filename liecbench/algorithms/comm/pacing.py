@@ -59,7 +59,7 @@ class Pacer:
     def start(self, *, up_bits_per_second: int, down_bits_per_second: int) -> None:
         """Delay each message from now on, as links of the given rates would.
 
-        Call this method on every rank before any rank sends a message.
+        Call this function on every rank before any rank sends a message.
 
         Args:
             up_bits_per_second: The rate of this rank's up link.

@@ -173,7 +173,7 @@ def _are_adjacent(gradients: list[Tensor]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The elements ``[start, stop)`` of a block's vector, whose server is rank ``owner``."""
+    """The elements ``[start, stop)`` of a block's vector. The server of these elements is rank ``owner``."""
 
     owner: int
     start: int
@@ -194,8 +194,8 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
         server: ``root`` for one shard, served by rank 0; ``sharded`` for one shard per rank.
 
     Returns:
-        The shards in the vector's order. In ``sharded`` mode empty shards are left out, and the number of elements of
-        each shard but the last is a multiple of 8.
+        The shards in the vector's order. An empty vector has one empty shard. Otherwise, empty shards are left out, and
+        the number of elements of each shard but the last is a multiple of 8.
     """
     if server == "root" or numel == 0:
         return [Shard(0, 0, numel)]

@@ -19,11 +19,11 @@ _COMPRESSED_IN_FLIGHT: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A network path with the longest delay and the lowest rate of all paths between two ranks. Equal on all ranks.
+    """The longest delay and the lowest rate of all network paths between two ranks. The values are equal on all ranks.
 
     Attributes:
-        delay_seconds: The time from a byte's departure to its arrival.
-        bytes_per_second: The rate of the path.
+        delay_seconds: The longest time from a byte's departure to its arrival.
+        bytes_per_second: The lowest rate of a path.
         message_seconds: The processor time that a rank spends on each message.
     """
 

@@ -78,8 +78,8 @@ class Call:
     def shards(self, world_size: int, server: ServerPlace | None) -> list[Shard]:
         """Return the parts of the vector that are sent as separate messages.
 
-        In a push or a pull the parts are the vector's shards, and ``owner`` is the rank that serves the shard. In a
-        gather every rank sends a whole vector. So there is one part per rank, and ``owner`` is the rank that sends it.
+        In a push or a pull, each part is a shard, and its ``owner`` is the rank that serves the shard. In a gather,
+        there is one part per rank: the rank's whole vector, with the rank as its ``owner``.
 
         Args:
             world_size: The number of ranks.

@@ -130,7 +130,7 @@ def clock_for(device: torch.device) -> Clock:
 class Counters:
     """Totals of an algorithm's communication on one rank, since the algorithm object was created.
 
-    Seconds are wall time on the communication thread; a GPU's work is timed on the GPU's own clock.
+    Seconds are wall time. A GPU's work is timed on the GPU's own clock.
     """
 
     sent_bytes: int = 0

@@ -15,7 +15,8 @@ T = TypeVar("T")
 class HostStream:
     """The CPU's counterpart of a CUDA stream.
 
-    Methods that wait on a GPU do nothing here, because an operation on the CPU is complete when its call returns.
+    ``wait_for_default_stream`` and ``join`` do nothing, because an operation on the CPU is complete when its call
+    returns.
     """
 
     @property

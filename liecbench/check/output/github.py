@@ -58,7 +58,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
 
 
 def annotations(outcome: Outcome) -> list[str]:
-    """Return GitHub workflow commands: one with the headline, then one for each problem, worst first, at most nine."""
+    """Return GitHub workflow commands: one with the headline, then at most nine with one problem each, worst first."""
     level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
     return [
         _command(level, "liecbench check", headline(outcome)),

@@ -56,7 +56,8 @@ def exported_project(top: Path, commit: str, prefix: str, tree: Path, *, label: 
     Args:
         top: The top directory of the git working tree.
         commit: The hash of the commit.
-        prefix: Where to look for the project: in this directory, relative to ``top``, then in the directories above it.
+        prefix: The directory in which to look for the project, relative to ``top``. If the project is not there, the
+            directories above are searched.
         tree: The directory to create for the files.
         label: Name of the revision in error messages.
 

@@ -41,7 +41,7 @@ class _ChosenCells:
 class PairedCheck:
     """The settings of a paired check, which compares two sides, A and B.
 
-    Each kind of paired check is a method, such as ``scenarios`` or ``revisions``.
+    Each kind of paired check is a function of this class, such as ``scenarios`` or ``revisions``.
 
     Attributes:
         rule: The rule that decides on each metric of each cell.

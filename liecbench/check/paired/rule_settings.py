@@ -26,7 +26,8 @@ class StoppingRule:
         most_pairs: The number of pairs per cell after which measuring stops. A test that has neither passed nor failed
             by then is inconclusive, unless ``conclude`` fails it by Holm's procedure.
         fewest_relaunches: A test passes or fails only after at least this number of relaunches. A relaunch is one
-            launch of the ranks of both sides. If the number is below ``FEWEST_RELAUNCHES``, every test is inconclusive.
+            launch of the ranks of both sides. If ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``, every test is
+            inconclusive.
     """
 
     tolerance: float = 0.02
@@ -59,10 +60,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """The number of equal parts into which ``most_pairs`` is divided to plan relaunches.
+        """The number of relaunches in a plan where each relaunch measures an equal part of ``most_pairs`` pairs.
 
-        The number is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. Relaunch number
-        ``fewest_relaunches``, counted from 1, and later relaunches are planned to measure one part each. For earlier
-        relaunches and for rounding, see ``pairs_per_relaunch``.
+        The number is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. The first ``fewest_relaunches`` − 1
+        relaunches do not follow this plan: see ``pairs_per_relaunch``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

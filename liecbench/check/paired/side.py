@@ -55,8 +55,8 @@ class ResidentSide:
     """The resident ranks that measure side A or side B of a paired comparison.
 
     The ranks run until the ``with`` block ends. They act only on the orders that ``open``, ``burst`` and ``close_cell``
-    send. All methods but ``start`` raise LostError if the ranks cannot continue. ``wait`` also raises MachineError if
-    the links are shaped, and the kernel refuses the ranks' namespaces or links.
+    send. If the ranks cannot continue, ``wait``, ``open``, ``burst`` and ``close_cell`` raise LostError. If the links
+    are shaped and the kernel refuses the ranks' namespaces or links, ``wait`` raises MachineError.
 
     Args:
         side: Settings of the side.

@@ -98,7 +98,7 @@ class Baseline(Model):
 
 
 class _Envelope(Model):
-    """The fields of a baseline's file, apart from the cells."""
+    """The fields of a baseline's file, with an empty list in place of the cells."""
 
     type: str
     schema_: Annotated[int, Field(alias="schema")]

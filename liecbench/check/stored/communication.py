@@ -74,7 +74,8 @@ def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[Ungate
     """Yield the seconds per epoch that are printed but cannot fail the check, each for the baseline and the results.
 
     Yield the training seconds, then the exposed communication seconds and, only on an unshaped link, all communication
-    seconds. Each number is a mean over all epochs and seeds. A number is left out if no seed has it on both sides.
+    seconds. Each number is a mean over all epochs of the seeds that have the number in both the results and the
+    baseline. A number is left out if there is no such seed.
 
     Args:
         label: The cell's name.
@@ -137,8 +138,7 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 def _known(epoch: StoredEpoch) -> bool:
     """Return True if an epoch's communication time is known or not needed.
 
-    The time is not needed if no steps were timed or no payload bytes were sent. The values None and 0 mean that the
-    time is unknown.
+    A time of None or 0 is unknown. The time is not needed if no steps were timed or no payload bytes were sent.
     """
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 

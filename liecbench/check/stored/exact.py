@@ -77,8 +77,8 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
         Up to two results, in this order. Seeds that send nothing in the baseline are ignored.
 
         - If both cells of at least one seed have wire bytes: FAIL if the wire bytes of any such seed grow by more than
-          ``margin``, else PASS. The values and the reason in the result are those of one seed. Among the failing seeds,
-          or among all seeds if none fails, this seed has the largest relative change.
+          ``margin``, else PASS. The values and the reason in the result are those of the failing seed with the largest
+          relative change. If no such seed fails, they are those of the seed with the largest relative change.
         - If a cell of at least one seed lacks wire bytes: NOT_COMPARED.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]

@@ -1,9 +1,9 @@
 """The check of results against a stored baseline.
 
 Payload bytes and messages must be equal. Wire bytes, and communication time ÷ wire time, may grow by a margin. Wire
-time is wire bytes ÷ the link's rate. The numbers of the first steps may differ by a small margin. Over whole trainings,
-accuracy may fall, losses may rise, and compression error and residual norm may change by a margin, judged by confidence
-bounds over seeds. Times in seconds are only printed.
+time is wire bytes ÷ the link's rate. In the first steps, each loss, compression error and residual norm may differ by a
+small margin. Over whole trainings, accuracy may fall, losses may rise, and compression error and residual norm may
+change by a margin, judged by confidence bounds over seeds. Times in seconds are only printed.
 """
 
 import dataclasses
@@ -114,11 +114,11 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
 
 
 def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
-    """Return results for the cells of a group that cannot be compared with the baseline, except failed cells.
+    """Return results for the cells of a group that cannot be compared with the baseline.
 
     The verdict is FAIL for cells that diverged, and INCONCLUSIVE for cells that are unfinished or that only the
-    baseline has. The verdict is NOT_COMPARED for cells that match no cell of the baseline. ``label`` is the name of the
-    group's cells.
+    baseline has. The verdict is NOT_COMPARED for cells that match no cell of the baseline. Cells with the status
+    ``failed`` are left out. ``label`` is the name of the group's cells.
     """
     found = []
     if diverged := group.seeds_with("diverged"):
@@ -147,8 +147,8 @@ def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> li
     ``compression_error`` and ``residual_norm`` are means over whole trainings. For seeds whose baseline is from another
     machine or setting, a result with the verdict NOT_COMPARED gives the reason.
 
-    For cells on a GPU, the verdict on a metric is FAIL if only the results or only the baseline has one of its numbers.
-    All other verdicts on a GPU are NOT_COMPARED, because the numbers vary from run to run.
+    For cells on a GPU, the verdict on a metric is FAIL if one of the metric's numbers is only in the results or only
+    in the baseline. All other verdicts on a GPU are NOT_COMPARED, because the numbers vary from run to run.
 
     Args:
         label: The name of the group's cells.

@@ -71,8 +71,8 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
     """Return, for each cell of ``current``, the index of its match in ``baseline``; None if no cell matches.
 
     A baseline cell matches if its seed and all its settings that can change the number of sent bytes are equal to those
-    of the current cell. If several baseline cells match, the one that agrees with the current cell in the most other
-    settings and environment fields is chosen.
+    of the current cell. If several baseline cells match, the one that agrees with the current cell in the most
+    ``BaselineCell.conditions`` is chosen.
     """
     candidates: dict[tuple[str, int], list[int]] = {}
     for index, entry in enumerate(baseline):
@@ -85,7 +85,8 @@ def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]
     """Return the baseline's cells among which ``differences_from_nearest`` looks for the nearest one.
 
     Each cell is a mapping from field names to values. If the baseline has at most 500 cells, all are returned.
-    Otherwise, one cell per group of cells that differ only in the seed is returned, for at most 200 groups.
+    Otherwise, cells that differ only in the seed form a group, and one cell per group is returned, for at most 200
+    groups.
     """
     # Comparing thousands of cells with thousands of others would take hours.
     if len(baseline) > _MOST_CANDIDATES:

@@ -1,4 +1,4 @@
-"""Group the cells that differ only in the seed, and list the baseline's cells that each group matches."""
+"""Group the cells that differ only in the seed, and match each cell with one of the baseline (see ``matching``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -27,7 +27,7 @@ class Bounds:
 
     Attributes:
         mean: The mean; negative if the results are better.
-        low: The lower bound. The true mean is below ``low`` with the probability ``level`` that ``decide`` takes.
+        low: The lower bound. The true mean is below ``low`` with the probability ``level``, an argument of ``decide``.
         high: The upper bound. The true mean is above ``high`` with the same probability ``level``.
     """
 

@@ -13,10 +13,9 @@ from liecbench.results.records import Epoch
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
     """Return a cell's epochs, with communication times that a few slow bursts hardly change.
 
-    The times are ``least_communicate_seconds``, those of the rank that communicated least. A burst is a series of
-    consecutive timed steps; ``Timing`` is its record for one step kind. Each step counts as the median, over the
-    records of its step kind, of the time per step. An epoch is unchanged if its step kinds are not recorded, or if one
-    of its step kinds has no record.
+    The times are ``least_communicate_seconds``, those of the rank that communicated least. For each step kind, the
+    median of the bursts' seconds per step is computed. The time of an epoch becomes the sum of these medians over the
+    epoch's steps. If the step kinds of an epoch are unknown, or if one of them was not timed, the epoch is unchanged.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

@@ -53,13 +53,12 @@ class PositionCode:
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
-        """Encode one part of the list of positions; separate calls may encode the other parts.
+        """Encode some consecutive positions of the list of k positions; separate calls may encode the others.
 
         Args:
-            positions: Consecutive positions of the list, int64.
-            first: The index of the part's first position in the whole list, from 0.
-            packed: Receives the encoded positions. It has ``nbytes`` bytes, which must be 0 before the first part is
-                encoded.
+            positions: The consecutive positions, int64.
+            first: The index of ``positions[0]`` in the whole list, from 0.
+            packed: Receives the encoded positions. It has ``nbytes`` bytes, which must be 0 before the first call.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
         cpu.elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Operations(Protocol):
     """The operations of a compressor on tensors of one device. All arguments are on this device.
 
-    On the CPU, the compressor itself is the implementation. For GPUs, a separate class implements the operations. It is
-    constructed with the compressor, and its methods launch kernels on the current device without making the host wait.
+    On the CPU, the compressor itself is the implementation. If the compressor's ``gpu_kernels`` names a class, an
+    object of this class is the implementation on GPUs. The object is constructed from the compressor, and launches
+    kernels on the current device without making the host wait.
     """
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -31,7 +31,10 @@ PATTERNS: Final = ("", "/", ".", "x", "-", "+")
 
 
 class Palette:
-    """A colour for each method: colours are assigned in the order of ``methods``, and ``baseline`` is grey."""
+    """A colour for each text in ``methods``: colours are assigned in the order of the texts, and ``baseline`` is grey.
+
+    The texts are those of ``Labels.colour_keys``, such as the algorithm ``psgd``.
+    """
 
     def __init__(self, methods: Iterable[str], baseline: str) -> None:
         others = [method for method in dict.fromkeys(methods) if method != baseline]

@@ -224,8 +224,8 @@ def _axis(title: str, values: Sequence[float | str], *, log: bool) -> dict[str, 
 def _log_ticks(values: Sequence[float]) -> list[float]:
     """Return the ticks of a logarithmic axis that shows ``values``, which are positive.
 
-    The ticks are equally spaced if the largest value is less than 2.5 times the smallest. On an axis of at most three
-    decades, the ticks are 1, 2 and 5 times the powers of ten. On a longer axis, only powers of ten are ticks.
+    The ticks are equally spaced if the largest value is less than 2.5 times the smallest. Otherwise, the ticks are 1, 2
+    and 5 times the powers of ten on an axis of at most three decades, and only the powers of ten on a longer axis.
     """
     if not values:
         return []

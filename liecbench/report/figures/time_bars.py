@@ -11,7 +11,7 @@ from liecbench.results.time_parts import PARTS, row_parts
 
 
 def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one stacked bar per method: the seconds of each part of an epoch's time."""
+    """Return a figure with one stacked bar per method and setting: the seconds of each part of an epoch's time."""
     timed = [row for row in rows if row.metrics["seconds_per_epoch"] is not None]
     return Figure(
         key="epoch-time",

@@ -111,7 +111,7 @@ def _draw(canvas: "Canvas", figure: Figure, shown: Sequence[Series], palette: Pa
 
 
 def _legend(canvas: "Canvas", axes: "Axes") -> None:
-    """Place the legend above the axes, and make room for the legend and for rotated names below the axes."""
+    """Place the legend above the axes, and make the figure taller to fit the legend and rotated tick labels."""
     _, names = axes.get_legend_handles_labels()
     width, height = canvas.get_size_inches()
     columns = max(1, min(3, int(width / (0.4 + _LETTER_INCHES * max(map(len, names), default=0)))))

@@ -101,9 +101,11 @@ def estimated_dilation(
 
 
 def _added_seconds(schedule: Schedule) -> float:
-    """Return the seconds that this machine is expected to add to a step: ``_ADDED_SECONDS`` per message of a rank.
+    """Return the seconds that this machine is expected to add to a step: ``_ADDED_SECONDS`` per counted message.
 
-    Only messages that a rank sends one after the other count, and of several blocks only the one with the most.
+    A push or pull through a server at the root counts as one message. A gather, or a push or pull through sharded
+    servers, counts as ``world_size`` − 1 messages. Of all blocks, only the block with the most messages counts. The
+    messages after the optimizer's step count too. Messages of all-reduces do not count.
     """
 
     def num_messages(call: Call) -> int:
@@ -118,7 +120,10 @@ def _added_seconds(schedule: Schedule) -> float:
 
 
 def _of_largest_block(schedule: Schedule, weight: Callable[[Call], int]) -> int:
-    """Return the sum of ``weight`` over the calls of the block with the largest sum, and after the optimizer's step."""
+    """Sum ``weight(call)`` over the calls of each block, and return the largest sum.
+
+    Calls after the optimizer's step belong to no block; their weights are added to the returned sum.
+    """
     of_block: dict[int | None, int] = {}
     for call in schedule.calls:
         of_block[call.block] = of_block.get(call.block, 0) + weight(call)
@@ -161,8 +166,9 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
     """Return a lower bound on the seconds for which the links delay the messages of a step.
 
-    Only one block counts, because others may be exchanged during the backward pass. The bound is 0 if later steps
-    compute while messages of this step are in flight.
+    Of all blocks, only the block with the most calls counts, because the messages of the other blocks may be exchanged
+    during the backward pass. Calls after the optimizer's step count too. The bound is 0 if later steps compute while
+    messages of this step are in flight.
     """
     if schedule.overlapped_steps:
         return 0.0
@@ -207,7 +213,7 @@ def cpu_share(bursts: "Iterable[Burst]", emulator_cpu_seconds: float) -> float:
 
 
 def raised(slowdown: Slowdown, share: float) -> Slowdown:
-    """Return ``slowdown`` with a dilation at which a replay uses about 30 % of the processors' time.
+    """Return ``slowdown`` with a dilation at which a replay uses at most about 30 % of the processors' time.
 
     The dilation is at most ``MOST_DILATION``. ``share`` is the share of the processors' time, above 0.3 and at most 1,
     that a replay with ``slowdown`` used.

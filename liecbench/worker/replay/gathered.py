@@ -1,4 +1,4 @@
-"""Give the objects of all ranks to every rank, quickly also over links that delay messages."""
+"""Give the objects of all ranks to every rank quickly, even over links that delay messages."""
 
 import pickle
 from typing import TypeVar

@@ -66,7 +66,7 @@ def kept_path(contestants: Sequence[Cell]) -> Path | None:
 
 
 def measured_path(cell: Cell, directory: Path) -> Path:
-    """Return the path, in the results directory ``directory``, of the profile that a session of ``cell`` measures."""
+    """Return the path of the profile that a session with ``cell`` writes to ``directory``, the results directory."""
     return directory / DIRECTORY / f"measured-{digest(compute_fields(cell))}.json"
 
 

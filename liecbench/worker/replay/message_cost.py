@@ -23,7 +23,7 @@ class MessageCost:
     A larger message takes these seconds in addition to the transfer of its bytes.
 
     Attributes:
-        message: Seconds in which two ranks exchange messages, one in each direction.
+        message: Seconds in which two ranks send one message to each other at the same time.
         hop: Seconds of one hop of a ring all-reduce, in which every rank sends one message to the next rank.
     """
 

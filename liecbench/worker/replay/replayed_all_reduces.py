@@ -27,7 +27,7 @@ class ReplayedAllReduces:
         watch: Counts and times the all-reduces.
         pauses: Makes this rank sleep after the last all-reduce of a step. The sleep makes up for the processor time of
             messages, which dilation does not lengthen.
-        extra_seconds: The seconds of the sleep ÷ ``slowdown.dilation``.
+        extra_seconds: The emulated seconds of the sleep. ``pauses`` multiplies them by the dilation.
         slowdown: The dilation and the message divisor of the replay. A reduced vector has the bytes in ``schedule`` ÷
             the message divisor, rounded up to whole elements.
     """
@@ -63,7 +63,7 @@ class ReplayedAllReduces:
                 self._finish_started()
 
     def finish(self) -> None:
-        """Wait for all all-reduces that were started."""
+        """Wait for the started all-reduces. Then sleep (see ``pauses``), and add bytes and messages to ``watch``."""
         self._finish_started()
         if self._vectors:
             self.pauses.pause(self.extra_seconds)

@@ -79,8 +79,9 @@ class ReplayedStage:
     def _settle(self) -> Stage:
         """Choose the slowdown, prepare this rank's link for it, and return a ``Stage`` for all contestants.
 
-        Nothing is slowed down if the links are not shaped. Else, if the scenario sets ``dilation: auto``, the slowdown
-        is estimated. The dilation is then raised once if a short replay keeps the processors too busy.
+        If the links are not shaped, nothing is slowed down. Else the slowdown has the scenario's ``dilation``. If that
+        is ``auto``, the slowdown is estimated, and its dilation is raised once if a short replay keeps the processors
+        too busy.
         """
         cell = self._session.cell
         if not cell.link.shaped:
@@ -116,7 +117,8 @@ class ReplayedStage:
     def _measured_share(self, stage: Stage) -> float:
         """Return the largest share of this machine's CPU time, from 0 to 1, that any contestant uses.
 
-        To measure it, replay a few steps of each contestant on ``stage``. Collective: all ranks return rank 0's number.
+        To measure it, replay a few steps of each contestant with the slowdown of ``stage``. Collective: all ranks
+        return rank 0's number.
         """
         self._link.shape()
         shares = [0.0]

@@ -52,8 +52,9 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
     3. The profile that this machine kept from an earlier run.
     4. A new profile, which rank 0 measures.
 
-    Rank 0 adds methods that profile 2 or 3 lacks, and writes profiles 2 to 4 to the results directory. Later sessions
-    read that profile, so that steps on all links compute for the same time.
+    If profile 2 or 3 lacks methods of the session, rank 0 measures these methods and adds their times to the profile.
+    If the scenario names no profile, rank 0 writes the returned profile to the results directory. Later sessions read
+    it there, so that steps on all links compute for the same time.
 
     Args:
         session: The session.

@@ -65,7 +65,7 @@ def _mean(values, term, smallest):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return the mean of |v| over ``values``, which is finite if all values are finite.
+    """Return the mean of |v| over ``values``. This mean is finite if all values are finite.
 
     Each chunk of ``CHUNK`` values is summed in float32, because this vectorises. The sums of the chunks are added in
     float64.

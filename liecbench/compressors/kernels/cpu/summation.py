@@ -28,7 +28,7 @@ def halve_three_times(values, width, term, sums):  # type: ignore[no-untyped-def
 
 @njit(inline="always")
 def sum_of_64(terms, buffer):  # type: ignore[no-untyped-def]
-    """Return the sum of the first 64 of ``terms``, which are overwritten. ``buffer`` is scratch memory for 8 values."""
+    """Return the sum of the first 64 of ``terms``. The call overwrites ``terms[0]`` and the first 8 of ``buffer``."""
     halve_three_times(terms, 8, unchanged, buffer)
     halve_three_times(buffer, 1, unchanged, terms)
     return terms[0]

@@ -15,7 +15,7 @@ _ROUNDER = tl.constexpr(float(ROUNDER))
 
 
 def block_size_for(group: int) -> int:
-    """Return the number of elements that a program handles, a multiple of ``group``; ``group`` is a power of two."""
+    """Return the number of elements that a program handles, a multiple of the group size ``group`` (a power of two)."""
     return max(group, _SMALLEST_BLOCK)
 
 
@@ -52,7 +52,8 @@ def _num_groups(numel, group: tl.constexpr):  # type: ignore[no-untyped-def]
 def is_inside(index, length, whole: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the mask ``index < length``, or the constant True if ``whole``.
 
-    ``length`` is the number of elements of the block. ``whole`` is True if the block is full and needs no mask.
+    ``length`` is the number of elements in this program's block. ``whole`` is True if the block is full, and so needs
+    no mask.
     """
     inside = True
     if not whole:

@@ -1,4 +1,4 @@
-"""GPU implementation of the compressor Identity: torch copies and adds vectors, a kernel checks for NaN."""
+"""GPU implementation of the compressor Identity: torch copies and adds vectors; a kernel checks for NaN or infinity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

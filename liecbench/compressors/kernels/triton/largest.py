@@ -176,8 +176,8 @@ def _take(  # type: ignore[no-untyped-def]
 
     The largest are those whose magnitude is above ``threshold``, and the first ``num_ties`` of those equal to it.
     ``above_up_to[b]`` and ``equal_up_to[b]`` count the magnitudes above and equal to the threshold from the start of
-    the vector to the end of block b. If ``has_residual``, ``residual`` receives the vector with zeros in place of these
-    entries. If ``in_place``, ``residual`` is the vector itself, so only the zeros are written.
+    the vector to the end of block b. If ``has_residual``, ``residual`` receives the vector with zeros in place of the
+    largest entries. If ``in_place``, ``residual`` is the vector itself, so only the zeros are written.
     """
     by_blocks(
         _take_from_block,
