@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import psutil
+
 from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
@@ -13,11 +15,13 @@ from liecbench.config.factory import make_compressor
 from liecbench.config.task import Task
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT
 from liecbench.host import cgroups
+from liecbench.host.other_load import OtherLoad
 from liecbench.profiles.profile_store import known_profile
 
 _SAMPLE_NUMEL: Final = 2**20
 # Fewer processes than this are the background of any machine, and the dry run itself.
 _BACKGROUND_PROCESSES: Final = 0.5
+_SAMPLE_SECONDS: Final = 0.3
 
 
 def num_cores() -> int:
@@ -27,14 +31,20 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the load average of the last minute, as the number of other processes that compute.
+    """Return the number of other processes that compute: on average in the last minute, or now if these are fewer.
 
-    Return 0 if the load average is below 0.5, or unknown.
+    Return 0 if there are fewer than 0.5, or if the load average is unknown. Otherwise wait 0.3 s to count those of now.
     """
     try:
         load = os.getloadavg()[0]
     except OSError:
         return 0.0
+    if load < _BACKGROUND_PROCESSES:
+        return 0.0
+    # The average also counts what has just ended, such as another run; the sample alone may catch a short burst.
+    now = OtherLoad()
+    time.sleep(_SAMPLE_SECONDS)
+    load = min(load, now.share() * (psutil.cpu_count() or 1))
     return load if load >= _BACKGROUND_PROCESSES else 0.0
 
 

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 import liecbench
 from liecbench.config import registry
 from liecbench.config.cell import Cell
@@ -25,7 +23,6 @@ from liecbench.config.optimizer_fields import UPDATE_FIELDS, update_of
 from liecbench.config.user_functions import file_sha256
 from liecbench.errors import LiecbenchError
 from liecbench.host import machine, variables
-from liecbench.host.cpu_load import CpuLoad
 from liecbench.host.user_cache import expanded, user_cache
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import read_profile, write_sealed
@@ -101,26 +98,6 @@ def keep(path: Path, profile: Profile) -> None:
         write_sealed(path, profile)
     except (LiecbenchError, OSError):
         return
-
-
-class OtherLoad:
-    """A measurement of the share of the processors that other processes use, from the creation of this object on."""
-
-    def __init__(self) -> None:
-        self._load, self._own = CpuLoad.now(), _own_seconds()
-
-    def share(self) -> float:
-        """Return the share of processor time, from 0 to 1, that others have used since this object was created.
-
-        Others are other processes and other virtual machines.
-        """
-        used, total = CpuLoad.now().cpu_seconds(self._load)
-        return max(0.0, used - (_own_seconds() - self._own)) / total if total > 0 else 0.0
-
-
-def _own_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 @functools.cache

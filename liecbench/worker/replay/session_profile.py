@@ -10,6 +10,7 @@ import torch.distributed as dist
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
+from liecbench.host.other_load import OtherLoad
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import read_profile, sealed_text, write_sealed
 from liecbench.profiles.profile_store import load_stored, remember
@@ -18,7 +19,6 @@ from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
 from liecbench.worker.replay.kept_profiles import (
     MOST_OTHER_CPU,
-    OtherLoad,
     has_method,
     keep,
     kept_path,
