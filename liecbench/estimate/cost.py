@@ -21,8 +21,7 @@ _MAX_STALL_SECONDS: Final = 86400.0
 _LAUNCH_SECONDS, _WORKER_SECONDS, CELL_SECONDS, LINK_SECONDS = 2.0, 0.1, 0.2, 1.5
 # Fitted to the trainings of seven bundled scenarios on 2 cores, with 2, 4 and 8 workers: the seconds of a step without
 # messages beyond its passes, the CPU seconds per message, and the factor by which passes take longer in a training than
-# when they are repeated with warm caches, optimizer included. In a step, every worker sends two messages to each other
-# worker.
+# when they are repeated with warm caches, optimizer included.
 _STEP_SECONDS, _MESSAGE_SECONDS, _PASSES_FACTOR = 3e-3, 5.5e-4, 1.3
 
 
@@ -89,8 +88,7 @@ def step_seconds(cell: Cell, kind: StepTraffic) -> float:
         return wire_seconds(cell, kind)
     compression = compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
     arithmetic = compute_seconds(cell) + slowdown(cell) * (compression + _STEP_SECONDS)
-    messages = 2 * cell.workers * (cell.workers - 1) if any(map(any, kind.ranks)) else 0
-    return arithmetic + messages * _MESSAGE_SECONDS / num_cores() + wire_seconds(cell, kind)
+    return arithmetic + kind.num_messages * _MESSAGE_SECONDS / num_cores() + wire_seconds(cell, kind)
 
 
 def compute_seconds(cell: Cell) -> float:

@@ -28,7 +28,7 @@ TRIP = 0.04
     ],
 )
 def test_a_links_seconds_are_bytes_over_rate_and_delays(link: Any, server: str | None, expected: float) -> None:
-    kind = StepTraffic(count=1, num_sequential=3, ranks=[(1_000_000, 1_000_000)] * 2)
+    kind = StepTraffic(count=1, num_messages=0, num_sequential=3, ranks=[(1_000_000, 1_000_000)] * 2)
     actual = wire_seconds(cell(link=link, server=server), kind)
 
     assert expected == pytest.approx(actual)
@@ -46,7 +46,9 @@ def test_a_links_seconds_are_bytes_over_rate_and_delays(link: Any, server: str |
 )
 def test_each_message_in_sequence_takes_the_delays_of_two_links(server: str, delays: list[int], expected: int) -> None:
     link = {"rate": "10mbit", "workers": {str(rank): {"delay": f"{delay}ms"} for rank, delay in enumerate(delays)}}
-    late, early = (StepTraffic(count=1, num_sequential=number, ranks=[(1000, 1000)] * 4) for number in (7, 0))
+    late, early = (
+        StepTraffic(count=1, num_messages=0, num_sequential=number, ranks=[(1000, 1000)] * 4) for number in (7, 0)
+    )
     slow = cell(link=link, server=server, workers=4)
 
     assert wire_seconds(slow, late) - wire_seconds(slow, early) == pytest.approx(expected / 1000)
@@ -54,7 +56,7 @@ def test_each_message_in_sequence_takes_the_delays_of_two_links(server: str, del
 
 def test_a_ring_takes_the_delays_of_all_links() -> None:
     link = {"rate": "10mbit", "workers": {"1": {"delay": "20ms"}, "3": {"delay": "30ms"}}}
-    kind = StepTraffic(count=1, num_sequential=0, ranks=[(0, 0)] * 4, all_reduces=(_all_reduce(0, 4),))
+    kind = StepTraffic(count=1, num_messages=0, num_sequential=0, ranks=[(0, 0)] * 4, all_reduces=(_all_reduce(0, 4),))
 
     # 12 trips, each of which crosses two of the four links.
     assert wire_seconds(cell(link=link, workers=4), kind) == pytest.approx(12 * 2 * 0.05 / 4, rel=1e-3)
@@ -75,7 +77,7 @@ def _all_reduce(bucket: int, num_bytes: int, *depends_on: int) -> ScheduledAllRe
     ],
 )
 def test_all_reduces_of_several_buckets_share_the_delays(all_reduces: list[ScheduledAllReduce], expected: int) -> None:
-    kind = StepTraffic(count=1, num_sequential=0, ranks=[(0, 0)] * 2, all_reduces=tuple(all_reduces))
+    kind = StepTraffic(count=1, num_messages=0, num_sequential=0, ranks=[(0, 0)] * 2, all_reduces=tuple(all_reduces))
 
     assert wire_seconds(cell(link=DELAYED), kind) == pytest.approx(expected * TRIP, rel=1e-3)
 
@@ -91,14 +93,14 @@ def test_losses_bound_the_rate_by_mathis_formula(server: str | None, streams: li
     for rank, number in enumerate(streams):
         ranks = [(0, 0)] * 4
         ranks[rank] = (1_000_000, 0)
-        kind = StepTraffic(count=1, num_sequential=0, ranks=ranks)
+        kind = StepTraffic(count=1, num_messages=0, num_sequential=0, ranks=ranks)
 
         assert wire_seconds(lossy, kind) == pytest.approx(1_050_000 / (number * stream), rel=0.01)
 
 
 def test_over_nccl_no_message_waits_for_an_announcement() -> None:
-    ring = StepTraffic(count=1, num_sequential=0, ranks=[(0, 0)] * 4, all_reduces=(_all_reduce(0, 4),))
-    messages = StepTraffic(count=1, num_sequential=2, ranks=[(0, 0)] * 4)
+    ring = StepTraffic(count=1, num_messages=0, num_sequential=0, ranks=[(0, 0)] * 4, all_reduces=(_all_reduce(0, 4),))
+    messages = StepTraffic(count=1, num_messages=0, num_sequential=2, ranks=[(0, 0)] * 4)
     nccl = {"backend": "nccl", "device": "cuda", "link": DELAYED, "workers": 4}
 
     assert wire_seconds(cell(**nccl), ring) == pytest.approx(6 * TRIP)
