@@ -64,7 +64,10 @@ def with_baseline(
 
 
 def _is_same(one: Method, other: Method) -> bool:
-    """Return True if two methods work alike. Either may leave out the optimizer, or the default size of blocks."""
+    """Return True if two methods work alike. Optimizers are compared only if both methods name one.
+
+    If a method gives no block size, the default block size of its algorithm is compared.
+    """
     names_optimizers = None not in (one.update, other.update)
     complete = {
         repr(
