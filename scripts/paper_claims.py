@@ -152,12 +152,14 @@ def _seconds(subject: Row, rival: Row) -> LogRatio | None:
     """Return the ratio of the seconds to the target: of the epochs, by seed, × of the seconds per epoch, by round."""
     if not subject.pace.by_round:
         return _paired("seconds_to_target")(subject, rival)
-    epochs, pace = _paired("epochs_to_target")(subject, rival), _pace(subject, rival)
+    if subject.pace.disturbed_differently(rival.pace):
+        return None
+    epochs, pace = _paired("epochs_to_target")(subject, rival), subject.pace.epoch_speed_over(rival.pace)
     return None if epochs is None or pace is None else epochs.plus(pace)
 
 
 def _pace(subject: Row, rival: Row) -> LogRatio | None:
-    """Return the ratio of the seconds per epoch; None if other processes disturbed the two differently."""
+    """Return the ratio of the seconds for equally many samples; None if processes disturbed the two differently."""
     return None if subject.pace.disturbed_differently(rival.pace) else subject.pace.speed_over(rival.pace)
 
 

@@ -75,6 +75,7 @@ def epoch(
     accuracy: float = 0.5,
     test_loss: float | None = None,
     tokens: int | None = None,
+    samples: int | None = None,
     payload: Sequence[int] = (100, 100),
     wire: Sequence[int] | None = None,
     gpu: dict[str, float] | None = None,
@@ -105,6 +106,7 @@ def epoch(
         peak_memory_bytes=1000,
         gpu=gpu,
         tokens=tokens,
+        samples=samples,
     )
 
 

@@ -15,6 +15,7 @@ from liecbench.errors import NothingToCompareError
 from liecbench.prediction.measured_steps import MeasuredStep, measured_steps
 from liecbench.prediction.step_predictor import StepPredictor
 from liecbench.results.comparison import Comparison
+from liecbench.results.equal_work import seconds_per_work
 
 _PERCENTILE: Final = 0.95
 # Returns False for rows that are not to be predicted.
@@ -37,7 +38,7 @@ class ValidatedStep:
     def predicted_epoch_seconds(self) -> float:
         """The predicted seconds of an epoch: ``predicted_seconds`` × steps per epoch.
 
-        The number of steps per epoch may differ between methods.
+        The numbers of steps and of samples per epoch may differ between methods.
         """
         return self.predicted_seconds * self.measured.steps_per_epoch
 
@@ -136,7 +137,9 @@ def _winners(comparison: Comparison, by_row: dict[int, ValidatedStep]) -> list[t
     for verdict in comparison.setting_verdicts:
         known = [index for index, row in enumerate(verdict.rows) if id(row) in by_row]
         if len(known) > 1:
-            winner = min(known, key=lambda index: by_row[id(verdict.rows[index])].predicted_epoch_seconds)
+            rows = [verdict.rows[index] for index in known]
+            epochs = [(by_row[id(row)].predicted_epoch_seconds, row.pace.samples) for row in rows]
+            _, winner = min(zip(seconds_per_work(epochs), known, strict=True))
             found.append((verdict.setting, winner in verdict.speed.fastest))
     return found
 

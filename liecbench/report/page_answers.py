@@ -18,7 +18,7 @@ _BLUE: Final = frozenset({"faster-1", "faster-2", "faster-3"})
 _ORANGE: Final = frozenset({"slower-1", "slower-2"})
 _MOST_TICKS: Final = 6
 _MARKS: Final = {"kept": "", "not known": "?"}
-_SPEED_UP: Final = "speed-up: {baseline}'s training time per epoch ÷ the method's"
+_SPEED_UP: Final = "speed-up: {baseline}'s training time ÷ the method's, for as many samples"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from liecbench.results.rows import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
+    """The break-even of one method: the link rate at which equally many samples take as long as with the baseline.
 
     Attributes:
         rows: The method's rows at the measured link rates, one row per rate, slowest link first. The links of two rows

@@ -12,6 +12,7 @@ from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.known_specs import alike_key
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
+from liecbench.results.equal_work import seconds_per_work
 from liecbench.results.pace import Pace
 
 # Two rows are compared only if their cells share the SETTING_FIELDS, and their tasks share the WORKLOAD_FIELDS.
@@ -67,6 +68,12 @@ class CellGroup:
     def seconds(self) -> float:
         """Return the seconds per epoch, mean over seeds. At least one cell must be timed."""
         return statistics.fmean(self.pace.by_seed.values())
+
+
+def fastest_group(groups: Sequence[CellGroup]) -> CellGroup:
+    """Return the group with the shortest time for equally many samples. All groups must be timed."""
+    paces = seconds_per_work([(group.seconds(), group.pace.samples) for group in groups])
+    return min(zip(paces, groups, strict=True), key=lambda pair: pair[0])[1]
 
 
 def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:

@@ -12,7 +12,7 @@ from liecbench.results.records import EXPOSED_PARTS, TIMED_SECONDS, Epoch
 _LEARNED: Final = ("train_loss", "test_loss", "test_accuracy")
 _REST: Final = (
     *("compression_error", "residual_norm", "divergence", "peak_memory_bytes", "memory_bytes", "optimizer_bytes"),
-    "tokens",
+    *("tokens", "samples"),
 )
 
 

@@ -5,19 +5,30 @@ from collections.abc import Mapping
 from typing import Final
 
 from liecbench.results.completed_cell import CompletedCell
+from liecbench.results.equal_work import samples_ratio
 from liecbench.results.language_model import to_perplexity
 from liecbench.results.metric_row import Compare
 
+# The metric by which costs per epoch become costs of equally many samples.
+SAMPLES_NAME: Final = "samples_per_epoch"
 # Every language model has this metric, and no other model has it.
 PERPLEXITY_NAME: Final = "perplexity"
 
 
 def baseline_ratio(name: str) -> Compare:
-    """Return a function that returns the baseline's metric ``name`` ÷ the cell's.
+    """Return a function that returns the baseline's metric ``name`` ÷ the cell's, for equally many samples.
 
-    The function returns None if either value is unknown, or if the cell's is 0.
+    ``name`` is a cost per epoch, such as ``seconds_per_epoch``. The cell and the baseline can train on different
+    numbers of samples per epoch. If these are unknown, the function returns the ratio of the costs per epoch. It
+    returns None if either cost is unknown, or if the cell's is 0.
     """
-    return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
+
+    def ratio(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
+        if name not in baseline or not cell.get(name):
+            return None
+        return baseline[name] / cell[name] * samples_ratio(cell.get(SAMPLES_NAME), baseline.get(SAMPLES_NAME))
+
+    return ratio
 
 
 def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:

@@ -6,8 +6,10 @@ from typing import Final
 
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results import gpu_metrics
+from liecbench.results.equal_work import samples_per_epoch
 from liecbench.results.metric_derivations import (
     PERPLEXITY_NAME,
+    SAMPLES_NAME,
     accuracy_difference,
     baseline_ratio,
     compute_utilization,
@@ -34,6 +36,7 @@ from liecbench.results.units import (
     POINTS,
     RATIO,
     RATIO_RANGE,
+    SAMPLES,
     SECONDS,
     TOKENS,
     TOKENS_PER_SECOND,
@@ -112,7 +115,7 @@ _ROWS: Final = (
     Metric(
         name="bytes_ratio",
         heading="bytes÷",
-        meaning="the baseline's payload ÷ the row's",
+        meaning="the baseline's payload ÷ the row's, for as many samples",
         unit=RATIO,
         compare=baseline_ratio("payload_bytes_per_epoch"),
         better="higher",
@@ -121,7 +124,7 @@ _ROWS: Final = (
     Metric(
         name="speedup",
         heading="speed-up",
-        meaning="the baseline's seconds per epoch ÷ the row's",
+        meaning="the baseline's training time ÷ the row's, for as many samples",
         unit=RATIO_RANGE,
         compare=baseline_ratio("seconds_per_epoch"),
         better="higher",
@@ -131,7 +134,7 @@ _ROWS: Final = (
     Metric(
         name="speedup_over_dense",
         heading="vs dense",
-        meaning="seconds per epoch of the fastest row without compression ÷ the row's",
+        meaning="training time of the fastest row without compression ÷ the row's, for as many samples",
         unit=RATIO_RANGE,
         compare=of_the_row,
         better="higher",
@@ -176,6 +179,15 @@ _ROWS: Final = (
         derive=lambda cell: cell.epochs_to_target,
         shown="wide",
         every_seed=True,
+    ),
+    Metric(
+        name=SAMPLES_NAME,
+        heading="samples/epoch",
+        meaning="samples that all ranks together train on in an epoch",
+        unit=SAMPLES,
+        derive=lambda cell: samples_per_epoch(cell.epochs),
+        better="higher",
+        exported_with=SAMPLES_NAME,
     ),
     Metric(
         name="tokens",

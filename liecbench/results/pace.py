@@ -1,4 +1,6 @@
-"""The pace of a row: the seconds per epoch of cells that differ only in the seed. The ratio of two paces is a speed-up.
+"""The pace of a row: the seconds per epoch of cells that differ only in the seed.
+
+The ratio of two paces is a speed-up. It compares the seconds of equally many samples.
 
 A pace has one value per timed seed. If a timing session timed the cells, the pace also has one value per round. In a
 round, the session times every method once. A placement is a group of a few rounds. Before each placement, the session
@@ -8,10 +10,11 @@ creates all methods' models and buffers again, because their addresses in memory
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from liecbench.results.cells import CellResult
+from liecbench.results.equal_work import samples_per_epoch, samples_ratio
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.round_seconds import by_placement, round_seconds
 from liecbench.results.timing_record import Timing
@@ -41,6 +44,7 @@ class Pace:
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
         late_share: The total lateness of the sleeps that replace computing ÷ the measured seconds. None if the ranks
             computed, if no session timed the cells, or if the lateness is unknown.
+        samples: The number of samples that all ranks train on per epoch, mean over epochs; None if it is unknown.
     """
 
     setting: str | None
@@ -49,6 +53,7 @@ class Pace:
     by_seed: Mapping[int, float]
     other_cpu_share: float | None
     late_share: float | None = None
+    samples: float | None = None
 
     @classmethod
     def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
@@ -60,7 +65,8 @@ class Pace:
                 seed 0.
         """
         sessions = {cell.origin: cell.timings for cell in cells if cell.timings}
-        steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
+        epochs = [epoch for cell in cells for epoch in cell.epochs]
+        steps = statistics.fmean(epoch.steps for epoch in epochs) if epochs else 0.0
         by_round = {
             (origin, *place): steps * seconds
             for origin, timings in sessions.items()
@@ -72,9 +78,7 @@ class Pace:
             for place, seconds in round_seconds(timings, "compute_seconds").items()
         }
         bursts = [timing for timings in sessions.values() for timing in timings]
-        shares = [burst.other_cpu_share for burst in bursts] or [
-            epoch.other_cpu_share for cell in cells for epoch in cell.epochs
-        ]
+        shares = [burst.other_cpu_share for burst in bursts] or [epoch.other_cpu_share for epoch in epochs]
         known = [share for share in shares if share is not None]
         return cls(
             setting=bursts[0].setting if bursts else None,
@@ -83,6 +87,7 @@ class Pace:
             by_seed=dict(seconds_by_seed),
             other_cpu_share=statistics.fmean(known) if known else None,
             late_share=_late_share(bursts),
+            samples=samples_per_epoch(epochs),
         )
 
     @property
@@ -112,6 +117,19 @@ class Pace:
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
+
+        The seconds are those of equally many samples. They are those of an epoch if the samples of either pace are
+        unknown. Return None if ``epoch_speed_over`` returns None.
+        """
+        of_epochs = self.epoch_speed_over(other)
+        if of_epochs is None:
+            return None
+        return replace(of_epochs, mean=of_epochs.mean + math.log(samples_ratio(self.samples, other.samples)))
+
+    def epoch_speed_over(self, other: "Pace") -> LogRatio | None:
+        """Return the mean of ln(seconds per epoch of ``other`` ÷ seconds per epoch of this pace).
+
+        An epoch of one pace may have more samples than an epoch of the other. ``speed_over`` allows for this.
 
         - If a timing session timed both paces in common rounds, the mean is taken over these rounds.
         - If sessions timed both paces, but without a common round, the result is the mean ln(seconds) of ``other``

@@ -20,14 +20,14 @@ SCHEMA: Final = 2
 FIRST_SCHEMA: Final = 1
 # Fields that a line lacks, by type, if they have these values.
 _ABSENT: Final[dict[str, dict[str, object]]] = {
-    "epoch": {"tokens": None, "optimizer_bytes": None},
+    "epoch": {"tokens": None, "optimizer_bytes": None, "samples": None},
     "end": {"link": None},
     "timing": {"dilation": 1, "raw_seconds": None, "message_divisor": 1, "late_seconds": None},
 }
 # By type, fields that no version wrote before it numbered the lines; of a start, those of its environment.
 _NOT_IN_FIRST_SCHEMA: Final[dict[str, tuple[str, ...]]] = {
     "start": ("profile_sha256",),
-    "epoch": ("tokens", "optimizer_bytes"),
+    "epoch": ("tokens", "optimizer_bytes", "samples"),
     "timing": ("raw_seconds", "late_seconds"),
 }
 _MOST_ENVIRONMENTS: Final = 1000

@@ -138,6 +138,8 @@ class Epoch:
         first_steps: Losses and other numbers from the first steps of the training. None in epochs after the first.
         step_kinds: The number of steps of each step kind.
         tokens: The number of tokens that all ranks train on. None if the model is not a language model.
+        samples: The number of samples that all ranks train on. Steps leave out the samples at the end of an epoch that
+            do not fill a step, so that methods can differ. None in records of earlier versions.
         composed: The sources of an epoch that an earlier version composed from two cells; None for all other epochs.
     """
 
@@ -179,6 +181,7 @@ class Epoch:
     step_kinds: StepKinds | None = None
     tokens: Natural | None = None
     optimizer_bytes: Count | None = None
+    samples: Natural | None = None
 
     def __post_init__(self) -> None:
         """Replace None by 0 in the fields of ``TIMED_SECONDS``.

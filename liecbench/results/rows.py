@@ -33,10 +33,10 @@ class Row:
         is_baseline: True if the other rows of the setting are compared with this row.
         is_dense: True if this row is the fastest row without compression in the setting.
         pace: The seconds per epoch of the cells.
-        speed: ln(the baseline's seconds per epoch ÷ this row's). None if this row is the baseline, if there is no
-            baseline, or if the seconds cannot be compared.
-        dense_speed: ln(seconds per epoch of the fastest row without compression ÷ this row's). None if that row is the
-            baseline or this row, if there is no such row, or if the seconds cannot be compared.
+        speed: ln(the baseline's seconds ÷ this row's), for equally many samples. None if this row is the baseline, if
+            there is no baseline, or if the seconds cannot be compared.
+        dense_speed: ln(seconds of the fastest row without compression ÷ this row's), for equally many samples. None if
+            that row is the baseline or this row, if there is no such row, or if the seconds cannot be compared.
         cpu_share_differs: True if the row and the baseline cannot be ranked, because the shares of the CPU that other
             processes used differ too much between the two.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.

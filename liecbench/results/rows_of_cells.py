@@ -16,6 +16,7 @@ from liecbench.results.cell_groups import (
     alike_cells,
     by_task,
     comparable_key,
+    fastest_group,
     nearest_baseline,
     task_key,
 )
@@ -23,6 +24,7 @@ from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, d
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison_settings import DEFAULT_BASELINE
 from liecbench.results.completed_cell import CompletedCell
+from liecbench.results.equal_work import seconds_per_work
 from liecbench.results.link_warnings import link_deviations
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
@@ -30,7 +32,7 @@ from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 from liecbench.results.task_differences import task_differences
-from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings
+from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings, samples_warnings
 
 
 def summarise(
@@ -54,7 +56,7 @@ def summarise(
 
     Returns:
         The rows, sorted by number of workers, then by link, slowest first, then by the other fields of the setting and
-        the workload, then by seconds per epoch, fastest first.
+        the workload, then by the time for equally many samples, fastest first.
     """
     choice = BaselineChoice.parse(baseline)
     completed = [cell for cell in cells if cell.status == "completed"]
@@ -78,14 +80,14 @@ def summarise(
         if group.algorithm in DENSE and group.pace.by_seed:
             dense.setdefault(comparable_key(group.cells[0]), []).append(group)
     has_target = target_accuracy is not None or target_loss is not None
-    rivals = {setting: min(found, key=CellGroup.seconds) for setting, found in dense.items()}
+    rivals = {setting: fastest_group(found) for setting, found in dense.items()}
     same_task = {setting: by_task(found) for setting, found in baselines.items()}
     rows = []
     for group in groups:
         setting = comparable_key(group.cells[0], choice)
         base = same_task.get(setting, {}).get(task_key(group)) or nearest_baseline(group, baselines.get(setting, []))
         rows.append(_row(group, base, rivals.get(comparable_key(group.cells[0])), has_target=has_target))
-    return sorted(rows, key=_setting_then_speed)
+    return _sorted(rows)
 
 
 def _row_fields(group: list[CellResult]) -> dict[str, Any]:
@@ -141,6 +143,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         other_warnings=[
             *_pairing_warnings(group, baseline),
             *_session_warnings(group, baseline),
+            *samples_warnings(group.pace.samples, None if baseline is None else baseline.pace.samples),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
             *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
@@ -215,12 +218,18 @@ def _session_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]
     return ["timed in no round together with the baseline: its speed-up contains what changed between their sessions"]
 
 
-def _setting_then_speed(row: Row) -> tuple[object, ...]:
-    seconds = row.metrics["seconds_per_epoch"]
+def _sorted(rows: Sequence[Row]) -> list[Row]:
+    timed = {id(row): value.mean for row in rows if (value := row.metrics["seconds_per_epoch"]) is not None}
+    work = seconds_per_work([(timed[id(row)], row.pace.samples) for row in rows if id(row) in timed])
+    seconds = dict(zip(timed, work, strict=True))
+    return sorted(rows, key=lambda row: _setting_then_speed(row, seconds.get(id(row), math.inf)))
+
+
+def _setting_then_speed(row: Row, seconds: float) -> tuple[object, ...]:
     names = [name for name in (*SETTING_FIELDS, *WORKLOAD_FIELDS) if name not in ("timing", "link")]
     setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
     link = (_rate(row), str(row.fields.get("link")))
-    return (setting[:1], link, setting[1:], math.inf if seconds is None else seconds.mean)
+    return (setting[:1], link, setting[1:], seconds)
 
 
 def _rate(row: Row) -> tuple[float, ...]:

@@ -63,8 +63,8 @@ def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
     """Return the mean over common seeds of ln(baseline's seconds to the target ÷ row's seconds to the target).
 
     If a timing session measured the row, the result is the sum of two independent means instead. The first is the mean
-    over common seeds of ln(baseline's epochs to the target ÷ row's epochs to the target). The second is ``row.speed``,
-    the mean of ln(baseline's seconds per epoch ÷ row's seconds per epoch).
+    over common seeds of ln(baseline's epochs to the target ÷ row's epochs to the target). The second is the mean over
+    rounds of ln(baseline's seconds per epoch ÷ row's seconds per epoch).
 
     Return None if there are fewer than three common seeds, or if the second mean is needed but unknown.
     """
@@ -77,7 +77,8 @@ def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
     epochs = LogRatio.of_pairs(pairs)
     if not row.pace.by_round:
         return epochs
-    return None if row.speed is None else epochs.plus(row.speed)
+    speed = row.pace.epoch_speed_over(base.pace)
+    return None if speed is None else epochs.plus(speed)
 
 
 def _seconds(row: Row) -> float:

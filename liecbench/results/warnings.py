@@ -12,6 +12,8 @@ from liecbench.results.statistics import Estimate
 
 # Timing aims at an interval whose half-width is 0.02 of the mean. Readers are warned if it is above this fraction.
 IMPRECISE: Final = 0.025
+# Readers are warned if the samples per epoch of a row and its baseline differ by more than this fraction.
+_UNEQUAL_SAMPLES: Final = 0.01
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
@@ -80,6 +82,21 @@ def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult
     else:
         return []
     return [f"{emulated}: times differ between these; run the scenario in a new directory with one of them (emulator)"]
+
+
+def samples_warnings(own: float | None, baseline: float | None) -> list[str]:
+    """Return a list with one warning if a row's epochs are shorter or longer than the baseline's; else an empty list.
+
+    There is no warning if the difference is at most 1 % of the baseline's samples, or if a number is unknown.
+
+    Args:
+        own: The number of samples that all ranks of the row train on per epoch; None if it is unknown.
+        baseline: The same number of the row's baseline.
+    """
+    if own is None or baseline is None or abs(own - baseline) <= _UNEQUAL_SAMPLES * baseline:
+        return []
+    found = f"its epochs have {own:,.0f} samples, the baseline's {baseline:,.0f}, because samples that fill no step"
+    return [f"{found} are left out; its speed-up and bytes÷ allow for this, its accuracy and values per epoch do not"]
 
 
 def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:

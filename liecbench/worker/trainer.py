@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch.distributed as dist
@@ -75,7 +74,8 @@ class Trainer:
         evaluation = self._evaluate(batches[0])
         record = combine_ranks(ranks, evaluation, cell=replica.cell.id, attempt=attempt, epoch=index + 1)
         kinds = self._count_kinds(index, len(batches))
-        record = dataclasses.replace(record, step_kinds=kinds, tokens=self._count_tokens(batches))
+        samples = dist.get_world_size() * sum(map(len, batches))
+        record = dataclasses.replace(record, step_kinds=kinds, samples=samples, tokens=self._count_tokens(samples))
         record = dataclasses.replace(record, optimizer_bytes=replica.optimizer.state_bytes() or None)
         if self._first_steps is not None:
             record = dataclasses.replace(record, first_steps=self._first_steps.read())
@@ -87,12 +87,10 @@ class Trainer:
         kind = self._replica.algorithm.step_kind
         return dict(Counter(map(kind, range(index * num_steps, (index + 1) * num_steps))))
 
-    def _count_tokens(self, batches: Sequence[Tensor]) -> int | None:
-        """Return the number of tokens in the batches of all ranks; None for a model that is not a language model."""
+    def _count_tokens(self, samples: int) -> int | None:
+        """Return the number of tokens in ``samples`` samples; None for a model that is not a language model."""
         per_example = self._replica.task.train.tokens_per_example
-        if per_example is None:
-            return None
-        return dist.get_world_size() * per_example * sum(map(len, batches))
+        return None if per_example is None else per_example * samples
 
     def _begin_timeline(self, index: int) -> None:
         if self._trace_path is not None:

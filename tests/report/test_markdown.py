@@ -7,7 +7,7 @@ from tests.ledgers import comparison_of, end, run_of, run_of_parts, start
 CAPTION = """
 2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
 \\* the baseline, ddp; s/epoch: training time of an epoch in seconds, of the slowest rank; \
-speed-up: the baseline's seconds per epoch ÷ the row's
+speed-up: the baseline's training time ÷ the row's, for as many samples
 """
 
 

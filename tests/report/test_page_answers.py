@@ -74,7 +74,7 @@ def test_the_legend_of_a_map_tells_only_what_is_drawn() -> None:
 
     assert faster is not None
     assert mixed is not None
-    numbers = "speed-up: ddp's training time per epoch ÷ the method's"
+    numbers = "speed-up: ddp's training time ÷ the method's, for as many samples"
     kept = "kept: accuracy within 0.5 points of ddp's"
     assert faster.legend("ddp", kept) == [numbers, "blue: faster than ddp", "framed: recommended", kept]
     assert mixed.legend("ddp", kept) == [
@@ -107,7 +107,7 @@ def test_the_legend_of_bars_tells_only_what_is_drawn() -> None:
     one = sharp.bars[0]
     wide = replace(sharp, bars=(replace(one, low=1.0, high=9.0),), longest=8.0)
 
-    numbers = "Speed-up: ddp's training time per epoch ÷ the method's."
+    numbers = "Speed-up: ddp's training time ÷ the method's, for as many samples."
     assert sharp.legend("ddp") == f"{numbers} The vertical line is ddp's speed, 1×."
     assert wide.legend("ddp") == (
         f"{numbers} The vertical line is ddp's speed, 1×. The thin horizontal lines are 95 % intervals. "

@@ -49,7 +49,7 @@ def test_a_start_of_the_second_schema_is_not_taken_for_one_of_the_first(
     assert f"1: it says schema 1, and {why}: its schema was changed" in message(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["tokens", "optimizer_bytes"])
+@pytest.mark.parametrize("field", ["tokens", "optimizer_bytes", "samples"])
 def test_an_epoch_of_the_second_schema_is_not_taken_for_one_of_the_first(field: str, tmp_path: Path) -> None:
     begun, first, *_ = RECORDS_OF_A
     later: dict[str, Any] = {field: 64}

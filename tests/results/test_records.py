@@ -84,6 +84,7 @@ EPOCHS = st.builds(
     first_steps=st.none() | FIRST_STEPS,
     tokens=st.none() | st.integers(1, 2**60),
     optimizer_bytes=st.none() | st.integers(1, 2**60),
+    samples=st.none() | st.integers(1, 2**60),
 )
 ENDS = st.builds(
     End,

@@ -25,7 +25,7 @@ NO_PARTS = {
     "peak_memory_bytes": 1000.0,
 }
 NO_LANGUAGE_MODEL = dict.fromkeys(
-    ("perplexity", "loss_difference", "tokens", "tokens_per_second", "tokens_to_target"), None
+    ("perplexity", "loss_difference", "tokens", "tokens_per_second", "tokens_to_target", "samples_per_epoch"), None
 )
 NO_GPU = {metric.name: None for metric in METRICS.values() if metric.of_gpus}
 

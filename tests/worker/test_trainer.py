@@ -19,6 +19,10 @@ TEXT: dict[str, Any] = {
     "model": {"name": "gpt", "width": 8, "layers": 1, "heads": 2},
     "batch_size": 4,
 }
+ACCUMULATED: dict[str, dict[str, Any]] = {
+    "accumulated": {"accumulate": 4},
+    "kept": {"accumulate": 4, "last_batch": "keep"},
+}
 REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES, epochs=1)
 
 
@@ -38,6 +42,7 @@ def train_all() -> dict[str, list[Epoch]]:
         "language model": epochs_of(cell({"name": "psgd"}, **TEXT, epochs=1)),
         "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1), rehearsed=True),
         "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1)),
+        **{name: epochs_of(cell({"name": "ddp"}, epochs=1, **task)) for name, task in ACCUMULATED.items()},
     }
 
 
@@ -114,8 +119,19 @@ def test_a_custom_task_is_trained_with_its_own_loss_and_accuracy(trained: dict[s
 def test_tokens_of_all_ranks_are_counted_for_language_models(trained: dict[str, list[Epoch]]) -> None:
     (epoch,) = trained["language model"]
 
-    assert (epoch.steps, epoch.tokens) == (2, 2 * 2 * 4 * 8)
+    assert (epoch.steps, epoch.samples, epoch.tokens) == (2, 2 * 2 * 4, 2 * 2 * 4 * 8)
     assert trained["ddp"][0].tokens is None
+
+
+def test_samples_of_all_ranks_are_counted(trained: dict[str, list[Epoch]]) -> None:
+    # 1437 digits are 718 per rank: 22 minibatches of 32, of which 5 steps take 4 each. Kept, all of the 718 count.
+    counted = {name: [(epoch.steps, epoch.samples) for epoch in trained[name]] for name in ("ddp", *ACCUMULATED)}
+
+    assert counted == {
+        "ddp": [(22, 2 * 22 * 32)] * 3,
+        "accumulated": [(5, 2 * 20 * 32)],
+        "kept": [(6, 2 * 718)],
+    }
 
 
 def test_loading_batches_is_no_part_of_training_time(observed: list[Observed]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
+from liecbench.results.equal_work import samples_ratio
 from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
@@ -32,7 +33,7 @@ def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
     return Figure(
         key="break-even",
         title="Speed-up by the rate of the links",
-        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate"
+        caption="Above 1 training is faster than the baseline's; a line falls to 1 at the method's break-even rate"
         f"{f', {compute}' if compute else ''}.",
         x_title="bits per second of each link",
         y_title="speed-up over the baseline",
@@ -80,7 +81,13 @@ def _with_linear(group: Sequence[Row], labels: Labels, curve: tuple[str, str | N
         method=line.method,
         setting=setting,
         x=workers,
-        y=[line.y[0] * group[0].fields["workers"] / row.fields["workers"] for row in group],
+        # Samples that fill no step are left out, and their number depends on the number of workers.
+        y=[
+            line.y[0]
+            * (group[0].fields["workers"] / row.fields["workers"])
+            * samples_ratio(row.pace.samples, group[0].pace.samples)
+            for row in group
+        ],
         reference=True,
     )
     return [line, linear]

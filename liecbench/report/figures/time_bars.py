@@ -28,19 +28,20 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one stacked bar per link and method: the parts of the method's time per epoch on the link.
+    """Return a figure with one stacked bar per link and method: the parts of the method's training time on the link.
 
-    All times are divided by the baseline's time per epoch on the same link. The figure is empty if there is only one
-    link.
+    All times are divided by the baseline's time for as many samples on the same link. The figure is empty if there is
+    only one link.
     """
     compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
     several_links = len({row.fields["link"] for row in compared}) > 1
     return Figure(
         key="epoch-time-links",
         title="Where time goes, by bandwidth",
-        caption="The baseline's epoch on each link is 1: what a method takes off its waiting is what it gains.",
+        caption="On each link the baseline's time for as many samples is 1: what a method takes off its waiting is "
+        "what it gains.",
         x_title="",
-        y_title="time per epoch, the baseline's = 1",
+        y_title="training time, the baseline's = 1",
         kind="bars",
         series=[part for row in compared for part in _relative_parts(row, labels)] if several_links else [],
         stacked=True,

@@ -195,6 +195,14 @@ def test_linear_speed_up_starts_at_the_fewest_workers() -> None:
     assert (real.x, real.y, linear.y, linear.reference) == ([2, 4, 8], [8.0, 5.0, 4.0], [8.0, 4.0, 2.0], True)
 
 
+def test_linear_speed_up_is_that_of_the_samples_trained() -> None:
+    # Of 1437 digits in batches of 32, 2 workers train on 2 × 22 × 32 and 8 workers on 8 × 5 × 32.
+    epochs = {2: {"seconds": 8.0, "samples": 1408}, 8: {"seconds": 4.0, "samples": 1280}}
+    figure = figures_of(*(run_of(str(n), [one], workers=n) for n, one in epochs.items()))["workers"]
+
+    assert line(figure, "ddp, linear speed-up").y == pytest.approx([8.0, 8.0 / 4 * 1280 / 1408])
+
+
 def test_accuracy_against_bytes_has_a_point_per_method_and_the_front() -> None:
     runs = [
         run_of("d", [{"accuracy": 0.9, "payload": (500, 500)}]),

@@ -1,0 +1,152 @@
+"""Comparisons of methods whose epochs have different numbers of samples.
+
+Of 1437 digits, two workers train on 22 minibatches of 32 each, which are 1408 samples. With four minibatches per step
+they train on 5 steps, which are 1280 samples.
+"""
+
+import dataclasses
+import math
+
+import pytest
+
+from liecbench.config.cell import Cell
+from liecbench.results.cells import without_used_trajectories
+from liecbench.results.comparison import Comparison
+from liecbench.results.comparison_of_cells import compare
+from liecbench.results.equal_work import samples_ratio, seconds_per_work
+from liecbench.results.records import Record
+from liecbench.results.rows import Row
+from tests.ledgers import cells_of, end, epoch, rows_of, run_of, spec, start, timing
+from tests.results.row_means import means
+
+EVERY, FOURTH = 1408, 1280
+FOUR = {"accumulate": 4}
+# A step of one minibatch takes 0.1 s, and one of four minibatches 0.2 s: half of the time for as many samples.
+STEP, LONG_STEP = 0.1, 0.2
+SEEDS = (0, 1, 2)
+
+
+def trained(samples: int | None = EVERY, fourth: int | None = FOURTH, *, seconds: float = 5 * LONG_STEP) -> list[Row]:
+    """Return the rows of ddp, timed while it trained, with one and with four minibatches per step."""
+    each = {"seconds": 22 * STEP, "payload": (2200, 2200), "samples": samples}
+    long = {"seconds": seconds, "payload": (500, 500), "samples": fourth}
+    return rows_of(run_of("a", [each]), run_of("b", [long], algorithm="psgd", task=FOUR))
+
+
+def timed(algorithm: str, step: float, steps: int, samples: int, **task: int) -> list[list[Record]]:
+    """Return cells of three seeds whose accuracy is 0.5, 0.9 and 0.9, timed in two placements of two rounds."""
+    runs: list[list[Record]] = []
+    for seed in SEEDS:
+        cell = Cell.from_spec(spec(algorithm, timing="interleaved", seed=seed, task={"epochs": 3, **task}))
+        path = cell.trajectory
+        epochs = [
+            dataclasses.replace(
+                epoch(path.id, number, timed=0, seconds=0.0, accuracy=accuracy, samples=samples),
+                steps=steps,
+                step_kinds={"step": steps},
+            )
+            for number, accuracy in enumerate((0.5, 0.9, 0.9), start=1)
+        ]
+        bursts = [
+            timing(cell.contestant, seconds=10 * step, setting=cell.setting, placement=place, round_=number)
+            for place in (0, 1)
+            for number in (0, 1)
+            if not seed  # one session times the steps of all seeds
+        ]
+        begun: list[Record] = [dataclasses.replace(start(one.id), spec=one.spec()) for one in (path, cell)]
+        runs.append([begun[0], *epochs, end(path.id), begun[1], *bursts, end(cell.id)])
+    return runs
+
+
+def both_timed(target_accuracy: float | None = None) -> Comparison:
+    """Return the comparison of ddp with one and psgd with four minibatches per step, timed in a session."""
+    runs = [*timed("ddp", STEP, 22, EVERY), *timed("psgd", LONG_STEP, 5, FOURTH, accumulate=4)]
+    return compare(without_used_trajectories(cells_of(*runs)), baseline="ddp", target_accuracy=target_accuracy)
+
+
+def test_a_speed_up_compares_equally_many_samples() -> None:
+    fast, _ = trained()
+
+    assert means(fast)["speedup"] == pytest.approx(2.0)
+    assert means(fast)["bytes_ratio"] == pytest.approx(4.0)
+    assert fast.per_seed[0]["speedup"] == pytest.approx(2.0)
+
+
+def test_values_per_epoch_are_those_of_the_epochs_trained() -> None:
+    fast, slow = trained()
+
+    assert [means(row)["seconds_per_epoch"] for row in (fast, slow)] == pytest.approx([1.0, 2.2])
+    assert [means(row)["payload_bytes_per_epoch"] for row in (fast, slow)] == pytest.approx([1000.0, 4400.0])
+    assert [means(row)["samples_per_epoch"] for row in (fast, slow)] == [FOURTH, EVERY]
+
+
+@pytest.mark.parametrize("known", [(None, None), (EVERY, None), (None, FOURTH)])
+def test_results_of_earlier_versions_compare_epochs(known: tuple[int | None, int | None]) -> None:
+    fast, _ = trained(*known)
+
+    assert means(fast)["speedup"] == pytest.approx(2.2)
+    assert means(fast)["bytes_ratio"] == pytest.approx(4.4)
+    assert fast.other_warnings == []
+
+
+def test_a_speed_up_of_a_session_compares_equally_many_samples() -> None:
+    fast, slow = both_timed().rows
+
+    assert means(fast)["speedup"] == pytest.approx(STEP * 4 / LONG_STEP)
+    assert [means(row)["seconds_per_epoch"] for row in (fast, slow)] == pytest.approx([5 * LONG_STEP, 22 * STEP])
+    assert fast.speed is not None
+    assert fast.speed.mean == pytest.approx(math.log(2))
+
+
+def test_the_time_to_a_target_is_that_of_the_epochs_trained() -> None:
+    # Both methods need one epoch and a half, 3.3 s and 1.5 s, although one of them trains on fewer samples.
+    verdict = both_timed(target_accuracy=0.7).verdict
+
+    assert "to 70%: psgd 1.5 s in 1.5 epochs and ddp 3.3 s in 1.5 epochs" in verdict
+    (shown,) = [line for line in verdict if line.startswith("shown to reach")]
+    assert shown.startswith("shown to reach 70% sooner than ddp: psgd 2.20×")
+
+
+def test_a_shorter_epoch_is_not_faster_if_it_has_fewer_samples() -> None:
+    # 2.1 s for 1280 samples are 2.31 s for 1408.
+    rows = trained(seconds=2.1)
+
+    assert [row.algorithm for row in rows] == ["ddp", "psgd"]
+    assert means(rows[1])["speedup"] == pytest.approx(2.2 / 2.31)
+
+
+def test_the_fastest_dense_row_is_that_of_equally_many_samples() -> None:
+    dense = [
+        run_of("a", [{"seconds": 2.2, "samples": EVERY}], algorithm="ddp_bf16"),
+        run_of("b", [{"seconds": 2.1, "samples": FOURTH}], algorithm="ddp_fp16", task=FOUR),
+    ]
+    rows = rows_of(*dense, run_of("c", [{"seconds": 1.1, "samples": EVERY}], algorithm="liec"), baseline="liec")
+
+    assert [row.algorithm for row in rows if row.is_dense] == ["ddp_bf16"]
+    assert {row.algorithm: means(row)["speedup_over_dense"] for row in rows if not row.is_dense} == {
+        "liec": pytest.approx(2.0),
+        "ddp_fp16": pytest.approx(2.2 / 2.31),
+    }
+
+
+def test_a_row_says_that_its_epochs_have_fewer_samples() -> None:
+    fast, slow = trained()
+
+    assert fast.other_warnings == [
+        "its epochs have 1,280 samples, the baseline's 1,408, because samples that fill no step are left out; its "
+        "speed-up and bytes÷ allow for this, its accuracy and values per epoch do not"
+    ]
+    assert slow.other_warnings == []
+
+
+@pytest.mark.parametrize(("samples", "warned"), [(1400, False), (1408, False), (1390, True), (1430, True)])
+def test_a_difference_of_one_percent_is_not_worth_a_word(samples: int, warned: bool) -> None:
+    fast, _ = trained(fourth=samples)
+
+    assert bool(fast.other_warnings) is warned
+
+
+def test_the_ranking_is_by_epoch_if_samples_are_unknown() -> None:
+    assert seconds_per_work([(4.0, 8.0), (3.0, 4.0)]) == [0.5, 0.75]
+    assert seconds_per_work([(4.0, 8.0), (3.0, None)]) == [4.0, 3.0]
+    assert (samples_ratio(2.0, 8.0), samples_ratio(None, 8.0), samples_ratio(2.0, None)) == (0.25, 1.0, 1.0)
