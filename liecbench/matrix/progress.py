@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console, RenderableType
@@ -49,15 +50,16 @@ class ConsoleProgress:
         console: The console to draw on.
         pending: The trainings and timing sessions that are left to run.
         num_cells: The number of cells of the run, including those that are finished already.
+        directory: The results directory.
     """
 
-    def __init__(self, console: Console, pending: Pending, num_cells: int) -> None:
+    def __init__(self, console: Console, pending: Pending, num_cells: int, directory: Path) -> None:
         self._console = console
         self._bar = _BarAndLine(console)
         jobs = [*pending.jobs, *(job for session in pending.sessions for job in session.jobs)]
         self._cells = {job.cell.id: job.cell for job in jobs}
         self._cells |= {c.cell.id: c.cell for session in pending.sessions for c in session.contestants}
-        self._time_left = TimeLeft(pending)
+        self._time_left = TimeLeft(pending, directory)
         # Trajectories are no cells of the scenario: they are counted apart.
         self._trajectories = {job.cell.id for job in pending.jobs if job.cell.timing == "trajectory"}
         self._num_trained = 0

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from liecbench.results.records import CellRecord
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))
+RESULTS = Path("results")
 PENDING = Pending(jobs=(Job(cell=CELL),), cells=frozenset({CELL.id}))
 
 
@@ -21,7 +23,7 @@ def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool,
     """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None, _environ={"TERM": term})
-    with ConsoleProgress(console, PENDING, 3) as progress:
+    with ConsoleProgress(console, PENDING, 3, RESULTS) as progress:
         for event in happened:
             if isinstance(event, StepProgress | TimingProgress):
                 progress.stepped(event)
@@ -67,7 +69,7 @@ def test_a_contestant_without_jobs_is_shown_too() -> None:
     company = Cell.from_spec(spec(link="7mbit"))
     launch = Launch(sessions=(Session(contestants=(Contestant(cell=company, jobs=()),), precision=0.02),))
     output = io.StringIO()
-    with ConsoleProgress(Console(file=output, force_terminal=True, width=120), PENDING, 1) as progress:
+    with ConsoleProgress(Console(file=output, force_terminal=True, width=120), PENDING, 1, RESULTS) as progress:
         progress.launching(launch)
         progress.stepped(TimingProgress(cell=company.id, round=1, rounds=10))
 
@@ -88,7 +90,7 @@ def test_the_first_line_of_an_error_is_printed_as_it_is() -> None:
 
 def test_a_repeated_warning_is_printed_once() -> None:
     output = io.StringIO()
-    with ConsoleProgress(Console(file=output, width=120), PENDING, 1) as progress:
+    with ConsoleProgress(Console(file=output, width=120), PENDING, 1, RESULTS) as progress:
         for text in ("no figures", "no trace", "no figures"):
             progress.noticed(text)
 
