@@ -4,8 +4,10 @@ The dry run's estimate needs the time of a forward and backward pass, which it m
 run, finished epochs tell this time instead.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
@@ -17,6 +19,9 @@ from liecbench.estimate.machine_speed import shared_cores_slowdown
 from liecbench.estimate.planned_bytes import traffic
 from liecbench.estimate.run_cost import session_cost
 from liecbench.estimate.session_cost import session_limit
+
+# An epoch that is faster than this share of the fastest one before changes the estimate.
+_FASTER: Final = 0.9
 
 
 class SessionTimes:
@@ -34,13 +39,16 @@ class SessionTimes:
     def learn(self, cell: Cell, seconds: float) -> bool:
         """Note that an epoch of a training with links lifted took ``seconds``. Return True if that tells something new.
 
-        It does if it is the first epoch of this model and this number of workers, and if there are sessions.
+        It does if the epoch is the first of this model and this number of workers, or at least 10 % faster than those
+        before, because the first epoch also warms up. It does not if there are no sessions.
         """
-        workload = _workload(cell)
-        if not self._sessions or workload in self._minibatch_seconds:
+        if not self._sessions:
             return False
         num_steps = sum(kind.count for kind in traffic(cell).values()) / cell.task.epochs
-        self._minibatch_seconds[workload] = seconds / num_steps / minibatches_per_step(cell, make_algorithm(cell))
+        found = seconds / num_steps / minibatches_per_step(cell, make_algorithm(cell))
+        if found > _FASTER * self._minibatch_seconds.get(_workload(cell), math.inf):
+            return False
+        self._minibatch_seconds[_workload(cell)] = found
         return True
 
     def seconds(self) -> dict[str, float]:

@@ -119,10 +119,12 @@ def test_the_time_left_learns_from_the_first_epoch(tmp_path: Path) -> None:
     assert left.seconds() == pytest.approx(100.0 * 22 + expected(timed, tmp_path, epoch_seconds=100.0 * 22))
 
 
-def test_only_the_first_epoch_of_a_model_tells_something_new(tmp_path: Path) -> None:
+def test_the_fastest_epoch_of_a_model_tells_how_long_its_steps_compute(tmp_path: Path) -> None:
     timed, other = digits(compute="measured"), digits(compute="measured", task={"batch_size": 16})
     times = SessionTimes([timed, other], tmp_path)
-    known = [times.learn(one.cell.trajectory, 1.0) for one in (timed, timed, other)]
+    epochs = [(timed, 4000.0), (timed, 3900.0), (timed, 2200.0), (timed, 3000.0), (other, 3000.0)]
+    known = [times.learn(one.cell.trajectory, seconds) for one, seconds in epochs]
 
-    assert known == [True, False, True]
+    assert known == [True, False, True, False, True]
+    assert times.seconds()[timed.cell.setting] == expected(timed, tmp_path, epoch_seconds=2200.0)
     assert not SessionTimes([], tmp_path).learn(timed.cell.trajectory, 1.0)
