@@ -21,7 +21,8 @@ from liecbench.profiles.profile_store import known_profile
 _SAMPLE_NUMEL: Final = 2**20
 # Fewer processes than this are the background of any machine, and the dry run itself.
 _BACKGROUND_PROCESSES: Final = 0.5
-_SAMPLE_SECONDS: Final = 0.3
+# The least of several samples leaves out a short burst.
+_SAMPLES, _SAMPLE_SECONDS = 3, 0.2
 
 
 def num_cores() -> int:
@@ -33,7 +34,7 @@ def num_cores() -> int:
 def other_processes() -> float:
     """Return the number of other processes that compute: on average in the last minute, or now if these are fewer.
 
-    Return 0 if there are fewer than 0.5, or if the load average is unknown. Otherwise wait 0.3 s to count those of now.
+    Return 0 if there are fewer than 0.5, or if the load average is unknown. Otherwise wait 0.6 s to count those of now.
     """
     try:
         load = os.getloadavg()[0]
@@ -41,11 +42,28 @@ def other_processes() -> float:
         return 0.0
     if load < _BACKGROUND_PROCESSES:
         return 0.0
-    # The average also counts what has just ended, such as another run; the sample alone may catch a short burst.
-    now = OtherLoad()
-    time.sleep(_SAMPLE_SECONDS)
-    load = min(load, now.share() * (psutil.cpu_count() or 1))
-    return load if load >= _BACKGROUND_PROCESSES else 0.0
+    shares = []
+    for _ in range(_SAMPLES):
+        now = OtherLoad()
+        time.sleep(_SAMPLE_SECONDS)
+        shares.append(now.share())
+    cores = psutil.cpu_count() or 1
+    return processes_now(load, min(shares) * cores, cores)
+
+
+def processes_now(load_average: float, busy_cores: float, cores: int) -> float:
+    """Return the number of processes that compute now, by the load average of the last minute and a sample of now.
+
+    The load average also counts what has just ended, such as another run. If no core is idle now, only the load average
+    says how many processes share the cores. Return 0 for fewer than 0.5 processes.
+
+    Args:
+        load_average: The average number of processes that computed in the last minute.
+        busy_cores: The number of cores that other processes use now.
+        cores: The number of the machine's cores.
+    """
+    found = load_average if busy_cores > 0.9 * cores else min(load_average, busy_cores)
+    return found if found >= _BACKGROUND_PROCESSES else 0.0
 
 
 def oversubscription(cell: Cell) -> float:
@@ -66,8 +84,8 @@ def slowdown_alone() -> float:
 def slowdown(cell: Cell) -> float:
     """Return the factor by which a rank computes longer than it would if every thread had a core of its own.
 
-    The threads are those of all ranks of ``cell``. Each other process that computed in the last minute counts as one
-    more thread. The factor is 1 if there are enough cores.
+    The threads are those of all ranks of ``cell``. Each other process that computes counts as one more thread. The
+    factor is 1 if there are enough cores.
     """
     return max(1.0, oversubscription(cell) + other_processes() / num_cores())
 

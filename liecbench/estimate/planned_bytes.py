@@ -35,12 +35,12 @@ WITHOUT_EFFECT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTraffic:
-    """The payload bytes of the steps of one kind, all of which send messages of the same sizes.
+    """The messages of the steps of one kind, all of which send messages of the same sizes.
 
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
-        num_messages: The number of messages of all ranks in one step. An all-reduce counts as a ring's messages.
+        num_messages: The number of messages of one step, summed over ranks, with those of rings for all-reduces.
         num_sequential: The number of messages in the longest chain of one step. In a chain, each message is sent only
             after the previous message has arrived. The messages of all-reduces are not counted.
         all_reduces: The all-reduces of one step, with their sizes and dependencies.
@@ -77,19 +77,13 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
-            num_messages=_num_messages(schedules[kind]),
+            num_messages=schedules[kind].num_call_messages() + schedules[kind].num_ring_messages(),
             num_sequential=schedules[kind].num_sequential_transfers(),
             ranks=schedules[kind].payload_bytes(),
             all_reduces=schedules[kind].all_reduces,
         )
         for kind, count in Counter(kinds).items()
     }
-
-
-def _num_messages(schedule: "Schedule") -> int:
-    """Return the number of messages of all ranks, with the messages of rings in place of all-reduces."""
-    to_peers = sum(schedule.num_messages()) - schedule.world_size * len(schedule.all_reduces)
-    return to_peers + schedule.num_ring_messages()
 
 
 def _schedule(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> "Schedule":

@@ -16,8 +16,9 @@ from liecbench.prediction.gloo_ring import TRIPS_PER_MESSAGE
 from liecbench.profiles.profile import Profile
 from liecbench.worker.session_rounds import BURST_SECONDS
 
-# The number of rounds that a session usually takes until its speed-ups are precise enough: 12 to 20 of seven sessions.
-_USUAL_ROUNDS: Final = 14
+# The number of rounds that a session usually takes until its speed-ups are precise enough: 10 on an idle machine, up to
+# 20 beside other work.
+_USUAL_ROUNDS: Final = 11
 # A burst has one step before the timed ones. The first burst of a session comes after one that probes.
 _UNTIMED, _PROBED, _FEWEST_TIMED = 1, 2, 2
 # Seconds, measured on 2 cores: of a burst besides its steps, and to measure the cost of messages.

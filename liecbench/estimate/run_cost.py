@@ -11,7 +11,7 @@ from liecbench.estimate.replay_cost import replayed_session
 from liecbench.estimate.session_cost import SessionCost, computing_session
 
 # Seconds, measured on 2 cores, that the command takes to start, and to compare the results at the end.
-COMMAND_SECONDS: Final = 4.0
+COMMAND_SECONDS: Final = 3.0
 
 
 def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionCost]:

@@ -2,6 +2,7 @@ import pytest
 
 from liecbench.config.jobs import Job
 from liecbench.estimate.cost import job_seconds, launch_seconds, stall_timeout
+from liecbench.estimate.machine_speed import num_cores
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
@@ -58,6 +59,19 @@ def test_a_model_too_large_for_the_machine_has_traffic_all_the_same() -> None:
 
     assert payload_bytes_per_epoch(huge)[0][0] > 4 * 10**14 * STEPS
     assert job_seconds(Job(cell=huge), link_changes=False) < 60
+
+
+def test_every_message_of_a_step_takes_time() -> None:
+    """Through a server at the root, 8 workers send 2 × 7 messages per step; with 8 shards, 8 times as many."""
+    root, sharded = (
+        job_seconds(
+            Job(cell=cell("csgd", compressor="sign", server=server, workers=8, link="none")), link_changes=False
+        )
+        for server in ("root", "sharded")
+    )
+    steps = 2 * (1437 // (32 * 8))  # in two epochs
+
+    assert pytest.approx(sharded - root) == steps * (7 * 14) * 5.5e-4 / num_cores()
 
 
 def test_workers_that_share_cores_take_longer() -> None:

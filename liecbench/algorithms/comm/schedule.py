@@ -200,6 +200,10 @@ class Schedule:
                 )
         return counts
 
+    def num_call_messages(self) -> int:
+        """Return the number of messages of the step's pushes, pulls and gathers, summed over ranks."""
+        return sum(self.num_messages()) - self.world_size * len(self.all_reduces)
+
     def num_ring_messages(self) -> int:
         """Return the number of messages of the step's all-reduces, summed over ranks, if every all-reduce is a ring."""
         return 2 * (self.world_size - 1) * self.world_size * len(self.all_reduces)

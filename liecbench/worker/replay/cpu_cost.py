@@ -37,9 +37,8 @@ def replay_cpu_seconds(schedule: Schedule, links: LinkMap, slowdown: Slowdown) -
     """
     rate = min(link.lower_bits_per_second for link in links.links()) / slowdown.rates
     segments = sum(sent for sent, _ in schedule.payload_bytes()) / slowdown.message_divisor / SEGMENT_BYTES
-    messages = sum(schedule.num_messages()) - schedule.world_size * len(schedule.all_reduces)
     return (
-        messages * _MESSAGE_SECONDS / math.sqrt(schedule.world_size)
+        schedule.num_call_messages() * _MESSAGE_SECONDS / math.sqrt(schedule.world_size)
         + schedule.num_ring_messages() * _HOP_SECONDS
         + segments * _segment_seconds(rate)
     )
