@@ -13,7 +13,6 @@ from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
-    from liecbench.algorithms.comm.partition import ServerPlace
     from liecbench.config.cell import Cell
     from liecbench.config.scenario import Scenario
     from liecbench.prediction.method_choice import Method
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from liecbench.profiles.profile import Profile
 
 _WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"
-# Methods are compared at equal values of these fields.
-_SETTINGS = frozenset({"workers", "link", "seed"})
 
 
 class PredictionFormat(StrEnum):
@@ -104,30 +101,16 @@ def predict(
         given = read_profile(profile) if profile is not None else None
         validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
-    from liecbench.config.baseline_choice import BaselineChoice
-    from liecbench.prediction.baseline_method import with_baseline
-    from liecbench.prediction.named_methods import parse_server
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
-    from liecbench.prediction.prediction_inputs import (
-        parse_links,
-        parse_rate,
-        parse_workers,
-        server_of,
-        trained_as,
-        with_delay,
-    )
+    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
+    from liecbench.prediction.requested_methods import requested_methods
 
     loaded = _load(scenario) if scenario is not None else None
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
-    own = BaselineChoice(algorithm="ddp") if loaded is None else loaded.baseline_choice
-    choice = own.without(_SETTINGS) if baseline is None else BaselineChoice(algorithm=baseline)
-    place = parse_server(server or server_of(cells))
-    methods = trained_as(cells, _methods(cells, algorithm, compressor, server, place))
-    of_scenario = cells if baseline is None else []
-    methods = trained_as(cells, with_baseline(methods, choice, of_scenario, compressor, place))
+    methods = requested_methods(loaded, algorithm or (), compressor or (), server, baseline)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
     found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)
@@ -173,21 +156,6 @@ def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | 
             "nothing says what a step computes",
             "give SCENARIO.yaml, or --profile FILE, or --parameters 30M --step-seconds 0.15",
         )
-
-
-def _methods(
-    cells: "list[Cell]",
-    algorithm: list[str] | None,
-    compressor: list[str] | None,
-    server: str | None,
-    place: "ServerPlace",
-) -> "tuple[Method, ...]":
-    from liecbench.prediction.named_methods import DEFAULT_ALGORITHMS, DEFAULT_COMPRESSORS, named_methods
-    from liecbench.prediction.prediction_inputs import methods_of
-
-    if cells and not (algorithm or compressor or server):
-        return methods_of(cells)
-    return named_methods(algorithm or DEFAULT_ALGORITHMS, compressor or DEFAULT_COMPRESSORS, place)
 
 
 def _profile(

@@ -47,14 +47,3 @@ def unresolved(_kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice
 @functools.cache
 def _resolve(kind: registry.Kind, name: str, options: str) -> Choice:
     return Choice(name=name, **registry.resolve(kind, name, json.loads(options)))
-
-
-def preferred_block_bytes(algorithm: type, compressor: Choice | None) -> int | None:
-    """Return the block size that the compressor prefers or, if it has none, the algorithm's default.
-
-    None means DDP's default buckets.
-    """
-    preferred: int | None = None
-    if compressor is not None:
-        preferred = registry.load("compressor", compressor.name).preferred_block_bytes
-    return preferred or registry.default(algorithm, "block_bytes")

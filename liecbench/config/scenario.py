@@ -13,13 +13,14 @@ from liecbench.config.auto_compute import with_compute
 from liecbench.config.axes import AXES, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
+from liecbench.config.block_choice import BlockChoice
 from liecbench.config.cell import BlockOrder, Cell, Enforcement, Server, Threads
 from liecbench.config.cell_keys import measured_setting_key
 from liecbench.config.choice import Model
 from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
 from liecbench.config.exclusion import matches
 from liecbench.config.matrix_point import MatrixPoint, Placed, placed_axes, placed_fields
-from liecbench.config.option_defaults import Resolve, preferred_block_bytes, resolved, resolved_task, unresolved
+from liecbench.config.option_defaults import Resolve, resolved, resolved_task, unresolved
 from liecbench.config.scenario_name import ScenarioName
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
@@ -80,8 +81,7 @@ class Scenario(Model):
         "±10 %, if it is faster than the baseline on one link and slower on another; 0: none",
     )
     step_timeout: Annotated[float, Ge(2)] | None = Field(
-        None,
-        description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds",
+        None, description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds"
     )
     compute: ComputeChoice = Field(
         "auto",
@@ -171,6 +171,11 @@ class Scenario(Model):
         """The baseline: its algorithm and, if given, other fields of its cells, such as ``workers: 2``."""
         return BaselineChoice.parse(self.baseline)
 
+    @property
+    def block_choice(self) -> BlockChoice:
+        """The size and the order of blocks, as far as the scenario gives them."""
+        return BlockChoice(block_bytes=self.block_bytes, block_order=self.block_order)
+
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
         """Every combination of the matrix that is not excluded, and every entry of ``include``, each with its cell."""
@@ -218,9 +223,8 @@ class Scenario(Model):
 
         Args:
             point: The combination, or the entry of ``include``.
-            resolve: ``unresolved`` to give the cell only the options that the scenario gives. ``resolved`` or None to
-                add the defaults of all other options. The options are those of the algorithm, the compressor, the
-                dataset and the model.
+            resolve: ``unresolved`` to give algorithm, compressor, dataset and model only the options that the scenario
+                gives. ``resolved`` or None to add the defaults of all their other options.
         """
         resolve = resolve or resolved
         algorithm: AlgorithmChoice = point.value("algorithm")
@@ -230,8 +234,7 @@ class Scenario(Model):
             algorithm=resolve("algorithm", algorithm),
             compressor=None if compressor is None else resolve("compressor", compressor),
             server=point.value("server") if registry.takes(cls, "server") else None,
-            block_bytes=self.block_bytes or preferred_block_bytes(cls, compressor),
-            block_order=self.block_order if registry.takes(cls, "block_order") else "backward",
+            **self.block_choice.fields(cls, compressor),
             workers=point.value("workers"),
             link=point.value("link"),
             seed=point.value("seed"),

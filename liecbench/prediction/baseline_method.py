@@ -2,86 +2,111 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from liecbench.config import registry
 from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.config.block_choice import BlockChoice
 from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.prediction.method_choice import Method
-from liecbench.prediction.named_methods import DEFAULT_COMPRESSORS, named_methods
-from liecbench.prediction.prediction_inputs import methods_of
+from liecbench.prediction.named_methods import DEFAULT_COMPRESSORS, fitting_compressors, named_methods
+from liecbench.prediction.prediction_inputs import method_of, methods_of, server_of
 
 if TYPE_CHECKING:
     from liecbench.algorithms.comm.partition import ServerPlace
 
 
-def with_baseline(
-    methods: Sequence[Method],
-    choice: BaselineChoice,
-    cells: Sequence[Cell] = (),
-    compressors: Sequence[str] | None = None,
-    server: "ServerPlace" = "sharded",
-) -> tuple[Method, ...]:
+@dataclass(frozen=True, kw_only=True)
+class WantedBaseline:
+    """The baseline that the scenario or ``--baseline`` names, and the options of the command line that apply to it.
+
+    Attributes:
+        choice: The baseline's algorithm and, optionally, other fields of its method, such as ``accumulate``.
+        is_of_scenario: True if the scenario names the baseline, False if ``--baseline`` names it.
+        cells: The cells of the scenario. If ``choice`` fixes fields, it must match a cell.
+        compressors: The names given with ``--compressor``, each with or without options; empty if there are none.
+        server: The place given with ``--server``; None if there is none.
+        blocks: The size and the order of blocks, as far as the scenario gives them.
+    """
+
+    choice: BaselineChoice
+    is_of_scenario: bool = False
+    cells: Sequence[Cell] = ()
+    compressors: Sequence[str] = ()
+    server: "ServerPlace | None" = None
+    blocks: BlockChoice = field(default_factory=BlockChoice)
+
+    def of_cells(self) -> tuple[Method, ...]:
+        """Return the methods of the cells that ``choice`` matches, without duplicates.
+
+        The compressor and the server that are given on the command line replace those of the cells, unless ``choice``
+        fixes them.
+        """
+        different: dict[str, Cell] = {}
+        for cell in self.cells:
+            if self.choice.matches(cell.spec()):
+                different.setdefault(repr(method_of(cell)), cell)
+        return methods_of(map(self._with_options, different.values()))
+
+    def named(self) -> Method:
+        """Return a method of the chosen algorithm with the default options of the algorithm."""
+        name, known = self.choice.algorithm, registry.names("algorithm")
+        if name not in known:
+            raise LiecbenchError(f"{self._source} {name}: there is no such algorithm", did_you_mean(name, known))
+        compressors, server = self.compressors or DEFAULT_COMPRESSORS, self.server or server_of(self.cells)
+        return named_methods([name], compressors, server, self.blocks, self._source)[0]
+
+    @property
+    def _source(self) -> str:
+        return "the scenario's baseline" if self.is_of_scenario else "--baseline"
+
+    def _with_options(self, cell: Cell) -> Cell:
+        if self.server is not None and self._is_free("server", cell):
+            cell = cell.model_copy(update={"server": self.server})
+        if self.compressors and self._is_free("compressor", cell):
+            cls, subject = registry.load("algorithm", self.choice.algorithm), f"{self._source} {self.choice.algorithm}"
+            other_baseline = "add --baseline ddp, or " if self.is_of_scenario else ""
+            remedy = f"{other_baseline}give another --compressor"
+            compressor = fitting_compressors(cls, self.compressors, subject, remedy)[0]
+            blocks = self.blocks.fields(cls, compressor)
+            free = {name: value for name, value in blocks.items() if name not in self.choice.fixed}
+            cell = cell.model_copy(update={"compressor": compressor, **free})
+        return cell
+
+    def _is_free(self, name: Literal["compressor", "server"], cell: Cell) -> bool:
+        """Return True if the algorithm has this field, and ``choice`` fixes neither the field nor its options."""
+        is_taken = registry.takes(registry.load("algorithm", self.choice.algorithm), name)
+        return is_taken and self.choice.matches(cell.model_copy(update={name: None}).spec())
+
+
+def with_baseline(methods: Sequence[Method], wanted: WantedBaseline) -> tuple[Method, ...]:
     """Return the methods, the baseline first. If the baseline is none of ``methods``, it is added.
 
-    If ``choice`` fixes fields, the baseline is the first of ``methods`` that a cell matched by ``choice`` uses. Else it
-    is the first that has the algorithm of ``choice``. A baseline that is added has the options of the first matched
-    cell; without such a cell, it has default options.
-
-    Args:
-        methods: The methods.
-        choice: The baseline's algorithm and, optionally, other fields of its method, such as ``accumulate``.
-        cells: The cells of the scenario that chooses the baseline. If ``choice`` fixes fields, it must match a cell.
-        compressors: Names of compressors. A baseline that is added for its algorithm's name gets the first that it
-            works with. None for the compressor of the first matched cell or, if no cell is matched, ``["sign"]``.
-        server: The place of the server, if the baseline is added for its algorithm's name and has a server.
+    If the choice of the baseline fixes fields, the baseline is the first of ``methods`` that a cell matched by the
+    choice uses. Else it is the first that has the chosen algorithm. A baseline that is added is the method of the first
+    matched cell. Without such a cell, it has default options.
 
     Raises:
         LiecbenchError: If the baseline has to be added, but one of the names is unknown, or the algorithm works with
             none of the compressors.
     """
-    own = methods_of(cell for cell in cells if choice.matches(cell.spec()))
+    own = wanted.of_cells()
 
     def is_baseline(method: Method) -> bool:
-        if choice.fixed:
+        if wanted.choice.fixed:
             return any(_is_same(method, one) for one in own)
-        return method.algorithm.name == choice.algorithm
+        return method.algorithm.name == wanted.choice.algorithm
 
     found = next(filter(is_baseline, methods), None)
     if found is not None:
         return (found, *(method for method in methods if method is not found))
-    if choice.fixed:
-        return (_without_default_blocks(own[0]), *methods)
-    name, known = choice.algorithm, registry.names("algorithm")
-    if name not in known:
-        raise LiecbenchError(f"--baseline {name}: there is no such algorithm", did_you_mean(name, known))
-    named, *_ = named_methods([name], compressors or DEFAULT_COMPRESSORS, server)
-    for one in own[:1]:
-        compressor = named.compressor if compressors else one.compressor
-        named = dataclasses.replace(named, algorithm=one.algorithm, compressor=compressor)
-    return (named, *methods)
+    return (own[0] if own else wanted.named(), *methods)
 
 
 def _is_same(one: Method, other: Method) -> bool:
-    """Return True if two methods work alike. Optimizers are compared only if both methods name one.
-
-    If a method gives no block size, the default block size of its algorithm is compared.
-    """
-    names_optimizers = None not in (one.update, other.update)
-    complete = {
-        repr(
-            dataclasses.replace(
-                method,
-                block_bytes=method.make().bucket_bytes,
-                update=method.update if names_optimizers else None,
-            )
-        )
-        for method in (one, other)
-    }
-    return len(complete) == 1
-
-
-def _without_default_blocks(method: Method) -> Method:
-    unnamed = dataclasses.replace(method, block_bytes=None)
-    return unnamed if unnamed.make().bucket_bytes == method.make().bucket_bytes else method
+    """Return True if two methods work alike. Optimizers are compared only if both methods name one."""
+    if None in (one.update, other.update):
+        one, other = (dataclasses.replace(method, update=None) for method in (one, other))
+    return repr(one) == repr(other)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from liecbench.config import registry
+from liecbench.config.block_choice import BlockChoice
 from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.prediction.method_choice import Method
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 # Without a scenario: the methods that people run, and one of each way to compress.
 DEFAULT_ALGORITHMS: Final = ("ddp", "ddp_bf16", "powersgd", "psgd", "memsgd", "liec", "doublesqueeze")
 DEFAULT_COMPRESSORS: Final = ("sign",)
+_OWN_BLOCKS: Final = BlockChoice()
 
 
-def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
+def named_methods(
+    algorithms: Sequence[str],
+    compressors: Sequence[str],
+    server: "ServerPlace",
+    blocks: BlockChoice = _OWN_BLOCKS,
+    option: str = "--algorithm",
+) -> tuple[Method, ...]:
     """Return the methods that combine the named algorithms with the named compressors.
 
     An algorithm that takes no compressor is one method. Any other algorithm is one method per compressor that it works
@@ -26,25 +34,42 @@ def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server:
         algorithms: Names of algorithms, each with or without options: ``NAME`` or ``NAME:OPTION=VALUE,…``.
         compressors: Names of compressors, in the same form.
         server: The place of the server, for algorithms that have one.
+        blocks: The size and the order of blocks, as far as they are given.
+        option: The words before an algorithm in error messages, such as ``--algorithm``.
 
     Raises:
         LiecbenchError: If a name or an option is wrong, or if an algorithm works with none of the compressors.
     """
     made = []
     for text in algorithms:
-        choice = _choice("algorithm", text, "--algorithm")
+        choice = _choice("algorithm", text, option)
         cls = registry.load("algorithm", choice.name)
         place = server if registry.takes(cls, "server") else None
-        if not registry.takes(cls, "compressor"):
-            made.append(Method(algorithm=choice, server=place))
-            continue
-        choices = [_choice("compressor", one, "--compressor") for one in compressors]
-        reasons = {one.name: cls.incompatibility(_instance(one)) for one in choices}
-        fitting = [one for one in choices if reasons[one.name] is None]
-        if not fitting:
-            raise LiecbenchError(f"--algorithm {text}: {next(iter(reasons.values()))}", "give another --compressor")
-        made += [Method(algorithm=choice, compressor=one, server=place) for one in fitting]
+        fitting: Sequence[Choice | None] = [None]
+        if registry.takes(cls, "compressor"):
+            fitting = fitting_compressors(cls, compressors, f"{option} {text}", "give another --compressor")
+        made += [Method(algorithm=choice, compressor=one, server=place, **blocks.fields(cls, one)) for one in fitting]
     return tuple(made)
+
+
+def fitting_compressors(algorithm: type[Any], compressors: Sequence[str], subject: str, remedy: str) -> list[Choice]:
+    """Return the compressors that an algorithm works with.
+
+    Args:
+        algorithm: The algorithm's class, which takes a compressor.
+        compressors: Names of compressors, each with or without options: ``NAME`` or ``NAME:OPTION=VALUE,…``.
+        subject: The algorithm as an error message names it, such as ``--algorithm liec``.
+        remedy: What to do, as an error message says it.
+
+    Raises:
+        LiecbenchError: If a name or an option is wrong, or if the algorithm works with none of the compressors.
+    """
+    choices = [_choice("compressor", one, "--compressor") for one in compressors]
+    reasons = [algorithm.incompatibility(_instance(one)) for one in choices]
+    fitting = [one for one, reason in zip(choices, reasons, strict=True) if reason is None]
+    if not fitting:
+        raise LiecbenchError(f"{subject}: {reasons[0]}", remedy)
+    return fitting
 
 
 def _instance(choice: Choice) -> Any:

@@ -1,6 +1,7 @@
 import pytest
 
 from liecbench.compressors import Sign
+from liecbench.config.block_choice import BlockChoice
 from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.assumed_profile import assumed_profile
@@ -12,8 +13,10 @@ from liecbench.prediction.prediction_inputs import (
     parse_links,
     parse_step_seconds,
     parse_workers,
+    server_of,
 )
 from liecbench.prediction.recorded_method import RecordedMethod, timed_compressors
+from tests.scenarios import edited, scenario
 
 
 def test_links_may_be_faster_than_those_that_can_be_emulated() -> None:
@@ -41,6 +44,26 @@ def test_a_method_takes_each_compressor_that_it_works_with() -> None:
     assert [method.name for method in methods] == ["ddp", "liec(sign)", "csgd(sign)", "csgd(qsgd)"]
     assert methods[1].algorithm.options["average_period"] == 4
     assert [method.server for method in methods] == [None, "root", "root", "root"]
+
+
+def test_named_methods_have_the_blocks_that_suit_their_compressor() -> None:
+    usual = named_methods(["ddp", "liec", "psgd"], ["block_sign", "sign"], "sharded")
+    given = named_methods(["ddp", "liec"], ["sign"], "root", BlockChoice(block_bytes=1000, block_order="forward"))
+
+    # DDP's own buckets; block_sign prefers 5 MiB; the others have 25 MiB.
+    assert [one.block_bytes for one in usual] == [None, 5 * 2**20, 25 * 2**20, 25 * 2**20]
+    assert [(one.block_bytes, one.block_order) for one in given] == [(1000, "backward"), (1000, "forward")]
+
+
+def test_the_server_is_that_of_all_cells_or_sharded() -> None:
+    text = edited("workers: [2]", "workers: [2]\n  server: [root, sharded]").replace("[ddp, liec]", "[ddp, liec, psgd]")
+    cells = scenario(text).cells()
+
+    places = [cell.server for cell in cells]
+    assert set(places) == {None, "root", "sharded"}
+    assert server_of(cells) == "sharded"
+    assert server_of(cell for cell in cells if cell.server != "sharded") == "root"
+    assert server_of(cell for cell in cells if cell.server is None) == "sharded"
 
 
 @pytest.mark.parametrize(
