@@ -48,9 +48,8 @@ def bandwidth_of(
     if time.seconds > time.compute_seconds:
         own: LimitingPart = "method" if method.compressor is None else "compression"
         limited = own if time.compress_seconds > time.latency_seconds else "latency"
-    setting = "" if links.shape == "" else f" {links.shape}"
     return BandwidthNeeded(
-        name=f"{label}{setting}",
+        name=label,
         workers=workers,
         link=links,
         compute=StepCompute(seconds=ones[0].compute_seconds, source=source),

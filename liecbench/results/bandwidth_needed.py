@@ -54,7 +54,7 @@ class BandwidthNeeded:
     A setting fixes everything except the link rate, such as the number of workers and the delay of the links.
 
     Attributes:
-        name: The name of the method and its setting, without the link rate and the number of workers.
+        name: The name of the method and its setting, without the links and the number of workers.
         provenance: Words to append to ``name``, such as `` (estimated)``, which say how the times were obtained; empty
             if the times were measured or predicted.
         workers: The number of workers.
@@ -94,6 +94,14 @@ class BandwidthNeeded:
         if high <= _NARROW * low:
             return self._text((low * high) ** 0.5) + suffix
         return f"{self._text(low)} to {self._text(high)}{suffix}"
+
+    @property
+    def name_with_links(self) -> str:
+        """The name of the method and its setting, such as ``ddp · links with delay 5ms round trip 20ms``.
+
+        The links' rate is left out, as is the number of workers.
+        """
+        return f"{self.name} · links with {self.link.shape}" if self.link.shape else self.name
 
     @property
     def highest_text(self) -> str:
@@ -159,13 +167,12 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
         notes.append("not known: the intervals of the times are too wide to tell a rate")
     if "not reached" in texts:
         notes.append("not reached: at no rate; the last column has the compute utilization on links without rate limit")
-    compute = compute_text(by_workers)
     return BandwidthTable(
-        title=f"link rate from which computing takes 50 % to 99 % of each step{shared}, {compute}",
+        title=f"link rate from which computing takes 50 % to 99 % of each step{shared}, {compute_text(by_workers)}",
         headings=("method", "workers", *shares, "at most"),
         lines=tuple(
             (
-                one.name + ("" if shared else one.provenance),
+                one.name_with_links + ("" if shared else one.provenance),
                 str(one.workers),
                 *(one.rate_text(needed) for needed in one.rates),
                 one.highest_text,
@@ -173,17 +180,19 @@ def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
             for one in found
         ),
         notes=tuple(notes),
-        sentence=_nothing_reached(found, compute) if texts == {"not reached"} else None,
+        sentence=_nothing_reached(found) if texts == {"not reached"} else None,
     )
 
 
-def _nothing_reached(found: Sequence[BandwidthNeeded], compute: str) -> str:
+def _nothing_reached(found: Sequence[BandwidthNeeded]) -> str:
     """Return a sentence that says that no link rate suffices, and how close the closest method comes."""
     closest = max(found, key=lambda one: one.highest_utilization or 0.0)
+    workers = f"{closest.workers} workers"
+    links = f" on links with {closest.link.shape}" if closest.link.shape else ""
     return (
-        f"no link rate is high enough for computing to take {UTILIZATIONS[0]:.0%} of a step: on links without rate "
-        f"limit, it takes at most {closest.highest_text}, with {closest.name}{closest.provenance} and "
-        f"{closest.workers} workers, {compute}"
+        f"no link rate is high enough for computing to take {UTILIZATIONS[0]:.0%} of a step: without rate limit, it "
+        f"takes at most {closest.highest_text}, with {closest.name}{closest.provenance} and {workers}{links}, "
+        f"{compute_text({workers: [closest.compute]})}"
     )
 
 
@@ -197,7 +206,7 @@ def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object
     """
     return [
         {
-            "method": one.name + one.provenance,
+            "method": one.name_with_links + one.provenance,
             "workers": one.workers,
             **one.compute.as_json(),
             "highest_utilization": one.highest_utilization,

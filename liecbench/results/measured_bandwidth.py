@@ -226,9 +226,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
     fastest, compute = rows[-1], step_compute(rows)
     assert compute is not None, "rows with a compute utilization have compute seconds"
     link = LinkMap.parse(fastest.cells[0].spec["link"])
-    shape = f" · links with {link.shape}" if link.shape else ""
     return BandwidthNeeded(
-        name=labels.whole(fastest, without=("link", "workers")) + shape,
+        name=labels.whole(fastest, without=("link", "workers")),
         provenance=shared or provenance(rows),
         workers=int(fastest.fields["workers"]),
         link=link,

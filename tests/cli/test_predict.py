@@ -53,9 +53,9 @@ def test_one_sentence_takes_the_place_of_bandwidths_that_are_never_reached() -> 
     found = json.loads(run_in_process(*arguments, "--format", "json").stdout)
 
     sentence = re.search(
-        r"no link rate is high enough for computing to take 50% of a step: on links without rate limit, it takes at "
-        r"most ([\d.]+)% \(latency\), with (ddp|liec\(sign\)) delay 5s round trip 20s and 2 workers, for steps that "
-        r"compute 1 s, as assumed",
+        r"no link rate is high enough for computing to take 50% of a step: without rate limit, it takes at most "
+        r"([\d.]+)% \(latency\), with (ddp|liec\(sign\)) and 2 workers on links with delay 5s round trip 20s, for "
+        r"steps that compute 1 s, as assumed",
         text,
     )
     assert sentence is not None, text

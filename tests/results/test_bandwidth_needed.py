@@ -66,12 +66,28 @@ def test_the_table_explains_only_the_words_in_it() -> None:
 
 def test_a_sentence_says_that_no_rate_suffices_and_who_comes_closest() -> None:
     none = [needed(None, None)] * 5
-    slow, fast = method(*none, highest_utilization=0.1), method(*none, highest_utilization=0.42, workers=8)
+    slow = method(*none, highest_utilization=0.1, compute=StepCompute(seconds=2.5, source="replayed"))
+    fast = method(*none, highest_utilization=0.42, workers=8, link={"rate": "20mbit", "delay": "5ms"})
 
+    # The compute seconds are those of the closest method alone.
     assert bandwidth_table([slow, fast]).sentence == (
-        "no link rate is high enough for computing to take 50% of a step: on links without rate limit, it takes at "
-        "most 42.0% (compression), with psgd sign and 8 workers, for steps that compute 0.36 s, as measured here"
+        "no link rate is high enough for computing to take 50% of a step: without rate limit, it takes at most 42.0% "
+        "(compression), with psgd sign and 8 workers on links with delay 5ms round trip 20ms, for steps that compute "
+        "0.36 s, as measured here"
     )
+    assert bandwidth_table([method(*none, name="ddp")]).sentence == (
+        "no link rate is high enough for computing to take 50% of a step: without rate limit, it takes at most 88.0% "
+        "(compression), with ddp and 4 workers, for steps that compute 0.36 s, as measured here"
+    )
+
+
+def test_tables_and_json_name_the_delay_of_links() -> None:
+    rates = [needed(84e6, 84e6)] * 5
+    found = [method(*rates), method(*rates, link={"rate": "20mbit", "delay": "5ms"})]
+    names = ["psgd sign", "psgd sign · links with delay 5ms round trip 20ms"]
+
+    assert [line[0] for line in bandwidth_table(found).lines] == names
+    assert [one["method"] for one in bandwidth_objects(found)] == names
 
 
 @pytest.mark.parametrize("rate", [needed(84e6, 84e6), needed(None, 20e6), needed(None, None, "unknown")])

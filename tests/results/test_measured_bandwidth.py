@@ -161,7 +161,7 @@ def test_links_with_a_shape_say_so_and_have_rates_of_both_directions() -> None:
     link = {"up": "10mbit", "down": "50mbit", "delay": "5ms"}
     (found,) = needed(run_of_parts("a", 1.0, 2.0, 0.0, 0.1, link=link))
 
-    assert found.name == "ddp · links with down = 5 × up delay 5ms round trip 20ms"
+    assert found.name_with_links == "ddp · links with down = 5 × up delay 5ms round trip 20ms"
     # 2 s of transfer in a wait of 1, of which 0.1 stays: 10 × 2 ÷ 0.9
     assert found.rate_text(found.rates[0]) == "22mbit↑ 110mbit↓ estimated"
     assert found.limited_by == "latency"
