@@ -1,9 +1,9 @@
 """The progress that ``liecbench run`` shows: on a terminal a bar and a line of text, elsewhere one line per event."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
@@ -18,6 +18,8 @@ from liecbench.launch.pending import Pending
 from liecbench.results.records import CellRecord, End, Epoch, Start
 
 _BAR_WIDTH = 24
+# Without a terminal, a timing session prints a line only if nothing was printed for this time.
+_TURN_LINE_SECONDS: Final = 15.0
 
 
 class _BarAndLine(Progress):
@@ -51,10 +53,19 @@ class ConsoleProgress:
         pending: The trainings and timing sessions that are left to run.
         num_cells: The number of cells of the run, including those that are finished already.
         directory: The results directory.
+        clock: Returns the present time in seconds, from any starting point.
     """
 
-    def __init__(self, console: Console, pending: Pending, num_cells: int, directory: Path) -> None:
-        self._console = console
+    def __init__(
+        self,
+        console: Console,
+        pending: Pending,
+        num_cells: int,
+        directory: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console, self._clock = console, clock
         self._bar = _BarAndLine(console)
         jobs = [*pending.jobs, *(job for session in pending.sessions for job in session.jobs)]
         self._cells = {job.cell.id: job.cell for job in jobs}
@@ -65,7 +76,7 @@ class ConsoleProgress:
         self._num_trained = 0
         self._num_cells, self._num_done = num_cells, num_cells - len(pending.cells)
         self._bar_id = self._bar.add_task("", total=max(num_cells + len(self._trajectories), 1))
-        self._last = time.monotonic()
+        self._last = self._last_said = clock()
         self._warnings: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -89,15 +100,19 @@ class ConsoleProgress:
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Show the latest training step or, in a timing session, which method is timed now and in which round."""
+        """Show the latest training step or, in a timing session, which method is timed now and in which round.
+
+        Without a terminal, training steps are not shown, and a timed method only if no line was printed for 15 s.
+        """
         cell = self._cells[event.cell]
-        if isinstance(event, TimingProgress):
-            self._time_left.begin_turn(event.cell, event.round, event.rounds, time.monotonic())
-            where = f"timing, round {event.round}/{event.rounds}"
-        else:
+        if isinstance(event, StepProgress):
             where = f"epoch {event.epoch}/{cell.task.epochs}, step {event.step}/{event.steps}"
-            where += f", loss {event.loss:.3f}"
-        self._draw(f"{cell.describe()}: {where}")
+            self._draw(f"{cell.describe()}: {where}, loss {event.loss:.3f}")
+            return
+        now = self._clock()
+        self._time_left.begin_turn(event.cell, event.round, event.rounds, now)
+        show = self._tell if now - self._last_said >= _TURN_LINE_SECONDS else self._draw
+        show(f"{cell.describe()}: timing, round {event.round}/{event.rounds}")
 
     def recorded(self, record: CellRecord) -> None:
         """Show a record that was written to the ledger: the start, an epoch or the end of a cell."""
@@ -115,7 +130,7 @@ class ConsoleProgress:
                     self._say(f"{cell.describe()}: {record.status}: {first_line}")
 
     def _started(self, cell: Cell, epochs_done: int) -> None:
-        self._last = time.monotonic()
+        self._last = self._clock()
         self._time_left.start_cell(cell.id, epochs_done)
         if epochs_done:
             self._tell(f"{cell.describe()}: continuing after epoch {epochs_done}")
@@ -123,7 +138,7 @@ class ConsoleProgress:
             self._draw(cell.describe())
 
     def _trained(self, cell: Cell, record: Epoch) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._time_left.finish_epoch(cell.id, now - self._last)
         self._last = now
         reached = f"accuracy {record.test_accuracy:.1%}" if record.tokens is None else f"test {record.test_loss:.3f}"
@@ -166,6 +181,7 @@ class ConsoleProgress:
         self._bar.update(self._bar_id, completed=done, description=self._counts(), refresh=True)
 
     def _say(self, line: str) -> None:
+        self._last_said = self._clock()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -64,6 +64,26 @@ def test_the_rounds_of_a_session_are_shown() -> None:
     assert "ddp · 2 workers · none · seed 0: timing, round 3/10" in shown(start(CELL.id), event, terminal=True)
 
 
+def test_a_session_prints_a_plain_line_at_most_every_15_seconds() -> None:
+    output = io.StringIO()
+    now = [100.0]
+    with ConsoleProgress(Console(file=output, width=120), PENDING, 3, RESULTS, clock=lambda: now[0]) as progress:
+        progress.recorded(start(CELL.id))
+        for seconds, number in ((101.0, 1), (114.0, 2), (115.0, 3), (129.0, 4), (131.0, 5)):
+            now[0] = seconds
+            progress.stepped(TimingProgress(cell=CELL.id, round=number, rounds=10))
+            progress.stepped(step(number))
+        progress.noticed("a warning")
+        now[0] = 145.0
+        progress.stepped(TimingProgress(cell=CELL.id, round=6, rounds=10))
+
+    assert [line.partition("] ")[2] or line for line in output.getvalue().splitlines()] == [
+        "ddp · 2 workers · none · seed 0: timing, round 3/10",
+        "ddp · 2 workers · none · seed 0: timing, round 5/10",
+        "a warning",
+    ]
+
+
 def test_a_contestant_without_jobs_is_shown_too() -> None:
     """It has no Start record: it was timed before, and is timed again only for the speed-ups of others."""
     company = Cell.from_spec(spec(link="7mbit"))
