@@ -1,5 +1,6 @@
 """The tables that ``liecbench run`` and ``liecbench compare`` print on a terminal."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -40,9 +41,16 @@ class TerminalTable:
         else:
             yield from _what_decides(comparison, console, options)
         if not comparison.wide:
-            yield Text("--wide: all metrics, and the whole verdict", style="dim")
+            # A line break within the command would be copied with it.
+            yield Text(_wide_hint(comparison), style="dim", no_wrap=True, overflow="ignore")
         yield from (Text(shortened(error), style="red") for error in comparison.errors)
         yield from (Text(warning, style="yellow") for warning in comparison.merged_warnings)
+
+
+def _wide_hint(comparison: Comparison) -> str:
+    directories = map(str, comparison.directories or ("RESULTS",))
+    command = shlex.join(["liecbench", "compare", *directories, *comparison.options, "--wide"])
+    return f"{command}: all metrics, and the whole verdict"
 
 
 def _what_decides(

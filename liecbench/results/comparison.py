@@ -53,6 +53,8 @@ class Comparison:
         merged_warnings: ``warnings`` in fewer texts: one text for all that differ only in the method or in numbers.
         labels: Short names of methods and settings.
         directories: The results directories that the cells come from.
+        options: The options of ``liecbench compare`` with which it makes this comparison of ``directories``, such as
+            ``("--by", "link")``, without those that choose the format or the columns.
     """
 
     rows: tuple[Row, ...]
@@ -76,6 +78,7 @@ class Comparison:
     merged_warnings: tuple[str, ...]
     labels: Labels
     directories: tuple[Path, ...]
+    options: tuple[str, ...] = ()
 
     @property
     def baseline(self) -> str:

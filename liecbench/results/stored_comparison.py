@@ -1,5 +1,6 @@
 """The comparison of all cells that results directories hold, as ``liecbench compare`` shows it."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def load_comparison(
     if baseline is not None:
         check_baseline(cells, baseline)
     notes = loading_notes(cells) if includes_loading else []
-    return compare(
+    comparison = compare(
         list(map(with_loading, cells)) if includes_loading else cells,
         baseline=baseline or settings.baseline,
         target_accuracy=settings.target_accuracy,
@@ -61,3 +62,6 @@ def load_comparison(
         directories=directories,
         notes=notes,
     )
+    chosen = {"--by": by if by != "algorithm" else None, "--baseline": baseline, "--best": tuned_field}
+    options = [word for name, value in chosen.items() if value is not None for word in (name, value)]
+    return dataclasses.replace(comparison, options=(*options, *["--with-loading"] * includes_loading))

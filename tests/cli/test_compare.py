@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -96,6 +97,20 @@ def test_compare_prints_csv_alone(results: Path) -> None:
     actual = [(row["algorithm"], row["seconds_per_epoch"]) for row in csv.DictReader(io.StringIO(done.stdout))]
 
     assert (done.returncode, done.stderr, actual) == (0, "", [("liec", "0.5"), ("ddp", "3.0")])
+
+
+def test_compare_says_how_the_same_comparison_has_all_metrics(results: Path, tmp_path: Path) -> None:
+    other = write_ledger(tmp_path / "a b", run_of("p0", [{"seconds": 1.0}], algorithm="psgd"))
+    options = ["--by", "link", "--baseline", "liec", "--with-loading"]
+    narrow = run_in_process("compare", results, other, *options, "--metric", "speedup")
+    (hint,) = (line for line in narrow.stdout.splitlines() if line.endswith(": all metrics, and the whole verdict"))
+    program, *words = shlex.split(hint.rpartition(": all")[0])
+    wide = run_in_process(*words)
+
+    assert (program, words) == ("liecbench", ["compare", str(results), str(other), *options, "--wide"])
+    assert (narrow.returncode, wide.returncode) == (0, 0)
+    assert "* the baseline, liec" in wide.stdout
+    assert "all metrics, and the whole verdict" not in wide.stdout
 
 
 def test_compare_takes_several_directories(results: Path, tmp_path: Path) -> None:

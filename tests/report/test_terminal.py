@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -69,7 +70,7 @@ def test_all_metrics_read_as_by_hand() -> None:
     )
     caption = " ".join(lines[4:-1])
     assert all(f"; {name}: " in caption for name in ("exposed", "payload", "wire", "bytes÷", "speed-up"))
-    assert lines[-1] == "--wide: all metrics, and the whole verdict"
+    assert lines[-1] == "liecbench compare RESULTS --wide: all metrics, and the whole verdict"
 
 
 def test_energy_and_use_of_gpus_have_columns_where_a_row_has_them() -> None:
@@ -223,6 +224,16 @@ def test_a_sentence_takes_the_place_of_bandwidths_that_are_never_reached(wide: b
     (sentence,) = [line for line in lines if line.startswith("no link rate is high enough for computing to take 50%")]
     assert "it takes at most 20.0% (latency), with ddp and 2 workers, for steps that compute" in sentence
     assert not any("link rate from which" in line or "not reached" in line for line in lines)
+
+
+def test_the_command_for_all_metrics_is_one_line() -> None:
+    directories = [Path("results") / name for name in ("a b", "c" * 60)]
+    narrow = Console(file=io.StringIO(), width=60)
+    narrow.print(terminal.render(comparison_of(*RUNS, directories=directories)), crop=False)
+    assert isinstance(narrow.file, io.StringIO)
+
+    command = f"liecbench compare 'results/a b' results/{'c' * 60} --wide"
+    assert f"{command}: all metrics, and the whole verdict" in narrow.file.getvalue().splitlines()
 
 
 def test_a_wide_table_hides_nothing_and_is_as_wide_as_it_needs() -> None:
