@@ -134,6 +134,8 @@ class Cell(Model):
 
     def describe(self) -> str:
         """Return the algorithm, compressor, number of workers, link and seed in one line, for messages."""
-        return (
-            f"{method_label(self.algorithm, self.compressor)} · {self.workers} workers · {self.link} · seed {self.seed}"
-        )
+        return f"{self.describe_without_seed()} · seed {self.seed}"
+
+    def describe_without_seed(self) -> str:
+        """Return the algorithm, compressor, number of workers and link in one line, for messages on several seeds."""
+        return f"{method_label(self.algorithm, self.compressor)} · {self.workers} workers · {self.link}"

@@ -61,20 +61,24 @@ class MatrixRun:
     def dry_run(self) -> Iterator[str]:
         """Yield the lines that ``--dry-run`` prints: what would run, and how long it would take.
 
-        If this machine lacks GPUs that a cell needs, the last line says so.
+        If this machine lacks GPUs that a cell needs, a line says so.
         """
         yield from lines(
             *(self._pending, len(self._cells), self.directory, self.nodes),
+            refusal=self._refusal(),
             added=[] if self._pending.sessions else self._added_rates(),
             num_narrowable=num_narrowable(self._cells, baseline=self._baseline),
             break_even_rates=self._break_even_rates,
             isolate=self._request.isolate,
             share_gpus=self._request.share_gpus,
         )
+
+    def _refusal(self) -> str | None:
         try:
             self._check_gpus()
         except MachineError as error:
-            yield f"not on this machine: {error}"
+            return str(error)
+        return None
 
     def _check_gpus(self) -> None:
         """Raise MachineError if a cell that is still to be run needs GPUs that this machine does not have."""

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,36 @@ def test_a_launch_says_which_network_it_uses(link: str, enforcement: str, expect
     (line,) = (line for line in lines(pending, 1, Path("results")) if line.startswith("launch 1"))
 
     assert line == f"launch 1: 1 cell to train, 2 workers, {expected}"
+
+
+def test_what_concerns_the_whole_run_stands_before_its_launches() -> None:
+    cells = [Cell.from_spec(spec(name, link=LOSSY, timing="interleaved")) for name in ("ddp", "ddp_bf16")]
+    pending = jobs_left(cells, {})
+    found = list(lines(pending, 2, Path("results"), refusal="no GPU", num_narrowable=1, break_even_rates=1))
+    end = found.index("")
+    before = [line.partition(":")[0] for line in found[:end]]
+
+    assert before[:4] == [
+        "2 cells, 0 of them done; results in results",
+        "estimated",
+        "not on this machine",
+        "break-even",
+    ]
+    assert set(before[4:]) == {"note"}
+    assert found[end + 1].startswith("launch 1: 2 cells to train, ")
+
+
+def test_trainings_that_differ_only_in_the_seed_share_a_line() -> None:
+    seeds = {0: 0, 1: 0, 7: 1, 2: 0, 9: 1}
+    jobs = tuple(Job(cell=cell(seed=seed), epochs_done=done) for seed, done in seeds.items())
+    trainings = [line.strip() for line in lines(Pending(jobs=jobs), 5, Path("results")) if " · " in line]
+
+    # 2440 bytes in each of 22 steps.
+    payload = "payload per rank and epoch: 53,680 bytes sent, 53,680 received"
+    assert [re.sub(r"about [\d.]+ \w+", "about N s", line) for line in trainings] == [
+        f"ddp · 2 workers · 10mbit · seeds 0 to 2: 2 epochs each, about N s in all; {payload}",
+        f"ddp · 2 workers · 10mbit · seeds 7, 9: 1 epoch each, about N s in all; {payload}",
+    ]
 
 
 def test_a_timing_session_names_the_options_that_tell_its_methods_apart() -> None:

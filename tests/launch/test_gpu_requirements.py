@@ -234,7 +234,7 @@ def test_a_dry_run_needs_no_gpu_and_says_what_it_does_not_estimate(scenario: Pat
     assert done.returncode == 0
     # On a busy machine a note about other processes stands before it.
     assert " s without the time that GPUs compute" in lines[lines.index(first) + 2]
-    assert " s in all without the time that GPUs compute, which is not estimated, " in lines[-2]
+    assert " s in all without the time that GPUs compute, which is not estimated, " in lines[1]
     # Torch's CPU build, a machine without GPUs, or one with a single GPU.
-    assert lines[-1].startswith(("not on this machine: device: cuda: ", "not on this machine: backend: nccl: "))
+    assert lines[2].startswith(("not on this machine: device: cuda: ", "not on this machine: backend: nccl: "))
     assert not out.exists()
