@@ -42,10 +42,10 @@ def lines(
         share_gpus: True if ranks may share GPUs over NCCL.
     """
     yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
-    cells = [*(job.cell for job in pending.jobs), *(session.cell for session in pending.sessions)]
     launches = planned_launches(pending, directory, nodes, isolate=isolate, share_gpus=share_gpus)
     if launches:
         total = slowdown_alone() * COMMAND_SECONDS + sum(launch.seconds for launch in launches)
+        cells = [*(job.cell for job in pending.jobs), *(session.cell for session in pending.sessions)]
         on_gpu = any(cell.device == "cuda" for cell in cells)
         left_out = f"{WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         sent = sum(launch.sent_bytes for launch in launches)
@@ -53,7 +53,7 @@ def lines(
     if refusal is not None:
         yield f"not on this machine: {refusal}"
     yield from _added_rate_lines(pending, added, num_narrowable, break_even_rates)
-    yield from notes(cells)
+    yield from notes(pending)
     for launch in launches:
         yield ""
         yield from launch.lines
