@@ -90,6 +90,21 @@ def test_a_baseline_that_was_timed_before_and_dies_fails_the_cells_that_need_it(
     assert all("SIGKILL" in (record.error or "") for record in after if isinstance(record, End))
 
 
+def test_an_interrupted_session_says_that_it_starts_anew(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    scenario.write_text(SCENARIO + "compute: measured\n")
+
+    def interrupt() -> None:
+        wait_for(lambda: rounds(directory), "a round is timed")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    done = disturbed.run_disturbed(interrupt, "run", scenario, "--out", directory)
+
+    assert done.returncode == 130, done.stderr
+    kept = f"interrupted; every finished epoch is kept in {directory}, but the timing session starts anew"
+    assert done.stderr.splitlines()[-1] == f"{kept}. To continue: liecbench run {scenario} --out {directory}"
+
+
 def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,6 +186,7 @@ class MatrixRun:
         say(not_inherited(), quiet)
         for sentence in changed_models(cells, results.snapshot.cells.values()):
             say(sentence, quiet)
+        progress: ConsoleProgress | None = None
         try:
             with (
                 Leader(self.nodes) if self.nodes else contextlib.nullcontext() as leader,
@@ -194,5 +195,6 @@ class MatrixRun:
                 run_jobs(cells, results, progress, dataclasses.replace(run, leader=leader))
         except (Interruption, KeyboardInterrupt):
             kept = f"interrupted; every finished epoch is kept in {results.path}"
-            say(f"{kept}. To continue: {self._request.again}", quiet=False)
+            anew = ", but the timing session starts anew" if progress is not None and progress.is_timing else ""
+            say(f"{kept}{anew}. To continue: {self._request.again}", quiet=False)
             raise

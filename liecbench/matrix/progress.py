@@ -54,6 +54,9 @@ class ConsoleProgress:
         num_cells: The number of cells of the run, including those that are finished already.
         directory: The results directory.
         clock: Returns the present time in seconds, from any starting point.
+
+    Attributes:
+        is_timing: True if the latest launch runs timing sessions.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class ConsoleProgress:
         self._bar_id = self._bar.add_task("", total=max(num_cells + len(self._trajectories), 1))
         self._last = self._last_said = clock()
         self._warnings: set[str] = set()
+        self.is_timing = False
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -88,6 +92,7 @@ class ConsoleProgress:
 
     def launching(self, launch: Launch) -> None:
         """Show that the workers of a launch are starting."""
+        self.is_timing = bool(launch.sessions)
         for session in launch.sessions:  # a method that is only timed for the others' speed-ups has no Start record
             self._cells.update({contestant.cell.id: contestant.cell for contestant in session.contestants})
         line = f"starting {launch.workers} workers, {launch.work}"
