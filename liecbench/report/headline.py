@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from liecbench.config.short_lists import listed
 from liecbench.results.answer_words import Answer, Outcome
 from liecbench.results.comparison import Comparison
 from liecbench.results.passed_over import speed_range
-from liecbench.results.verdict_words import listed, places_text
+from liecbench.results.verdict_words import places_text
 
 # The order of the outcomes, each with what is not known of its methods.
 _OPEN: Final[dict[Outcome, str]] = {

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from liecbench.config.short_lists import shortened
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words, difference_text, shortened
+from liecbench.results.verdict_words import Words, difference_text
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from liecbench.config.short_lists import shortened
 from liecbench.network.link_map import LinkMap
 from liecbench.results.passed_over import PassedOver, passed_over
 from liecbench.results.recommendation import Recommendation
@@ -13,7 +14,7 @@ from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import nothing_compared
 from liecbench.results.units import RATIO
-from liecbench.results.verdict_words import Words, evidence, quality_clause, ratio_text, shortened
+from liecbench.results.verdict_words import Words, evidence, quality_clause, ratio_text
 
 # yes: compression pays. no: it does not. faster: it is faster, and not shown to keep accuracy yet. timed: it is faster,
 # and accuracy was not measured. open: not known yet.

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from liecbench.config.short_lists import shortened
 from liecbench.network.deviation import Deviation
-from liecbench.results.verdict_words import shortened
 
 # No part of a name such as 5mbit, and no comma after the number.
 _NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")

@@ -6,17 +6,12 @@ The advised method is the one that the answer for a setting says to use or try. 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from liecbench.config.short_lists import shortened
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.units import RATIO
-from liecbench.results.verdict_words import (
-    Words,
-    mean_difference_text,
-    places_text,
-    shortened,
-    worst_difference_text,
-)
+from liecbench.results.verdict_words import Words, mean_difference_text, places_text, worst_difference_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from liecbench.config.short_lists import listed
 from liecbench.results.recommendation import MAX_USEFUL_SEEDS, Recommendation, fewest_seeds
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words, listed
+from liecbench.results.verdict_words import Words
 
 # What sessions aim at unless the scenario says otherwise. Early versions did not record it.
 _FIRST_PRECISION: Final = 0.02

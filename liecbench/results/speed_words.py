@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from liecbench.config.short_lists import shortened
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words, ratio_text, shortened
+from liecbench.results.verdict_words import Words, ratio_text
 
 
 def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:

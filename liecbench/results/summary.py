@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from liecbench.config.short_lists import shortened
 from liecbench.results.accuracy_words import accuracy_lines
 from liecbench.results.bottleneck import bottleneck_text
 from liecbench.results.break_even import BreakEven
@@ -16,7 +17,7 @@ from liecbench.results.speed_words import speed_lines
 from liecbench.results.target_words import target_lines
 from liecbench.results.task_differences import difference_lines
 from liecbench.results.units import BYTES
-from liecbench.results.verdict_words import Words, shortened
+from liecbench.results.verdict_words import Words
 
 _MAX_ROWS_NAMED: Final = 6
 _FLAG_SENTENCES: Final = {

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from liecbench.config.short_lists import shortened
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.statistics import holm
 from liecbench.results.units import SECONDS
-from liecbench.results.verdict_words import Words, ratio_text, shortened
+from liecbench.results.verdict_words import Words, ratio_text
 
 LEAST_SEEDS = 3
 LEVEL = 0.05

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.short_lists import listed
 from liecbench.results.row_labels import field_label
 from liecbench.results.rows import Row
-from liecbench.results.verdict_words import Words, listed
+from liecbench.results.verdict_words import Words
 
 # These do not change what is trained.
 _WITHOUT_EFFECT: Final = frozenset({"profile", "warmup_steps"})

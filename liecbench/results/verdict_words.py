@@ -7,16 +7,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from liecbench.config.short_lists import listed, shortened
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 from liecbench.results.tolerances import Tolerances
 from liecbench.results.units import RATIO, RATIO_RANGE
-
-_MAX_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +100,6 @@ class Words:
             return f"{self.tolerances.loss:g} nats"
         points = f"{100 * self.tolerances.accuracy:g}"
         return f"{points} point" if points == "1" else f"{points} points"
-
-
-def shortened(names: Sequence[str]) -> str:
-    """Return the first four names and the number of the others, such as ``a, b, c, d and 2 more``."""
-    more = [f"{len(names) - _MAX_NAMED} more"] if len(names) > _MAX_NAMED else []
-    return listed([*names[:_MAX_NAMED], *more])
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as ``a``, ``a and b`` or ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def places_text(places: Sequence[str]) -> str:
