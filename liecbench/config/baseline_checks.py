@@ -1,14 +1,16 @@
-"""Check that a scenario's baseline is in its matrix: a cell has its algorithm and all values of its fields."""
+"""Check that a scenario's baseline is one of its cells: a cell has its algorithm and all values of its fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import flat_fields
-from liecbench.config.matrix_point import given
 from liecbench.config.scenario import Scenario
+from liecbench.config.short_lists import shortened
 from liecbench.config.yaml_source import Document, Key
 from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
+
+_AT: Key = ("baseline",)
 
 
 def check_baseline(document: Document, scenario: Scenario) -> None:
@@ -16,38 +18,45 @@ def check_baseline(document: Document, scenario: Scenario) -> None:
 
     Args:
         document: The scenario's YAML document, which gives an error its position.
-        scenario: The scenario.
+        scenario: The scenario, whose cells must have all fields that they need.
     """
     try:
         choice = BaselineChoice.parse(scenario.baseline)
     except LiecbenchError as error:
-        raise document.error(("baseline",), str(error).removeprefix("baseline: ")) from None
-    names = [algorithm.name for algorithm in given(scenario.matrix)["algorithm"]]
-    if choice.algorithm not in names:
-        message = f"{choice.algorithm!r} is not an algorithm of the matrix ({did_you_mean(choice.algorithm, names)})"
-        raise document.error(("baseline",), message)
+        raise document.error(_AT, str(error).removeprefix("baseline: ")) from None
+    own = [cell for cell in scenario.cells() if cell.algorithm.name == choice.algorithm]
+    if not own:
+        raise document.error(_AT, _no_cell(scenario, choice.algorithm))
     if choice.fixed:
-        _check_fields(document, choice, [cell.spec() for cell in scenario.cells()])
+        _check_fields(document, choice, [flat_fields(cell.spec()) for cell in own])
 
 
-def _check_fields(document: Document, choice: BaselineChoice, specs: Sequence[Mapping[str, Any]]) -> None:
-    if any(choice.matches(spec) for spec in specs):
+def _no_cell(scenario: Scenario, algorithm: str) -> str:
+    names = {cell.algorithm.name for _, cell in scenario.product}
+    if algorithm in names:
+        return f"every cell of {algorithm} is excluded; exclude fewer, or give another baseline"
+    return f"no cell has the algorithm {algorithm!r} ({did_you_mean(algorithm, names)})"
+
+
+def _check_fields(document: Document, choice: BaselineChoice, own: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ScenarioError if none of ``own``, the fields of the cells of the algorithm, has all fixed values."""
+    if any(all(choice.has(name, fields) for name in choice.fixed) for fields in own):
         return
-    at: Key = ("baseline",)
-    own = [fields for fields in map(flat_fields, specs) if fields["algorithm"] == choice.algorithm]
     known = {name for fields in own for name in fields}
     for name in choice.fixed:
-        if own and name not in known:
+        if name not in known:
             message = f"cells of {choice.algorithm} have no field {name!r} ({did_you_mean(name, known)})"
-            raise document.error((*at, name), message, at_key=True)
-        if own and not any(choice.has(name, fields) for fields in own):
+            raise document.error((*_AT, name), message, at_key=True)
+        if not any(choice.has(name, fields) for fields in own):
             raise _no_such_value(document, choice, name, own)
-    raise document.error(at, f"no cell is {choice.text}; give values that one cell has")
+    raise document.error(_AT, f"no cell is {choice.text}; give values that one cell has")
 
 
 def _no_such_value(
     document: Document, choice: BaselineChoice, name: str, own: Sequence[Mapping[str, Any]]
 ) -> ScenarioError:
-    values = " or ".join(dict.fromkeys(str(fields[name]) for fields in own if name in fields))
-    message = f"no cell is {choice.text}: in cells of {choice.algorithm}, {name} is {values}; give such a value"
-    return document.error(("baseline", name), message)
+    values = dict.fromkeys(str(fields[name]) for fields in own if fields.get(name) is not None)
+    if not values:
+        return document.error((*_AT, name), f"cells of {choice.algorithm} have no {name}; remove it", at_key=True)
+    message = f"in cells of {choice.algorithm}, {name} is {shortened(list(values), 'or')}; give such a value"
+    return document.error((*_AT, name), f"no cell is {choice.text}: {message}")

@@ -123,8 +123,6 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     for name in REQUIRED_AXES:
         if name not in matrix:
             raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
-    if "baseline" in scenario.model_fields_set:
-        check_baseline(document, scenario)
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.backend == "nccl" and scenario.enforcement == "process":
@@ -135,6 +133,8 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         _check_point(document, point)
     check_timing_only(document, scenario)
     _check_exclusions(document, scenario)
+    if "baseline" in scenario.model_fields_set:
+        check_baseline(document, scenario)
     check_links(document, scenario)
     check_compressors(document, scenario)
     check_optimizers(document, scenario)

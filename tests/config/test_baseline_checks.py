@@ -8,8 +8,8 @@ TEXT = edited("workers: [2]", "workers: [2, 4]").replace("[ddp, liec]", "[ddp, {
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("lice", "11: baseline: 'lice' is not an algorithm of the matrix (did you mean liec?)"),
-        ("psgd", "11: baseline: 'psgd' is not an algorithm of the matrix (valid: ddp, liec)"),
+        ("lice", "11: baseline: no cell has the algorithm 'lice' (did you mean liec?)"),
+        ("psgd", "11: baseline: no cell has the algorithm 'psgd' (valid: ddp, liec)"),
         ("{workers: 2}", "11: baseline: {'workers': 2}: no algorithm; write for example {algorithm: liec, workers: 2}"),
         (
             "{algorithm: liec, workers: 3}",
@@ -33,6 +33,42 @@ TEXT = edited("workers: [2]", "workers: [2, 4]").replace("[ddp, liec]", "[ddp, {
 )
 def test_a_baseline_that_no_cell_is_has_its_place_and_what_cells_have(line: str, error: str) -> None:
     assert error_of(f"{TEXT}baseline: {line}\n").startswith(f"s.yaml:12:{error}")
+
+
+def test_a_field_that_is_empty_in_all_cells_is_to_be_removed() -> None:
+    actual = error_of(f"{TEXT}baseline: {{algorithm: ddp, compressor: sign}}\n")
+
+    assert actual == "s.yaml:12:28: baseline.compressor: cells of ddp have no compressor; remove it"
+
+
+def test_only_values_that_cells_have_are_listed_and_of_many_the_first() -> None:
+    # One cell of ddp clips no gradient.
+    clipped = TEXT.replace("[ddp, ", "[ddp, {name: ddp, task: {clip_grad_norm: 1.0}}, ")
+    seeds = f"{TEXT}  seed: [{', '.join(map(str, range(200)))}]\n"
+
+    assert error_of(f"{clipped}baseline: {{algorithm: ddp, clip_grad_norm: 2.0}}\n").endswith(
+        "in cells of ddp, clip_grad_norm is 1.0; give such a value"
+    )
+    assert error_of(f"{seeds}baseline: {{algorithm: ddp, seed: 500}}\n").endswith(
+        "in cells of ddp, seed is 0, 1, 2, 3 or 196 more; give such a value"
+    )
+
+
+@pytest.mark.parametrize("baseline", ["ddp", "{algorithm: ddp, workers: 2}"])
+def test_a_baseline_of_an_included_cell_is_taken_and_one_that_is_excluded_refused(baseline: str) -> None:
+    alone = edited("[ddp, liec]", "[liec]")
+    included = scenario(f"{alone}include: [{{algorithm: ddp}}]\nbaseline: {baseline}\n")
+
+    assert any(included.baseline_choice.matches(cell.spec()) for cell in included.cells())
+    assert error_of(f"{TEXT}exclude: [{{algorithm: ddp}}]\nbaseline: {baseline}\n") == (
+        "s.yaml:13:11: baseline: every cell of ddp is excluded; exclude fewer, or give another baseline"
+    )
+
+
+def test_a_missing_key_is_named_before_the_baseline() -> None:
+    text = TEXT.replace("  epochs: 2\n", "")
+
+    assert "task.epochs: the key is missing; add it" in error_of(f"{text}baseline: {{algorithm: liec, workers: 2}}\n")
 
 
 def test_values_of_different_cells_are_no_baseline() -> None:
