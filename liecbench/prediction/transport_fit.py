@@ -20,9 +20,10 @@ _BLOCK_BYTES: Final = 25 * 2**20
 _MEASURE: Final = "measure with liecbench bench exchange --link 20mbit --link 1gbit --format json, at one or more sizes"
 _LEAST_SPREAD: Final = 0.01
 _LINK_OPERATIONS: Final = ("send", "collective")
-# Messages one after the other in rows of ``bench link``, by their names. Rows with other names are left out: those of
-# ``after_idle``, whose seconds are without the time of a message over an unshaped link, and those of collectives, whose
-# payload is that of an ideal algorithm. A broadcast of 1 MiB among 4 ranks takes 2.9 times its transfer at 20 Mbit/s.
+# Messages one after the other in rows of ``bench link``, by their names; ``payload_bytes`` of these rows is that of one
+# message. Rows with other names are left out: those of ``after_idle``, whose seconds are without the time of a message
+# over an unshaped link, and those of collectives, whose payload is that of an ideal algorithm. A broadcast of 1 MiB
+# among 4 ranks takes 2.9 times its transfer at 20 Mbit/s.
 _LINK_MESSAGES: Final = {"stream": 1, "round_trip": 2}
 # A fit may find links a little faster than asked; more than this is an error of the fit.
 _MOST_EFFICIENT: Final = 1.05
@@ -43,7 +44,7 @@ class _Measured:
 
     seconds: float
     wire_seconds: float
-    messages: float
+    messages: int
     num_bytes: int
     workers: int
     rate: int
@@ -105,8 +106,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _measured(row: dict[str, Any]) -> _Measured | None:
     """Return the figures of a benchmark's row, or None if the fit cannot use the row.
 
-    The fit cannot use a row if the link has a delay, if ``_num_messages`` returns None, if a needed number is missing
-    or not positive, or if the seconds of compression are not less than the row's seconds.
+    The fit cannot use a row if the link has a delay, if it is a row of ``bench link`` that ``_LINK_MESSAGES`` lacks, if
+    a needed number is missing or not positive, or if the seconds of compression are not less than the row's seconds.
     """
     names = ("seconds", "size", "payload_bytes", "workers", "asked_bits_per_second")
     numbers = [row.get(name) for name in names]
@@ -114,32 +115,31 @@ def _measured(row: dict[str, Any]) -> _Measured | None:
     if len(known) < len(numbers) or "delay" in str(row.get("link")):
         return None
     seconds, size, payload, workers, rate = (float(value) for value in known)
-    messages = _num_messages(row, size, round(workers))
     compress = row.get("compress_seconds")
     left = seconds - (float(compress) if isinstance(compress, int | float) else 0.0)
+    of_link = row.get("operation") in _LINK_OPERATIONS
+    messages = _LINK_MESSAGES.get(str(row.get("name"))) if of_link else _num_messages(row, size, round(workers))
     if messages is None or left <= 0:
         return None
-    ways = 2 if row.get("name") == "round_trip" else 1
+    payloads = messages if of_link else 1
     return _Measured(
         seconds=left,
-        wire_seconds=ways * 8 * framed_bytes(round(payload), ACKNOWLEDGEMENT_BYTES) / rate,
+        wire_seconds=payloads * 8 * framed_bytes(round(payload), ACKNOWLEDGEMENT_BYTES) / rate,
         messages=messages,
-        num_bytes=max(1, round(ways * payload) // messages),
+        num_bytes=max(1, round(payloads * payload) // messages),
         workers=round(workers),
         rate=round(rate),
     )
 
 
-def _num_messages(row: dict[str, Any], size: float, workers: int) -> int | None:
-    """Return the number of messages that a row's operation sends one after the other; None for some operations.
+def _num_messages(row: dict[str, Any], size: float, workers: int) -> int:
+    """Return the number of messages that the operation of a row of ``bench exchange`` sends one after the other.
 
     Args:
         row: The row.
-        size: The row's size: elements in rows of ``bench exchange``, bytes in those of ``bench link``.
+        size: The number of elements.
         workers: The number of workers.
     """
-    if row.get("operation") in _LINK_OPERATIONS:
-        return _LINK_MESSAGES.get(str(row.get("name")))
     blocks = max(1, math.ceil(4 * size / _BLOCK_BYTES))
     vectors = 4 if row.get("operation") == "averaging_step" else 2
     return blocks if row.get("server") is None else vectors * blocks * max(1, workers - 1)
