@@ -20,12 +20,11 @@ class Bracket:
     Holm-adjusted over the rates.
 
     Attributes:
-        outcome: The rates at which the method is faster. ``below``: the rates below the break-even. ``above``: the
-            rates above the break-even. ``always``: every rate that shows a difference. ``never``: none; every rate that
-            shows a difference shows the method to be slower. ``alternating``: from the lowest rate to the highest, the
-            method changes more than once between faster and slower. ``unclear``: no rate shows a difference.
-            If ``always`` or ``never`` would apply, but only one of the lowest and the highest rate shows a difference,
-            the outcome is ``below`` or ``above``: the break-even is taken to lie towards the other of these two rates.
+        outcome: How the method compares with the baseline, from the lowest rate to the highest. ``below``: first
+            faster, then slower. ``above``: first slower, then faster. ``always``: faster. ``never``: slower.
+            ``alternating``: more than one change. ``unclear``: no rate shows a difference.
+            Rates that show no difference do not count, but for this: if only the lowest or only the highest rate shows
+            none, and all rates that show one agree, it counts as the opposite, because the break-even may lie there.
         low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
             lie there, or if ``outcome`` is neither ``below`` nor ``above``.
         high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.
