@@ -117,12 +117,16 @@ class Scenario(Model):
         """Return the scenario's fields as plain JSON values, to store in a results directory.
 
         Defaults are included, and fields that are None are left out. Targets and tolerances are also left out if the
-        scenario trains nothing. ``compute: auto`` is stored as ``measured`` if the ranks of all cells compute, and as
-        ``replayed`` if the ranks of all cells replay a profile. If cells differ, ``auto`` is stored.
+        scenario trains nothing, and the default baseline if no cell has its algorithm. ``compute: auto`` is stored as
+        ``measured`` if the ranks of all cells compute, and as ``replayed`` if the ranks of all cells replay a profile.
+        If cells differ, ``auto`` is stored.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:
             fields = {name: value for name, value in fields.items() if name not in OF_TRAINING}
+        names = {cell.algorithm.name for cell in self.cells()}
+        if "baseline" not in self.model_fields_set and self.baseline not in names:
+            del fields["baseline"]  # a scenario that chooses a baseline without cells is refused
         if self.compute == "auto" and len(found := {cell.compute for cell in self.cells()}) == 1:
             (fields["compute"],) = found
             fields |= {"dilation": "auto"} if fields["compute"] == "measured" else {}

@@ -38,11 +38,16 @@ class ComparisonSettings:
 
     @classmethod
     def of(cls, scenario: Mapping[str, Any]) -> Self:
-        """Return the settings in a scenario's fields. Old scenarios have no tolerances and get the default ones."""
+        """Return the settings in a stored scenario's fields. Missing settings have their defaults.
+
+        Raises LookupError if the fields are not those of a scenario.
+        """
+        if not {"baseline", "matrix"} & scenario.keys():
+            raise LookupError("a scenario has a matrix")
         usual = DEFAULT_TOLERANCES
         accuracy, loss = scenario.get("target_accuracy"), scenario.get("target_loss")
         return cls(
-            baseline=BaselineChoice.parse(scenario["baseline"]),
+            baseline=BaselineChoice.parse(scenario["baseline"]) if "baseline" in scenario else _DEFAULT_CHOICE,
             target_accuracy=None if accuracy is None else _from_zero_to(1, accuracy),
             target_loss=None if loss is None else _from_zero_to(LARGEST, loss),
             tolerances=Tolerances(

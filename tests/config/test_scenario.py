@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,3 +181,13 @@ def test_a_scenario_whose_model_stands_in_the_matrix_is_stored_without_one_in_th
 
     assert [entry["name"] for entry in stored["matrix"]["model"]] == ["mlp", "cnn"]
     assert "model" not in stored["task"]
+
+
+def test_a_scenario_without_cells_of_the_default_baseline_can_be_run_from_where_it_is_stored() -> None:
+    one = scenario(BASE.replace("[ddp, ", "["))
+
+    again = scenario(yaml.safe_dump(one.stored()))
+
+    assert {cell.algorithm.name for cell in one.cells()} == {"liec"}
+    assert again.cells() == one.cells()
+    assert again.baseline_choice == one.baseline_choice
