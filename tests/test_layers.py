@@ -185,7 +185,7 @@ from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import group
 from liecbench.launch.pending import jobs_left
 pending = jobs_left(load_scenario(Path(sys.argv[1])).cells(), {})
-TimeLeft(pending, Path("no results"))
+TimeLeft(pending)
 print(*(name for launch in group(pending.jobs) for name in launch.torchrun().kernels))
 print(*({"torch", "torch._dynamo", "numba", "triton", "scipy", "sklearn", "matplotlib"} & set(sys.modules)))
 """

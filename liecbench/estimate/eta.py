@@ -2,12 +2,14 @@
 
 import statistics
 from collections import defaultdict
-from pathlib import Path
 
-from liecbench.config.jobs import Job
-from liecbench.estimate.session_eta import SessionTimes
+from liecbench.config.jobs import Job, Session
+from liecbench.estimate.expected_profile import ExpectedProfile
+from liecbench.estimate.replay_cost import replayed_session
+from liecbench.estimate.session_cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
+from liecbench.profiles.profile_store import known_profile
 
 
 class TimeLeft:
@@ -18,15 +20,11 @@ class TimeLeft:
     finished epochs of cells with the same method, number of workers and task. If no such epoch has finished, it
     gets the mean excess of all finished epochs.
 
-    At first, the estimate of a timing session is the dry run's, as far as it is known without measuring anything; see
-    ``SessionTimes``. After the session's first round, the estimate follows from the finished rounds.
-
-    Args:
-        pending: The trainings and timing sessions that are left of the run.
-        directory: The results directory.
+    At first, the estimate of a timing session is the session's time limit or, if longer, the expected time to replay
+    the profile that the scenario names. After the first round, the estimate follows from the finished rounds.
     """
 
-    def __init__(self, pending: Pending, directory: Path) -> None:
+    def __init__(self, pending: Pending) -> None:
         self._jobs = {job.cell.id: job for job in pending.jobs}
         self._kinds = {job.cell.id: _kind(job) for job in pending.jobs}
         # Compute this before the workers start, because later it would take cores away from them.
@@ -34,8 +32,7 @@ class TimeLeft:
         self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in pending.jobs}
         self._remainders: dict[str, list[float]] = defaultdict(list)
         self._current: str | None = None
-        self._session_times = SessionTimes(pending.sessions, directory)
-        self._sessions = self._session_times.seconds()
+        self._sessions = {session.cell.setting: _session_seconds(session) for session in pending.sessions}
         self._settings = {c.cell.id: s.cell.setting for s in pending.sessions for c in s.contestants}
         self._waiting = {s.cell.setting: {job.cell.id for job in s.jobs} for s in pending.sessions}
         self._session_begins: dict[str, float] = {}
@@ -50,12 +47,7 @@ class TimeLeft:
     def finish_epoch(self, cell_id: str, seconds: float) -> None:
         """Note that an epoch of a cell was recorded, ``seconds`` after the previous record of the cell."""
         self._epochs_left[cell_id] -= 1
-        remainder = max(seconds - self._wire_seconds[cell_id], 0.0)
-        self._remainders[self._kinds[cell_id]].append(remainder)
-        # Trainings of which sessions time the steps have no times, so that this takes cores away from nothing timed.
-        if self._session_times.learn(self._jobs[cell_id].cell, remainder):
-            expected = self._session_times.seconds()
-            self._sessions |= {one: expected[one] for one, waiting in self._waiting.items() if waiting}
+        self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
     def begin_turn(self, cell_id: str, number: int, num_rounds: int, now: float) -> None:
         """Note that a cell's turn in a timing session begins: the cell's steps are timed now.
@@ -107,6 +99,20 @@ class TimeLeft:
         for cell_id, epochs_left in training.items():
             total += epochs_left * (self._wire_seconds[cell_id] + known.get(self._kinds[cell_id], everyone))
         return total
+
+
+def _session_seconds(session: Session) -> float:
+    """Return the expected seconds of a session that has not begun.
+
+    A session is expected to take its time limit. But if the session replays a profile that this process has read, and
+    the replay is expected to take longer than the limit, return the expected seconds of the replay.
+    """
+    sha256 = session.cell.profile
+    profile = known_profile(sha256) if sha256 is not None and session.cell.compute == "replayed" else None
+    if profile is None:
+        return session_limit(session)
+    expected = ExpectedProfile(profile=profile, source="the scenario's profile")
+    return max(session_limit(session), replayed_session(session, expected).seconds)
 
 
 def _kind(job: Job) -> str:

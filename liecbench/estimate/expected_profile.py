@@ -1,6 +1,5 @@
 """The profile that a timing session is expected to replay. Stand-ins take the place of times not measured yet."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,13 +38,9 @@ class ExpectedProfiles:
 
     Attributes:
         directory: The results directory, which may have profiles that earlier sessions measured.
-        pass_seconds: Returns the seconds of a forward and backward pass over a minibatch of a cell's model. None:
-            measure briefly what no profile has. If given, nothing is measured, and compressors and methods that no
-            profile has take no time.
     """
 
     directory: Path
-    pass_seconds: Callable[[Cell], float] | None = None
     _known: dict[Path, Profile] = field(default_factory=dict)
 
     def of(self, session: Session) -> ExpectedProfile:
@@ -56,10 +51,10 @@ class ExpectedProfiles:
         3. The profile in the results directory that an earlier session measured.
         4. The profile that this machine keeps from earlier runs.
         5. An assumed profile. On the CPU, the model's passes and the compressors are measured briefly, and all other
-           times are assumed. On a GPU, all times are 0. If ``pass_seconds`` is given, nothing is measured.
+           times are assumed. On a GPU, all times are 0.
 
-        Profiles 2 to 4 may lack times. Missing times of compressors are measured briefly on this machine's CPU, unless
-        ``pass_seconds`` is given. Missing times of methods and optimizers are assumed.
+        Profiles 2 to 4 may lack times. Missing times of compressors are measured briefly on this machine's CPU. Missing
+        times of methods and optimizers are assumed.
 
         Raises:
             LiecbenchError: If a profile cannot be read, or if the model has more parameters than a profile may have.
@@ -77,11 +72,7 @@ class ExpectedProfiles:
         elif before is None:
             before, source = read_kept(kept_path(cells)), "the profile that this machine keeps"
         missing = tuple(cell for cell in cells if before is None or not has_method(before, cell))
-        if before is None:
-            given = None if self.pass_seconds is None else self.pass_seconds(session.cell)
-            profile = stand_in(cells, pass_seconds=given)
-        else:
-            profile = with_methods(before, missing, takes_time=self.pass_seconds is None)
+        profile = stand_in(cells) if before is None else with_methods(before, missing)
         if before is None:
             source = f"a profile that it measures first (now {_step(cells[0], profile)})"
         self._known[path] = profile

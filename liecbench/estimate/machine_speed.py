@@ -71,11 +71,6 @@ def oversubscription(cell: Cell) -> float:
     return cell.workers * cell.threads / num_cores()
 
 
-def shared_cores_slowdown(cell: Cell) -> float:
-    """Return the factor by which a rank computes longer because the ranks of ``cell`` share cores; 1 if they do not."""
-    return max(1.0, oversubscription(cell))
-
-
 def slowdown_alone() -> float:
     """Return the estimated factor by which other processes slow one process down: 1 for full speed, 2 for half."""
     return max(1.0, (1 + other_processes()) / num_cores())

@@ -42,10 +42,8 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     """
     cells = [contestant.cell for contestant in session.contestants]
     steps = session_steps(session, expected.profile)
-    # If it is not known what a GPU will compute, the slowdown is not known either.
-    is_unknown = (
-        session.cell.device == "cuda" and _assumes_compute(session, expected) and not expected.profile.compute_seconds
-    )
+    # What a GPU will compute is not known, and with it the slowdown.
+    is_unknown = expected.profile.origin == "assumed" and session.cell.device == "cuda"
     slowdown = Slowdown() if is_unknown else expected_slowdown(cells, expected.profile, steps)
     return slowed_session(session, expected, steps, slowdown)
 
@@ -85,7 +83,6 @@ def slowed_session(session: Session, expected: ExpectedProfile, steps: SessionSt
         steps={id_: {name: steps + _UNTIMED for name, steps in found.items()} for id_, found in timed.items()},
         slowdown=slowdown,
         source=expected.source,
-        assumes_compute=_assumes_compute(session, expected),
     )
 
 
@@ -108,10 +105,6 @@ def expected_slowdown(cells: Sequence[Cell], profile: Profile, steps: SessionSte
         return Slowdown(dilation=cells[0].dilation)
     methods = [(cell, [one.kind for one in steps[cell.id].values()]) for cell in cells]
     return estimated_slowdown(methods, profile, num_cores())
-
-
-def _assumes_compute(session: Session, expected: ExpectedProfile) -> bool:
-    return session.cell.profile is None and expected.profile.origin == "assumed"
 
 
 def _timed_steps(kind: ReplayedSteps, slowdown: Slowdown) -> int:

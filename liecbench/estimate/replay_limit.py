@@ -51,7 +51,7 @@ def _takes(seconds: float, cost: SessionCost) -> bool:
 
 def _without_time(session: Session) -> ExpectedProfile:
     cells = [contestant.cell for contestant in session.contestants]
-    return ExpectedProfile(profile=stand_in(cells, pass_seconds=0.0), source="")
+    return ExpectedProfile(profile=stand_in(cells, takes_time=False), source="")
 
 
 def _problem(session: Session, cost: SessionCost) -> str:

@@ -1,10 +1,9 @@
 """Estimate the seconds of timing sessions and of a whole run before it begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from liecbench.config.cell import Cell
 from liecbench.config.jobs import Session
 from liecbench.estimate.expected_profile import ExpectedProfiles
 from liecbench.estimate.replay_cost import replayed_session
@@ -26,19 +25,7 @@ def session_costs(sessions: Sequence[Session], directory: Path) -> list[SessionC
         ProfileError: If a profile has no times for a compressor that a method uses.
     """
     profiles = ExpectedProfiles(directory)
-    return [session_cost(session, profiles) for session in sessions]
-
-
-def session_cost(
-    session: Session, profiles: ExpectedProfiles, minibatch_seconds: Callable[[Cell], float] | None = None
-) -> SessionCost:
-    """Return the expected rounds, steps and seconds of a session. ``session_costs`` describes the errors.
-
-    Args:
-        session: The session.
-        profiles: The profiles that the run's sessions are expected to replay.
-        minibatch_seconds: See ``computing_session``.
-    """
-    if session.cell.compute == "measured":
-        return computing_session(session, minibatch_seconds)
-    return replayed_session(session, profiles.of(session))
+    return [
+        computing_session(one) if one.cell.compute == "measured" else replayed_session(one, profiles.of(one))
+        for one in sessions
+    ]

@@ -1,18 +1,14 @@
 """Estimate the seconds of a timing session, which times several methods in turns, round after round."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from liecbench.config.cell import Cell
-from liecbench.config.factory import make_algorithm
 from liecbench.config.jobs import Session
-from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.estimate.cost import CELL_SECONDS, LINK_SECONDS, compute_seconds, step_seconds
-from liecbench.estimate.machine_speed import shared_cores_slowdown
 from liecbench.estimate.machine_speed import slowdown as machine_slowdown
-from liecbench.estimate.planned_bytes import StepTraffic, traffic
-from liecbench.estimate.wire_time import wire_seconds
+from liecbench.estimate.planned_bytes import traffic
 from liecbench.network.slowdown import Slowdown
 from liecbench.worker.session_rounds import (
     COMPUTE_SECONDS,
@@ -38,7 +34,6 @@ class SessionCost:
         steps: The number of steps in a round, by the id of the method's cell and then by step kind.
         slowdown: The factors by which times are longer, and messages smaller, in a replay; None if ranks compute.
         source: The origin, in words, of the profile that ranks replay; None if ranks compute.
-        assumes_compute: True if no profile says how long a step computes.
     """
 
     rounds: int
@@ -48,7 +43,6 @@ class SessionCost:
     steps: Mapping[str, Mapping[str, int]]
     slowdown: Slowdown | None = None
     source: str | None = None
-    assumes_compute: bool = False
 
     @property
     def seconds(self) -> float:
@@ -77,45 +71,28 @@ def rounds_within_limit(session: Session, wanted: int, placement_seconds: float,
     return max(MIN_ROUNDS, min(wanted, int(limit / each)))
 
 
-def computing_session(session: Session, minibatch_seconds: Callable[[Cell], float] | None = None) -> SessionCost:
-    """Return the cost of a session whose ranks compute, instead of replaying a profile.
-
-    Args:
-        session: The session.
-        minibatch_seconds: Returns the seconds per minibatch of a training of a cell's model with links lifted. None:
-            measure briefly how long this machine computes and compresses, and how busy it is.
-    """
+def computing_session(session: Session) -> SessionCost:
+    """Return the cost of a session whose ranks compute, instead of replaying a profile."""
     cells = [contestant.cell for contestant in session.contestants]
-    steps = {cell.id: _steps(cell, minibatch_seconds) for cell in cells}
-    lengths = {id_: {name: burst_steps(one) for name, one in kinds.items()} for id_, kinds in steps.items()}
-    alone = {_compute_seconds(cell, minibatch_seconds) for cell in cells}
+    lengths = {cell.id: burst_lengths(cell) for cell in cells}
+    alone = {compute_seconds(cell) for cell in cells}
     seconds = sum(max(COMPUTE_SECONDS, one) for one in alone)
-    for id_, kinds in steps.items():
-        seconds += sum((lengths[id_][name] + 1) * one for name, one in kinds.items())
-    slower = machine_slowdown if minibatch_seconds is None else shared_cores_slowdown
-    creation = sum(slower(cell) * CELL_SECONDS for cell in cells)
+    for cell in cells:
+        seconds += sum((lengths[cell.id][name] + 1) * step_seconds(cell, kind) for name, kind in traffic(cell).items())
+    creation = sum(machine_slowdown(cell) * CELL_SECONDS for cell in cells)
     return SessionCost(
         rounds=rounds_within_limit(session, _USUAL_ROUNDS, creation, seconds),
         setup_seconds=LINK_SECONDS if session.cell.link.shaped else 0.0,
         placement_seconds=creation,
         round_seconds=seconds,
         steps={id_: {name: steps + 1 for name, steps in kinds.items()} for id_, kinds in lengths.items()},
-        assumes_compute=True,
     )
 
 
-def _steps(cell: Cell, minibatch_seconds: Callable[[Cell], float] | None) -> dict[str, float]:
-    """Return the estimated seconds of one step, by step kind; ``computing_session`` has the arguments."""
+def burst_lengths(cell: Cell) -> dict[str, int]:
+    """Return the estimated number of timed steps per burst, by step kind.
 
-    def seconds(kind: StepTraffic) -> float:
-        if minibatch_seconds is None:
-            return step_seconds(cell, kind)
-        return _compute_seconds(cell, minibatch_seconds) + wire_seconds(cell, kind)
-
-    return {name: seconds(kind) for name, kind in traffic(cell).items()}
-
-
-def _compute_seconds(cell: Cell, minibatch_seconds: Callable[[Cell], float] | None) -> float:
-    if minibatch_seconds is None:
-        return compute_seconds(cell)
-    return minibatches_per_step(cell, make_algorithm(cell)) * minibatch_seconds(cell)
+    A burst is a series of consecutive steps of one kind. The estimate is for a timing session whose ranks compute and
+    do not replay a profile.
+    """
+    return {name: burst_steps(step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

@@ -28,7 +28,7 @@ _AVERAGING: Final = Line(constant=3e-4, per_element=1.5e-9)
 _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 
 
-def stand_in(cells: Sequence[Cell], *, pass_seconds: float | None = None) -> Profile:
+def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
     """Return an assumed profile of the model that ``cells`` train, with times for every method in ``cells``.
 
     If the cells train on the CPU, the model's passes and the compressors are measured briefly on this machine. All
@@ -38,8 +38,7 @@ def stand_in(cells: Sequence[Cell], *, pass_seconds: float | None = None) -> Pro
 
     Args:
         cells: Cells with the same model and the same device.
-        pass_seconds: If given, nothing is measured, on either device: a forward and backward pass over a minibatch
-            takes this time, and compressors and methods take no time.
+        takes_time: If False, nothing is measured, and all times are 0 on either device.
 
     Raises:
         LiecbenchError: If the model has more parameters than a profile may have.
@@ -49,10 +48,8 @@ def stand_in(cells: Sequence[Cell], *, pass_seconds: float | None = None) -> Pro
             f"{cells[0].task.model.name}: {elements:,} parameters are more than ranks can replay ({MOST_ELEMENTS:,})",
             "use a smaller model, or compute: measured",
         )
-    measured = pass_seconds is None and cells[0].device == "cpu"
-    assumed = pass_seconds or 0.0
-    # A forward pass takes about a third of the time of a forward and backward pass.
-    fields = (_measured_steps(cells[0]) if measured else None) or _fields(cells[0], assumed / 3, assumed * 2 / 3)
+    measured = takes_time and cells[0].device == "cpu"
+    fields = (_measured_steps(cells[0]) if measured else None) or _fields(cells[0])
     task = cells[0].task.model_dump(mode="json")
     profile = Profile.model_validate(
         {"schema": 1, "origin": "assumed", "task": task, "threads": cells[0].threads, **fields}

@@ -190,7 +190,7 @@ class MatrixRun:
         try:
             with (
                 Leader(self.nodes) if self.nodes else contextlib.nullcontext() as leader,
-                ConsoleProgress(console(stderr=True, quiet=quiet), pending, len(cells), results.path) as progress,
+                ConsoleProgress(console(stderr=True, quiet=quiet), pending, len(cells)) as progress,
             ):
                 run_jobs(cells, results, progress, dataclasses.replace(run, leader=leader))
         except (Interruption, KeyboardInterrupt):

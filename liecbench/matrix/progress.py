@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
@@ -52,7 +51,6 @@ class ConsoleProgress:
         console: The console to draw on.
         pending: The trainings and timing sessions that are left to run.
         num_cells: The number of cells of the run, including those that are finished already.
-        directory: The results directory.
         clock: Returns the present time in seconds, from any starting point.
 
     Attributes:
@@ -64,7 +62,6 @@ class ConsoleProgress:
         console: Console,
         pending: Pending,
         num_cells: int,
-        directory: Path,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,7 +70,7 @@ class ConsoleProgress:
         jobs = [*pending.jobs, *(job for session in pending.sessions for job in session.jobs)]
         self._cells = {job.cell.id: job.cell for job in jobs}
         self._cells |= {c.cell.id: c.cell for session in pending.sessions for c in session.contestants}
-        self._time_left = TimeLeft(pending, directory)
+        self._time_left = TimeLeft(pending)
         # Trajectories are no cells of the scenario: they are counted apart.
         self._trajectories = {job.cell.id for job in pending.jobs if job.cell.timing == "trajectory"}
         self._num_trained = 0

@@ -1,6 +1,5 @@
 import dataclasses
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,7 +14,6 @@ from liecbench.results.records import CellRecord
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))
-RESULTS = Path("results")
 PENDING = Pending(jobs=(Job(cell=CELL),), cells=frozenset({CELL.id}))
 
 
@@ -23,7 +21,7 @@ def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool,
     """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None, _environ={"TERM": term})
-    with ConsoleProgress(console, PENDING, 3, RESULTS) as progress:
+    with ConsoleProgress(console, PENDING, 3) as progress:
         for event in happened:
             if isinstance(event, StepProgress | TimingProgress):
                 progress.stepped(event)
@@ -67,7 +65,7 @@ def test_the_rounds_of_a_session_are_shown() -> None:
 def test_a_session_prints_a_plain_line_at_most_every_15_seconds() -> None:
     output = io.StringIO()
     now = [100.0]
-    with ConsoleProgress(Console(file=output, width=120), PENDING, 3, RESULTS, clock=lambda: now[0]) as progress:
+    with ConsoleProgress(Console(file=output, width=120), PENDING, 3, clock=lambda: now[0]) as progress:
         progress.recorded(start(CELL.id))
         for seconds, number in ((101.0, 1), (114.0, 2), (115.0, 3), (129.0, 4), (131.0, 5)):
             now[0] = seconds
@@ -89,7 +87,7 @@ def test_a_contestant_without_jobs_is_shown_too() -> None:
     company = Cell.from_spec(spec(link="7mbit"))
     launch = Launch(sessions=(Session(contestants=(Contestant(cell=company, jobs=()),), precision=0.02),))
     output = io.StringIO()
-    with ConsoleProgress(Console(file=output, force_terminal=True, width=120), PENDING, 1, RESULTS) as progress:
+    with ConsoleProgress(Console(file=output, force_terminal=True, width=120), PENDING, 1) as progress:
         progress.launching(launch)
         progress.stepped(TimingProgress(cell=company.id, round=1, rounds=10))
 
@@ -110,7 +108,7 @@ def test_the_first_line_of_an_error_is_printed_as_it_is() -> None:
 
 def test_a_repeated_warning_is_printed_once() -> None:
     output = io.StringIO()
-    with ConsoleProgress(Console(file=output, width=120), PENDING, 1, RESULTS) as progress:
+    with ConsoleProgress(Console(file=output, width=120), PENDING, 1) as progress:
         for text in ("no figures", "no trace", "no figures"):
             progress.noticed(text)
 
