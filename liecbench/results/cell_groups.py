@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic_core import to_json
@@ -68,6 +68,21 @@ class CellGroup:
     def seconds(self) -> float:
         """Return the seconds per epoch, mean over seeds. At least one cell must be timed."""
         return statistics.fmean(self.pace.by_seed.values())
+
+
+def with_common_work(groups: Sequence[CellGroup], baseline: BaselineChoice) -> list[CellGroup]:
+    """Return the groups, without samples in their paces if a group that may be compared with them has no samples.
+
+    Such a group was recorded by an earlier version. Without this, a part of the speed-ups in a setting would compare
+    equally many samples, and another part epochs, so that they contradict each other. Groups without a completed cell
+    do not matter.
+    """
+    keys = [comparable_key(group.cells[0], baseline) for group in groups]
+    by_epoch = {key for key, one in zip(keys, groups, strict=True) if one.per_seed and one.pace.samples is None}
+    return [
+        replace(group, pace=replace(group.pace, samples=None)) if key in by_epoch else group
+        for key, group in zip(keys, groups, strict=True)
+    ]
 
 
 def fastest_group(groups: Sequence[CellGroup]) -> CellGroup:

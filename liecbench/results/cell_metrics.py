@@ -42,14 +42,17 @@ def _derive_block(cells: Sequence[CompletedCell]) -> list[dict[str, float]]:
 def comparing_metrics() -> list[tuple[str, Compare]]:
     """Return (name, function) for each metric that compares a cell with the baseline's cell of the same seed.
 
-    The function takes the metrics of the cell and those of the baseline's cell, both by name. It returns the value of
-    the metric, or None if the metric has no value.
+    The function takes the metrics of the cell and those of the baseline's cell, both by name, and the samples per epoch
+    of the cell's row ÷ those of the baseline's row. It returns the value of the metric, or None if it has no value.
     """
     return [(metric.name, metric.compare) for metric in METRICS.values() if metric.compare is not None]
 
 
 def compare_metrics(
-    cell: Mapping[str, float], baseline: Mapping[str, float], compared: Sequence[tuple[str, Compare]]
+    cell: Mapping[str, float],
+    baseline: Mapping[str, float],
+    samples_ratio: float,
+    compared: Sequence[tuple[str, Compare]],
 ) -> dict[str, float]:
     """Return the values, by name, of the metrics in ``compared``, such as the speed-up over the baseline.
 
@@ -58,6 +61,8 @@ def compare_metrics(
     Args:
         cell: The cell's own metrics by name.
         baseline: The metrics, by name, of the baseline's cell with the same seed.
+        samples_ratio: The samples per epoch of the cell's row ÷ those of the baseline's row. It is one number for all
+            seeds, because only some of them may have been recorded with their samples.
         compared: The name and the function of each metric to compute, as ``comparing_metrics`` returns them.
     """
-    return {name: value for name, compare in compared if (value := compare(cell, baseline)) is not None}
+    return {name: value for name, compare in compared if (value := compare(cell, baseline, samples_ratio)) is not None}

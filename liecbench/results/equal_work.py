@@ -11,9 +11,16 @@ from liecbench.results.records import Epoch
 
 
 def samples_per_epoch(epochs: Sequence[Epoch]) -> float | None:
-    """Return the samples that all ranks train on per epoch, mean over ``epochs``; None if an epoch lacks the number."""
+    """Return the samples that all ranks train on per epoch, mean over the epochs that have the number.
+
+    Return None if no epoch has it.
+
+    Args:
+        epochs: Epochs of cells that differ only in the seed. Their numbers of samples are equal, so that epochs that an
+            earlier version recorded, without the number, do not matter.
+    """
     known = [epoch.samples for epoch in epochs if epoch.samples is not None]
-    return statistics.fmean(known) if known and len(known) == len(epochs) else None
+    return statistics.fmean(known) if known else None
 
 
 def samples_ratio(own: float | None, other: float | None) -> float:

@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from liecbench.results.completed_cell import CompletedCell
-from liecbench.results.equal_work import samples_ratio
 from liecbench.results.language_model import to_perplexity
 from liecbench.results.metric_row import Compare
 
-# The metric by which costs per epoch become costs of equally many samples.
-SAMPLES_NAME: Final = "samples_per_epoch"
 # Every language model has this metric, and no other model has it.
 PERPLEXITY_NAME: Final = "perplexity"
 
@@ -18,20 +15,17 @@ PERPLEXITY_NAME: Final = "perplexity"
 def baseline_ratio(name: str) -> Compare:
     """Return a function that returns the baseline's metric ``name`` ÷ the cell's, for equally many samples.
 
-    ``name`` is a cost per epoch, such as ``seconds_per_epoch``. The cell and the baseline can train on different
-    numbers of samples per epoch. If these are unknown, the function returns the ratio of the costs per epoch. It
-    returns None if either cost is unknown, or if the cell's is 0.
+    ``name`` is a cost per epoch, such as ``seconds_per_epoch``. The function returns None if either cost is unknown, or
+    if the cell's is 0.
     """
 
-    def ratio(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
-        if name not in baseline or not cell.get(name):
-            return None
-        return baseline[name] / cell[name] * samples_ratio(cell.get(SAMPLES_NAME), baseline.get(SAMPLES_NAME))
+    def ratio(cell: Mapping[str, float], baseline: Mapping[str, float], samples_ratio: float) -> float | None:
+        return baseline[name] / cell[name] * samples_ratio if name in baseline and cell.get(name) else None
 
     return ratio
 
 
-def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
+def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float], _: float) -> float | None:
     """Return the cell's test accuracy minus the baseline's, as a fraction.
 
     Return None for language models, and if the cell or the baseline was not trained.
@@ -39,7 +33,7 @@ def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]
     return None if PERPLEXITY_NAME in cell else _difference("test_accuracy", cell, baseline)
 
 
-def loss_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
+def loss_difference(cell: Mapping[str, float], baseline: Mapping[str, float], _: float) -> float | None:
     """Return the cell's test loss minus the baseline's; None unless both are trained language models."""
     return _difference("test_loss", cell, baseline) if PERPLEXITY_NAME in cell else None
 
@@ -65,7 +59,7 @@ def tokens_per_second(cell: CompletedCell) -> float | None:
     return None if total is None or not seconds else total / len(cell.epochs) / seconds
 
 
-def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
+def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float], _samples_ratio: float) -> None:
     """Return None, because a metric that is computed from all cells of a row has no value for a single cell."""
 
 

@@ -9,8 +9,9 @@ from liecbench.results.statistics import Estimate
 from liecbench.results.units import Unit
 
 Derive = Callable[[CompletedCell], float | None]
-# Takes a cell's metrics by name, and the metrics of the baseline's cell with the same seed.
-Compare = Callable[[Mapping[str, float], Mapping[str, float]], float | None]
+# Takes a cell's metrics by name, the metrics of the baseline's cell with the same seed, and the samples per epoch of
+# the cell's row ÷ those of the baseline's row.
+Compare = Callable[[Mapping[str, float], Mapping[str, float], float], float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Metric:
         derive: Returns the value of a completed cell, or None if the value is unknown. Either ``derive`` or
             ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
-            the value is unknown.
+            the value is unknown. Ratios of costs per epoch become those of equally many samples.
         better: Whether ``higher`` or ``lower`` values are better.
         shown: The places that show the column by default, that is, without ``--metric``. ``table``: every table and the
             HTML page. ``wide``: tables with ``--wide``, and the HTML page. ``on request``: none.

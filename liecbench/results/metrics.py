@@ -9,7 +9,6 @@ from liecbench.results import gpu_metrics
 from liecbench.results.equal_work import samples_per_epoch
 from liecbench.results.metric_derivations import (
     PERPLEXITY_NAME,
-    SAMPLES_NAME,
     accuracy_difference,
     baseline_ratio,
     compute_utilization,
@@ -181,13 +180,13 @@ _ROWS: Final = (
         every_seed=True,
     ),
     Metric(
-        name=SAMPLES_NAME,
+        name="samples_per_epoch",
         heading="samples/epoch",
         meaning="samples that all ranks together train on in an epoch",
         unit=SAMPLES,
         derive=lambda cell: samples_per_epoch(cell.epochs),
         better="higher",
-        exported_with=SAMPLES_NAME,
+        exported_with="samples_per_epoch",
     ),
     Metric(
         name="tokens",

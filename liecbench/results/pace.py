@@ -44,7 +44,8 @@ class Pace:
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
         late_share: The total lateness of the sleeps that replace computing ÷ the measured seconds. None if the ranks
             computed, if no session timed the cells, or if the lateness is unknown.
-        samples: The number of samples that all ranks train on per epoch, mean over epochs; None if it is unknown.
+        samples: The number of samples that all ranks train on per epoch, mean over epochs; None if it is unknown, or if
+            it is unknown for a pace that may be compared with this one.
     """
 
     setting: str | None
@@ -124,7 +125,11 @@ class Pace:
         of_epochs = self.epoch_speed_over(other)
         if of_epochs is None:
             return None
-        return replace(of_epochs, mean=of_epochs.mean + math.log(samples_ratio(self.samples, other.samples)))
+        return replace(of_epochs, mean=of_epochs.mean + math.log(self.samples_over(other)))
+
+    def samples_over(self, other: "Pace") -> float:
+        """Return the samples per epoch of this pace ÷ those of ``other``; 1 if the samples of either are unknown."""
+        return samples_ratio(self.samples, other.samples)
 
     def epoch_speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds per epoch of ``other`` ÷ seconds per epoch of this pace).

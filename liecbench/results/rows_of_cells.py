@@ -19,6 +19,7 @@ from liecbench.results.cell_groups import (
     fastest_group,
     nearest_baseline,
     task_key,
+    with_common_work,
 )
 from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, derive_metrics
 from liecbench.results.cells import CellResult
@@ -71,7 +72,7 @@ def summarise(
         for cell in completed
     )
     metrics = dict(zip(map(id, completed), derived, strict=True))
-    groups = [CellGroup.of(alike, choice, metrics) for alike in alike_cells(cells)]
+    groups = with_common_work([CellGroup.of(alike, choice, metrics) for alike in alike_cells(cells)], choice)
     baselines: dict[bytes, list[CellGroup]] = {}
     dense: dict[bytes, list[CellGroup]] = {}
     for group in groups:
@@ -101,9 +102,10 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
 
 def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
     baseline_per_seed = {} if baseline is None else baseline.per_seed
+    samples = 1.0 if baseline is None else group.pace.samples_over(baseline.pace)
     compared = comparing_metrics()
     per_seed = {
-        seed: own | compare_metrics(own, baseline_per_seed[seed], compared) if seed in baseline_per_seed else own
+        seed: own | compare_metrics(own, base, samples, compared) if (base := baseline_per_seed.get(seed)) else own
         for seed, own in group.per_seed.items()
     }
     speed = None if baseline is None else group.pace.speed_over(baseline.pace)

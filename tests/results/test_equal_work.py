@@ -89,6 +89,75 @@ def test_results_of_earlier_versions_compare_epochs(known: tuple[int | None, int
     assert fast.other_warnings == []
 
 
+def seeds_of(
+    algorithm: str, seconds: float, payload: int, samples: list[int | None], **task: int
+) -> list[list[Record]]:
+    """Return a cell per seed, whose only epoch has ``samples[seed]`` samples; ``task`` changes its task."""
+    one = {"seconds": seconds, "payload": (payload, payload)}
+    return [
+        run_of(f"{algorithm}{seed}{task}", [{**one, "samples": known}], algorithm=algorithm, seed=seed, task=task)
+        for seed, known in enumerate(samples)
+    ]
+
+
+@pytest.mark.parametrize("known", [[EVERY] * 3, [None, None, EVERY]])
+def test_seeds_that_an_earlier_version_trained_are_compared_as_the_others(known: list[int | None]) -> None:
+    fourth = [None if samples is None else FOURTH for samples in (None, None, EVERY)]
+    fast, _ = rows_of(*seeds_of("ddp", 2.2, 2200, known), *seeds_of("psgd", 1.0, 500, fourth, accumulate=4))
+
+    assert [fast.per_seed[seed]["speedup"] for seed in SEEDS] == pytest.approx([2.0] * 3)
+    assert means(fast)["speedup"] == pytest.approx(2.0)
+    ratio = fast.metrics["bytes_ratio"]
+    assert ratio is not None
+    assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((4.0, 4.0, 4.0))
+    assert len(fast.other_warnings) == 1
+
+
+def test_a_cell_that_an_earlier_version_began_to_train_is_compared_as_the_others() -> None:
+    each = [{"seconds": 2.2, "samples": samples} for samples in (None, EVERY)]
+    long = [{"seconds": 1.0, "samples": samples} for samples in (None, FOURTH)]
+    fast, slow = rows_of(run_of("a", each), run_of("b", long, algorithm="psgd", task=FOUR))
+
+    assert means(fast)["speedup"] == pytest.approx(2.0)
+    assert [means(row)["samples_per_epoch"] for row in (fast, slow)] == [FOURTH, EVERY]
+
+
+def three_methods(of_liec: int | None, **liec: object) -> list[list[Record]]:
+    """Return ddp in 2.2 s and psgd in 1.0 s, with their samples, and liec in 0.5 s for ``of_liec`` samples."""
+    return [
+        run_of("a", [{"seconds": 2.2, "payload": (2200, 2200), "samples": EVERY}]),
+        run_of("b", [{"seconds": 1.0, "payload": (500, 500), "samples": FOURTH}], algorithm="psgd", task=FOUR),
+        run_of("c", [{"seconds": 0.5, "payload": (100, 100), "samples": of_liec}], algorithm="liec", **liec),
+    ]
+
+
+def test_a_setting_compares_epochs_if_a_row_has_no_samples() -> None:
+    rows = {row.algorithm: row for row in rows_of(*three_methods(None))}
+
+    assert means(rows["psgd"])["speedup"] == pytest.approx(2.2)
+    assert means(rows["psgd"])["bytes_ratio"] == pytest.approx(4.4)
+    assert rows["psgd"].other_warnings == []
+    speeds = {(a, b): rows[a].pace.speed_over(rows[b].pace) for a, b in (("liec", "ddp"), ("liec", "psgd"))}
+    assert {pair: speed and speed.mean for pair, speed in speeds.items()} == {
+        ("liec", "ddp"): pytest.approx(math.log(4.4)),
+        ("liec", "psgd"): pytest.approx(math.log(2.0)),
+    }
+
+
+@pytest.mark.parametrize("elsewhere", [{"link": "1gbit"}, {"workers": 4}])
+def test_a_row_without_samples_changes_no_other_setting(elsewhere: dict[str, object]) -> None:
+    (fast,) = [row for row in rows_of(*three_methods(None, **elsewhere)) if row.algorithm == "psgd"]
+
+    assert means(fast)["speedup"] == pytest.approx(2.0)
+
+
+def test_a_failed_row_does_not_make_a_setting_compare_epochs() -> None:
+    failed: list[Record] = [start("d", algorithm="powersgd"), end("d", status="failed", error="out of memory")]
+    (fast,) = [row for row in rows_of(*three_methods(EVERY), failed) if row.algorithm == "psgd"]
+
+    assert means(fast)["speedup"] == pytest.approx(2.0)
+
+
 def test_a_speed_up_of_a_session_compares_equally_many_samples() -> None:
     fast, slow = both_timed().rows
 
