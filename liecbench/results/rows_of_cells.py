@@ -221,17 +221,26 @@ def _session_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]
 
 
 def _sorted(rows: Sequence[Row]) -> list[Row]:
-    timed = {id(row): value.mean for row in rows if (value := row.metrics["seconds_per_epoch"]) is not None}
-    work = seconds_per_work([(timed[id(row)], row.pace.samples) for row in rows if id(row) in timed])
-    seconds = dict(zip(timed, work, strict=True))
-    return sorted(rows, key=lambda row: _setting_then_speed(row, seconds.get(id(row), math.inf)))
+    settings: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        settings.setdefault(_setting(row), []).append(row)
+    return [row for key in sorted(settings) for row in _fastest_first(settings[key])]
 
 
-def _setting_then_speed(row: Row, seconds: float) -> tuple[object, ...]:
+def _fastest_first(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of one setting, sorted by the time for equally many samples; rows without times come last."""
+    timed = [(row, value.mean) for row in rows if (value := row.metrics["seconds_per_epoch"]) is not None]
+    work = seconds_per_work([(seconds, row.pace.samples) for row, seconds in timed])
+    found = {id(row): seconds for (row, _), seconds in zip(timed, work, strict=True)}
+    return sorted(rows, key=lambda row: found.get(id(row), math.inf))
+
+
+def _setting(row: Row) -> tuple[object, ...]:
+    """Return a key that is equal for rows of one setting, and that sorts settings."""
     names = [name for name in (*SETTING_FIELDS, *WORKLOAD_FIELDS) if name not in ("timing", "link")]
     setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
     link = (_rate(row), str(row.fields.get("link")))
-    return (setting[:1], link, setting[1:], seconds)
+    return (setting[:1], link, setting[1:])
 
 
 def _rate(row: Row) -> tuple[float, ...]:

@@ -151,6 +151,14 @@ def test_a_row_without_samples_changes_no_other_setting(elsewhere: dict[str, obj
     assert means(fast)["speedup"] == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("elsewhere", [{"link": "1gbit"}, {"workers": 4}])
+def test_a_row_without_samples_changes_the_order_in_no_other_setting(elsewhere: dict[str, object]) -> None:
+    # 2.1 s for 1280 samples are more per sample than 2.2 s for 1408.
+    runs = [*three_methods(None, **elsewhere)[::2], *seeds_of("psgd", 2.1, 500, [FOURTH], accumulate=4)]
+
+    assert [row.algorithm for row in rows_of(*runs)] == ["ddp", "psgd", "liec"]
+
+
 def test_a_failed_row_does_not_make_a_setting_compare_epochs() -> None:
     failed: list[Record] = [start("d", algorithm="powersgd"), end("d", status="failed", error="out of memory")]
     (fast,) = [row for row in rows_of(*three_methods(EVERY), failed) if row.algorithm == "psgd"]
