@@ -9,6 +9,7 @@ import math
 
 import pytest
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.results.cells import without_used_trajectories
 from liecbench.results.comparison import Comparison
@@ -16,6 +17,7 @@ from liecbench.results.comparison_of_cells import compare
 from liecbench.results.equal_work import samples_ratio, seconds_per_work
 from liecbench.results.records import Record
 from liecbench.results.rows import Row
+from liecbench.results.rows_of_cells import summarise
 from tests.ledgers import cells_of, end, epoch, rows_of, run_of, spec, start, timing
 from tests.results.row_means import means
 
@@ -210,10 +212,23 @@ def test_a_row_says_that_its_epochs_have_fewer_samples() -> None:
     fast, slow = trained()
 
     assert fast.other_warnings == [
-        "its epochs have 1,280 samples, the baseline's 1,408, because samples that fill no step are left out; its "
-        "speed-up and bytes÷ allow for this, its accuracy and values per epoch do not"
+        "its epochs have 1,280 samples, the baseline's 1,408; its speed-up and bytes÷ allow for this, its accuracy and "
+        "values per epoch do not"
     ]
     assert slow.other_warnings == []
+
+
+def test_the_warning_gives_no_reason_that_a_baseline_on_other_data_does_not_have() -> None:
+    # Two workers train on 22 minibatches of 32 of the digits, and on 937 of 60,000 images.
+    images = {"dataset": {"name": "fashion-mnist"}}
+    runs = [run_of("a", [{"samples": EVERY}]), run_of("b", [{"samples": 59968}], algorithm="psgd", task=images)]
+    digits = BaselineChoice(algorithm="ddp", fixed={"dataset": "digits"})
+    fast = next(row for row in summarise(cells_of(*runs), baseline=digits) if row.algorithm == "psgd")
+
+    assert fast.other_warnings == [
+        "its epochs have 59,968 samples, the baseline's 1,408; its speed-up and bytes÷ allow for this, its accuracy "
+        "and values per epoch do not"
+    ]
 
 
 @pytest.mark.parametrize(("samples", "warned"), [(1400, False), (1408, False), (1390, True), (1430, True)])
