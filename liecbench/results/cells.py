@@ -179,9 +179,9 @@ class Replay:
                 cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]
                 cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
             if not cell.is_trained and kinds:
-                cell.long_run = long_run_epoch(
-                    untrained_epoch(cell.id, cell.spec["workers"]), kinds, cell.timings, cell.id
-                )
+                samples = next((burst.step_samples for burst in cell.timings if burst.step_samples), None)
+                step = untrained_epoch(cell.id, cell.spec["workers"], samples)
+                cell.long_run = long_run_epoch(step, kinds, cell.timings, cell.id)
                 cell.epochs = [cell.long_run]
             if cell.status == "completed" and len(cell.epochs) < num_epochs(cell.spec):
                 cell.status = "unfinished"  # some epochs of the trained cell or some timed steps are not in this ledger

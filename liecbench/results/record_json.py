@@ -22,13 +22,13 @@ FIRST_SCHEMA: Final = 1
 _ABSENT: Final[dict[str, dict[str, object]]] = {
     "epoch": {"tokens": None, "optimizer_bytes": None, "samples": None},
     "end": {"link": None},
-    "timing": {"dilation": 1, "raw_seconds": None, "message_divisor": 1, "late_seconds": None},
+    "timing": {"dilation": 1, "raw_seconds": None, "message_divisor": 1, "late_seconds": None, "step_samples": None},
 }
 # By type, fields that no version wrote before it numbered the lines; of a start, those of its environment.
 _NOT_IN_FIRST_SCHEMA: Final[dict[str, tuple[str, ...]]] = {
     "start": ("profile_sha256",),
     "epoch": ("tokens", "optimizer_bytes", "samples"),
-    "timing": ("raw_seconds", "late_seconds"),
+    "timing": ("raw_seconds", "late_seconds", "step_samples"),
 }
 _MOST_ENVIRONMENTS: Final = 1000
 _TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}

@@ -241,8 +241,14 @@ CellRecord = Start | Epoch | End
 Record = CellRecord | Timing
 
 
-def untrained_epoch(cell: str, workers: int) -> Epoch:
-    """Return an epoch of one step, with times 0 and with NaN as losses and accuracy, for a cell that is only timed."""
+def untrained_epoch(cell: str, workers: int, samples: int | None) -> Epoch:
+    """Return an epoch of one step, with times 0 and with NaN as losses and accuracy, for a cell that is only timed.
+
+    Args:
+        cell: The cell's id.
+        workers: The number of ranks.
+        samples: The number of samples of all ranks in the step; None if it is unknown.
+    """
     return Epoch(
         cell=cell,
         attempt=1,
@@ -267,6 +273,7 @@ def untrained_epoch(cell: str, workers: int) -> Epoch:
         cpu_seconds=0.0,
         peak_memory_bytes=0,
         gpu=None,
+        samples=samples,
     )
 
 

@@ -103,6 +103,7 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
 def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
     baseline_per_seed = {} if baseline is None else baseline.per_seed
     samples = 1.0 if baseline is None else group.pace.samples_over(baseline.pace)
+    others = None if baseline is None else baseline.pace.samples
     compared = comparing_metrics()
     per_seed = {
         seed: own | compare_metrics(own, base, samples, compared) if (base := baseline_per_seed.get(seed)) else own
@@ -145,7 +146,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         other_warnings=[
             *_pairing_warnings(group, baseline),
             *_session_warnings(group, baseline),
-            *samples_warnings(group.pace.samples, None if baseline is None else baseline.pace.samples),
+            *samples_warnings(group.pace.samples, others, is_trained=group.cells[0].is_trained),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
             *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),

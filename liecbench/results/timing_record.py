@@ -75,6 +75,9 @@ class Timing:
             in records of earlier versions.
         thread_seconds: The seconds of the model and the optimizer, measured in the timed steps, mean over ranks. If
             ranks replay a profile, the seconds come from the profile. None in records of earlier versions.
+        step_samples: The samples that all ranks together would train on in a step, if the task is a profile. None, and
+            absent in a ledger, for cells that are trained, if the profile does not say its batch size, and in records
+            of earlier versions.
     """
 
     type: ClassVar[str] = "timing"
@@ -108,6 +111,7 @@ class Timing:
     raw_seconds: Positive | None = None
     message_divisor: Natural = 1
     late_seconds: Seconds | None = None
+    step_samples: Natural | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError if ``raw_seconds`` does not fit ``dilation``.

@@ -84,7 +84,7 @@ def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult
     return [f"{emulated}: times differ between these; run the scenario in a new directory with one of them (emulator)"]
 
 
-def samples_warnings(own: float | None, baseline: float | None) -> list[str]:
+def samples_warnings(own: float | None, baseline: float | None, *, is_trained: bool) -> list[str]:
     """Return a list with one warning if a row's epochs are shorter or longer than the baseline's; else an empty list.
 
     There is no warning if the difference is at most 1 % of the baseline's samples, or if a number is unknown.
@@ -92,12 +92,14 @@ def samples_warnings(own: float | None, baseline: float | None) -> list[str]:
     Args:
         own: The number of samples that all ranks of the row train on per epoch; None if it is unknown.
         baseline: The same number of the row's baseline.
+        is_trained: False if only steps of a profile were timed. An epoch is then one step, without accuracy.
     """
     if own is None or baseline is None or abs(own - baseline) <= _UNEQUAL_SAMPLES * baseline:
         return []
     # There are several reasons: samples that fill no step are left out, and a baseline may be trained on other data.
-    found = f"its epochs have {own:,.0f} samples, the baseline's {baseline:,.0f}"
-    return [f"{found}; its speed-up and bytes÷ allow for this, its accuracy and values per epoch do not"]
+    costs = "accuracy and values per epoch" if is_trained else "values per epoch, which is a step,"
+    found = f"its {'epochs' if is_trained else 'steps'} have {own:,.0f} samples, the baseline's {baseline:,.0f}"
+    return [f"{found}; its speed-up and bytes÷ allow for this, its {costs} do not"]
 
 
 def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:

@@ -19,6 +19,7 @@ from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
 from tests.ledgers import cells_of, end, epoch, rows_of, run_of, spec, start, timing
+from tests.replayed_results import PROFILE
 from tests.results.row_means import means
 
 EVERY, FOURTH = 1408, 1280
@@ -175,6 +176,42 @@ def test_a_speed_up_of_a_session_compares_equally_many_samples() -> None:
     assert [means(row)["seconds_per_epoch"] for row in (fast, slow)] == pytest.approx([5 * LONG_STEP, 22 * STEP])
     assert fast.speed is not None
     assert fast.speed.mean == pytest.approx(math.log(2))
+
+
+def only_timed(workers: int, samples: int | None) -> list[Record]:
+    """Return a cell that is only timed, 0.1 s per step; all ranks together have ``samples`` samples in a step."""
+    replayed = spec(compute="replayed", profile=PROFILE, timing="interleaved", workers=workers)
+    cell = Cell.from_spec({**replayed, "task": {"profile": PROFILE}})
+    places = [(place, number) for place in (0, 1) for number in (0, 1)]
+    bursts = [
+        timing(cell.contestant, setting=cell.setting, placement=place, round_=number, step_samples=samples)
+        for place, number in places
+    ]
+    return [dataclasses.replace(start(cell.id), spec=cell.spec()), *bursts, end(cell.id)]
+
+
+def test_steps_of_a_profile_are_compared_by_their_samples() -> None:
+    runs = [only_timed(2, 64), only_timed(4, 128)]
+    fewer, more = summarise(cells_of(*runs), baseline=BaselineChoice(algorithm="ddp", fixed={"workers": 2}))
+
+    assert [means(row)["seconds_per_epoch"] for row in (fewer, more)] == pytest.approx([0.1, 0.1])
+    assert means(more)["speedup"] == pytest.approx(2.0)
+    assert more.per_seed[0]["speedup"] == pytest.approx(2.0)
+    assert more.other_warnings == [
+        "its steps have 128 samples, the baseline's 64; its speed-up and bytes÷ allow for this, its values per epoch, "
+        "which is a step, do not"
+    ]
+
+
+@pytest.mark.parametrize("known", [(None, None), (64, None), (None, 128)])
+def test_steps_of_a_profile_with_an_unknown_batch_size_are_compared_as_they_are(
+    known: tuple[int | None, int | None],
+) -> None:
+    runs = [only_timed(2, known[0]), only_timed(4, known[1])]
+    _, more = summarise(cells_of(*runs), baseline=BaselineChoice(algorithm="ddp", fixed={"workers": 2}))
+
+    assert means(more)["speedup"] == pytest.approx(1.0)
+    assert more.other_warnings == []
 
 
 def test_the_time_to_a_target_is_that_of_the_epochs_trained() -> None:

@@ -219,6 +219,14 @@ def test_the_scale_of_full_messages_is_left_out() -> None:
     assert [from_json(to_json(burst)) for burst in (usual, scaled)] == [usual, scaled]
 
 
+def test_the_samples_of_a_step_are_left_out_if_unknown() -> None:
+    usual, of_profile = ledgers.timing(), ledgers.timing(step_samples=64)
+
+    assert "step_samples" not in json.loads(to_json(usual))
+    assert json.loads(to_json(of_profile))["step_samples"] == 64
+    assert [from_json(to_json(burst)) for burst in (usual, of_profile)] == [usual, of_profile]
+
+
 @pytest.mark.parametrize("sha256", ["0" * 63, "0" * 64 + "\n", "../x", 7])
 def test_the_hash_of_a_profile_is_checked(sha256: object) -> None:
     environment = {"profile_sha256": "0123456789abcdef" * 4}

@@ -114,6 +114,7 @@ class ReplayedContestant:
                 self._burst(name, _PROBE_STEPS)
             burst = self._burst(name, self._num_steps[name])
             record = burst_record(burst, place, name, kind.share.share)
+            record = dataclasses.replace(record, step_samples=self._step_samples(kind))
             yield _with_slowdown(record, self.stage.slowdown)
 
     def probe(self) -> list[Burst]:
@@ -126,6 +127,14 @@ class ReplayedContestant:
 
     def close(self) -> None:
         """Do nothing: a replayed contestant has no thread and no process group of its own."""
+
+    def _step_samples(self, kind: StepKind) -> int | None:
+        """Return the samples of all ranks in a step if the cell is only timed; None if they are unknown.
+
+        The epochs of a cell that is trained have its samples.
+        """
+        cell, batch_size = self.contestant.cell, self.stage.profile.batch_size
+        return None if cell.is_trained or batch_size is None else cell.workers * kind.batches * batch_size
 
     @property
     def _num_steps(self) -> dict[str, int]:

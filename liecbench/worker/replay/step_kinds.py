@@ -25,11 +25,13 @@ class StepKind:
         share: ``share.first`` is the number of the first step of this kind, and ``share.share`` is the fraction of all
             steps that are of this kind.
         work: The seconds that one rank computes in a step of this kind.
+        batches: The number of minibatches per rank whose gradients a step accumulates.
     """
 
     schedule: Schedule
     share: StepShare
     work: WorkSeconds
+    batches: int
 
 
 def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
@@ -46,12 +48,10 @@ def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, Ste
     shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
     shares = shares_of(algorithm, num_steps)
     names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
-    found = {}
+    batches, found = minibatches_per_step(cell, algorithm), {}
     for kind, share in shares.items():
         schedule = algorithm.schedule(shapes, world_size=cell.workers, step=share.first)
         local = profile.local_seconds(*names, kind) or 0.0
-        work = WorkSeconds.of(
-            profile, schedule, batches=minibatches_per_step(cell, algorithm), local=local, update=update_of(cell.task)
-        )
-        found[kind] = StepKind(schedule=schedule, share=share, work=work)
+        work = WorkSeconds.of(profile, schedule, batches=batches, local=local, update=update_of(cell.task))
+        found[kind] = StepKind(schedule=schedule, share=share, work=work, batches=batches)
     return found

@@ -10,6 +10,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant
 from liecbench.network.slowdown import Slowdown
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, ParameterTimes, Profile
+from liecbench.worker.burst_record import Turn
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage
 from liecbench.worker.replay.step_kinds import step_kinds
@@ -147,6 +148,28 @@ def test_a_step_takes_at_least_what_is_recorded(
         ("dgc", "compressed"): compute + COMPRESS + DECOMPRESS + 2 * ACCUMULATE,
     }.items():
         assert 0.98 * least <= slowest[key] < 10 * least
+
+
+def recorded_samples(batch_size: int | None) -> list[int | None]:
+    """Return the samples per step in the records of a turn of three methods, of which the last is trained."""
+    rounds = {"name": "Rounds", "compressor": {"name": "sign"}, "rounds": 2}
+    found = profile()
+    nothing = found.compressors[0]
+    times = (*found.compressors, nothing.model_copy(update={"compressor": rounds}))
+    found = found.model_copy(update={"batch_size": batch_size, "compressors": times})
+    stage = Stage(profile=found, slowdown=Slowdown(), link=NoLink(), heartbeat=lambda: None)
+    place = Turn(setting="s", contestant="c", placement=0, round=0, order=0, compute_step_seconds=0.01)
+    usual = cells(dist.get_world_size())["ddp"]
+    twice = {"algorithm": {"name": "neolithic", "accumulate": True}, "compressor": "sign", "server": "sharded"}
+    timed = [Cell.from_spec({**usual.spec(), **method, "task": {"profile": "0" * 64}}) for method in ({}, twice)]
+    replayed = [ReplayedContestant.create(Contestant(cell=one, jobs=()), stage, num_steps=0) for one in (*timed, usual)]
+    return [record.step_samples for one in replayed for record in one.turn(place)]
+
+
+@pytest.mark.parametrize(("batch_size", "samples"), [(32, [64, 128, None]), (None, [None] * 3)])
+def test_a_step_that_is_only_timed_says_its_samples(batch_size: int | None, samples: list[int | None]) -> None:
+    # Two workers with a minibatch of 32 each, and with two minibatches that NEOLITHIC accumulates.
+    assert run_ranks(recorded_samples, 2, batch_size) == [samples] * 2
 
 
 def wire_bytes(divisor: int) -> dict[str, tuple[int, int]]:
