@@ -55,7 +55,7 @@ def verify(
         if not salvage:
             print(f"next: liecbench verify {shlex.quote(str(results))} --salvage writes the whole cells anew")
             raise typer.Exit(ExitCode.USAGE)
-        print(f"wrote {found.salvage()}; whole cells: {len(found.whole)}; {results} is as it was")
+        print(f"wrote {found.salvage()}; {_whole_cells(found)}; {results} is as it was")
 
 
 def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def _object(found: "Verification", written: Path | None) -> dict[str, Any]:
         "lines": len(found.lines),
         "damaged_lines": [{"line": line.number, "damage": line.damage} for line in found.damage],
         "damaged_cells": dict(found.damaged),
-        "whole_cells": dict(Counter(found.states.values())),
+        "whole_cells": dict(_states(found, are_trainings=False)),
+        "whole_trainings": dict(_states(found, are_trainings=True)),
         "has_partial_line": found.has_partial_line,
         "lines_without_checksum": found.num_unnumbered,
         "salvaged": None if written is None else str(written),
@@ -84,10 +85,23 @@ def _report(found: "Verification") -> list[str]:
     if found.num_unnumbered:
         count = f"lines of an earlier version: {found.num_unnumbered}"
         lines.append(f"{count}; they have no checksum, so that only values and order are checked")
-    states = Counter(found.states.values())
-    cells = ", ".join(f"{count} {state}" for state, count in states.items())
     verdict = (
         f"damaged lines: {len(damage)} of {len(found.lines)}" if damage else f"lines: {len(found.lines)}, all whole"
     )
-    lines.append(f"{found.path}: {verdict}; whole cells: {cells or 'none'}")
+    lines.append(f"{found.path}: {verdict}; {_whole_cells(found)}")
     return lines
+
+
+def _whole_cells(found: "Verification") -> str:
+    # `run` counts a cell that is timed and the training that provides its losses as one cell.
+    cells, trainings = (_states(found, are_trainings=are_trainings) for are_trainings in (False, True))
+    text = f"whole cells: {_counts(cells)}"
+    return f"{text}; whole trainings for timed cells: {_counts(trainings)}" if trainings else text
+
+
+def _states(found: "Verification", *, are_trainings: bool) -> Counter[str]:
+    return Counter(state for name, state in found.states.items() if (name in found.trainings) is are_trainings)
+
+
+def _counts(states: Counter[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"

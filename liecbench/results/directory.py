@@ -10,7 +10,7 @@ from liecbench.config.jobs import Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile_store import store
-from liecbench.results.cells import CellResult, Replay
+from liecbench.results.cells import CellResult, Replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger
 from liecbench.results.ledger_reader import NOT_RESULTS, LedgerReader
 from liecbench.untrusted import regular_files
@@ -107,14 +107,16 @@ class ResultsDirectory:
             return ""
         num_begun = sum(job.epochs_done > 0 for job in jobs)
         known = {cell.id for cell in cells} | {cell.trajectory.id for cell in cells if cell.is_trained}
-        num_others = len({cell.id for cell in found.values() if not cell.is_added} - known)
+        shown = without_used_trajectories(list(found.values()))  # a cell and its training count as one
+        num_others = len({cell.id for cell in shown if not cell.is_added} - known)
         text = f"{self.path} exists: {len(cells) - len(left)} of {len(cells)} cells are done"
         text += f", {num_begun} under way" if num_begun else ""
         to_train = {job.cell.id for job in jobs}
         to_time = [cell for cell in cells if cell.id in left and cell.timing == "interleaved" and cell.is_trained]
         num_to_time = sum(cell.trajectory.id not in to_train for cell in to_time)
         text += f", {num_to_time} more trained but not yet timed" if num_to_time else ""
-        return text + (f", and {num_others} others are left as they are" if num_others else "")
+        others = "1 other is left as it is" if num_others == 1 else f"{num_others} others are left as they are"
+        return text + (f", and {others}" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
         """Write the scenario with all defaults to ``scenario.yaml``, and copy the profiles that the scenario names."""

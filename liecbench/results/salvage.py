@@ -58,7 +58,9 @@ class Verification:
         directory: The results directory.
         lines: All complete lines, damaged or not.
         kept: The lines with records of the whole cells, and with records of these cells' timed steps.
-        states: The status of each whole cell, by cell id.
+        states: The status of each whole cell, by cell id. Trainings that provide the losses of timed cells are cells
+            of their own.
+        trainings: The ids of the whole cells that are such trainings.
         damaged: A description of each cell that is not whole, by cell id.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
         has_partial_line: True if an interrupted write left an incomplete line at the end, which is no damage.
@@ -68,6 +70,7 @@ class Verification:
     lines: Sequence[Line] = field(repr=False)
     kept: Sequence[Line] = field(repr=False)
     states: Mapping[str, str]
+    trainings: frozenset[str]
     damaged: Mapping[str, str]
     num_unnumbered: int
     has_partial_line: bool
@@ -89,6 +92,7 @@ class Verification:
             lines=lines,
             kept=kept,
             states={name: cell.status for name, cell in replay(line.record for line in kept if line.record).items()},
+            trainings=frozenset(name for name in whole if cells[name].spec["timing"] == "trajectory"),
             damaged={name: Cell.from_spec(cell.spec).describe() for name, cell in cells.items() if name not in whole},
             num_unnumbered=sum(line.record is not None and unseal(line.text) is None for line in lines),
             has_partial_line=reader.has_partial_line,

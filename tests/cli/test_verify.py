@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.config.cell import Cell
 from liecbench.results.ledger import LEDGER_NAME
+from tests.break_even_ledger import ledger
 from tests.cli.in_process import run_in_process
-from tests.ledgers import cell_id, lines_of, run_of, write_ledger
+from tests.ledgers import cell_id, lines_of, run_of, spec, write_ledger
 
 LINES = lines_of(*(run_of(f"c{seed}", [{}, {}], seed=seed) for seed in range(3)))
 
@@ -23,6 +25,16 @@ def test_whole_results_exit_with_zero(results: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{results / LEDGER_NAME}: lines: 12, all whole; whole cells: 3 completed\n"
+
+
+def test_a_timed_cell_and_its_training_count_as_one_cell(tmp_path: Path) -> None:
+    cells = [Cell.from_spec(spec(seed=seed, link="10mbit", timing="interleaved")) for seed in range(2)]
+    directory = write_ledger(tmp_path / "timed", ledger(cells))
+    text = run_in_process("verify", directory).stdout
+    as_json = json.loads(run_in_process("verify", directory, "--format", "json").stdout)
+
+    assert text.endswith("; whole cells: 2 completed; whole trainings for timed cells: 2 completed\n")
+    assert (as_json["whole_cells"], as_json["whole_trainings"]) == ({"completed": 2}, {"completed": 2})
 
 
 def test_damage_and_its_cells_are_named(results: Path) -> None:
@@ -48,7 +60,7 @@ def test_salvaged_results_are_compared_and_the_damaged_ones_are_kept(results: Pa
     done = run_in_process("verify", results, "--salvage")
 
     assert done.returncode == 0
-    assert done.stdout.endswith(f"wrote {salvaged}; whole cells: 2; {results} is as it was\n")
+    assert done.stdout.endswith(f"wrote {salvaged}; whole cells: 2 completed; {results} is as it was\n")
     assert run_in_process("verify", salvaged).returncode == 0
     assert run_in_process("compare", salvaged).returncode == 0
     assert (salvaged / "scenario.yaml").read_text() == "baseline: ddp\n"

@@ -15,7 +15,7 @@ from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.record_json import SCHEMA, to_json
 from liecbench.results.records import Record
 from liecbench.results.stored_cells import load
-from tests.break_even_ledger import trained
+from tests.break_even_ledger import ledger, trained
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start, write_ledger
 
 TEXT = """\
@@ -142,7 +142,7 @@ def test_the_description_counts_cells_of_earlier_runs(tmp_path: Path, cells: lis
         left = jobs_left(cells, results.snapshot.cells)
         actual = results.describe(cells, left.cells, left.jobs)
 
-    assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 others are left as they are" == actual
+    assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 other is left as it is" == actual
 
 
 def test_the_description_counts_cells_that_are_trained_but_not_yet_timed(tmp_path: Path) -> None:
@@ -154,6 +154,16 @@ def test_the_description_counts_cells_that_are_trained_but_not_yet_timed(tmp_pat
         actual = results.describe(asked, left.cells, left.jobs)
 
     assert actual == f"{tmp_path} exists: 0 of 4 cells are done, 2 more trained but not yet timed"
+
+
+def test_the_description_counts_a_cell_of_another_scenario_and_its_training_once(tmp_path: Path) -> None:
+    asked, *others = [Cell.from_spec(spec(seed=seed, link="10mbit", timing="interleaved")) for seed in range(3)]
+    write_ledger(tmp_path, ledger([asked, *others]))
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        left = jobs_left([asked], results.snapshot.cells)
+        actual = results.describe([asked], left.cells, left.jobs)
+
+    assert actual == f"{tmp_path} exists: 1 of 1 cells are done, and 2 others are left as they are"
 
 
 def test_a_missing_directory_has_no_cells_and_is_not_created(tmp_path: Path) -> None:
