@@ -1,6 +1,7 @@
 """The command ``liecbench profile``."""
 
 import os
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,14 +67,17 @@ def profile(
     loaded = load_scenario(
         scenario, ["compute=measured", *(assign or []), *given], lambda cells: select(cells, only or [])
     )
-    measured = measured_profile(select(loaded.cells(), only or []), quiet=quiet)
+    cells = select(loaded.cells(), only or [])
+    measured = measured_profile(cells, quiet=quiet)
     from liecbench.profiles.profile_file import write_profile
 
     write_profile(out, measured)
     with ignore_broken_pipe():
         console().print(render(measured))
     from_scenario = os.path.relpath(out, scenario.parent)  # as the scenario must name it
-    say(f"wrote {out}; next: liecbench predict --profile {out}, or compute: {from_scenario} in {scenario}", quiet)
+    fitting = [str(scenario)] if _fits(measured, cells, scenario) else []
+    command = shlex.join(["liecbench", "predict", *fitting, "--profile", str(out)])
+    say(f"wrote {out}; next: {command}, or compute: {from_scenario} in {scenario}", quiet)
 
 
 def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
@@ -109,6 +113,23 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
         raise LiecbenchError(message, "correct the model, or choose another with --model") from error
     per_message = {"message_seconds": cost.message, "hop_seconds": cost.hop} if cost else {}
     return found.model_copy(update=per_message)
+
+
+def _fits(profile: "Profile", cells: "list[Cell]", scenario: Path) -> bool:
+    """Return True if the profile, measured for ``cells``, fits the file ``scenario``: its model and its compressors.
+
+    It may not fit because of ``--model``, ``--set`` and other options, which change the scenario for the profile only.
+    """
+    from liecbench.config.loader import load_scenario
+    from liecbench.prediction.prediction_inputs import require_same_model
+
+    try:
+        own = load_scenario(scenario).cells()
+        require_one_model(own)
+        require_same_model(profile, own[0], str(scenario))
+    except LiecbenchError:
+        return False
+    return {str(cell.compressor) for cell in own} <= {str(cell.compressor) for cell in cells}
 
 
 def require_one_model(cells: "list[Cell]", remedy: str | None = None) -> None:

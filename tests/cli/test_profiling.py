@@ -1,5 +1,6 @@
 """The command that measures a profile."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,28 @@ def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> Non
     # A profile may be replaced by another one.
     done = run_in_process("profile", "small.yaml", "--only", "algorithm=ddp", "--quiet", directory=directory)
     assert (done.returncode, done.stderr, read_profile(directory / "profile.json").batch_size) == (0, "", 32)
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "refusal"),
+    [
+        (("-o", "my profile.json"), "liecbench predict 'small net.yaml' --profile 'my profile.json'", ""),
+        (("--only", "algorithm=ddp"), "liecbench predict --profile profile.json", "no times of the compressor sign"),
+        (("--set", "task.model.width=8"), "liecbench predict --profile profile.json", "profile of another model"),
+    ],
+)
+def test_the_next_command_names_the_scenario_if_predict_accepts_it_with_the_profile(
+    tmp_path: Path, options: tuple[str, ...], command: str, refusal: str
+) -> None:
+    (tmp_path / "small net.yaml").write_text(SCENARIO.replace("compute: missing.json\n", ""))
+
+    done = run_in_process("profile", "small net.yaml", *options, directory=tmp_path)
+    profile = shlex.split(command)[-1]
+    predicted = run_in_process("predict", "small net.yaml", "--profile", profile, directory=tmp_path)
+
+    assert f"; next: {command}, or compute: " in done.stderr.splitlines()[-1]
+    assert predicted.returncode == (2 if refusal else 0)
+    assert refusal in predicted.stderr
 
 
 @pytest.mark.parametrize(
