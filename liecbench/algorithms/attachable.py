@@ -49,14 +49,14 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
         Before a method compresses 16-bit gradients, it converts them to float32. All memories are float32. If an error
-        is raised, nothing has been registered.
+        is raised, nothing has been registered. During training, ``optimizer.step`` raises RuntimeError if an
+        enabled GradScaler calls it.
 
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
             optimizer: The optimizer of the model's parameters, an object that wraps the optimizer, or a list of
-                optimizers. For a list, ``after_step`` is called once per training step, when every optimizer has made
-                its step. If only some optimizers make a step, ``after_step`` is called before the next forward pass in
-                training.
+                optimizers. With a list, a training step ends when every optimizer has made its step. If only some
+                have, the training step ends at the next forward pass in training.
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module or has options with which no communication
@@ -64,9 +64,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the method does not
                 work with the model or the optimizer, if the optimizer has no parameter of the model, or if ``ddp`` has
                 another communication hook.
-            RuntimeError: If ``ddp`` or this object is attached already. During training, ``optimizer.step`` also raises
-                RuntimeError if an enabled GradScaler calls ``optimizer.step``. The scaler changes the scale of the
-                gradients, but not of the memories, such as the residuals of error feedback.
+            RuntimeError: If ``ddp`` or this object is attached already.
         """
         if self._attachment is not None:
             raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")

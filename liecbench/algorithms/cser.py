@@ -27,16 +27,14 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    u_i is worker i's update, g_i the worker's gradient, and C the compressor. The server sends mean(C(g_i))
-    uncompressed. Worker i subtracts the compression error g_i − C(g_i) from an error memory e_i. Under SGD without
-    momentum and weight decay, the worker's model differs from the common model by e_i times the learning rate.
+    u_i is worker i's update, g_i the gradient, e_i the error memory, and C the compressor. The server sends means
+    uncompressed. In every step, e_i ← e_i − (g_i − C(g_i)). Every ``average_period`` steps, the models are also brought
+    closer together: u_i ← u_i + C(e_i) − mean(C(e_i)), then e_i ← e_i − C(e_i).
 
-    Every ``average_period`` steps, the workers also average C(e_i), to bring the models together: worker i adds
-    C(e_i) − mean(C(e_i)) to u_i, and subtracts C(e_i) from e_i.
-
-    When the learning rate changes, e_i is rescaled, so that e_i times the learning rate does not change. If
-    ``rescale_memory`` is false, as in the authors' code, e_i is not rescaled, and averaging hardly brings the models
-    together after a drop of the learning rate.
+    Under SGD without momentum and weight decay, worker i's model differs from the common model by e_i times the
+    learning rate. When the learning rate changes, e_i is rescaled to keep this difference. With
+    ``rescale_memory: false``, as in the authors' code, e_i is not rescaled, and the models are hardly brought together
+    after a drop of the learning rate.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

@@ -28,14 +28,14 @@ _MOST_COUNTED_IN_A_BYTE: Final = 255
 class _Part:
     """Those parameters of one block that have DCT chunks of the same size.
 
-    One message has the largest coefficients of each of these chunks.
+    One message has the largest coefficients of every chunk of the part.
 
     Attributes:
         compressor: Selects the coefficients of each chunk to send.
         start: The position of the part's first coefficient among the block's coefficients.
         stop: The position after the part's last coefficient.
-        transforms: One tuple (elements, DCT, coefficients) per parameter. ``elements`` is the parameter's slice of the
-            block's elements, and ``coefficients`` the parameter's slice of the part's coefficients.
+        transforms: One tuple (place in the block, DCT, place in the part) per parameter. The DCT turns the block's
+            elements at the first place into the part's coefficients at the second place.
     """
 
     compressor: ChunkedTopK

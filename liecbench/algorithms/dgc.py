@@ -41,7 +41,7 @@ class DGC(BlockAlgorithm):
         clip_norm: The limit for the norm of the mean gradient; None for no limit. If set, each of W workers clips its
             gradient to the norm ``clip_norm`` / √W, and the whole gradient is one block.
         warmup_epochs: The number of epochs of the warm-up, from 0 to 4. Epoch 1 sends 0.25 of the entries, epoch 2
-            0.0625, epoch 3 0.015625 and epoch 4 0.004. If ``ratio`` is larger, the epoch sends ``ratio``.
+            0.0625, epoch 3 0.015625 and epoch 4 0.004. No epoch sends a smaller fraction than ``ratio``.
         steps_per_epoch: The number of steps per epoch, which a warm-up needs. If None in a scenario, the number comes
             from the scenario's task.
     """

@@ -27,21 +27,20 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
     """Return the optimizers in which an algorithm registers step hooks, each with its innermost optimizers.
 
-    A wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is. The algorithm
-    registers hooks in each optimizer, wrapped or not, that runs step hooks and has at least one of ``parameters``. Such
-    an optimizer is innermost if it wraps no other such optimizer.
+    The algorithm registers hooks in torch optimizers that run step hooks and have at least one of ``parameters``. A
+    wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is.
 
     Args:
         given: The training loop's optimizer or wrapper, or a list of optimizers and wrappers.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        A dict: the keys are the optimizers in which the algorithm registers hooks, and the value is the set of the
-        key's innermost optimizers. An innermost optimizer's set has only the optimizer itself.
+        The optimizers with hooks, each with the set of the innermost optimizers with hooks that it wraps, or of only
+        itself if it wraps none. For example, the result is ``{sam: {sgd}, sgd: {sgd}}`` if SAM wraps SGD.
 
     Raises:
-        TypeError: If ``given``, or an item of a list, neither is nor wraps a torch optimizer. Also if an optimizer
-            shards its state over the ranks.
+        TypeError: If ``given``, or an item of a list, is neither a torch optimizer nor a wrapper of one. Also if an
+            optimizer shards its state over the ranks.
         ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer that runs step hooks has
             none of ``parameters`` and no other optimizer that runs step hooks wraps it.
     """

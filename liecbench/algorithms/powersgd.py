@@ -31,9 +31,8 @@ _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradi
 class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
-    A worker's error memory is its gradient plus the memory of the last step, minus the decompressed mean over workers.
-    So the memory contains the error of compression, and also the difference between the worker's gradient and the mean
-    gradient. Summed over workers, these differences are 0.
+    Each worker keeps an error memory. The hook adds the memory to the gradient g. The new memory is this sum minus the
+    decompressed mean over workers. So besides the compression error, the memory contains g minus the mean gradient.
 
     ``counters.compress_seconds`` counts all computing of the hook. On a GPU the hook synchronizes the whole device in
     every step.
@@ -42,8 +41,8 @@ class PowerSGD(BucketedAllReduce):
         matrix_approximation_rank: The rank r: instead of a gradient matrix M, two matrices with r columns are sent.
             Parameters that are not compressed are sent as they are.
         start_powersgd_iter: The number of steps at the beginning that send the gradient uncompressed.
-        min_compression_rate: M is compressed only if the two matrices together are smaller than M by more than this
-            factor.
+        min_compression_rate: M is compressed only if its number of elements, divided by the number of elements of the
+            two matrices together, is above this value.
     """
 
     notes: ClassVar[MethodNotes | None] = MethodNotes(

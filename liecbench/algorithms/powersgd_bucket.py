@@ -18,8 +18,8 @@ class HookBucket:
 
     Attributes:
         buffer_of_ddp: DDP's buffer with the bucket's gradients, later with the update.
-        flat: The vector of gradients that the hook overwrites with the update. ``of`` sets it to ``buffer_of_ddp``, and
-            ``in_float32`` to a float32 copy if ``buffer_of_ddp`` has another dtype.
+        flat: The vector of gradients that the hook overwrites with the update: ``buffer_of_ddp`` or a float32 copy of
+            ``buffer_of_ddp``.
         parameters: The bucket's parameters without the empty ones, for which the hook fails.
         position: The number of the bucket in DDP's order, from 0.
         last: True if the bucket is the last of the backward pass.

@@ -1,11 +1,11 @@
-"""The result of a microbenchmark: one row per operation, with the measured and the least possible time."""
+"""The result of a microbenchmark: one row per operation, with the measured time and its limit."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRow:
-    """One operation's measured time, and the least time in which the operation is physically possible.
+    """One operation's measured time, and the limit with which the time is compared.
 
     Fields that do not apply are None.
 
@@ -15,15 +15,16 @@ class BenchmarkRow:
         operation: The timed operation of the compressor, such as ``compress``, or the timed step of the algorithm, such
             as ``averaging_step``. In the link benchmark, ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
-        seconds: The seconds of the operation: the median over repeats. In the exchange benchmark, the seconds of
-            compression and communication in a step: the geometric mean over rounds. For the link benchmark's operation
-            ``after_idle`` (messages after a pause), the median on the shaped link minus the median of a single message
-            on the unshaped link.
-        limit_seconds: The seconds with which ``seconds`` is compared. For a compressor, the median seconds of a copy of
-            the vector. Otherwise, the seconds that the bytes need over the link at its requested rate, plus the delays.
-        ratio_low: In the exchange benchmark, the lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``,
-            computed from the rounds.
-        ratio_high: The upper end of this interval.
+        seconds: The median seconds of the operation. There are two exceptions:
+
+            - In the exchange benchmark: the seconds of compression and communication in a step, as the geometric mean
+              over rounds.
+            - For ``after_idle`` (messages after a pause) in the link benchmark: the median without the seconds that one
+              message takes on an unshaped link.
+        limit_seconds: For a compressor, the median seconds of a copy of the vector. For a link or an exchange, the
+            bytes ÷ the requested rate, plus the delays.
+        ratio_low: In the exchange benchmark, the lower end of the 95 % interval of ``seconds`` ÷ ``limit_seconds``.
+        ratio_high: In the exchange benchmark, the upper end of the 95 % interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
@@ -34,8 +35,8 @@ class BenchmarkRow:
         step_seconds: In the exchange benchmark, the seconds of the whole step: the mean over rounds.
         asked_bits_per_second: Requested rate of the link's slower direction.
         achieved_bits_per_second: Measured rate. In the exchange benchmark and for ``round_trip``, the lowest rate of
-            all links, measured when the links were shaped. Otherwise the bits with headers ÷ the seconds of their
-            transfer.
+            all links, measured when the links were shaped. For the other operations of the link benchmark, the rate
+            of the operation's own bytes, with headers.
     """
 
     name: str

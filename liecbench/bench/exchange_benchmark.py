@@ -48,9 +48,10 @@ class _Case:
     def limit_seconds(self, payload_bytes: int, link: Link, workers: int) -> float:
         """Return the least seconds that a step's communication can take: payload ÷ link rate, plus message delays.
 
-        The delays of messages that are sent one after the other add up. There are two such messages per exchange with
-        servers, and 2(n − 1) in a ring all-reduce among n ranks. Each message has the delay of two links: its sender's
-        and its receiver's.
+        An exchange with servers takes 2 messages, one after the other. A ring all-reduce among n ranks takes 2(n − 1).
+        A step with servers has ``dense_trips`` exchanges, but at least one. Each message passes two links. With 4 ranks
+        and a delay of 10 ms per link, an exchange adds 2 · 2 · 10 = 40 ms, and a ring all-reduce adds
+        6 · 2 · 10 = 120 ms.
 
         Args:
             payload_bytes: The payload bytes of the busiest rank in its busier direction.

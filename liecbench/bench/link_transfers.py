@@ -24,9 +24,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         For the operation ``after_idle``, the result of ``measure_after_idle``. For any other operation, a dict whose
-        only key is ``"seconds"``. Its value is a list with one number per repeat: the seconds of the repeat on the
-        slowest rank ÷ ``case.messages``. A repeat carries out the operation ``case.messages`` times. If the operation
-        is ``stream``, a repeat streams ``case.messages`` messages.
+        only key is ``"seconds"``. Its value is a list with one number per repeat: the seconds per operation on
+        the slowest rank, as a mean over ``case.messages`` operations. For ``stream``, an operation is one message.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)

@@ -34,8 +34,8 @@ def verify(
     is out of place, such as epoch 3 directly after epoch 1. A cell is whole if none of its records is missing, damaged
     or out of place.
 
-    The exit code is 0 if no line is damaged, or if `--salvage` has written the whole cells. It is 4 if `--salvage`
-    finds damage but no whole cell. In all other cases of damage, it is 2.
+    If no line is damaged, the exit code is 0. If a line is damaged, the exit code is 2 without `--salvage`. With
+    `--salvage`, it is 0 if the whole cells are written, 4 if no cell is whole, and 2 if writing fails.
     """
     from liecbench.results.salvage import Verification
 

@@ -47,23 +47,23 @@ class Layout:
 
 @dataclass(frozen=True)
 class ChunkedTopK(Compressor):
-    """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, with values of 2 bits.
+    """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, with values of 2 or 32 bits.
 
-    One bit is the sign of a kept entry. The other bit tells whether the entry's magnitude is above the mean magnitude
-    of all kept entries of v. The two bits form four groups, and C(v) replaces each kept entry by the mean of its group.
-    The message holds the four means, called the codebook, in 16 bytes. The position of a kept entry takes 12 bits. With
-    the defaults, a chunk takes 112 bytes, 146 times less than its float32 values.
+    If ``bits`` is 32, the kept values are sent in float32. C is a δ-contraction with δ ≥ ``kept`` / ``chunk``.
 
-    Of equal magnitudes, those at lower positions are kept. If ``bits`` is 32, the kept values are sent in float32,
-    without a codebook. If also ``kept`` equals ``chunk``, C(v) = v.
+    If ``bits`` is 2, the kept entries of v are divided into four groups: by sign, and by whether the magnitude is above
+    the mean magnitude of all kept entries. C(v) replaces each kept entry by the mean of its group. The message holds
+    the four means, called the codebook, in 16 bytes. C is a δ-contraction with δ ≥ 1/n if v has n entries.
 
-    C is a δ-contraction. With a codebook, δ ≥ 1/n for n entries; without a codebook, δ ≥ ``kept`` / ``chunk``. Source:
-    SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), which compares magnitudes with the standard deviation instead of
-    the mean magnitude. The algorithm ``sparseloco`` sends one message, and so one codebook, per parameter tensor.
+    The position of a kept entry takes 12 bits. With the defaults, a chunk takes 112 bytes, 146 times less than its
+    float32 values. Source: SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), which compares magnitudes with the
+    standard deviation instead of the mean magnitude. The algorithm ``sparseloco`` sends one message, and so one
+    codebook, per parameter tensor.
 
     Attributes:
         chunk: The number of entries of a chunk. The last chunk may be shorter.
         kept: The number of entries that a chunk keeps, at most ``chunk``. A chunk of fewer entries keeps all of them.
+            Of equal magnitudes, those at lower positions are kept.
         bits: The bits of a kept value: 2 with a codebook, or 32.
     """
 

@@ -20,17 +20,16 @@ _CPU = torch.device("cpu")
 class RandomK(Randomised):
     """C(v) keeps k = ⌈ratio · n⌉ of the n entries at random, by default at the same positions on all workers.
 
-    If ``shared_mask`` is true (the default), all workers and the server keep the same positions in a step. The server's
-    message then drops no further entries. But more workers do not lower the variance of the workers' mean.
-
-    If ``shared_mask`` is false, each sender draws its own positions. More workers then lower the variance of the
-    workers' mean. But the server's message drops further entries.
+    - With ``shared_mask`` (the default), all workers and the server keep the same positions in a step. The server drops
+      no further entries. The variance of the workers' mean does not fall with the number of workers.
+    - Without ``shared_mask``, each sender draws its own positions. The server drops further entries. The variance of
+      the workers' mean falls with the number of workers.
 
     No positions are sent: sender and receiver draw the same positions from ``seed`` and the message's ``RngKey``.
 
-    C is a δ-contraction with δ = k/n in expectation. If ``unbiased`` is true, C multiplies the entries by n/k, up to
-    float32's largest value, and is no contraction. If ``shared_mask`` is true too, only the workers multiply the
-    entries, and not the server.
+    Without ``unbiased`` (the default), C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, C is no
+    contraction, because the workers multiply the entries by n/k, up to float32's largest value. The server does so only
+    without ``shared_mask``.
 
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
 

@@ -13,11 +13,10 @@ class Job:
         cell: The cell. If ``cell.timing`` is ``interleaved``, a session only times the cell's steps.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if a session times the cell.
-        data_sha256: The hash of the data that an earlier training of the cell recorded; None if no hash is recorded.
-            If a session times the cell, the hash comes from ``cell.trajectory``, the cell whose training provides the
-            losses.
-        model_sha256: The hash of the user's model file, recorded by the same training as ``data_sha256``; None if no
-            hash is recorded, as for a built-in model.
+        data_sha256: The hash of the data, recorded by an earlier attempt or, if a session times the cell, by the
+            training of ``cell.trajectory``, which provides the losses. None if no hash is recorded.
+        model_sha256: The hash of the user's model file, recorded together with ``data_sha256``. None if no hash is
+            recorded, as for a built-in model.
     """
 
     cell: Cell

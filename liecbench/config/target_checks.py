@@ -13,8 +13,8 @@ _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accura
 def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
     """Raise ScenarioError if the scenario sets a target that suits none of the scenario's models.
 
-    ``target_loss`` suits language models, and ``target_accuracy`` suits all other models. Do nothing if a combination
-    of dataset and model in the scenario has no cell in ``chosen``.
+    ``target_loss`` suits language models, and ``target_accuracy`` suits all other models. The check is skipped if this
+    run does not train all combinations of dataset and model in the scenario.
 
     Args:
         document: The scenario's YAML document, which gives an error its position.

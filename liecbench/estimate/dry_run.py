@@ -64,12 +64,13 @@ def _added_rate_lines(
 ) -> Iterator[str]:
     """Yield a line on the link rates that a run adds to narrow break-evens; yield nothing if the run adds no rate.
 
-    The line names the rates in ``added``. If the rates are not known yet, the line says how many may be added.
+    While ``pending`` has timing sessions, the rates are not known, and the line says how many may be added. Afterwards,
+    the line names the rates.
 
     Args:
         pending: The run's remaining work at the link rates of the scenario.
-        added: The next rate to add for each method. Empty if no rate will be added, or if the rates are not known yet
-            because ``pending`` has timing sessions.
+        added: The next rate to add for each method. Empty if no rate will be added, and while ``pending`` has timing
+            sessions.
         num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: The most link rates to add per method.
     """

@@ -52,10 +52,10 @@ def other_processes() -> float:
 
 
 def processes_now(load_average: float, busy_cores: float, cores: int) -> float:
-    """Return the number of processes that compute now, by the load average of the last minute and a sample of now.
+    """Return the number of processes that compute now, or 0 if the number is below 0.5.
 
-    The load average also counts what has just ended, such as another run. If no core is idle now, only the load average
-    says how many processes share the cores. Return 0 for fewer than 0.5 processes.
+    The number is the smaller of ``load_average``, which also counts what has just ended, and ``busy_cores``. If nearly
+    all cores are busy, the number is ``load_average``: several processes may share a core.
 
     Args:
         load_average: The average number of processes that computed in the last minute.

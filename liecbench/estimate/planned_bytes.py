@@ -40,9 +40,9 @@ class StepTraffic:
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
-        num_messages: The number of messages of one step, summed over ranks, with those of rings for all-reduces.
-        num_sequential: The number of messages in the longest chain of one step. In a chain, each message is sent only
-            after the previous message has arrived. The messages of all-reduces are not counted.
+        num_messages: The number of messages that all ranks together send in one step, if all-reduces are rings.
+        num_sequential: The number of messages in the longest chain of one step, without those of all-reduces. In a
+            chain, each message is sent only after the previous message has arrived.
         all_reduces: The all-reduces of one step, with their sizes and dependencies.
     """
 

@@ -57,9 +57,9 @@ class ReplayedSteps:
     def real_seconds(self, slowdown: Slowdown, num_cpus: int) -> float:
         """Estimate the real seconds that the replay of one step takes.
 
-        The estimate is the larger of two times. The first is the emulated time ``seconds`` × ``slowdown.dilation``. The
-        second is the CPU seconds that the replay needs for all ranks and links together, divided by ``num_cpus``. If
-        the links are not shaped, the estimate is the first time.
+        Over links that are not shaped, a step takes ``seconds`` × ``slowdown.dilation``. Over shaped links, a machine
+        that is too slow for this takes longer: the CPU seconds of the replay, for all ranks and links together, divided
+        by ``num_cpus``.
 
         Args:
             slowdown: The factors of the replay.

@@ -31,10 +31,9 @@ _NO_TIME: Final = Line(constant=0.0, per_element=0.0)
 def stand_in(cells: Sequence[Cell], *, takes_time: bool = True) -> Profile:
     """Return an assumed profile of the model that ``cells`` train, with times for every method in ``cells``.
 
-    If the cells train on the CPU, the model's passes and the compressors are measured briefly on this machine. All
-    other times are assumed. If this machine cannot build the model, the times of the passes and of the optimizer are 0.
-
-    If the cells train on a GPU, all times are 0.
+    - For cells on the CPU, the model's passes and the compressors are measured briefly on this machine. All other times
+      are assumed. If this machine cannot build the model, the times of the passes and of the optimizer are 0.
+    - For cells on a GPU, all times are 0.
 
     Args:
         cells: Cells with the same model and the same device.

@@ -13,13 +13,13 @@ means over the GPUs. A figure that one of the GPUs does not support is left out.
 - ``utilisation``: share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
 - ``peak_memory_bytes``: largest memory in use on one GPU, by all processes
-- ``energy_joules``: from the GPU's energy counter; without a counter, ``power_watts`` × the window's seconds
-- ``power_watts``: ``energy_joules`` ÷ the window's seconds; without a counter, the mean of power samples
+- ``energy_joules``: from the GPU's energy counter; without a counter, mean of power samples × the window's seconds
+- ``power_watts``: ``energy_joules`` ÷ the window's seconds
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which NVML names a reason for lowered clocks, except an idle GPU and clocks
-  that an application set
+- ``throttled_share``: share of samples in which NVML names a reason for lowered clocks. An idle GPU, and clocks that an
+  application set, are not counted as reasons.
 - ``throttled_<reason>_share``, such as ``throttled_power_cap_share``: share of samples in which NVML names this reason
 """
 

@@ -23,12 +23,10 @@ SEARCH_SECONDS: Final = 600.0
 class AddedRate:
     """An additional link rate at which a method and the baseline are to be timed.
 
-    The reference rate is the scenario's lowest link rate at which the method's speed-up is known. The originals are the
-    completed cells of the method and of the baseline at the reference rate.
-
     Attributes:
-        cells: The cells to time: one copy of each original, at the additional rate.
-        measured: Maps the id of each copy to the id of its original.
+        cells: The cells to time. They are copies, at the additional rate, of completed cells of the method and of the
+            baseline. The completed cells are at the scenario's lowest link rate with a known speed-up of the method.
+        measured: Maps the id of each copy to the id of the completed cell that was copied.
     """
 
     cells: tuple[Cell, ...]

@@ -1,9 +1,9 @@
 """The trainings and timing sessions that a run's cells still need. A cell is one configuration with one seed.
 
-A cell with ``timing: interleaved`` is not trained itself. First another cell, called its trajectory, is trained without
-shaped links to get the losses. Then a timing session times the steps on the cell's own link. A cell that only
-times the steps of a profile has no trajectory. A session times several methods in turns, for example all methods on
-one link. These methods are the session's contestants.
+The losses of a cell with ``timing: interleaved`` come from the training of another cell: its trajectory, which has no
+shaped links. After that training, a timing session times the steps on the cell's own link. A cell that only times the
+steps of a profile has no trajectory. A session times several methods in turns, for example all methods on one
+link. The methods of a session are called its contestants.
 """
 
 import random
@@ -55,8 +55,8 @@ def jobs_left(
 ) -> Pending:
     """Return the work that is left of a run.
 
-    A cell is done if it has diverged, or if it has completed. A completed cell with ``timing: interleaved`` must also
-    be timed precisely enough. Failed cells are tried again.
+    A cell is done if it has completed or diverged. But a completed cell with ``timing: interleaved`` is not done if the
+    session that timed it aimed at a larger half-width than ``precision``. Failed cells are tried again.
 
     Args:
         cells: All cells of the run.

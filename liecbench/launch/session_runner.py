@@ -35,9 +35,9 @@ def run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run. The call adds the cells
-            that the mapping lacks. A cell is not timed again after one of its attempts in this run has ended, for
-            example with an error.
+        first_attempts: Maps a cell's id to the number of the cell's first attempt in this run; the call adds missing
+            cells. Attempts with lower numbers belong to earlier runs. Once an attempt of this run has ended, for
+            example with an error, the cell is not timed again.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):
@@ -54,9 +54,9 @@ def _session_launches(
 ) -> list[Launch]:
     """Record the final status of cells that need no timing session, and return the launches that time the other cells.
 
-    A cell needs no timing session if the training that gives its losses failed or diverged. It also needs none if an
-    earlier session timed, precisely enough, another cell whose steps take equally long, such as the same cell with
-    another seed. A cell that has failed in this run is not timed again.
+    A cell needs no timing session if the training that gives its losses failed or diverged. It also needs none if its
+    step times are known precisely enough from an earlier session, which timed a cell with another seed, for example.
+    A cell that has failed in this run is not timed again.
 
     The arguments are those of ``run_sessions``.
     """
@@ -124,19 +124,18 @@ def _run_sessions(
 ) -> bool:
     """Run the timing sessions of a launch. If the launch dies, record failures of jobs.
 
-    The jobs that fail are those that ``_lost`` returns, except jobs that have already ended. If the launch dies before
-    it times a method and ``again`` is True, no failure is recorded, and the caller starts the sessions once more.
+    The first launch of a run that dies before it times a method is forgiven: no failure is recorded, and the caller
+    starts the sessions once more. If any other launch dies, the jobs that ``_lost`` returns fail, unless they ended.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: Whether sessions may be started once more. False if an earlier launch of this run died before it timed a
-            method.
+        again: True if no earlier launch of the run was forgiven.
 
     Returns:
-        The value of ``again`` for the next call: False if this launch died before it timed a method, else unchanged.
+        The value of ``again`` for the next call: True if neither this launch nor an earlier one was forgiven.
     """
     outcome, listener = run_launch(launch, directory, progress, settings)
     if outcome.status == 0:

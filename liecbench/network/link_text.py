@@ -77,7 +77,7 @@ class LinkKeys(TypedDict, total=False):
     - In a single worker's link without ``preset``: the values of the default link.
     - In a default link without ``preset``: 0 for delay, jitter and loss. The rates must be given.
 
-    ``up`` and ``down`` replace ``rate``: a link with one of them must also give the other, and must not give ``rate``.
+    Instead of ``rate``, a link can have ``up`` and ``down`` together.
     """
 
     preset: Annotated[Preset, Field(description="a known link, whose values other keys replace")]
@@ -146,9 +146,8 @@ def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
             - A ``Link``: returned unchanged.
             - An integer: the rate of both directions. Delay, jitter and loss are those of ``base``, or 0 if ``base`` is
               None.
-            - A mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``, with the keys of ``LinkKeys``. Missing
-              values are those of the ``Link`` under the key ``preset``, or of ``base`` if the mapping has no preset.
-              With neither, the rates must be given, and missing delay, jitter and loss are 0.
+            - A mapping, such as ``{"rate": 100_000_000, "delay": 0.005}``, with the keys of ``LinkKeys``. The value of
+              ``preset`` is a ``Link``. ``LinkKeys`` lists the values that missing keys have.
         base: The default link if ``written`` describes a single worker's link. None if ``written`` describes the
             default link itself.
 

@@ -22,9 +22,9 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
         links: The cell's shaped links.
         num_workers: Number of workers.
         emulator: The emulator that the scenario asks for. ``delay_line`` gives ``delay_line``, and ``netem`` gives
-            ``kernel``. ``auto`` gives ``delay_line`` if links have delay, jitter or loss, or if their rates sum to at
-            most 2 Gbit/s in each direction. Otherwise ``auto`` gives ``kernel``.
-        has_delay_line: Whether the kernel can run the delay line. If it cannot, ``auto`` always gives ``kernel``.
+            ``kernel``. ``auto`` gives ``delay_line`` if ``has_delay_line`` is True and the links either have delay,
+            jitter or loss, or have low rates: a sum of at most 2 Gbit/s in each direction. Else it gives ``kernel``.
+        has_delay_line: Whether the kernel can run the delay line.
     """
     if emulator != "auto":
         return "delay_line" if emulator == "delay_line" else "kernel"

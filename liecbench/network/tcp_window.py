@@ -1,9 +1,9 @@
 """Set the limit of TCP's window in a rank's network namespace: the most bytes that one connection may have under way.
 
 On a link with a delay, a connection reaches the link's rate only if the window holds the bytes of one round trip. The
-kernel lets the window grow up to the third number of ``tcp_rmem`` (receiver) and ``tcp_wmem`` (sender). Every network
-namespace has its own values of these settings. The third number is in bytes of memory. A byte under way takes about two
-bytes of memory.
+third numbers of the kernel's settings ``tcp_rmem`` (receiver) and ``tcp_wmem`` (sender) limit the memory of the window.
+A byte under way takes about two bytes of memory, so a limit of 4 MiB allows about 2 MiB under way. Every network
+namespace has its own values of the settings.
 """
 
 import contextlib

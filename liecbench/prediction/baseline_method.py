@@ -82,15 +82,15 @@ class WantedBaseline:
 
 
 def with_baseline(methods: Sequence[Method], wanted: WantedBaseline) -> tuple[Method, ...]:
-    """Return the methods, the baseline first. If the baseline is none of ``methods``, it is added.
+    """Return the methods, the baseline first.
 
-    If the choice of the baseline fixes fields, the baseline is the first of ``methods`` that a cell matched by the
-    choice uses. Else it is the first that has the chosen algorithm. A baseline that is added is the method of the first
-    matched cell. Without such a cell, it has default options.
+    - If ``wanted.choice`` names only an algorithm, the baseline is the first of ``methods`` with this algorithm.
+    - If it fixes other fields too, the baseline is the first of ``methods`` that is one of ``wanted.of_cells()``.
+    - If ``methods`` has no such method, the first of ``wanted.of_cells()`` is added as the baseline. If there are none,
+      ``wanted.named()`` is added.
 
     Raises:
-        LiecbenchError: If the baseline has to be added, but one of the names is unknown, or the algorithm works with
-            none of the compressors.
+        LiecbenchError: If the baseline's algorithm or a compressor is unknown, or they do not work together.
     """
     own = wanted.of_cells()
 

@@ -42,9 +42,9 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the links' delays add to the transfer time of the all-reduce.
 
-        The all-reduce has two phases, in which segments are sent in pairs (see ``GlooRing``). A trip takes
-        ``trip_seconds``. The first pair of a phase adds two trips: those of the receiver's announcement and of the
-        data. Every later pair adds two trips minus the transfer time of one segment, but at least one trip.
+        In each of two phases, segments are sent in pairs (see ``GlooRing``). If a trip takes 10 ms, a phase's first
+        pair adds 20 ms: 10 ms for the receiver's announcement and 10 ms for the data. Every later pair adds 20 ms minus
+        the transfer time of one segment, but at least 10 ms.
 
         Args:
             trip_seconds: The seconds that a message without bytes takes from one rank to another, one way.

@@ -13,19 +13,19 @@ def bandwidth_of(
 ) -> BandwidthNeeded:
     """Return the predicted lowest link rates at which a method reaches the compute utilizations in ``UTILIZATIONS``.
 
-    Each rate is given as the lower and the upper bound of a 95 % interval:
+    Each rate is predicted by ``ones[0]``, and given as the lower and the upper bound of its 95 % interval:
 
-    - Both bounds are None if the first predictor in ``ones`` finds no rate that suffices.
-    - The lower bound is None if the lowest rate that is tried suffices.
-    - The upper bound is None if any other predictor in ``ones`` finds no rate that suffices.
+    - Both bounds are None if ``ones[0]`` finds no rate that suffices.
+    - The lower bound is None if, by ``ones[0]``, the lowest rate that is tried suffices.
+    - The upper bound is None if another predictor finds no rate that suffices.
 
     Args:
         label: The method's short name.
         method: The method.
         workers: The number of workers.
         links: The links. The search for a rate multiplies the rates of all links by one factor.
-        ones: The predictors that ``Predictor.all_of`` returns for the method. The first predictor gives the predicted
-            rate. The differences between this rate and the other predictors' rates give the width of the interval.
+        ones: The predictors that ``Predictor.all_of`` returns for the method. In each predictor but the first, one
+            input is changed by its standard error. The more the rate changes with the inputs, the wider the interval.
         source: The origin of the compute seconds, such as ``predicted`` for seconds from a profile.
     """
     rates = []

@@ -113,13 +113,13 @@ def break_evens_of(
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
     """Return (outcome, break-even): the ``outcome`` and ``bits_per_second`` of a ``PredictedBreakEven``.
 
-    The break-even has a 95 % interval. The break-even is None unless the outcome is ``below`` or ``above``.
+    The outcomes ``below`` and ``above`` have a break-even, with a 95 % interval. For others, the break-even is None.
 
     Args:
-        found: Results (break-evens, is_faster) of ``Predictor.crossings``. The first result is the prediction from
-            unchanged inputs. In each further result, one input was changed by its standard error. The break-evens are
-            in bits per second. ``is_faster`` tells whether the method is faster than the baseline at low rates; None if
-            both are equally fast at every rate.
+        found: The results of ``Predictor.crossings``: first the one from unchanged inputs, then several from inputs of
+            which one is changed by its standard error. For example, the result ``([2e8], True)`` means that the method
+            is faster than the baseline below 200 Mbit/s, and slower above. ``([], None)`` means that the method is as
+            fast as the baseline at every rate.
     """
     (rates, is_faster), *_ = found
     if is_faster is None:

@@ -26,11 +26,11 @@ class PredictedRow:
         batches_per_step: The number of minibatches that one worker computes per step.
         time: The seconds per step, in parts: computing, transfer, compression, and everything else.
         compute_utilization: Seconds of computing ÷ seconds of the step.
-        sent_bytes: Payload bytes that a worker sends per step, the mean over workers. If nodes have several workers,
-            the bytes that a node sends over its link, the mean over nodes.
+        sent_bytes: The payload bytes that a worker sends per step, the mean over workers. If nodes have several
+            workers, the bytes that a node sends over its link, the mean over nodes.
         speedup: The speed-up over the baseline: the baseline's seconds per minibatch ÷ the method's.
-        speedup_over_dense: The speed-up over the fastest method without compression. None if every method
-            compresses, or if the fastest method without compression is the baseline or ``method``.
+        speedup_over_dense: The speed-up over the fastest of the methods ``ddp``, ``ddp_bf16`` and ``ddp_fp16``. None
+            without such a method, in the row of the fastest one itself, and if the fastest one is the baseline.
         flags: Names of warnings, such as ``without_method_times``. The flags of every row include ``predicted``.
     """
 

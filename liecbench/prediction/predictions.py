@@ -24,8 +24,8 @@ _MOST_TIMES_LARGEST: Final = 16
 class Predictions:
     """The predictions for all methods, numbers of workers and links of a request.
 
-    Two items of ``request.links`` have the same shape if multiplying all rates of one item by a single factor gives the
-    other item. Break-evens and bandwidths are predicted once per shape.
+    Items of ``request.links`` have the same shape if they differ only in a common factor of all rates, such as
+    ``10mbit`` and ``100mbit``. Break-evens and bandwidths are predicted once per shape.
 
     Attributes:
         request: The request.

@@ -133,14 +133,14 @@ class Predictor:
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
     def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
-        """Return (the link rates at which one method overtakes the other, whether this method is faster at first).
+        """Return (break-evens, is_faster) of this method, compared with ``baseline``.
 
-        The two methods are this method and ``baseline``. The link rates are up rates of the default link in bits per
-        second, lowest first. They are searched from ``LOWEST_RATE`` to ``HIGHEST_RATE``. The list is empty if no method
-        overtakes the other.
+        ``([2e6, 1e9], True)`` means: this method is faster below 2 Mbit/s, slower up to 1 Gbit/s, and faster above.
 
-        The second value is True if, at the lowest rate at which the methods' times differ, this method is faster. It is
-        False if ``baseline`` is faster there, and None if the times are equal at every rate.
+        - The break-evens are link rates from ``LOWEST_RATE`` to ``HIGHEST_RATE``, lowest first. They are up rates of
+          the default link in bits per second.
+        - ``is_faster`` is True if this method is faster at the lowest rate at which the methods' times differ, and
+          False if ``baseline`` is faster there. It is None if the methods are equally fast at every rate.
 
         Args:
             baseline: The predictor of the method to compare with.

@@ -26,16 +26,16 @@ def requested_methods(
 ) -> tuple[Method, ...]:
     """Return the methods to predict, the baseline first.
 
-    The methods are those of the scenario if the command line names neither algorithms nor compressors nor a server.
-    Else they combine the named algorithms and compressors, or the default ones in place of those that are not named.
-    They have the size and the order of the scenario's blocks. If all cells have the same server, the same gradient
-    accumulation or the same optimizer, they have it, too.
+    If there is a scenario, and no algorithm, compressor or server is given, return the scenario's methods. Otherwise,
+    combine algorithms with compressors, and use the default algorithms or compressors if none are given. Combinations
+    have the scenario's size and order of blocks. If all cells have the same gradient accumulation and the same
+    optimizer, the combinations have them, too.
 
     Args:
         scenario: The scenario; None if there is none.
         algorithms: The values of ``--algorithm``: names of algorithms, each with or without options.
         compressors: The values of ``--compressor``, in the same form.
-        server: The value of ``--server``; None if it is not given.
+        server: The value of ``--server``; None for the scenario's server or the default server.
         baseline: The value of ``--baseline``; None for the scenario's baseline or, without a scenario, ``ddp``.
 
     Raises:

@@ -107,9 +107,9 @@ def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> S
     """Return the duration of a push, a pull or a gather on the slowest rank, if all ranks start together.
 
     ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the slowest
-    rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank compresses,
-    decompresses and adds vectors, but at most ``seconds`` − ``wire_seconds``. With a root server, if the slowest
-    rank is not rank 0, ``compress_seconds`` also include rank 0's work on the slowest rank's message.
+    rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank, or the root server for
+    this rank's message, compresses, decompresses or adds vectors. If the sum of ``wire_seconds`` and
+    ``compress_seconds`` would exceed ``seconds``, ``compress_seconds`` are less.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)

@@ -67,12 +67,12 @@ class TransportCosts:
     def overhead_seconds(self, *, has_own_times: bool) -> float:
         """Return the seconds per step that do not depend on the number of messages.
 
-        If ``step_seconds`` is not None, the result is ``step_seconds``. Otherwise, the result is 0 if ``has_own_times``
-        is True, and a number that is assumed for ``backend`` if ``has_own_times`` is False.
-
         Args:
-            has_own_times: True if the profile has the seconds of the method's own work. These seconds already include
-                the cost for which a number would be assumed.
+            has_own_times: True if the profile has the seconds of the method's own work.
+
+        Returns:
+            ``step_seconds`` if it is not None. Otherwise 0 if ``has_own_times``, because the method's own work already
+            includes the overhead. Otherwise a number that is assumed for ``backend``.
         """
         if self.step_seconds is not None:
             return self.step_seconds

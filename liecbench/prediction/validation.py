@@ -45,15 +45,15 @@ class ValidatedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatedBreakEven:
-    """The measured and the predicted break-even of a method: the link rate at which it is as fast as the baseline.
+    """The measured and the predicted break-even: the link rate at which a method is as fast as the baseline.
 
     Attributes:
         name: The method's name.
         workers: The number of workers.
         low: The measured break-even lies above this link rate, in bits per second.
         high: The measured break-even lies below this link rate, in bits per second.
-        predicted: The predicted break-even in bits per second; None if none is predicted. If several are predicted, it
-            is the one that differs from √(``low`` · ``high``) by the smallest factor.
+        predicted: The predicted break-even in bits per second; None if none is predicted. If several are predicted,
+            the one nearest to √(``low`` · ``high``) on a logarithmic scale.
     """
 
     name: str

@@ -10,12 +10,11 @@ _Point = tuple[int, float]
 
 
 def fit_line(points: Sequence[_Point]) -> Line:
-    """Return the line seconds = constant + slope · elements that fits the points best.
+    """Return a line seconds = constant + slope · elements that fits the points well.
 
-    The best line has the least sum of |ln(line's seconds ÷ point's seconds)| over the points. Small sizes then count as
-    much as large sizes, and one disturbed point counts little. The constant and the slope are at least 0.
-
-    Only lines through one or two points are compared. A line through one point has the slope 0 or the constant 0.
+    The compared lines go through two points, or through one point with the slope 0 or the constant 0. Neither the slope
+    nor the constant may be negative. The line with the least sum of |ln(line's seconds ÷ point's seconds)| over the
+    points is returned. Small sizes thus count as much as large sizes, and one disturbed point counts little.
 
     Args:
         points: At least one pair (number of elements, seconds), both positive.

@@ -45,9 +45,9 @@ def headline(comparison: Comparison) -> str:
 def answer_lines(answers: Sequence[Answer]) -> Iterator[tuple[str, str, str]]:
     """Yield three texts (links, advice, numbers) for each group of answers with the same advice.
 
-    ``links`` names the links of the group, such as ``On 20mbit``. ``advice`` is, for instance, ``use liec, 5.50× (5.42
-    to 5.58) as fast as ddp``. If the group has several answers, the text of ``speed_range`` replaces the speed-up and
-    its interval. ``numbers`` is the evidence on accuracy or test loss, such as ``-0.1 points, -0.3 to +0.1, after 10
+    ``links`` names the links of the group, such as ``On 20mbit``. ``advice`` for one link is, for instance, ``use liec,
+    5.50× (5.42 to 5.58) as fast as ddp``, and for several links ``use liec, 1.72× on 1gbit to 4.84× on 100mbit as fast
+    as ddp``. ``numbers`` is the evidence on accuracy or test loss, such as ``-0.1 points, -0.3 to +0.1, after 10
     seeds``, or empty.
     """
     # A speed-up may differ from link to link. What an answer says without one holds for its link only.

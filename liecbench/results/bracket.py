@@ -16,15 +16,15 @@ _LEVEL: Final = 0.05
 class Bracket:
     """The range of link rates that contains a method's break-even, from its speed-ups at several rates.
 
-    At each rate, a test shows the method to be faster than the baseline, slower, or neither. The tests are
+    At each rate, a test shows the method to be faster than the baseline (+), slower (−), or neither (0). The tests are
     Holm-adjusted over the rates.
 
     Attributes:
-        outcome: How the method compares with the baseline, from the lowest rate to the highest. ``below``: first
-            faster, then slower. ``above``: first slower, then faster. ``always``: faster. ``never``: slower.
-            ``alternating``: more than one change. ``unclear``: no rate shows a difference.
-            Rates that show no difference do not count, but for this: if only the lowest or only the highest rate shows
-            none, and all rates that show one agree, it counts as the opposite, because the break-even may lie there.
+        outcome: How the method compares with the baseline. In the examples, three signs stand for a low, a middle and a
+            high rate. ``below``: faster at rates below the break-even, as in +0−, ++0 and 0−−. ``above``: faster at
+            rates above the break-even, as in −0+, −−0 and 0++. ``always``: faster, as in +0+ and 0+0. ``never``:
+            slower, as in −0− and 0−0. ``alternating``: more than one change, as in +−+. ``unclear``: no difference is
+            shown, 000.
         low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
             lie there, or if ``outcome`` is neither ``below`` nor ``above``.
         high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.

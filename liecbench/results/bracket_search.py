@@ -22,20 +22,19 @@ _REACH: Final = 1.75
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
     """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
-    The bracket is the range of link rates that is shown to contain the break-even. Its ends are measured rates. There
-    are two candidates for the next rate, one below and one above the expected break-even. A larger ``precision`` can
-    move the candidates away from the expected break-even.
+    There are two possible rates, one below and one above the expected break-even.
 
     The search is over in each of these cases:
 
-    - There is no bracket: no break-even, or more than one, is shown to lie between measured rates.
-    - The bracket is narrow: its ends are within 10 % of its middle.
-    - Each candidate lies outside the bracket or too close to a measured rate.
+    - No break-even, or more than one, is shown to lie between measured rates.
+    - The ends of the bracket are within 10 % of its middle.
+    - Each of the two possible rates lies outside the bracket or too close to a measured rate.
 
     Args:
         points: The measured rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of
             the method).
-        precision: The half-width of the confidence interval of a measured speed-up, as a fraction of the speed-up.
+        precision: The half-width of the confidence interval of a measured speed-up, as a fraction of the speed-up. If
+            it is large, the possible rates can lie farther from the expected break-even.
     """
     found = bracket_of(points)
     if found.low is None or found.high is None or found.high <= found.low * (1 + _NARROW) / (1 - _NARROW):

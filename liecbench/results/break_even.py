@@ -20,8 +20,8 @@ class BreakEven:
             differ only in that all rates are multiplied by one factor.
         slowest: The links of the first row.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows that runs added to narrow ``bracket``, but that have no speed-up, for example because
-            the link failed its check. Empty if ``is_narrowest``.
+        untimed: The method's rows that runs added in vain to narrow ``bracket``: the rows have no speed-up, for example
+            because the link failed its check. Empty if ``is_narrowest``.
         is_narrowest: True if no further rate is to be measured: ``next_rate(0.0)`` returns None.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.

@@ -18,15 +18,15 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
     The lines are, in this order:
 
-    - A heading with the compute seconds per step, if they are known, and a remark on how the times were obtained, such
-      as ``(estimated)``. If the remarks of the methods differ, each remark follows its method's name instead. The
-      heading is left out if it would have neither compute seconds nor a remark.
-    - Lines on the methods with the outcome ``always`` (see ``Bracket``), which are shown to be faster than the
-      baseline. Methods for which ``_shown_range`` returns the same text share a line.
-    - Likewise, lines on the methods with the outcome ``never``, which are shown to be slower than the baseline.
-    - One line for each method with another outcome.
-    - For each method, one line with the link rates that were added to narrow the break-even, but at which the speed-up
-      is unknown. The line is left out if there are no such rates, or if the search for the break-even is over.
+    - A heading with the compute seconds per step and a remark on how the times were obtained, such as ``(estimated)``.
+      If the methods need different remarks, the remarks follow the methods' names instead. An empty heading is left
+      out.
+    - Lines on methods that are shown to be faster (the outcome ``always``, see ``Bracket``), such as
+      ``shown to be faster than psgd from 10mbit to 1gbit: liec, dgc``.
+    - Lines on methods that are shown to be slower (the outcome ``never``).
+    - One line for each method with another outcome, such as
+      ``liec: faster than psgd below a rate between 20mbit and 24mbit``.
+    - Lines such as ``liec: added rates that gave no speed-up: 22mbit``, for methods whose search is not over.
 
     Args:
         found: The break-evens.

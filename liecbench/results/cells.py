@@ -130,12 +130,11 @@ class Replay:
 
         Epoch and End records that come before the Start record of their cell are ignored.
 
-        An interleaved cell is timed, but not trained. Its epochs get the times and wire bytes from the cell's timing
-        session, and the losses, accuracies and payload bytes from the trained cell with the id
-        ``CellResult.trajectory``.
+        An interleaved cell is only timed, in a timing session. The content of its epochs depends on its task:
 
-        If the task of an interleaved cell is a profile, nothing is trained. The cell's only epoch then gets the payload
-        bytes from the timing session, too, and its losses and accuracy are NaN.
+        - A profile: times and all bytes are from the timing session; losses and accuracy are NaN.
+        - Any other task: times and wire bytes are from the timing session. Losses, accuracies and payload bytes are
+          from the trained cell with the id ``CellResult.trajectory``.
         """
         for record in records:
             if isinstance(record, Timing):

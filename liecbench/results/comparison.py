@@ -127,9 +127,8 @@ class Comparison:
     def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
         """Return the table of the link rates that each method needs; None if there is nothing to show.
 
-        The rates are the lowest ones at which computing takes 50 %, 75 %, 90 %, 95 % and 99 % of a step. There is a
-        table if at least one method was measured at two or more link rates, or was predicted instead of measured. If
-        ``self.wide`` or ``page`` is True, a method that was measured at one rate is enough.
+        The rates are the lowest ones at which computing takes 50 %, 75 %, 90 %, 95 % and 99 % of a step. If every
+        method was measured at one link rate only, there is a table only if ``self.wide`` or ``page`` is True.
 
         Args:
             page: True for the HTML page.

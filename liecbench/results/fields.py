@@ -10,12 +10,12 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if one of these rules holds for at least one pair of rows. None does not count as a value.
+    A field differs in each of these cases. None does not count as a value.
 
-    1. The two rows have different values. Values of ``block_order`` are compared only between rows of one algorithm.
-    2. The two rows have the same algorithm. One row has a value, and the field is None in the other row.
-    3. The two rows have the same algorithm, and are equal in all fields found by rules 1 and 2. One row has a value,
-       and the other row lacks the field.
+    - Two rows have different values. For ``block_order``, two rows of the same algorithm must have different values.
+    - One row has a value, and another row of the same algorithm has None.
+    - One row has a value, and another row of the same algorithm lacks the field. Such a field differs only if no field
+      of the first two cases tells the two rows apart.
 
     Args:
         rows: For each row, the values of its fields by name.

@@ -96,10 +96,10 @@ class LineNumbers:
         """Accept lines up to the first line that is not in order. Return how many lines were accepted.
 
         A line is in order if its checksum is right and its number is 1 above that of the line before. The first line
-        of the file must have number 1. After a call of ``skip``, no line is accepted until ``next`` is called.
+        of the file must have number 1. After a call of ``skip``, the result is 0 until ``next`` has been called.
 
-        The first line that is not accepted may still be valid, because lines of the first schema have no number. Check
-        that line with ``unseal`` and ``next``.
+        Lines of the first schema have no number: they are not accepted, but may be valid. Therefore, check the first
+        line that is not accepted with ``unseal`` and ``next``.
 
         Args:
             lines: Lines that follow each other in the ledger, without line ends.
@@ -116,13 +116,13 @@ class LineNumbers:
     def next(self, number: int, *, is_written: bool) -> str | None:
         """Check the number of the next line. Return an error message if the number is wrong, else None.
 
-        If the line has a number of its own, the number must be 1 above the previous ``number`` or, for the first line,
-        1. Right after a call of ``skip``, any number is right. A line without a number of its own is right only if no
-        earlier line had one.
+        - Right after a call of ``skip``, any written number is right.
+        - Otherwise, a written number must be 1 in the first line, and 1 above the previous ``number`` in later lines.
+        - A line without a written number is right if no earlier line had one.
 
         Args:
-            number: The line's own number or, if the line has none, the line's position in the file, from 1.
-            is_written: True if the line has a number of its own. Only lines of the first schema have none.
+            number: The number written in the line; if there is none, the line's position in the file, from 1.
+            is_written: True if a number is written in the line. Only lines of the first schema have none.
         """
         before, self._last = self._last, number
         if not is_written:

@@ -30,8 +30,8 @@ class Line:
         text: The line, without its line end.
         record: The record in the line; None if the line cannot be read.
         damage: The reason why the line counts as damaged; None if it does not.
-        is_after_gap: True if ``record`` was read, but ``LineNumbers.next`` reports an error: the line number in
-            ``text`` is missing or not the expected one, for example because the line before is lost.
+        is_after_gap: True if ``record`` was read, but the line number in ``text`` is wrong (see ``LineNumbers.next``),
+            for example because the line before is lost.
         fits: False if the earlier records rule out ``record``. For example, ``record`` is an epoch of a cell that has
             not begun.
     """

@@ -5,9 +5,9 @@ seconds beyond computing ÷ its compute seconds. For example, the compute utiliz
 computes equally long at all link rates, so its compute seconds are the median over the rows.
 
 The wait is a rising, convex function of 1 ÷ rate, because computing hides a smaller share of the transfer on a slower
-link. Take the straight line through the waits at two measured rates. Between the two rates, the function lies below the
-line. The rate at which the line reaches the wanted wait is therefore an upper bound of the needed rate. Outside the two
-rates, the function lies above the line. There, the rate at which the line reaches the wanted wait is a lower bound.
+link. A straight line through the waits at two measured rates reaches the wanted wait at some rate r. If r lies between
+the two rates, the real wait at r is no longer than wanted, so r is an upper bound of the needed rate. If r lies outside
+the two rates, the real wait at r is at least as long as wanted, so r is a lower bound.
 """
 
 import itertools
@@ -89,8 +89,7 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 
     - rows whose link has no rate limit
     - rows whose records do not say how much of the time is computing
-    - rows that a run added to find a break-even, if the scenario itself asks for a row with equal settings and an
-      equal link rate
+    - rows that a run added to find a break-even, if the scenario itself asks for an equal row
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
@@ -104,9 +103,8 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
 def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
     """Return a range of link rates that contains the lowest rate at which a method reaches ``utilization``.
 
-    If no link rate reaches ``utilization``, both ends of the range are None and its ``basis`` is ``measured``.
-    Otherwise, an end is None if it cannot be computed from ``waits``. If neither end can be computed, ``basis`` is
-    ``unknown``.
+    An end of the range is None if it cannot be computed from ``waits``. If both ends are None, ``basis`` is
+    ``measured`` if no link rate reaches ``utilization``, else ``unknown``.
 
     Args:
         waits: The waits of the method at one or more link rates, slowest link first.
@@ -134,14 +132,13 @@ def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
 def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return an upper bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    The bound depends on the upper end of the wait's confidence interval:
+    A measured rate is fast enough if the upper end of its wait's confidence interval is at most ``target``.
 
-    - If the upper end falls to ``target`` between two measured rates, the bound is interpolated between these rates.
-    - If the upper end is above ``target`` at all measured rates, the bound is extrapolated to a higher rate. The result
-      is None if no rate is high enough.
-    - If the upper end is at most ``target`` at all of several measured rates, the bound is the lowest of these rates.
-    - If the upper end is at most ``target`` at the only measured rate, the bound is estimated from ``Wait.slope``. The
-      bound is then at most this rate.
+    - If no measured rate is fast enough, the bound is extrapolated, or None if no rate is high enough.
+    - If only some measured rates are fast enough, the bound is interpolated between the slowest of them and the next
+      slower measured rate.
+    - If all of several measured rates are fast enough, the bound is the slowest of them.
+    - If the only measured rate is fast enough, the bound is estimated from ``Wait.slope``, as this rate or a lower one.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -162,13 +159,12 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
 def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
     """Return a lower bound of the lowest link rate, in bits per second, at which the wait is at most ``target``.
 
-    The bound depends on the lower end of the wait's confidence interval:
+    The result depends on ``Wait.low`` at the measured rates:
 
-    - If the lower end falls to ``target`` between two measured rates, the bound lies between these rates.
-    - If the lower end is above ``target`` at all measured rates, the bound is the highest measured rate or above.
-    - If several rates were measured, and the lower end is at most ``target`` at the slowest rate, the result is None.
-    - If one rate was measured, and the lower end is at most ``target`` at this rate, the bound is estimated from
-      ``Wait.least_slope``. The result is None if this slope is 0.
+    - above ``target`` at all rates: the highest measured rate, or a higher rate
+    - above ``target`` at slow rates only: a rate between the fastest of the slow rates and the next measured rate
+    - at most ``target`` at all of several rates: None
+    - at most ``target`` at the only rate: a rate estimated from ``Wait.least_slope``, or None if this slope is 0
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.
@@ -242,8 +238,8 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels, shared: str) -> 
 def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
     """Return the wait of a row at its link rate.
 
-    The mean wait is the row's mean seconds per epoch ÷ ``compute_seconds`` − 1, but at least 0. For ``low`` and
-    ``high``, the ends of the confidence interval of the seconds per epoch take the place of the mean.
+    The mean wait is the row's mean seconds per epoch ÷ ``compute_seconds`` − 1, but at least 0. For example, the mean
+    wait is 0.5 if an epoch takes 30 s, of which computing takes 20 s.
 
     Args:
         row: A row with a measured time per epoch.

@@ -32,13 +32,13 @@ class Metric:
             HTML page. ``wide``: tables with ``--wide``, and the HTML page. ``on request``: none.
         shown_for: The comparisons that show the column at these places by default. ``loss``: comparisons with language
             models, which are judged by their test loss. ``accuracy``: comparisons with other models. ``any``: all.
-        shown_from: A threshold such as 0.1. If the rows' largest mean is above (1 + ``shown_from``) × their smallest,
-            all tables and the HTML page show the column by default. ``shown`` and ``shown_for`` then do not matter.
-            None if only ``shown`` and ``shown_for`` decide.
+        shown_from: With 0.1, all tables and the HTML page show the column by default if the rows' largest mean is over
+            10 % above their smallest, whatever ``shown`` and ``shown_for`` say. With None, only ``shown`` and
+            ``shown_for`` decide.
         every_seed: True if a single cell without a value, such as a failed cell, leaves its row without a mean.
-        exported_with: The name of another metric, or this metric's own name. JSON and CSV include this metric only if
-            at least one cell has a value of the named metric. None if JSON and CSV always include this metric.
-        zero_is_missing: True if, in the condition of ``exported_with``, the value 0 of this metric counts as no value.
+        exported_with: The name of a metric, often this one. JSON and CSV leave out this metric if no cell has a
+            value of the named metric. None if JSON and CSV always include this metric.
+        zero_is_missing: True if ``exported_with`` treats the value 0 of this metric like a missing value.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if ``±?`` is printed after a mean that has no interval.
     """

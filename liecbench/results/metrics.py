@@ -268,9 +268,9 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
     """Return the names of the metrics that JSON and CSV include for ``cells``, in the order of ``METRICS``.
 
-    A metric whose ``exported_with`` is None is always included. Any other metric is included if at least one cell has a
-    value of the metric that ``exported_with`` names, such as ``tokens``. The value 0 does not count if
-    ``zero_is_missing`` of the named metric is True.
+    A metric whose ``exported_with`` is None is always included. A metric whose ``exported_with`` is, for example,
+    ``tokens`` is included if at least one cell has a value of ``tokens``. The value 0 of a metric whose
+    ``zero_is_missing`` is True counts as no value.
 
     Args:
         cells: For each cell, the values of its metrics by name.

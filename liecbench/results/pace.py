@@ -37,7 +37,7 @@ class Pace:
             session timed the cells.
         by_round: Seconds per epoch in each round of the timing sessions; empty if no session timed the cells. Each key
             is (results directory, index of the placement, index of the round in the placement). A placement is a group
-            of rounds, after which all models and buffers are created again. The seconds are a mean over step kinds.
+            of rounds, before which all models and buffers are created again. The seconds are a mean over step kinds.
             The weight of a step kind is the share of steps of this kind in a long training.
         utilization_by_round: Compute seconds ÷ all seconds in each round, with the keys of ``by_round``.
         by_seed: Seconds per epoch by seed.
@@ -134,13 +134,13 @@ class Pace:
     def epoch_speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds per epoch of ``other`` ÷ seconds per epoch of this pace).
 
-        An epoch of one pace may have more samples than an epoch of the other. ``speed_over`` allows for this.
+        ``speed_over`` also allows for different numbers of samples per epoch; this function does not.
 
-        - If a timing session timed both paces in common rounds, the mean is taken over these rounds.
-        - If sessions timed both paces, but without a common round, the result is the mean ln(seconds) of ``other``
-          minus the mean ln(seconds) of this pace. The two means count as independent. None if a pace has no rounds.
-        - If at least one of the paces was not timed by a session, the mean is taken over the common seeds. None without
-          a common seed.
+        - If there are rounds in which a timing session timed both paces, the mean is taken over these rounds.
+        - If sessions timed both paces, but never in the same round, the result is the mean ln(seconds) of ``other``
+          minus the mean ln(seconds) of this pace. None if a pace has no rounds.
+        - If a pace was not timed by any session, the mean is taken over the seeds that both paces have. None if there
+          is no such seed.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:

@@ -26,9 +26,8 @@ class PassedOver:
         speed: The method's mean speed-up.
         reason: The reason against the method, such as ``shown to lose more than 0.5 points of accuracy``.
         difference: The method's accuracy minus the baseline's, such as ``-0.8 points``. For language models, the
-            difference of test losses, such as ``+0.136 nats``. Empty if unknown. The text also gives the worse end of
-            the 95 % interval if more seeds could settle the verdict and there are at least two seeds:
-            ``-0.8 points, at worst -1.1``.
+            difference of test losses, such as ``+0.136 nats``. Empty if unknown. The worse end of the 95 % interval can
+            follow, as in ``-0.8 points, at worst -1.1``.
     """
 
     place: str
@@ -89,8 +88,8 @@ def _places(found: Sequence[PassedOver], num_settings: int) -> str:
 def _named(name: str, found: Sequence[PassedOver]) -> str:
     """Return ``name`` and the range of a method's speed-ups, such as ``liec (1.72× on 1gbit to 4.84× on 100mbit)``.
 
-    If the difference in accuracy or loss, ``PassedOver.difference``, is known and equal in all entries of ``found``, it
-    follows the range: ``liec (1.72×, -0.8 points)``.
+    If all entries of ``found`` have the same known ``difference``, such as ``-0.8 points``, the text also gives the
+    difference: ``liec (1.72× on 1gbit to 4.84× on 100mbit, -0.8 points)``.
 
     Args:
         name: The method's name. Settings can follow, such as ``liec on 20mbit``.

@@ -52,8 +52,8 @@ class LogRatio:
         In a round, every method is timed once. A placement is a group of rounds, after which all models and buffers are
         created again. Every placement counts as one observation: the result is the mean of the placements' means.
 
-        The standard error combines the measured variance and an assumed one, because a session has few placements. If
-        no placement has two rounds, only the measured variance is used.
+        The variance measured between few placements is uncertain. So if any placement has two rounds or more, the
+        standard error comes from a weighted mean of the measured variance and an assumed one.
 
         Args:
             log_ratios: One list per placement, with ln(ratio) of each round, in order. At least one list is not empty.
@@ -167,7 +167,7 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
     Args:
         between: The measured variance of placement means.
-        expected: The variance that placement means would have if only the noise of single rounds made them differ.
+        expected: The variance of placement means that the noise of single rounds alone would cause.
         num_placements: The number of placements that were measured or that a session would measure.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
@@ -213,11 +213,11 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance that placement means would have if only the noise of single rounds made them differ.
+    """Return the part of the variance of placement means that comes from the noise of single rounds.
 
-    A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The variance is
-    estimated from the spread of the rounds within placements. Successive rounds count as correlated. If placements have
-    fewer than five rounds on average, an autocorrelation of 0.6 is assumed. Return None if no placement has two rounds.
+    A placement is a group of rounds, and a placement mean is the mean ln(ratio) of these rounds. The noise and its
+    autocorrelation are estimated from the spread of the rounds within placements. If placements have fewer than five
+    rounds on average, the autocorrelation is assumed to be 0.6. Return None if no placement has two rounds.
 
     Args:
         placements: One list per placement, with the ln(ratio) of each round, in order.

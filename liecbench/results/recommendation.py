@@ -19,9 +19,11 @@ class Recommendation:
     """The method to use in one setting, such as one link, or the reason why none can be recommended.
 
     A row holds the results of one method. Attributes give a row as its position, from 0, among the rows of the setting.
-    "Faster" and "slower" compare with the baseline. A candidate is a row that is shown to be faster than the baseline
-    and than the fastest row without compression, if there is one. The fastest row without compression is itself a
-    candidate if it is shown to be faster than the baseline.
+    "Faster" and "slower" compare with the baseline, unless another row is named. These rows are candidates:
+
+    - The fastest row without compression, if it is shown to be faster than the baseline.
+    - Any other row that is shown to be faster than the baseline and than the fastest row without compression (if there
+      is one).
 
     Attributes:
         row: The recommended row; None if no row can be recommended.
@@ -30,16 +32,14 @@ class Recommendation:
 
             - ``best``: ``row`` is a candidate that is shown to keep the accuracy.
             - ``baseline``: Every other row is shown to be slower, and ``row`` is the baseline.
-            - ``seeds``: It is not shown whether candidates keep the accuracy. For at least one candidate, up to 100
-              seeds probably suffice to decide.
-            - ``spread``: It is not shown whether candidates keep the accuracy. For each candidate, probably more than
-              100 seeds are needed to decide.
+            - ``seeds``: It is not shown whether candidates keep the accuracy. One probably needs at most 100 seeds.
+            - ``spread``: It is not shown whether candidates keep the accuracy. Each probably needs over 100 seeds.
             - ``rounds``: No row is shown to be faster, but one may be after more rounds of timing.
             - ``lost``: Every candidate is shown to lose accuracy.
             - ``disturbed``: The rows that may be the fastest cannot be ranked, because other processes disturbed these
               rows and the baseline to different degrees.
             - ``not_trained``: Candidates were timed without training, so that their accuracy is unknown.
-            - ``dense``: Rows are faster, but none of them is a candidate.
+            - ``dense``: Rows are faster, but none is shown to be faster than the fastest row without compression.
 
         seeds: For the reasons ``seeds`` and ``spread``, the number of seeds, including those already run, that probably
             suffices for at least one candidate. Else None.
@@ -110,11 +110,10 @@ def _unranked_rivals(
 
 
 def fewest_seeds(found: Sequence[AccuracyVerdict | None]) -> tuple[int, int]:
-    """Return (seeds needed, seeds run) of the verdict in ``found`` that needs the fewest seeds.
+    """Return (seeds needed, seeds run) of the item of ``found`` that needs the fewest seeds.
 
-    The seeds needed are the estimated number of seeds after which the verdict is probably decided. They include the
-    seeds run. A verdict from one seed has no estimate, and counts as needing 5 seeds. If an item of ``found`` is None,
-    it counts as (5, 0).
+    For example, a verdict from 3 seeds counts as (8, 3) if 8 seeds in total will probably decide it. A verdict from
+    one seed counts as (5, 1), because one seed is too few for an estimate. None counts as (5, 0).
 
     Args:
         found: The undecided verdicts (``not_shown``) on the accuracy of methods; None for a method whose accuracy was

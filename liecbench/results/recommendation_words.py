@@ -28,8 +28,8 @@ class MoreSeeds:
     Attributes:
         methods: The names of the undecided methods.
         quality: ``accuracy`` or ``test loss``.
-        seeds: The estimated number of seeds, past seeds included, until the first method is decided. If estimates for
-            several settings are merged, ``seeds`` is the largest number among the settings.
+        seeds: The estimated number of seeds, past seeds included, after which at least one undecided method is decided.
+            If estimates for several settings are merged, this holds in each of the settings.
         ran: The number of past seeds that ``seeds`` includes.
     """
 

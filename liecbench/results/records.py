@@ -80,8 +80,8 @@ class Composed:
     """The origin of an epoch record that an earlier version of liecbench computed from a trained cell and a timed cell.
 
     The losses, accuracies, payload bytes, messages and norms are those of the trained cell. The peak memory is that of
-    the timed cell's steps. The times, CPU seconds and wire bytes are sums over step kinds. The term of a kind is the
-    number of its steps in the epoch × the timed cell's mean per step of this kind.
+    the timed cell's steps. The times, CPU seconds and wire bytes are computed from the timed cell's mean for each kind
+    of step. For example, an epoch with 90 plain steps of 0.1 s and 10 averaging steps of 0.3 s takes 12 s.
 
     Attributes:
         trajectory: The id of the trained cell.
@@ -114,10 +114,10 @@ class Epoch:
 
     Durations are in seconds, and sizes in bytes. Accuracy is from 0 to 1. Lists have one number per rank.
 
-    ``cpu_seconds``, and all numbers that are not times, cover all ``steps`` steps. All other times cover only the
-    ``timed_steps`` steps after warm-up. ``train_seconds`` is the sum of ``compute_seconds``,
-    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If no step was timed, a ledger can
-    hold null for a time. In the fields of ``TIMED_SECONDS``, null is read as 0.
+    Times, except ``cpu_seconds``, cover only the ``timed_steps`` steps after warm-up. Everything else, such as losses,
+    bytes and ``cpu_seconds``, covers all ``steps`` steps. ``train_seconds`` is the sum of ``compute_seconds``,
+    ``exposed_wire_seconds``, ``exposed_compress_seconds`` and ``other_seconds``. If no step was timed, null in a
+    field of ``TIMED_SECONDS`` is read as 0.
 
     A ledger has no epochs of a cell that is only timed in a timing session. The epochs of such a cell are
     computed when results are loaded.
@@ -138,8 +138,8 @@ class Epoch:
         first_steps: Losses and other numbers from the first steps of the training. None in epochs after the first.
         step_kinds: The number of steps of each step kind.
         tokens: The number of tokens that all ranks train on. None if the model is not a language model.
-        samples: The number of samples that all ranks train on. Steps leave out the samples at the end of an epoch that
-            do not fill a step, so that methods can differ. None in records of earlier versions.
+        samples: The number of samples that all ranks train on. Samples at the end of an epoch that do not fill a step
+            are left out, so that the number can differ between methods. None in records of earlier versions.
         composed: The sources of an epoch that an earlier version composed from two cells; None for all other epochs.
     """
 
@@ -215,17 +215,16 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt to train a cell.
+    """The end of an attempt to train or to time a cell.
 
     Attributes:
         cell: The cell's id.
         attempt: The number of the attempt, from 1.
         status: The outcome of the attempt.
         error: The error message; None if the cell completed.
-        link: Counts of the delay line (the process that emulates links), such as lost segments per rank. The counts
-            cover the attempt. If a timing session timed the cell, the counts cover all methods of the session, up to
-            this record. None if there is no delay line, or if the ``liecbench`` command wrote the record instead of a
-            rank.
+        link: Counts of the delay line (the process that emulates links), such as lost segments per rank. For a
+            trained cell, the counts cover the attempt. For a cell that is only timed, the counts cover the timing
+            session up to this record. None if there is no delay line, or if the ``liecbench`` command wrote the record.
     """
 
     type: ClassVar[str] = "end"

@@ -1,7 +1,7 @@
 """One method's seconds per step, for each round of a timing session.
 
-In a round, every method has one turn, in which bursts of each of the method's step kinds are timed. After a group of
-rounds, called a placement, all methods' models and buffers are created again.
+In a round, every method has one turn, in which bursts of each of the method's step kinds are timed. Before each group
+of rounds, called a placement, all methods' models and buffers are created again.
 """
 
 import math
@@ -19,7 +19,7 @@ def round_seconds(
 ) -> dict[tuple[int, int], float]:
     """Return a method's mean seconds per step in each round. The keys are (placement, round in the placement).
 
-    A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
+    A placement is a group of rounds, before which all models and buffers are created again. The mean weights each step
     kind, such as averaging steps, by the kind's share in a long training. A round is left out if the session was
     interrupted before all step kinds were timed.
 

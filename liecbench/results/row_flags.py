@@ -28,8 +28,7 @@ def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
     - ``cpu_bound``: the machine has too few processors for the row's threads and the emulation of links, and the ranks
-      are busy. Ranks that replayed a profile are busy if they use over a third of the processors. Other ranks are busy
-      if they use over half of the processors, or if computing and exposed compression take over 5 % of the time.
+      are busy. For example, ranks are busy if they use over half of the processors.
     - ``disturbed``: other processes used over 15 % of the machine's CPU time. The flag is not set if the ranks replayed
       a profile and woke in time from their sleeps (``Pace.kept_times``).
     - ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a drift of
@@ -51,12 +50,12 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 
 def is_busy(row: Row) -> bool:
-    """Return True if a row needs more processors than there are, and its ranks keep over half of the processors busy.
+    """Return True if a row needs more processors than there are, and its ranks keep many processors busy.
 
-    A row needs one processor for each thread of each rank, and one more if links are emulated. The number of busy
-    processors is the CPU time of all ranks divided by the real time of training and loading batches, mean over epochs.
-    If the ranks replayed a profile, the limit is a third of the processors instead of half. Return False if the number
-    of processors is unknown, or if the ranks use the machines' own network.
+    Many means over half of the processors, or over a third if the ranks replayed a profile. A row needs one processor
+    for each thread of each rank, and one more if links are emulated. The number of busy processors is the CPU time of
+    all ranks divided by the real time of training and loading batches. Return False if the number of processors is
+    unknown, or if the ranks use the machines' own network.
     """
     num_cpus = _shared_processors(row)
     epochs = [epoch for cell in _completed(row) for epoch in cell.epochs if epoch.timed_steps]

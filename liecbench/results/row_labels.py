@@ -58,9 +58,9 @@ class Labels:
     def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
         """Return (curve, figure): the name of the curve that shows a row, and the name of the figure with this curve.
 
-        By default, a figure shows one setting, with a curve per method. ``curve`` is the name of the row's method, and
-        ``figure`` the name of its setting. If all rows have the same method but their settings differ, one figure shows
-        all settings. ``curve`` is then the name of the row's method and setting, and ``figure`` is None.
+        - If all rows have the same method but different settings, one figure without a name shows all settings. An
+          example is ``("psgd · workers 4", None)``.
+        - Otherwise, a figure shows one setting, with a curve per method. An example is ``("psgd", "workers 4")``.
 
         Args:
             row: The row.
@@ -84,8 +84,8 @@ class Labels:
         - Options that differ between rows of the algorithm.
         - Options that are always shown, which ``naming_fields([row])`` returns.
         - Fields of the task, such as ``learning_rate``, that differ between rows of one method in one setting.
-        - Other fields of the method, such as ``compressor``, that differ between any rows. The compressor
-          ``identity`` is left out if all rows of the algorithm use it.
+        - The compressor, if it differs between any rows, and a row of the algorithm has one other than ``identity``.
+        - Other fields of the method that differ between any rows.
         """
         alike = _algorithm_options(row) - self._options[row.algorithm] - _naming_options(row)
         alike |= {"compressor"} if row.algorithm in self._uncompressed else set()

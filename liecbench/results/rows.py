@@ -35,8 +35,8 @@ class Row:
         pace: The seconds per epoch of the cells.
         speed: ln(the baseline's seconds ÷ this row's), for equally many samples. None if this row is the baseline, if
             there is no baseline, or if the seconds cannot be compared.
-        dense_speed: ln(seconds of the fastest row without compression ÷ this row's), for equally many samples. None if
-            that row is the baseline or this row, if there is no such row, or if the seconds cannot be compared.
+        dense_speed: ln(the ``is_dense`` row's seconds ÷ this row's), for equally many samples. None if the ``is_dense``
+            row is the baseline or this row, if there is no such row, or if the seconds cannot be compared.
         cpu_share_differs: True if the row and the baseline cannot be ranked, because the shares of the CPU that other
             processes used differ too much between the two.
         reached: The cells that reached the target, out of all cells, such as ``2/3``; None without a target.

@@ -47,17 +47,17 @@ def summarise(
 
     Args:
         cells: Cells of one or more results directories.
-        baseline: The baseline's algorithm, such as ``ddp``, or a choice that also fixes other fields of the baseline.
-            Each row is compared with a baseline row of the same setting and workload, apart from fields that the choice
-            fixes.
+        baseline: The baseline's algorithm, such as ``ddp``, or a choice that also fixes other fields. For example, the
+            choice ``BaselineChoice.parse({"algorithm": "ddp", "workers": 2})`` compares rows of any number of workers
+            with DDP on 2 workers. Fields of the setting and workload that the choice does not fix must be equal.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None without a
             target.
         target_loss: The test loss that the metrics named ``…_to_target`` refer to; None without a target. If both
             targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
 
     Returns:
-        The rows, sorted by number of workers, then by link, slowest first, then by the other fields of the setting and
-        the workload, then by the time for equally many samples, fastest first.
+        The rows, sorted by the number of workers, the link (slowest first), the other fields of the setting and the
+        workload, and the time for equally many samples (fastest first), in this order.
     """
     choice = BaselineChoice.parse(baseline)
     completed = [cell for cell in cells if cell.status == "completed"]
@@ -157,13 +157,13 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
 def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
     """Return a metric's mean over seeds, with a confidence interval from the rounds of timing sessions.
 
-    The bounds differ from the mean by the percentages that the rounds give, for example −3 % and +3 %. A bound is None
-    if the rounds do not give the bound. If an argument is None, return ``mean`` unchanged.
+    For example, the bounds are 196 and 204 if ``mean`` is 200, and the interval of ``of_rounds`` is ±2 %. A bound is
+    None if ``of_rounds`` has no such bound. If an argument is None, return ``mean`` unchanged.
 
     Args:
         mean: The metric's mean over seeds; None if the metric is unknown. The interval of ``mean`` is replaced.
-        of_rounds: The mean of ln(metric) over rounds, with its standard error; None if this mean is unknown. A constant
-            factor may be missing from the rounds' metric, because only relative differences count.
+        of_rounds: The mean of ln(metric) over rounds, with its standard error; None if this mean is unknown. Only the
+            relative width of its interval is used, so ln(1 ÷ seconds) serves for tokens per second.
     """
     if mean is None or of_rounds is None:
         return mean
@@ -191,10 +191,9 @@ def _differences(group: CellGroup, completed: Sequence[Mapping[str, float]]) -> 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
     """Return the mean of a metric over the completed cells of a row that have a value; None if too few have one.
 
-    At least one cell must have a value. Some metrics need more:
-
-    - If ``metric.every_seed`` is True, every cell of the row must have completed and have a value.
-    - If ``metric.every_seed`` is False and ``metric.compare`` is None, every completed cell must have a value.
+    - A metric with ``every_seed`` needs a value of every cell of the row. A cell that did not complete has none.
+    - Any other metric with ``compare`` needs a value of at least one completed cell.
+    - All other metrics need a value of every completed cell, and at least one completed cell.
 
     Args:
         metric: The metric.

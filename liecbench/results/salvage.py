@@ -23,8 +23,8 @@ from liecbench.results.timing_record import Timing
 class _CellLines:
     """A summary of one cell's lines in a ledger. Lines are numbered from 1.
 
-    A cell's lines are its records, from its first valid Start record on. If a timing session times the cell's steps,
-    the records of these timed steps (bursts) are lines of the cell, too, and can come before its Start record.
+    A cell's lines are its first valid Start record and its later records. If a timing session times the cell, its lines
+    include the records of its timed steps (bursts), wherever they are in the ledger.
 
     Attributes:
         spec: The cell's fields, as ``Cell.spec`` returns them.
@@ -188,13 +188,11 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the whole cells, whose records are all there and undamaged.
 
-    A cell is not whole if any of these holds:
+    No record of a whole cell is out of place. Some kinds of cells must fulfil more:
 
-    - A record of the cell is out of place.
-    - A line of the ledger between the cell's first and last line is missing or unreadable. Such lines are ignored if
-      the cell was trained and is completed.
-    - The cell is timed but not trained, and the first of the cells that share its bursts (timed steps) is not whole.
-      The first cell is the one with the earliest Start record.
+    - Trained, but not completed: no line of the ledger between the cell's first and last line is missing or unreadable.
+    - Timed, but not trained: no line of the ledger between the cell's first and last line is missing or unreadable. Of
+      the cells that share the cell's bursts (timed steps), the one with the earliest Start record is whole, too.
 
     Args:
         cells: A summary of each cell's lines, by cell id.

@@ -18,9 +18,9 @@ _LEVEL: Final = 0.045
 class SpeedVerdicts:
     """The verdicts on the speed of the rows of one setting.
 
-    All attributes give rows as positions, from 0, among the rows of the setting. The comparisons in
-    ``against_baseline`` are one family, those in ``against_dense`` another, and those behind ``beaten`` a third. Each
-    family is Holm-adjusted by itself, and contains a wrong verdict in at most 4.5 % of runs.
+    All attributes give rows as positions, from 0, among the rows of the setting. ``against_baseline``,
+    ``against_dense`` and ``beaten`` are Holm-adjusted separately. Each contains a wrong verdict in at most 4.5 % of
+    runs.
 
     Attributes:
         against_baseline: For each compared row, whether the row is shown to be faster or slower than the baseline.

@@ -13,11 +13,11 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     """Return the cells of several results directories.
 
     A cell can have a result in each directory. If the cell completed in at least one directory, only its completed
-    results are returned. A trained cell is left out if a cell with ``timing: interleaved`` in the same directory copies
-    the losses of the trained cell.
+    results are returned. Trained cells are left out if they provide the losses of cells with
+    ``timing: interleaved`` in the same directory.
 
-    ``CellResult.directory`` is None for all returned cells, unless a cell completed in more than one directory. In that
-    case ``CellResult.directory`` of every returned cell is the short name of its directory, such as ``a/results``.
+    If any cell completed in several directories, the ``CellResult.directory`` of each returned cell is set to the short
+    name of its results directory, such as ``a/results``.
 
     Args:
         directories: The results directories.

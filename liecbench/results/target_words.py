@@ -19,9 +19,8 @@ def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator
     """Yield a sentence with the methods' times to the target, and a sentence that compares the times.
 
     The first sentence lists the methods that reach the target, or says that no method does. The second sentence names
-    the methods, if any, that are shown to reach the target sooner than the baseline. If the methods cannot be ranked,
-    the second sentence says why. There is no second sentence if the setting has no baseline, or if no method but the
-    baseline reaches the target.
+    the methods that are shown to reach the target sooner than the baseline, or says why no method is named. Only the
+    first sentence is yielded if the setting has no baseline, or if no method but the baseline reaches the target.
 
     Args:
         verdict: The verdict on the setting.
@@ -61,13 +60,12 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
 
 
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
-    """Return the mean over common seeds of ln(baseline's seconds to the target ÷ row's seconds to the target).
+    """Return ln(baseline's seconds to the target ÷ row's seconds to the target); None with under three common seeds.
 
-    If a timing session measured the row, the result is the sum of two independent means instead. The first is the mean
-    over common seeds of ln(baseline's epochs to the target ÷ row's epochs to the target). The second is the mean over
-    rounds of ln(baseline's seconds per epoch ÷ row's seconds per epoch).
-
-    Return None if there are fewer than three common seeds, or if the second mean is needed but unknown.
+    - If no timing session measured the row, return the mean of this logarithm over the common seeds.
+    - If a timing session measured the row, return the sum of two terms: the mean over the common seeds of ln(baseline's
+      epochs to the target ÷ row's epochs to the target), and the mean ln(baseline's seconds per epoch ÷ row's seconds
+      per epoch). Return None if the second term is unknown.
     """
     name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
     pairs = [

@@ -41,12 +41,12 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     Each group of cells has a best value of its own. A group consists of cells of one results directory that agree in
     all fields that can change accuracy, except the tuned field and the seed.
 
-    Every second seed, from the smallest, is a choosing seed: of the seeds 0, 1, 2 and 3, these are 0 and 2. Only cells
-    of the remaining seeds are returned, because the choosing seeds make the best value look better than it is. If there
-    is only one seed, the cells of this seed are returned, although the seed also chooses the best value.
+    Every second seed chooses the best value: of the seeds 0, 1, 2 and 3, the seeds 0 and 2. Only cells of the seeds 1
+    and 3 are then returned, because a seed that chooses makes the best value look better than it is. A single seed
+    chooses the best value, and its cells are returned.
 
-    The best value has the fewest failed and diverged cells over all seeds. Among values with equally few, the best
-    value has the highest mean accuracy over the choosing seeds. For language models, the lowest mean test loss decides.
+    The best value has the fewest failed and diverged cells, counted over all seeds. A tie goes to the highest mean
+    accuracy over the seeds that choose, or for language models to the lowest mean test loss.
 
     Args:
         cells: The cells of all methods, with every value of the field.

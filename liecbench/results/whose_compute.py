@@ -66,12 +66,12 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
     """Return a phrase on how long steps compute, such as ``for steps that compute 0.36 s, as measured here``.
 
-    The phrase is empty if there are no steps. The phrase has one part per source of steps, such as ``measured``. In
-    a part, the source's steps in each setting are summarised by the median of their compute seconds. The part shows:
+    The phrase is empty if there are no steps. Otherwise, the phrase has one part per source of steps, such as
+    ``measured``. A part shows the median compute seconds of each setting in one of these forms:
 
-    - one number, the median of the medians, if all steps have one source and the medians differ by at most 10 %;
-    - otherwise, if there are more than four medians, the lowest and the highest median;
-    - otherwise, each median with its setting, such as ``0.36 s (4 workers)``.
+    - ``0.36 s``, the median of the medians, if all steps have one source and the medians differ by at most 10 %;
+    - otherwise ``0.36 s (4 workers) or 0.48 s (8 workers)`` for up to four settings;
+    - otherwise ``0.36 s to 0.48 s`` for more than four settings.
 
     Args:
         found: The compute seconds and sources of steps, by setting. A key names the setting, such as ``4 workers``.

@@ -48,8 +48,8 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
         turn: The turn of the timing session in which the burst was measured. In a turn, one method is timed.
         kind: The name of the kind of the burst's steps, such as ``averaging``.
         kind_share: The share of steps of this kind in a long training, from 0 to 1.
-        untimed_sends: Whether the untimed step before the timed steps sends messages. If so, the byte counts of
-            ``burst`` include this step, and the record has the counts × timed steps ÷ (timed steps + 1).
+        untimed_sends: True if the untimed step before the timed steps sends messages. With 4 timed steps, the byte
+            counts of ``burst`` are then those of 5 steps, and the record has 4/5 of them.
     """
     sending = burst.num_steps + untimed_sends
     slowest, counters = burst.slowest, burst.slowest.counters
@@ -90,12 +90,11 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float, *, unti
 def _wire_bytes(ranks: Sequence[RankMeasurement], share: float) -> dict[str, list[int]] | None:
     """Return the wire bytes of a burst's timed steps: lists "sent" and "received", one number per rank.
 
-    A rank counts the bytes of the timed steps and of the untimed step before them together. The result is the counts
-    × ``share``. Return None if the bytes of any rank are unknown.
+    Return None if the bytes of any rank are unknown.
 
     Args:
-        ranks: The measurements of all ranks.
-        share: The number of timed steps ÷ the number of steps that sent messages. The untimed step may send none.
+        ranks: The measurements of all ranks. Their bytes include the untimed step before the timed steps.
+        share: The share of the bytes to return. For 9 timed steps, it is 0.9, or 1 if the untimed step sends nothing.
     """
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     if len(wire) < len(ranks):

@@ -49,13 +49,13 @@ class CellLink:
     def prepare(self, links: LinkMap, emulator: Emulator = "auto", slowdown: Slowdown = _NOT_SLOWED) -> None:
         """Switch to the links of the next cell, and measure the links of all ranks. Collective.
 
-        The requested links are ``links``, slowed down by ``slowdown``. Links are measured only if they are shaped, and
-        if no rank delays its messages itself. If the requested links and the emulator are those of the last call, the
-        links are measured again only if a measured value deviates by more than ``measurement.FAILING``.
+        The requested links are ``links``, slowed down by ``slowdown``. Nothing is measured if the links are not shaped,
+        or if the ranks delay their messages themselves. The measurement of the last call is kept if it was for the same
+        requested links and emulator, and if all its values are within ``measurement.FAILING``.
 
-        The links are measured up to ten times, until all rates and round trips are near the requested values: within
-        ``measurement.WARNING`` after the first or second measurement, or within the wider ``measurement.FAILING`` after
-        a later one. For each rate and round trip, the measured value nearest to the requested value counts.
+        The links are measured up to ten times, until all rates and round trips are near the requested values. At first,
+        near means within ``measurement.WARNING``; from the third measurement on, within ``measurement.FAILING``. Of all
+        values measured for a rate or a round trip, the nearest to the requested value is kept.
 
         Args:
             links: The links of the next cell.

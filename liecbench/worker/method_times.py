@@ -112,10 +112,10 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the seconds of a method's own work in one step of each step kind, on this rank alone.
 
-    A method's own work is everything in a step except computing and compression. The seconds of own work are:
-    seconds of a step with the method − seconds of computing − seconds of compression and decompression. The first two
-    are measured. The last are computed from ``compressors``. Measured steps train a hollow model, which has the
-    parameters of the cell's model but computes almost nothing.
+    A method's own work is everything in a step except computing and compression. The seconds of whole steps
+    are measured, and the measured seconds of computing are subtracted. The seconds of compression and decompression,
+    computed from ``compressors``, are subtracted too. The steps train a hollow model, which has the parameters of the
+    cell's model but computes almost nothing.
 
     Args:
         cell: The cell that uses the method.

@@ -21,8 +21,8 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return the state that the model's state dict lacks, as one dict per module, by the module's name.
 
-    The dict of a module has these keys. The value of each key maps names of the module's buffers or attributes to
-    tensors and plain data, which ``torch.load`` reads with ``weights_only=True``.
+    For example, ``state["encoder"]["buffers"]["mask"]`` is the buffer ``mask`` of the module ``encoder``.
+    ``torch.load`` reads the state with ``weights_only=True``. The dict of each module has these keys:
 
     - ``buffers``: buffers that are not persistent.
     - ``attributes``: attributes that are tensors or plain data, such as numbers and lists.

@@ -41,8 +41,8 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of training steps that are measured first; 5 more follow each compressor and each
-            contestant. No more are measured once 5 or more steps have taken over 20 s in total.
+        min_steps: The number of training steps to measure first. 5 more steps are measured after each compressor and
+            each contestant. If 5 or more steps have taken over 20 s in total, no more are measured.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()

@@ -36,8 +36,8 @@ class RankMeasurement:
         late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank
             computes instead of sleeping.
         memory_bytes: Bytes of the method's memories, such as error memories.
-        gpu: Metrics of the GPUs of this rank's machine. If this rank samples the GPUs, there is one entry: the metrics
-            by name, such as ``energy_joules``, or None if the metrics are unknown. Otherwise, the tuple is empty.
+        gpu: Empty if this rank does not sample its machine's GPUs. Otherwise one entry: the GPUs' metrics by name, such
+            as ``energy_joules``, or None if they are unknown.
     """
 
     mean_loss: float

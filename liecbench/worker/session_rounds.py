@@ -83,9 +83,9 @@ def session_rounds_needed(
     """Return the number of rounds, ``rounds_done`` included, that a session needs to know speed-ups to ``precision``.
 
     Args:
-        log_ratios: One item per two methods that are compared: ln(speed-up) in every round so far, earlier sessions
-            included. An item has one list per placement (between two placements, all methods are
-            created anew in memory), and a list has one number per round.
+        log_ratios: One item per two methods that are compared, such as ``[[0.10, 0.12], [0.11, 0.09]]``. An item has
+            one list per placement (group of rounds), with ln(speed-up) of each round. The rounds of earlier sessions
+            are included.
         precision: The wanted half-width of the 95 % intervals, as a fraction of the speed-up.
         rounds_done: The number of rounds that this session has had.
     """

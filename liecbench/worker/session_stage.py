@@ -22,9 +22,8 @@ class Timed(Protocol):
     def turn(self, place: Turn) -> Iterator[Timing]:
         """Time each step kind of the method, and yield one record per kind, equal on all ranks. Collective.
 
-        A burst is a series of consecutive timed steps. Usually, each kind has its own burst. In training (not in a
-        replay), a method may have messages in flight while later steps compute. One burst then has steps of all kinds,
-        and every record has the times of the whole burst.
+        A record usually has the times of steps of its own kind. In training (not in a replay), the kinds cannot be
+        timed separately if messages are in flight while later steps compute: all records then have the same times.
 
         Args:
             place: The position of this turn in the session. The records store this position.

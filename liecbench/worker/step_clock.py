@@ -37,16 +37,15 @@ class MeasuredWire(Protocol):
 class StepClock:
     """A clock that measures the times, bytes and losses of consecutive steps on one rank.
 
-    ``read`` returns the measurement of the steps so far. Losses, bytes, and the CPU seconds of this process and of the
-    machine are counted from the clock's construction. All other times are counted from the last call of
-    ``restart_times``. On a GPU, a step lasts from the start of the GPU's first work on the step to the end of the GPU's
-    last work on the step.
+    ``read`` returns the measurement of the steps so far. ``restart_times`` discards the times so far, but keeps the
+    losses, the bytes, and the CPU seconds of this process and of the machine. On a GPU, a step begins with the GPU's
+    first work on the step, and ends with the GPU's last work on the step.
 
     The compute time of the steps depends on the device:
 
-    - On the CPU with one torch thread, the compute time is the training thread's CPU time for model and optimizer.
-    - On a GPU, or with several torch threads, the compute time is the time of the steps minus the exposed time. The
-      exposed time is the time in which the training thread waits for compression and communication.
+    - CPU with one torch thread: the training thread's CPU time for model and optimizer.
+    - GPU, or several torch threads: the time of the steps, without the time in which the training thread waits for
+      compression and communication (exposed time).
     """
 
     # With one thread, CPU time is used, because it does not grow if other threads and processes use the processor.

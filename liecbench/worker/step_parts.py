@@ -33,9 +33,8 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Divide the seconds of the slowest rank's timed steps into computing, transfer, compression and the rest.
 
-        Transfer and compression are those of the rank that probably waits least for other ranks. If all link rates are
-        known, the chosen rank has the largest sum of exposed transfer and exposed compression. If a link rate is
-        unknown, the chosen rank has the least communication time, exposed or hidden.
+        Transfer and compression are those of one rank: the rank that probably waits least for other ranks, judging by
+        how long it communicates and compresses.
 
         Args:
             ranks: The measurement of each rank.
@@ -50,6 +49,7 @@ class StepParts:
             # Communication time, exposed or hidden, includes waiting for other ranks.
             busiest = min(ranks, key=lambda rank: rank.counters.communicate_seconds)
         else:
+            # Transfer, at most bytes ÷ link rate, hardly includes waiting: the rank with the most of it waits least.
             busiest = max(ranks, key=lambda rank: rank.wire_seconds + rank.exposed_compress_seconds)
         compress = min(busiest.exposed_compress_seconds, total - compute)
         wire = min(busiest.wire_seconds, total - compute - compress)

@@ -17,8 +17,8 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, overlapped: int = 0) -> set[int]:
     """Return the numbers of the steps to trace, all in ``range(first, last)``.
 
-    The second, third and fourth step are traced. Let s be the earliest step whose kind differs from the first step's.
-    The steps from s − 1 to s + max(1, ``overlapped``) are traced, too. If all steps have one kind, there is no s.
+    The second, third and fourth step are traced. Also traced are the earliest step whose kind differs from the first
+    step's, the step before it, and ``overlapped`` steps after it, but at least one.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

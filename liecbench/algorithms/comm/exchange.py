@@ -51,17 +51,17 @@ class Exchange(ABC):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server, and return the mean that this rank computes as a server.
+        """Send C(``vector``) to the server, and return the part of the mean that this rank computes as a server.
 
         Args:
             compressor: The compressor C.
             vector: This worker's vector.
             residual: A vector of the same shape, which receives ``vector`` − C(``vector``); may be ``vector`` itself.
-            out: A vector of the same shape, which receives the mean at the place of this rank's shard; may be
-                ``vector`` itself. If None, the mean is in scratch memory, which the next push reuses.
+            out: A vector of the same shape; the result is written to this rank's shard of it. May be ``vector`` itself.
+                If None, the result is in scratch memory, which the next push reuses.
 
         Returns:
-            The mean of all workers' C(``vector``), restricted to this rank's shard (see ``local_shard``).
+            This rank's shard (see ``local_shard``) of the mean of all workers' C(``vector``).
         """
 
     @abstractmethod

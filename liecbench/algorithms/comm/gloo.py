@@ -166,19 +166,19 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange, in order. Each starts as soon as two limits permit.
+    """The receives of one exchange, in order.
 
-    ``max_in_flight`` limits the receives in flight, and ``limit_bytes`` the total size of the buffers in use. A buffer
-    is in use from the start of its receive until ``release``.
+    A receive starts as soon as few enough receives are in flight, and the buffers in use are small enough. A buffer is
+    in use from the start of its receive until ``release``.
 
     Args:
         incoming: For each message, (the sender's rank, a function that makes the buffer), in the order of receives.
-        limit_bytes: A receive starts only if the buffers in use, without its own buffer, take less than
-            ``limit_bytes`` together.
+        limit_bytes: A receive starts only while the buffers in use take less than ``limit_bytes``. The buffer of the
+            new receive may then exceed the limit.
         receive: ``receive(buffer, rank)`` starts to receive a message from ``rank``, and returns the transfer.
         wait: ``wait(transfer)`` waits for the transfer's message, and returns the message.
-        max_in_flight: ``max_in_flight(message)`` returns the largest allowed number of receives in flight. ``message``
-            is the message of the receive that started last; only its size matters.
+        max_in_flight: ``max_in_flight(message)`` returns the largest allowed number of receives in flight, by the size
+            of the newest message in flight.
     """
 
     def __init__(

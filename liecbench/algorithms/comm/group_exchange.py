@@ -36,9 +36,9 @@ class GroupExchange(Exchange):
             more messages before it waits for an answer.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: A function to which ``pull`` and ``gather`` pass a boolean tensor of shape ``[]``: True if the values
-            of all messages are finite. If ``on_flag`` is None or the transport is synchronous, ``pull`` and ``gather``
-            raise NonFiniteMessageError instead when a value is not finite.
+        on_flag: A function for asynchronous transports. ``pull`` and ``gather`` pass it a boolean tensor of shape
+            ``[]``: True if the values of all messages are finite. Without such a function, and on synchronous
+            transports, ``pull`` and ``gather`` raise NonFiniteMessageError if a value is not finite.
     """
 
     def __init__(

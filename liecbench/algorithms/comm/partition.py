@@ -30,11 +30,12 @@ def plan_blocks(
         block_bytes: The largest size of a block, in bytes of float32; a larger tensor gets a block of its own.
             ``whole``: all tensors are in one block.
         order: Whether blocks are filled from the last tensor to the first (``backward``) or from the first to the last.
-            The order decides only at which tensor a block ends.
+            For example, if three tensors have equal sizes and a block has room for two, the result is [[2, 1], [0]]
+            with ``backward``, and [[2], [1, 0]] with ``forward``.
 
     Returns:
-        For each block the indices of its tensors. In both orders, blocks and indices are from the last tensor to the
-        first, because the backward pass computes the gradients in this order.
+        For each block the indices of its tensors. Indices always descend from the last tensor's index to 0, because
+        the backward pass computes the gradients in this order.
     """
     if order == "forward":
         return [block[::-1] for block in _filled(range(len(numels)), numels, block_bytes)][::-1]

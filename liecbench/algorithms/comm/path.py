@@ -51,12 +51,12 @@ class Path:
     def barrier_trips(self, num_bytes: int, world_size: int, *, is_dense: bool) -> int:
         """Return the number of successive one-way trips of the barrier before an exchange; 0 if there is no barrier.
 
-        A barrier among n > 2 ranks takes ⌈log₂ n⌉ trips. A trip takes ``delay_seconds``, plus ``message_seconds`` if
-        messages are compressed. There is no barrier if n ≤ 2, or if the trips would take more than 5 % of the time in
-        which ``num_bytes`` pass the path.
+        More than 2 ranks have a barrier if its ⌈log₂ n⌉ trips take at most 5 % of the time in which ``num_bytes`` pass
+        the path. For example, 4 ranks with trips of 1 ms have a barrier if ``num_bytes`` take at least 40 ms. A trip
+        takes ``delay_seconds``; for compressed messages, add ``message_seconds``.
 
         Args:
-            num_bytes: The message bytes of all shards together, where each shard has one message.
+            num_bytes: The bytes of one message of each shard, all shards together.
             world_size: The number n of ranks.
             is_dense: Whether the messages are uncompressed.
         """

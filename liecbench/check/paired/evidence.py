@@ -2,12 +2,12 @@
 
 A paired check compares two sides, A and B. The interval is a confidence interval of B's median slowdown.
 
-The log-ratio of a pair of step times is d = ln(B's step time ÷ A's step time), and t is the allowed log-ratio. The null
-hypothesis says that the median of d is at most t. In other words, d > t has a probability p ≤ ½. The E-value is a
-likelihood ratio, computed from the number of pairs so far and the number of them with d > t. The numerator is the
-likelihood under a uniform mixture over p in [½, 1], and the denominator is the likelihood under p = ½. Under the null
-hypothesis, the probability that the E-value reaches 1/α after any number of pairs is at most α. (If p = ½, the E-value
-is a test martingale, to which Ville's inequality applies; if p < ½, it is stochastically smaller. Source: Robbins 1970,
+The log-ratio of a pair of step times is ln(B's step time ÷ A's step time). The null hypothesis says that the median
+log-ratio is at most a given limit, the allowed log-ratio. The E-value measures the evidence against the null
+hypothesis. Of 100 pairs, the more have a log-ratio above the limit, the larger is the E-value.
+
+The E-value can be computed after every pair. If the null hypothesis is true, the probability that the E-value ever
+reaches 20 is at most 1/20, the probability that it ever reaches 100 is at most 1/100, and so on. (Source: Robbins 1970,
 Statistical methods related to the law of the iterated logarithm, eq. 7.)
 """
 
@@ -33,6 +33,9 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
         num_pairs: The number n of pairs.
         num_beyond: The number k of pairs whose log-ratio is beyond the limit.
     """
+    # A likelihood ratio. Let p be the probability that a log-ratio is beyond the limit. The numerator is the likelihood
+    # under a uniform mixture over p in [½, 1], the denominator the likelihood under p = ½. If p = ½, the E-value is a
+    # test martingale, to which Ville's inequality applies. If p < ½, the E-value is stochastically smaller.
     term = below = 1
     for j in range(num_beyond):  # math.comb for each term would take seconds for a thousand pairs
         term = term * (num_pairs + 1 - j) // (j + 1)
@@ -83,10 +86,9 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: A number such as 20; a larger one makes the interval wider. The lower end is above the true median
-            with a probability of at most 1/``threshold``. The upper end is below the true median with a probability of
-            at most 1/``threshold``. If an interval is computed after every pair, the probability that at least one of
-            the lower ends is above the true median is still at most 1/``threshold``. The same holds for the upper ends.
+        threshold: 1 ÷ the error probability of each end, such as 20 for 5 %. A paired check may compute an interval
+            after every pair. With 20, at most 5 % of checks compute a lower end that is above the true median, and at
+            most 5 % of checks compute an upper end that is below the true median.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)

@@ -19,15 +19,14 @@ class StoppingRule:
 
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
-        bound: The test passes if B is shown to be either faster than A, or slower by less than this share of A's time.
-        alpha: The largest probability of one or more false failures in the whole check. A failed test is a false
-            failure if B is not slower than A by more than ``tolerance``.
+        bound: The test passes if B is shown to be slower than A by less than this share of A's time, or not slower.
+        alpha: The largest probability that the check fails one or more tests in which B is not slower than A by more
+            than ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
-        most_pairs: The number of pairs per cell after which measuring stops. A test that has neither passed nor failed
-            by then is inconclusive, unless ``conclude`` fails it by Holm's procedure.
-        fewest_relaunches: A test passes or fails only after at least this number of relaunches. A relaunch is one
-            launch of the ranks of both sides. If ``fewest_relaunches`` is below ``FEWEST_RELAUNCHES``, every test is
-            inconclusive.
+        most_pairs: The number of pairs per cell after which measuring stops. ``conclude`` then decides the tests that
+            have neither passed nor failed: they fail or are inconclusive.
+        fewest_relaunches: The number of relaunches (launches of the ranks of both sides) that a test needs to pass or
+            fail. With a number below ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02

@@ -44,16 +44,17 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
     """Return the verdict on one test; None if the pairs do not suffice for a verdict yet.
 
-    The first pair is judged, then the first two pairs, and so on, until there is a verdict. FAIL is tried before PASS.
+    The first pair is judged, then the first two pairs, and so on, until there is a verdict. Every verdict needs enough
+    launches with enough pairs, as ``has_enough_relaunches`` says. FAIL is tried before PASS:
+
+    - FAIL: The evidence that the slowdown is above ``rule.tolerance`` is at least ``rule.fail_threshold(num_tests)``.
+      In each launch, the median slowdown is above ``rule.tolerance``.
+    - PASS: The evidence that the slowdown is below ``rule.bound`` is at least ``rule.pass_threshold``. In each launch,
+      the median slowdown is below ``rule.bound``.
+
+    If ``rule.can_decide`` is False, the verdict is INCONCLUSIVE instead of FAIL or PASS.
+
     The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. ``weigh`` returns the evidence.
-
-    - FAIL needs evidence of at least ``rule.fail_threshold(num_tests)`` that the slowdown is above ``rule.tolerance``.
-      In each launch, the median slowdown must be above ``rule.tolerance``.
-    - PASS needs evidence of at least ``rule.pass_threshold`` that the slowdown is below ``rule.bound``. In each launch,
-      the median slowdown must be below ``rule.bound``.
-
-    Both need enough launches with enough pairs, as ``has_enough_relaunches`` says. If ``rule.can_decide`` is False, the
-    verdict is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
         pairs: The pairs of the test, in the order in which they were measured.
@@ -132,8 +133,8 @@ def is_complete(
         tests: For each test (metric) of the cell, the pairs in the order in which they were measured.
         rule: The rule.
         num_tests: The number of tests of the whole check, over all cells.
-        running: The number, from 0, of the launch that is still measuring pairs; None between launches. A finished
-            launch can rule out PASS or FAIL by its median slowdown, but launch ``running`` cannot.
+        running: The number, from 0, of the launch that is still measuring pairs; None between launches. Its median
+            slowdown can still change, so that it does not rule out PASS or FAIL yet.
     """
     return bool(tests) and (
         len(tests[0]) >= rule.most_pairs
@@ -166,13 +167,13 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    Let n be ``rule.fewest_relaunches``, the number of launches that a verdict needs. Let m be the fewest pairs, in all
-    launches together, with which both FAIL and PASS are possible. The number of pairs depends on the launch:
+    - Each of the first ``rule.fewest_relaunches`` − 1 launches has m / ``rule.fewest_relaunches`` pairs, rounded up. m
+      is the least number of pairs with which both FAIL and PASS are possible. The launch has at most
+      ``rule.most_pairs`` / ``rule.fewest_relaunches`` pairs, rounded down.
+    - Each later launch has ``rule.most_pairs`` / ``rule.usual_relaunches`` pairs, rounded up.
 
-    - Each of the first n − 1 launches: m / n rounded up, but at most ``rule.most_pairs`` / n rounded down.
-    - Each later launch: ``rule.most_pairs`` / ``rule.usual_relaunches`` rounded up.
-
-    A number below ``FEWEST_PAIRS_PER_RELAUNCH`` is raised to ``FEWEST_PAIRS_PER_RELAUNCH``.
+    No launch has fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs. For example, with the default rule and up to 100
+    tests, launches 0 to 3 have 3 pairs each, and later launches 6.
 
     Args:
         rule: The rule.

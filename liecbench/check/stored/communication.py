@@ -24,23 +24,22 @@ def over_wire(
 ) -> CheckResult | UngatedMetric | None:
     """Compare the ratio communication time ÷ wire time with the baseline's, seed by seed.
 
-    Wire time is the number of wire bytes divided by the link's rate. If any epoch lacks wire bytes, payload bytes are
-    used in all epochs. The communication time of an epoch is the time of the rank that communicated least. Each epoch
-    has a ratio, and the smallest is the ratio of the cell.
+    Wire time is bytes ÷ the link's rate. If wire bytes are unknown for any epoch, payload bytes are used for all
+    epochs. The communication time of an epoch is the time of the rank that communicated least. The ratio of a cell is
+    the smallest ratio of its epochs.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         margin: Relative growth of the ratio that is allowed.
-        least_seconds_per_step: The shortest wire time per step in the baseline, in seconds, with which the ratio is
-            judged.
+        least_seconds_per_step: The shortest wire time per step in the baseline, in seconds, that permits a verdict.
 
     Returns:
         The first of these whose condition is met:
 
         - None, if the link is unshaped.
-        - A result with the verdict NOT_COMPARED, if the communication time of an epoch is unknown. Epochs without
-          timed steps or without sent bytes do not need a communication time.
+        - A result with the verdict NOT_COMPARED, if the communication time is unknown for an epoch that has timed steps
+          and sent bytes.
         - None, if no seed has a ratio in both the results and the baseline.
         - A metric without a verdict, if the baseline's wire time per step is shorter than ``least_seconds_per_step``
           for at least one seed.
@@ -73,9 +72,9 @@ def over_wire(
 def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[UngatedMetric]:
     """Yield the seconds per epoch that are printed but cannot fail the check, each for the baseline and the results.
 
-    Yield the training seconds, then the exposed communication seconds and, only on an unshaped link, all communication
-    seconds. Each number is a mean over all epochs of the seeds that have the number in both the results and the
-    baseline. A number is left out if there is no such seed.
+    They are the training seconds, the exposed communication seconds and, on an unshaped link, all communication
+    seconds. Each number is a mean over the seeds. A seed does not count if none of its steps was timed in the results,
+    or none in the baseline. If no seed counts, yield nothing.
 
     Args:
         label: The cell's name.

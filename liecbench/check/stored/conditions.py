@@ -61,8 +61,8 @@ class SpecKeys:
     """The parts of a cell's spec by which a check groups cells, and finds a cell's match in the baseline.
 
     Attributes:
-        without_seed: A text that two cells have in common if and only if they differ at most in the seed.
-        of_bytes: A text that two cells have in common if and only if they differ at most in the seed and ``settings``.
+        without_seed: The spec without the seed, as text.
+        of_bytes: The spec without the seed and without the fields in ``settings``, as text.
         settings: The fields that cannot change the bytes that a method sends, such as ``threads``, by name.
         on_gpus: True if the cell runs on GPUs.
     """

@@ -74,12 +74,13 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
         margin: The allowed growth, as a share of the baseline's wire bytes.
 
     Returns:
-        Up to two results, in this order. Seeds that send nothing in the baseline are ignored.
+        One result for each of two groups of seeds, in this order; none for a group without seeds. Seeds that send
+        nothing in the baseline are ignored.
 
-        - If both cells of at least one seed have wire bytes: FAIL if the wire bytes of any such seed grow by more than
-          ``margin``, else PASS. The values and the reason in the result are those of the failing seed with the largest
-          relative change. If no such seed fails, they are those of the seed with the largest relative change.
-        - If a cell of at least one seed lacks wire bytes: NOT_COMPARED.
+        - Seeds with wire bytes in both cells: FAIL if the wire bytes of a seed grow by more than ``margin``, else PASS.
+          The result has the values of the failing seed with the largest relative change. If no seed fails, it has the
+          values of the seed with the largest relative change.
+        - Seeds without wire bytes in one cell or in both cells: NOT_COMPARED.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]

@@ -49,11 +49,11 @@ class Margins:
         loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Highest probability that any confidence bound of a family is wrong. All lower bounds of accuracy and loss
-            are one family, and all upper bounds of accuracy and loss are the second. All bounds of compression error
-            and residual norm are the third.
-        least_wire_seconds_per_step: Wire seconds per step below which communication time ÷ wire time cannot fail the
-            check.
+        alpha: Highest probability that a group of confidence bounds contains a wrong bound. There are three groups: the
+            lower bounds of accuracy and loss, the upper bounds of accuracy and loss, and all bounds of compression
+            error and residual norm.
+        least_wire_seconds_per_step: If the baseline's wire time per step is less than this many seconds,
+            communication time ÷ wire time cannot fail the check.
     """
 
     wire: float = 0.02

@@ -16,11 +16,11 @@ class SeedGroup:
 
     Attributes:
         example: A cell of the results. If the group has none, a cell of the baseline.
-        failed: The cells of the results that failed. No other attribute but ``example`` contains failed cells.
-        known: The cells of the results that match a cell of the baseline, whether completed, diverged or unfinished.
-        matches: For each completed cell in ``known``, the cell and the baseline's cell that matches.
-        unknown: The cells of the results that match no cell of the baseline. The key is the cell's seed. The value is a
-            text that names the differences from the most similar cell of the baseline.
+        failed: The cells of the results that failed.
+        known: The cells of the results that did not fail, and that match a cell of the baseline.
+        matches: Each completed cell in ``known``, paired with the baseline's cell that it matches.
+        unknown: The cells of the results that did not fail, and that match no cell of the baseline. The key is the
+            cell's seed. The value is a text that names the differences from the most similar cell of the baseline.
         missing: The seeds of the baseline's cells that match no cell of the results.
     """
 
@@ -49,9 +49,9 @@ class SeedGroup:
 def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
     """Group the cells that differ only in the seed, and match them with the cells of the baseline.
 
-    The groups are in the order of the results. A group's ``missing`` lists the seeds of the baseline's cells without a
-    match. If no cell of the results has a match, every ``missing`` is empty. Groups that have only missing cells come
-    last.
+    Groups with cells of the results come first, in the order of the results. If at least one cell of the results has a
+    match, the baseline's cells without a match are reported, too: their seeds are in ``missing`` of their groups, and
+    groups without any cell of the results come last.
 
     Args:
         cells: The cells of the results.

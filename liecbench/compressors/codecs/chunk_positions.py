@@ -35,15 +35,16 @@ def pack(positions: Tensor, chunk: int, packed: Tensor) -> None:
 def unpack(packed: Tensor, num_indexed: int, num_kept: int, chunk: int, kept: int) -> Tensor:
     """Return the position of each kept entry, counted from the start of the vector.
 
-    Each chunk of the vector keeps ``kept`` entries. A chunk with at most ``kept`` elements keeps all elements, so that
-    ``packed`` does not hold the positions in this chunk.
+    Example: ``chunk`` is 4096, ``kept`` is 32, and the vector has 4100 elements. The first chunk keeps 32 entries,
+    whose positions are in ``packed``. The second chunk keeps all its 4 elements, whose positions are not in ``packed``.
 
     Args:
         packed: The bytes that ``pack`` wrote.
-        num_indexed: The number of positions in ``packed``.
-        num_kept: The number of kept entries in all chunks, whether or not their positions are in ``packed``.
+        num_indexed: The number of positions in ``packed``; 32 in the example.
+        num_kept: The number of kept entries in all chunks; 36 in the example.
         chunk: The number of elements of a chunk. The last chunk may be shorter.
-        kept: The number of entries that a chunk keeps, at most ``chunk``.
+        kept: The number of entries that a chunk keeps, at most ``chunk``. A chunk of at most ``kept`` elements keeps
+            all its elements, and their positions are not in ``packed``.
 
     Returns:
         The positions, int64 of shape ``[num_kept]``, on the device of ``packed``.

@@ -1,9 +1,9 @@
 """Pack signs −1, 0 and 1 five per byte: 1.6 bits per sign, little more than the minimum of log₂ 3 = 1.585.
 
-Signs are packed in groups of 1280, of which the last may be shorter. A group of m signs s is split into 5 columns of w
-= ⌈m/5⌉ adjacent signs: column c holds s[c·w], …, s[c·w + w − 1]. Byte j of the group packs the j-th sign of every
-column: it is Σ_c 3^c · (1 + s[c·w + j]). In this layout every loop runs over adjacent elements, so that compilers
-vectorise it.
+Signs are packed in groups of 1280, of which the last may be shorter. A group of m signs is split into 5 columns of
+⌈m/5⌉ adjacent signs; zeros fill the last columns. A byte packs one sign of each column. For example, 10 signs s[0] to
+s[9] have the columns s[0] s[1], s[2] s[3], and so on. The first byte is (1 + s[0]) + 3·(1 + s[2]) + 9·(1 + s[4]) +
+27·(1 + s[6]) + 81·(1 + s[8]). In this layout every loop runs over adjacent elements, so that compilers vectorise it.
 """
 
 from torch import Tensor

@@ -15,10 +15,10 @@ _MOST: Final = 200
 def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
     """Return the rows to draw in figures, in the order of ``rows``.
 
-    These are all rows with at least one finished epoch, unless there are too many in total, or in one setting (such as
-    one link). If there are too many, every setting is limited to the same number of rows. Its baseline and its fastest
-    row without compression are kept, and then its first other rows. The last settings are left out if the limit would
-    have to be below ``_FEWEST_PER_SETTING``.
+    Only rows with a finished epoch are drawn. If there are more than ``_MOST``, or more than ``_MOST_PER_SETTING`` in
+    one setting (such as one link), the same limit applies to every setting: draw its baseline, its fastest row without
+    compression, and its first other rows. If even ``_FEWEST_PER_SETTING`` rows per setting are too many, the last
+    settings are left out.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}

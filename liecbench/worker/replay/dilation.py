@@ -103,9 +103,9 @@ def estimated_dilation(
 def _added_seconds(schedule: Schedule) -> float:
     """Return the seconds that this machine is expected to add to a step: ``_ADDED_SECONDS`` per counted message.
 
-    A push or pull through a server at the root counts as one message. A gather, or a push or pull through sharded
-    servers, counts as ``world_size`` − 1 messages. Of all blocks, only the block with the most messages counts. The
-    messages after the optimizer's step count too. Messages of all-reduces do not count.
+    A push or pull through a server at the root is one message. Any other push or pull, and any gather, is
+    ``world_size`` − 1 messages. The messages of the block with the most messages are counted, and the messages after
+    the optimizer's step. Other blocks and all-reduces are left out.
     """
 
     def num_messages(call: Call) -> int:

@@ -24,9 +24,9 @@ def replay_burst(
 ) -> Burst:
     """Replay ``step`` once without timing it, and then ``num_steps`` times with timing. Collective.
 
-    Before the call, limit each link to its emulated rates ÷ (dilation · ``divisor``) and to its emulated delay ×
-    dilation. The dilation is ``step.pauses.dilation``, the factor by which the replay runs more slowly than the
-    emulated training. The untimed step empties the links' token buckets.
+    The dilation, ``step.pauses.dilation``, is the factor by which the replay runs more slowly than the emulated
+    training. Limit the links before the call: with dilation 4 and ``divisor`` 8, an emulated link of 8 Gbit/s with
+    1 ms delay gets 8 ÷ (4 · 8) = 0.25 Gbit/s and 4 · 1 = 4 ms. The untimed step empties the links' token buckets.
 
     Args:
         step: The step.

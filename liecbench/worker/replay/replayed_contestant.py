@@ -44,9 +44,9 @@ class Stage:
             smaller the messages are.
         link: This rank's link, with rates and delays scaled by the slowdown.
         heartbeat: Called to signal that this rank makes progress.
-        num_steps: ``num_steps[cell_id][kind]`` is the number of steps in the next burst of a contestant. A burst is a
-            series of consecutive timed steps of one kind. ``cell_id`` is the id of the contestant's cell, and ``kind``
-            is a step kind, such as ``averaging``. Every burst replaces the number for its own contestant and kind.
+        num_steps: The number of steps of a contestant's next burst, by the id of the contestant's cell and by the kind
+            of step, such as ``averaging``. A burst is a series of consecutive timed steps of one kind. After a burst,
+            the number is updated.
     """
 
     profile: Profile

@@ -51,9 +51,8 @@ class ReplayedStep:
         - For each block, the rank sleeps until the block's gradients are ready, and exchanges the block. All blocks are
           exchanged before the next part.
         - The rank sleeps for the seconds of the optimizer's step.
-        - The rank exchanges the messages that the method sends after a step. If the method hides these messages behind
-          the computing of later steps, the rank meanwhile sleeps for the seconds of this computing. The returned times
-          exclude these seconds.
+        - The rank exchanges the messages that the method sends after a step. If the method sends them while later
+          steps compute, the rank meanwhile sleeps in place of this computing. The returned times leave out this sleep.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0

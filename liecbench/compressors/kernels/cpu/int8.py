@@ -63,9 +63,9 @@ def encode(values, group, scales, levels, residual, has_residual, in_place):  # 
         group: The number of values of a group; the last group may be shorter.
         scales: Receives the scale of each group, in float32.
         levels: Receives the level of each value, in int8.
-        residual: If ``has_residual`` is True and ``in_place`` is False, receives value − level · scale of each value.
-        has_residual: Whether value − level · scale is written.
-        in_place: Whether value − level · scale is written to ``values`` instead of ``residual``.
+        residual: The array for the residuals: value − level · scale of each value.
+        has_residual: False to write no residuals.
+        in_place: True to overwrite ``values`` with the residuals, if any. ``residual`` is then not used.
     """
     for number in range(scales.size):
         start, end = number * group, min((number + 1) * group, values.size)

@@ -85,16 +85,16 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
     """Find one half of the bits of the ``rank``-th largest magnitude: the upper 15 bits or the lower 16 bits.
 
-    A first call with ``upper=-1`` finds the upper bits. A second call, with the two results of the first call as
-    ``upper`` and ``rank``, finds the lower bits.
+    For magnitudes with the upper bits 9, 7, 7 and 5, ``upper=-1`` and ``rank=3`` give (7, 2): the third largest is the
+    second largest of those with the upper bits 7. A second call, with ``upper=7`` and ``rank=2``, finds the lower bits.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: Only elements with these upper bits are searched; -1 to search all elements.
-        rank: The rank of the magnitude among the searched elements, from 1 for the largest magnitude.
+        upper: -1 to search all elements for the upper bits. Else only elements with these upper bits are searched.
+        rank: The rank of the magnitude among the searched elements, 1 for the largest.
 
     Returns:
-        (the bits found, the rank of the magnitude among those searched elements that have these bits).
+        (the bits found, the rank of the magnitude among the searched elements with these bits).
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -134,8 +134,8 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
         first: The position of ``bits[0]`` in the vector.
         threshold: The least magnitude, float32 viewed as int32.
         positions: The output, which receives the positions in ascending order. Its last ``_BLOCK`` elements are scratch
-            memory. If more than ``positions.size`` − ``_BLOCK`` positions are found, the search stops, and the returned
-            number is above this limit.
+            memory. If more positions are found than fit before the scratch memory, the search stops, and the number
+            found so far is returned, which is above ``positions.size`` − ``_BLOCK``.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):
@@ -147,15 +147,13 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Add a histogram of the upper 15 bits, or of the lower 16 bits, of the vector's magnitudes to ``counts``.
-
-    ``counts[b]`` grows by the number of magnitudes whose upper or lower bits are the integer b.
+    """Add a histogram of the upper 15 bits, or of the lower 16 bits, of magnitudes in the vector to ``counts``.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        upper: If negative, the upper bits of all magnitudes are counted. Otherwise, the lower bits are counted, but
-            only of magnitudes whose upper bits are the integer ``upper``.
-        counts: The histogram.
+        upper: −1 to count the upper bits of all magnitudes. If ``upper`` is not negative, the lower bits are counted,
+            but only of magnitudes whose upper bits are the integer ``upper``.
+        counts: The histogram. For example, ``counts[5]`` grows by one whenever the counted bits are the integer 5.
     """
     if upper < 0:
         for i in range(bits.size):

@@ -1,10 +1,10 @@
 """CPU kernels of QSGD. A vector is cut into buckets of 512 entries, each with its own norm and packed levels.
 
 The level of an entry is an integer from −s to s, where s is the argument ``largest_level`` of the kernels. The level is
-stored as level + s, in ``width`` bits. A bucket of m entries is split into 8 columns of ⌈m/8⌉ adjacent entries. The
-j-th levels of the 8 columns form word j, which has ``width`` bytes, with column 0 in the lowest bits. The packed bucket
-is byte 0 of all words, then byte 1 of all words, and so on. In this layout every loop runs over adjacent elements and
-vectorises.
+stored as level + s, in ``width`` bits. Word 0 (``width`` bytes) has the levels of entries 0, 64, 128, …, 448, with
+entry 0 in the lowest bits. Word 1 has the levels of entries 1, 65, 129, …, 449, and so on. If the last bucket has only
+m entries, ⌈m/8⌉ replaces 64. The packed bucket is byte 0 of all words, then byte 1 of all words, and so on. In
+this layout every loop runs over adjacent elements and vectorises.
 """
 
 import math
@@ -53,9 +53,10 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
     """Pack the levels of one bucket with 4 bits per level. The result equals that of ``_pack``, which is slower.
 
-    Column c of ``levels`` consists of the ``count`` adjacent levels from index c · ``count``, for c from 0 to 7. A
-    level is stored as level + ``largest_level``. Each byte of ``packed`` holds two levels. Byte b · ``count`` + j, with
-    b from 0 to 3, has level j of column 2b in the low half, and level j of column 2b + 1 in the high half.
+    A level is stored as level + ``largest_level``. ``count`` is the number of levels in each of the 8 columns.
+    For example, if ``count`` is 64, byte 0 of ``packed`` has ``levels[0]`` in its low half and ``levels[64]`` in its
+    high half. Byte 1 has ``levels[1]`` and ``levels[65]``, and so on until byte 63 with ``levels[63]`` and
+    ``levels[127]``. Byte 64 has ``levels[128]`` and ``levels[192]``.
     """
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]

@@ -63,9 +63,9 @@ class Int4OnGpu(Operations):
 def _places(row, length, whole: tl.constexpr, group: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the indices of the elements in the first and in the second half of each group, and a mask for each half.
 
-    The indices count from the start of this program's block. They have one row per group and ``group`` / 2 columns. A
-    group with fewer than ``group`` elements has shorter halves, which fill only the first columns. If the number of
-    elements is odd, the first half is one element longer. A mask is False in the columns that its half leaves empty.
+    The indices count from the start of this program's block. They have one row per group and ``group`` / 2 columns. For
+    example, let ``group`` be 8, and let the last group have only the elements 8 to 12. Its first half is 8, 9, 10, with
+    the mask True, True, True, False. Its second half is 11, 12, with the mask True, True, False, False.
 
     Args:
         row: The numbers of the groups in the block: 0, 1, 2 and so on.

@@ -1,11 +1,13 @@
 """GPU kernels that find the exact k largest magnitudes of a vector; the host never waits for a result.
 
 Read as int32, the magnitudes of float32 values keep their order, and NaN and infinity are the largest. A radix search
-finds the k-th largest magnitude digit by digit, beginning with the highest of four digits. For each digit, one pass
-over the vector looks at the magnitudes that begin with the digits found so far, and counts how often each value of the
-next digit occurs. After the search, two more passes divide the vector into blocks of consecutive entries. The first
-pass counts, per block, the magnitudes above the k-th largest and those equal to it. From these counts, the second pass
-knows where to write the chosen entries of each block, so that the entries keep their order.
+finds the four digits of the k-th largest magnitude, the highest digit first, with one pass over the vector per digit.
+A pass counts how often each value of the next digit occurs among the magnitudes that begin with the digits found so
+far.
+
+Two more passes copy the entries, block by block. The first counts, per block, the magnitudes above the k-th largest and
+those equal to it. The second copies each block's entries behind those of all earlier blocks, so that the entries keep
+their order.
 
 Digits have at most eight bits, because Triton 3.6 counts in time proportional to the number of bins.
 """
@@ -174,10 +176,10 @@ def _take(  # type: ignore[no-untyped-def]
 ):
     """Write the largest entries to ``entries``, and their positions to ``positions``.
 
-    The largest are those whose magnitude is above ``threshold``, and the first ``num_ties`` of those equal to it.
-    ``above_up_to[b]`` and ``equal_up_to[b]`` count the magnitudes above and equal to the threshold from the start of
-    the vector to the end of block b. If ``has_residual``, ``residual`` receives the vector with zeros in place of the
-    largest entries. If ``in_place``, ``residual`` is the vector itself, so only the zeros are written.
+    The largest entries are those with a magnitude above ``threshold``, and the first ``num_ties`` entries with exactly
+    this magnitude. Blocks 0 to b contain ``above_up_to[b]`` magnitudes above ``threshold``, and ``equal_up_to[b]``
+    equal to ``threshold``. If ``has_residual``, ``residual`` receives the vector with zeros in place of the largest
+    entries. If ``in_place``, ``residual`` is the vector itself, so only the zeros are written.
     """
     by_blocks(
         _take_from_block,
