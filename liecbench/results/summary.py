@@ -53,9 +53,9 @@ def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven]
 def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
     """Return the lines to show after the answers. An answer says for one setting whether compression pays.
 
-    The lines say, in this order: how the times were taken, the break-even rates, which rows did not complete, and why
-    times may mislead, for example because other processes used the CPU. A line that holds in several settings appears
-    once.
+    The lines say, in this order: which rows were trained otherwise than the baseline, how the times were taken, the
+    break-even rates, which rows did not complete, and why times may mislead, for example because other processes used
+    the CPU. A line that holds in several settings appears once.
 
     Args:
         verdicts: The verdicts on the settings.
@@ -68,7 +68,8 @@ def lines_beside_answers(verdicts: Sequence[SettingVerdict], found: Sequence[Bre
         for sentence, flagged, is_all in _flagged(rows)
     ]
     break_even = _merged(break_even_lines(found, words.labels, words.baseline))
-    return [*_about_times(rows), *break_even, *_incomplete(rows, words.labels), *flags]
+    differences = difference_lines(rows, words)
+    return [*differences, *_about_times(rows), *break_even, *_incomplete(rows, words.labels), *flags]
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:

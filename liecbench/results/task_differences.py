@@ -29,8 +29,12 @@ def task_differences(own: Mapping[str, Any], baseline: Mapping[str, Any]) -> dic
 
 
 def difference_lines(rows: Sequence[Row], words: Words) -> list[str]:
-    """Return a list with one sentence on the rows whose task differs from the baseline's; ``[]`` if none does."""
-    texts = [f"{words.name(row)} ({_text(row)})" for row in rows if row.task_differences and row.num_completed]
+    """Return a list with one sentence on the rows whose task differs from the baseline's; ``[]`` if none does.
+
+    The rows may be of several settings. What holds for a method in several of them is said once.
+    """
+    found = [f"{words.name(row)} ({_text(row)})" for row in rows if row.task_differences and row.num_completed]
+    texts = list(dict.fromkeys(found))
     more = [f"{len(texts) - _MAX_ROWS_NAMED} more"] if len(texts) > _MAX_ROWS_NAMED else []
     return [f"trained otherwise than {words.baseline}: {listed([*texts[:_MAX_ROWS_NAMED], *more])}"] if texts else []
 

@@ -83,6 +83,20 @@ def test_compare_names_a_tuned_field_and_other_settings(results: Path, tmp_path:
     assert f"{results}: its scenario asks for another baseline or target than {tuned}'s, used here" in done.stderr
 
 
+@pytest.mark.parametrize("links", [["20mbit"], ["20mbit", "50mbit"]])
+def test_the_short_table_says_once_which_rows_were_trained_otherwise(tmp_path: Path, links: list[str]) -> None:
+    runs = [
+        run_of(f"{name} {link}", [{"seconds": seconds}], algorithm=name, link=link, task={"accumulate": accumulate})
+        for link in links
+        for name, seconds, accumulate in (("ddp", 2.0, 1), ("psgd", 1.5, 1), ("memsgd", 1.0, 2))
+    ]
+    lines = run_in_process("compare", write_ledger(tmp_path / "results", *runs)).stdout.splitlines()
+
+    assert [line.strip() for line in lines if "trained otherwise" in line] == [
+        "trained otherwise than ddp: memsgd (accumulate 2 instead of 1)"
+    ]
+
+
 def test_compare_prints_json_alone(results: Path) -> None:
     done = run_in_process("compare", results, "--format", "json")
     rows = json.loads(done.stdout)["rows"]
