@@ -10,6 +10,16 @@ from liecbench.network.deviation import Deviation
 # No part of a name such as 5mbit, and no comma after the number.
 _NUMBER: Final = re.compile(r"(?<![\w.])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w.])")
 
+# What a warning says of one method, and what it says of several. The longer phrases come first.
+_PLURALS: Final = {
+    "its speed-up is": "their speed-ups are",
+    "its speed-up contains": "their speed-ups contain",
+    "its speed-up": "their speed-ups",
+    "its value,": "their values,",
+    "its": "their",
+}
+_SINGULAR: Final = re.compile("|".join(rf"\b{phrase}(?!\w)" for phrase in _PLURALS))
+
 
 def merged_deviations(deviations: Sequence[Deviation]) -> list[str]:
     """Return one sentence per requested rate and per requested round trip, with the range of the measured values.
@@ -49,13 +59,15 @@ def _by_template(warnings: Iterable[str]) -> Iterator[str]:
     for warning in warnings:
         name, _, text = warning.partition(": ")
         names, numbers = groups.setdefault(_NUMBER.sub("\0", text), ([], []))
-        names.append(name)
+        if name not in names:
+            names.append(name)
         numbers.append(_NUMBER.findall(text))
     for template, (names, numbers) in groups.items():
         first, *parts = template.split("\0")
         ranges = [_range(column) for column in zip(*numbers, strict=True)]
         text = first + "".join(found + part for found, part in zip(ranges, parts, strict=True))
-        yield f"{shortened(list(dict.fromkeys(names)))}: {text}" if text else names[0]
+        text = _SINGULAR.sub(lambda found: _PLURALS[found[0]], text) if len(names) > 1 else text
+        yield f"{shortened(names)}: {text}" if text else names[0]
 
 
 def _range(texts: Sequence[str]) -> str:

@@ -44,10 +44,26 @@ def test_warnings_that_differ_in_numbers_are_one_with_the_ranges() -> None:
     ]
 
     assert merged_warnings(warnings) == [
-        "liec and powersgd: its speed-up is known to only ±9–1,020%, not to the ±5% of timing_precision, after 4–16 "
-        "rounds",
+        "liec and powersgd: their speed-ups are known to only ±9–1,020%, not to the ±5% of timing_precision, after "
+        "4–16 rounds",
         "liec: its model's file has changed",
         "no colon",
+    ]
+
+
+def test_one_method_stays_one_and_several_are_many() -> None:
+    texts = {
+        "its speed-up is known to only ±9% of its value, after 8 rounds": "their speed-ups are known to only ±9% of "
+        "their values, after 8 rounds",
+        "timed apart: its speed-up contains what changed": "timed apart: their speed-ups contain what changed",
+        "its 22 steps are few; its speed-up and bytes÷ allow for this": "their 22 steps are few; their speed-ups and "
+        "bytes÷ allow for this",
+        "3 of its 4 ranks, by bits": "3 of their 4 ranks, by bits",
+    }
+
+    assert merged_warnings([f"liec: {text}" for text in texts]) == [f"liec: {text}" for text in texts]
+    assert merged_warnings([f"{name}: {text}" for text in texts for name in ("liec", "ddp_bf16")]) == [
+        f"liec and ddp_bf16: {text}" for text in texts.values()
     ]
 
 
