@@ -36,6 +36,22 @@ class ComparisonSettings:
     target_loss: float | None = None
     tolerances: Tolerances = DEFAULT_TOLERANCES
 
+    def differences(self, used: Self) -> list[str]:
+        """Return the settings that differ from those in ``used``, with both values.
+
+        An example is ``accuracy_tolerance 0.01 instead of 0.005``. A target that is not set is ``none``.
+        """
+        pairs = {
+            "baseline": (self.baseline, used.baseline),
+            "target_accuracy": (self.target_accuracy, used.target_accuracy),
+            "target_loss": (self.target_loss, used.target_loss),
+            "accuracy_tolerance": (self.tolerances.accuracy, used.tolerances.accuracy),
+            "loss_tolerance": (self.tolerances.loss, used.tolerances.loss),
+        }
+        return [
+            f"{name} {_text(own)} instead of {_text(other)}" for name, (own, other) in pairs.items() if own != other
+        ]
+
     @classmethod
     def of(cls, scenario: Mapping[str, Any]) -> Self:
         """Return the settings in a stored scenario's fields. Missing settings have their defaults.
@@ -55,6 +71,12 @@ class ComparisonSettings:
                 loss=_from_zero_to(LARGEST, scenario.get("loss_tolerance", usual.loss)),
             ),
         )
+
+
+def _text(value: BaselineChoice | float | None) -> str:
+    if value is None:
+        return "none"
+    return value.text if isinstance(value, BaselineChoice) else f"{value:.12g}"
 
 
 def _from_zero_to(most: float, value: Any) -> float:

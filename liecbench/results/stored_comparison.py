@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from liecbench.config.short_lists import listed
 from liecbench.results.cell_groups import check_baseline
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
@@ -43,8 +44,12 @@ def load_comparison(
     """
     settings = comparison_settings(directories[0])
     for other in directories[1:]:
-        if comparison_settings(other) != settings:
-            notify(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here")
+        found = comparison_settings(other)
+        # An explicit baseline replaces that of every scenario.
+        asked = found if baseline is None else dataclasses.replace(found, baseline=settings.baseline)
+        if differences := asked.differences(settings):
+            used = f"this comparison uses the values of {directories[0]}"
+            notify(f"{other}: its scenario has {listed(differences)}; {used}")
     cells = load(directories, with_added=True)
     if baseline is not None:
         check_baseline(cells, baseline)

@@ -184,7 +184,7 @@ def test_several_directories_are_compared_with_the_settings_of_the_first(directo
     other = write_ledger(tmp_path / "other", run_of("x", algorithm="csgd", link="10mbit"))
     (other / "scenario.yaml").write_text("baseline: csgd\n")
 
-    with pytest.warns(UserWarning, match="asks for another baseline"):
+    with pytest.warns(UserWarning, match="its scenario has baseline "):
         both = liecbench.load_results([directory, other])
     assert {row["algorithm"] for row in both.rows} == {"ddp", "liec", "psgd", "csgd"}
     rows = liecbench.load_results(directory, baseline="liec").rows

@@ -80,7 +80,8 @@ def test_compare_names_a_tuned_field_and_other_settings(results: Path, tmp_path:
 
     assert done.returncode == 0
     assert "- each method at its best learning_rate: chosen by the accuracy of every other seed" in done.stdout
-    assert f"{results}: its scenario asks for another baseline or target than {tuned}'s, used here" in done.stderr
+    expected = "its scenario has baseline ddp instead of psgd; this comparison uses the values of"
+    assert done.stderr == f"{results}: {expected} {tuned}\n"
 
 
 @pytest.mark.parametrize("links", [["20mbit"], ["20mbit", "50mbit"]])

@@ -31,6 +31,22 @@ def test_settings_come_from_the_scenario(tmp_path: Path, text: str | None, expec
     assert expected == comparison_settings(tmp_path)
 
 
+def test_each_setting_that_differs_is_named_with_both_values() -> None:
+    fixed = BaselineChoice(algorithm="liec", fixed={"workers": 2, "seed": 0})
+    same = BaselineChoice(algorithm="liec", fixed={"seed": 0, "workers": 2})
+    used = ComparisonSettings(baseline=fixed, target_accuracy=0.75)
+    own = ComparisonSettings(target_loss=2.0, tolerances=Tolerances(accuracy=0.01, loss=0.1))
+
+    assert ComparisonSettings(baseline=same, target_accuracy=0.75).differences(used) == []
+    assert own.differences(used) == [
+        "baseline ddp instead of liec with workers 2, seed 0",
+        "target_accuracy none instead of 0.75",
+        "target_loss 2 instead of none",
+        "accuracy_tolerance 0.01 instead of 0.005",
+        "loss_tolerance 0.1 instead of 0.02",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
