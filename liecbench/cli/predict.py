@@ -135,6 +135,7 @@ def predict(
         costs=transport_costs(transport, found),
         ranks_per_node=ranks_per_node,
         inner_bits_per_second=None if inner_link is None else parse_rate("--inner-link", inner_link),
+        scenario=scenario if any(cell.is_trained for cell in cells) else None,
     )
     _print(make(request), output)
 

@@ -1,6 +1,7 @@
 """The request for predictions: a profile, methods, numbers of workers, links and the costs of the transport."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.method_choice import Method
@@ -23,6 +24,7 @@ class Request:
         costs: The constants of the transport, such as the seconds per message besides the transfer.
         ranks_per_node: The number of workers per node.
         inner_bits_per_second: The rate of the links inside nodes; needed if ``ranks_per_node`` is above 1.
+        scenario: The file of the scenario whose model is predicted; None if no scenario gives a model.
     """
 
     profile: Profile
@@ -33,6 +35,7 @@ class Request:
     costs: TransportCosts
     ranks_per_node: int = 1
     inner_bits_per_second: float | None = None
+    scenario: Path | None = None
 
     @property
     def compute_source(self) -> ComputeSource:

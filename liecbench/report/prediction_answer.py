@@ -1,12 +1,13 @@
 """The first lines of the output of ``liecbench predict``: the fastest methods, and what is not predicted."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predicted_rows import PredictedRow
+from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.predictions import Predictions
-from liecbench.prediction.transport_costs import Backend
 from liecbench.report.prediction_texts import method_name, ratio_text, unit
 from liecbench.results.statistics import Estimate
 
@@ -16,12 +17,6 @@ _ACCURACY: Final = (
     "Accuracy is not predicted: with a faster method, training may need more steps, or end at a lower accuracy; "
     "`liecbench run` measures it."
 )
-_BACKENDS: Final[dict[Backend, str]] = {
-    "gloo": "All times are those over Gloo. For NCCL, give the profile of a GPU, such as --profile h100-resnet18 or "
-    "one of `liecbench profile SCENARIO --device cuda`, without --transport.",
-    "nccl": "All times are those over NCCL, because the profile is one of a GPU; no prediction over NCCL has been "
-    "compared with a measurement. For Gloo, give --transport FILE.",
-}
 
 
 def answer_lines(found: Predictions) -> Iterator[str]:
@@ -41,7 +36,23 @@ def answer_lines(found: Predictions) -> Iterator[str]:
     for names, firsts in groups.items():
         yield f"{_settings(firsts)}: {_fastest_text(found, names, firsts)}."
     yield _ACCURACY
-    yield _BACKENDS[found.request.costs.backend]
+    yield _backend(found.request)
+
+
+def _backend(request: Request) -> str:
+    """Return the sentences that name the backend of the times, and what to give for the other one."""
+    if request.costs.backend == "nccl":
+        return (
+            "All times are those over NCCL, because the profile is one of a GPU; no prediction over NCCL has been "
+            "compared with a measurement. For Gloo, give --transport FILE."
+        )
+    # A scenario's model has other parameters than that of most shipped profiles, which would then be refused.
+    shipped = "--profile h100-resnet18 or " if request.scenario is None else ""
+    scenario = "SCENARIO" if request.scenario is None else shlex.quote(str(request.scenario))
+    return (
+        f"All times are those over Gloo. For NCCL, give the profile of a GPU, such as {shipped}one of "
+        f"`liecbench profile {scenario} --device cuda`, without --transport."
+    )
 
 
 def _fastest(rows: Sequence[PredictedRow], baseline: Method) -> list[Method]:

@@ -88,6 +88,20 @@ def test_the_profile_of_a_gpu_gives_times_over_nccl() -> None:
     assert "the costs of the transport but that per message are assumed; liecbench measures them over Gloo only" in text
 
 
+def test_the_profile_that_is_advised_for_nccl_is_one_of_the_scenarios_model(tmp_path: Path) -> None:
+    rest = "matrix: {algorithm: [ddp], workers: [2], link: [1mbit]}"
+    path, scenario = profile_and_scenario(tmp_path, rest)
+    scenario = scenario.rename(tmp_path / "my net.yaml")
+    done = {given: run_in_process("predict", *given, "--profile", path) for given in ((), (scenario,))}
+    without, with_scenario = (" ".join(one.stdout.split()) for one in done.values())
+
+    advice = "For NCCL, give the profile of a GPU, such as "
+    assert f"{advice}--profile h100-resnet18 or one of `liecbench profile SCENARIO --device cuda`, without" in without
+    assert f"{advice}one of `liecbench profile '{scenario}' --device cuda`, without --transport." in with_scenario
+    refused = run_in_process("predict", scenario, "--profile", "h100-resnet18")
+    assert (refused.returncode, "it is the profile of another model" in refused.stderr) == (2, True)
+
+
 def test_a_method_alone_is_compared_with_the_usual_baseline() -> None:
     arguments = (*ASSUMED, "--workers", "8", "--link", "1mbit", "--algorithm", "liec", "--format", "json")
     found = json.loads(run_in_process("predict", *arguments).stdout)
