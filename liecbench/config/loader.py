@@ -26,6 +26,7 @@ from liecbench.config.exclusion import matches
 from liecbench.config.factory import make_algorithm
 from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
+from liecbench.config.misplaced_field import misplaced_field
 from liecbench.config.optimizer_checks import check_optimizers, check_training
 from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.structure_errors import structure_error
@@ -82,7 +83,8 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
             registry.resolve(kind, choice.name, choice.options)
         except registry.OptionError as error:
             at = (*path, error.option) if error.option else path
-            raise document.error(at, str(error), at_key=error.option not in (None, "name")) from None
+            message = misplaced_field(choice, error.option) or str(error)
+            raise document.error(at, message, at_key=error.option not in (None, "name")) from None
     _check_combinations(document, scenario)
     points = {cell.id: point for point, cell in reversed(scenario.kept)}
     cells = chosen(scenario.cells())
