@@ -1,10 +1,11 @@
 """The lines below the tables of ``liecbench predict``: break-evens, assumptions, and the meaning of flags."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
+from liecbench.prediction.transport_command import measured_rates, measured_workers, transport_command
 from liecbench.report.prediction_texts import common_flags, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
@@ -14,8 +15,6 @@ _METHOD: Final = (
 )
 _FLAGS: Final = {
     "assumed_profile": "assumed_profile: the times to compute and compress are assumed, as the lines above say",
-    "extrapolated_rate": "extrapolated_rate: the link is slower or faster than those of the measurements",
-    "extrapolated_workers": "extrapolated_workers: there were fewer or more workers in the measurements",
     "assumed_nodes": "assumed_nodes: messages inside nodes take 20 µs and their transfer",
     "without_jitter": "without_jitter: the link's jitter is left out",
     "without_method_times": "without_method_times: the profile lacks what the method itself takes, such as arithmetic "
@@ -56,6 +55,7 @@ def lines_below(found: Predictions) -> Iterator[str]:
     flags = {flag for row in found.rows for flag in row.flags}
     if "assumed_transport" in flags:
         yield _assumed_transport(found)
+    yield from _extrapolated(found, flags)
     yield from (text for flag, text in _FLAGS.items() if flag in flags)
     limits = (row.bottleneck for row in found.rows), (one.limited_by for one in found.bandwidths)
     if any("method" in names for names in limits):
@@ -71,10 +71,30 @@ def _assumed_transport(found: Predictions) -> str:
     is_known = of_profile is not None and of_profile == costs.message_seconds
     what = "the costs of the transport but that per message" if is_known else "the costs of the transport"
     over = {
-        "gloo": "measure them with `liecbench bench exchange --format json`, and give --transport FILE",
+        "gloo": f"measure them with {_measuring(found)}",
         "nccl": "liecbench measures them over Gloo only",
     }
     return f"assumed_transport: {what} are assumed; {over[costs.backend]}"
+
+
+def _extrapolated(found: Predictions, flags: Collection[str]) -> Iterator[str]:
+    """Yield the meaning of the flags of extrapolation, and the command if it extends the measurements."""
+    request, costs = found.request, found.request.costs
+    lowest, highest = costs.rates or (0, 0)
+    low, high = measured_rates(request)
+    is_measurable = False
+    if "extrapolated_rate" in flags:
+        yield "extrapolated_rate: the link is slower or faster than those of the measurements"
+        is_measurable = low < lowest or high > highest
+    if "extrapolated_workers" in flags:
+        yield "extrapolated_workers: there were fewer or more workers in the measurements"
+        is_measurable |= not min(costs.workers) <= measured_workers(request) <= max(costs.workers)
+    if is_measurable:
+        yield f"to extrapolate less, measure with {_measuring(found)}"
+
+
+def _measuring(found: Predictions) -> str:
+    return f"`{transport_command(found.request)}`, and give --transport exchange.json"
 
 
 def _origin(found: Predictions) -> str:
