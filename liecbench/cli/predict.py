@@ -101,8 +101,9 @@ def predict(
         given = read_profile(profile) if profile is not None else None
         validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
+    from liecbench.prediction.option_differences import option_differences
+    from liecbench.prediction.prediction_inputs import methods_of, parse_links, parse_rate, parse_workers, with_delay
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
-    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
     from liecbench.prediction.requested_methods import requested_methods
@@ -111,6 +112,9 @@ def predict(
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
     methods = requested_methods(loaded, algorithm or (), compressor or (), server, baseline)
+    if scenario is not None:
+        for line in option_differences(methods, methods_of(cells), scenario, with_compressor=not compressor):
+            say(line, quiet=False)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
     found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)

@@ -247,6 +247,20 @@ def test_methods_that_differ_only_in_the_minibatches_of_a_step_are_told_apart(tm
     }
 
 
+def test_a_method_without_its_options_in_the_scenario_is_named_in_every_format(tmp_path: Path) -> None:
+    rest = "matrix: {algorithm: [ddp, {name: psgd, task: {accumulate: 2}}], workers: [2], link: [1mbit]}\nserver: root"
+    path, scenario = profile_and_scenario(tmp_path, rest)
+    arguments = ("predict", scenario, "--profile", path, "--format")
+
+    for output in ("table", "json"):
+        named, own = run_in_process(*arguments, output, "--algorithm", "psgd"), run_in_process(*arguments, output)
+        assert (named.returncode, named.stderr) == (
+            0,
+            f"psgd accumulate 1 is predicted; {scenario} has psgd accumulate 2\n",
+        )
+        assert (own.returncode, own.stderr) == (0, "")
+
+
 def test_an_added_baseline_accumulates_as_the_scenario_does(tmp_path: Path) -> None:
     rest = "matrix: {algorithm: [psgd], workers: [2], link: [1mbit]}\nserver: sharded"
     path, scenario = profile_and_scenario(tmp_path, rest, accumulate=4)
