@@ -60,9 +60,9 @@ def _without_titles(node: Any, *, of_names: bool = False) -> Any:
 def _parts(node: Any, name: str, *, of_names: bool = False) -> Iterator[tuple[str, str]]:
     """Yield (JSON text, name) for each schema in ``node`` whose text has at least ``_FEWEST_CHARACTERS`` characters.
 
-    The schemas are ``node`` itself and those nested in it. The text omits the schema's description and default. If the
-    schema describes, for example, the compressor ``top_k`` with its options, the name is ``top_k``. Otherwise the name
-    is that of the field or definition to which the schema belongs.
+    The schemas are ``node`` itself and those nested in it. The text omits the schema's description and default. The
+    name is that of the field or definition to which the schema belongs, or the value of its property ``name`` if that
+    is a constant, such as ``top_k``.
 
     Args:
         node: A JSON Schema, or a part of one.

@@ -166,9 +166,8 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
     """Return a lower bound on the seconds for which the links delay the messages of a step.
 
-    Of all blocks, only the block with the most calls counts, because the messages of the other blocks may be exchanged
-    during the backward pass. Calls after the optimizer's step count too. The bound is 0 if later steps compute while
-    messages of this step are in flight.
+    The bound is the delays of the block with the most pushes, pulls and gathers, and of those after the optimizer's
+    step: other blocks may be exchanged during the backward pass. It is 0 if later steps compute meanwhile.
     """
     if schedule.overlapped_steps:
         return 0.0
