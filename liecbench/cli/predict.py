@@ -200,6 +200,10 @@ def _measured(cells: "list[Cell]") -> "Profile":
     from liecbench.worker.profile_measurement import measure_profile
 
     cell = cells[0]
+    if cell.device == "cuda":
+        from liecbench.launch.gpu_requirements import Cuda
+
+        Cuda.found().require_kernels("device: cuda", "or give --profile FILE, measured on a GPU")
     say(f"measuring the profile of {cell.task.model.name} on this machine; liecbench profile keeps one", quiet=False)
     contestants = list({cell.contestant: cell for cell in cells if cell.link == cells[0].link}.values())
     return measure_profile(cell, threads=cell.threads, device=torch.device(cell.device), contestants=contestants)

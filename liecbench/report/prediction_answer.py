@@ -89,8 +89,8 @@ def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[Pre
 
 def _ratio(firsts: Sequence[PredictedRow], baseline: str) -> str:
     ratios = [row.speedup for row in firsts]
-    low, high = (bound(ratio.mean for ratio in ratios) for bound in (min, max))
-    text = ratio_text(ratios[0]) if len(ratios) == 1 else f"{low:.3g}× to {high:.3g}×"
+    low, high = (f"{bound(ratio.mean for ratio in ratios):.3g}×" for bound in (min, max))
+    text = ratio_text(ratios[0]) if len(ratios) == 1 else low if low == high else f"{low} to {high}"
     return f", {text} as fast as {baseline}"
 
 

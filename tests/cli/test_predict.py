@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from liecbench.profiles.profile_file import write_profile
 from tests.cli.in_process import run_in_process
@@ -386,3 +387,26 @@ def test_break_evens_say_what_the_steps_compute_of_all_minibatches(tmp_path: Pat
 
     assert found[1] == pytest.approx(profile.compute_seconds)
     assert found[4] - found[1] == pytest.approx(3 * passes)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_scenario_for_gpus_asks_for_a_profile_where_there_is_no_gpu(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(
+        "name: s\ntask: {dataset: digits, model: mlp, batch_size: 32, epochs: 1, learning_rate: 0.1}\n"
+        "matrix: {algorithm: [ddp], workers: [2], link: [1gbit]}\ndevice: cuda\n"
+    )
+    done = run_in_process("predict", str(scenario))
+
+    assert done.returncode == 2, done.stderr
+    assert "device: cuda: torch" in done.stderr
+    assert "give --profile FILE, measured on a GPU" in done.stderr
+
+
+def test_equal_speed_ups_in_several_settings_are_one_number() -> None:
+    # The links' rates differ by a thousandth, and speed-ups have three digits.
+    links = ("--link", "2000kbit,2001kbit", "--algorithm", "doublesqueeze")
+    done = run_in_process("predict", *ASSUMED, "--workers", "2", *links)
+    answer = " ".join(done.stdout.split("Accuracy")[0].split())
+
+    assert re.search(r"is predicted to be the fastest per step, [\d.]+× as fast as ddp", answer), answer
