@@ -23,6 +23,7 @@ SEVERAL_MODULES = {
     "algorithms/trajectories",
     "algorithms/unused_parameters",
     "check/regressions",
+    "cli/predict_from_scenario",
     "compressors/compressors",
     "compressors/kernel_imports",
     "compressors/kernels/triton/bit_packing",

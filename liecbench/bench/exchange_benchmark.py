@@ -16,12 +16,11 @@ from liecbench.host.machine import check_memory
 from liecbench.launch.plans import BenchmarkPlan, StepCase
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.exchange_limits import MOST_DENSE_SECONDS
 from liecbench.results.ratio_interval import ratio_interval
 
 # Parameters, their fixed gradients, DDP's buckets, and the vectors that an algorithm stores or sends.
 _BYTES_PER_ELEMENT_AND_RANK = 40
-# Skip a step that sends uncompressed vectors if sending its payload alone takes longer than this.
-_MAX_DENSE_SECONDS = 2.0
 _LEGEND = (
     "time: compression and communication in a step, on the slowest rank; compress: the compression in it\n"
     "step: the whole step\n"
@@ -133,13 +132,13 @@ def _asked(link: LinkMap) -> Link:
 
 def _too_slow(case: _Case, size: int, workers: int, link: LinkMap) -> bool:
     each_way_bits = 32 * size * 2 * (workers - 1) / workers
-    return case.dense_trips * each_way_bits / _asked(link).lower_bits_per_second > _MAX_DENSE_SECONDS
+    return case.dense_trips * each_way_bits / _asked(link).lower_bits_per_second > MOST_DENSE_SECONDS
 
 
 def _skipped(size: int, workers: int, links: Sequence[LinkMap]) -> Iterator[str]:
     for link in links:
         if slow := [str(case) for case in _CASES if _too_slow(case, size, workers, link)]:
-            steps = f"more than {_MAX_DENSE_SECONDS:.0f} s on the wire alone"
+            steps = f"more than {MOST_DENSE_SECONDS:.0f} s on the wire alone"
             yield f"{link}: skipped, because a step takes {steps}: {', '.join(slow)}"
 
 

@@ -8,6 +8,7 @@ import typer
 
 from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode
+from liecbench.prediction.exchange_limits import DEFAULT_SIZE
 
 if TYPE_CHECKING:
     from liecbench.bench.benchmark_result import BenchmarkResult
@@ -17,7 +18,6 @@ bench = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-_RESNET18_SIZE = 11_171_146
 
 
 class BenchmarkFormat(StrEnum):
@@ -44,7 +44,7 @@ BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How 
 
 @bench.command(name="compressors")
 def bench_compressors(
-    size: Size = _RESNET18_SIZE,
+    size: Size = DEFAULT_SIZE,
     device: Annotated[Device, typer.Option(help="The device that holds the vectors.")] = Device.CPU,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
@@ -88,7 +88,7 @@ def bench_link(
 
 @bench.command(name="exchange")
 def bench_exchange(
-    size: Size = _RESNET18_SIZE,
+    size: Size = DEFAULT_SIZE,
     workers: Workers = 4,
     link: Annotated[
         list[str] | None,

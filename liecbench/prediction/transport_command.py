@@ -3,15 +3,13 @@
 from typing import Final
 
 from liecbench.network.quantity import HIGHEST_RATE, LOWEST_RATE, format_rate
+from liecbench.prediction.exchange_limits import DEFAULT_SIZE, MOST_DENSE_SECONDS
 from liecbench.prediction.prediction_request import Request
 
 # The ranks of a benchmark share the processors of one machine.
 _MOST_WORKERS: Final = 8
-# The elements of ResNet-18: larger models send more blocks, but not larger ones.
-_MOST_ELEMENTS: Final = 11_171_146
-# `bench exchange` skips uncompressed vectors that take 2 s at a rate, which is 64 bits per element both ways. The fit
-# needs them beside the compressed ones, at one rate.
-_MOST_ELEMENTS_PER_RATE: Final = 2 / 64
+# Bits per element that a step sends and receives uncompressed. The fit needs such steps, at one rate at least.
+_DENSE_BITS: Final = 64
 # The fit needs two rates. A single rate has a higher one beside it if it is at most this rate, else a lower one.
 _HIGHEST_RAISED: Final = 10**8
 
@@ -19,7 +17,9 @@ _HIGHEST_RAISED: Final = 10**8
 def transport_command(request: Request) -> str:
     """Return the command whose output, a file, the option ``--transport`` takes for the predictions of ``request``."""
     low, high = measured_rates(request)
-    size = max(1, min(request.profile.num_parameters, _MOST_ELEMENTS, int(high * _MOST_ELEMENTS_PER_RATE)))
+    # Models of more than the default size send more blocks, but not larger ones.
+    largest = min(DEFAULT_SIZE, int(high * MOST_DENSE_SECONDS / _DENSE_BITS))
+    size = max(1, min(request.profile.num_parameters, largest))
     links = " ".join(f"--link {format_rate(rate)}" for rate in (low, high))
     workers = f"--workers {measured_workers(request)}"
     return f"liecbench bench exchange --size {size} {workers} {links} --format json > exchange.json"

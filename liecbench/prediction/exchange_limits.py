@@ -1,0 +1,8 @@
+"""The defaults and the limits of ``liecbench bench exchange``: fits to its results depend on both."""
+
+from typing import Final
+
+# The elements of ResNet-18.
+DEFAULT_SIZE: Final = 11_171_146
+# A step that sends uncompressed vectors is skipped if sending its payload alone takes longer than this.
+MOST_DENSE_SECONDS: Final = 2.0
