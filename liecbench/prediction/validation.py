@@ -138,7 +138,7 @@ def _winners(comparison: Comparison, by_row: dict[int, ValidatedStep]) -> list[t
         known = [index for index, row in enumerate(verdict.rows) if id(row) in by_row]
         if len(known) > 1:
             rows = [verdict.rows[index] for index in known]
-            epochs = [(by_row[id(row)].predicted_epoch_seconds, row.pace.samples) for row in rows]
+            epochs = [(by_row[id(row)].predicted_epoch_seconds, row.pace.compared_samples) for row in rows]
             _, winner = min(zip(seconds_per_work(epochs), known, strict=True))
             found.append((verdict.setting, winner in verdict.speed.fastest))
     return found

@@ -1,9 +1,9 @@
 """Groups of cells that differ only in the seed, and which groups are compared with each other."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -71,23 +71,23 @@ class CellGroup:
 
 
 def with_common_work(groups: Sequence[CellGroup], baseline: BaselineChoice) -> list[CellGroup]:
-    """Return the groups, without samples in their paces if a group that may be compared with them has no samples.
+    """Return the groups, and mark their paces as compared by epochs if a group beside them has no samples.
 
-    Such a group was recorded by an earlier version. Without this, a part of the speed-ups in a setting would compare
-    equally many samples, and another part epochs, so that they contradict each other. Groups without a completed cell
-    do not matter.
+    A group without samples was recorded by an earlier version. Without the mark, a part of the speed-ups would compare
+    equally many samples, and another part epochs, so that they contradict each other. All links are marked alike,
+    because a break-even joins the speed-ups on several links. Groups without a completed cell do not matter.
     """
-    keys = [comparable_key(group.cells[0], baseline) for group in groups]
+    keys = [_key_of_all_links(group.cells[0], baseline) for group in groups]
     by_epoch = {key for key, one in zip(keys, groups, strict=True) if one.per_seed and one.pace.samples is None}
     return [
-        replace(group, pace=replace(group.pace, samples=None)) if key in by_epoch else group
+        replace(group, pace=replace(group.pace, is_compared_by_epochs=True)) if key in by_epoch else group
         for key, group in zip(keys, groups, strict=True)
     ]
 
 
 def fastest_group(groups: Sequence[CellGroup]) -> CellGroup:
     """Return the group with the shortest time for equally many samples. All groups must be timed."""
-    paces = seconds_per_work([(group.seconds(), group.pace.samples) for group in groups])
+    paces = seconds_per_work([(group.seconds(), group.pace.compared_samples) for group in groups])
     return min(zip(paces, groups, strict=True), key=lambda pair: pair[0])[1]
 
 
@@ -106,11 +106,19 @@ def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> 
     ``WORKLOAD_FIELDS``. If ``baseline`` fixes a field, such as ``workers: 2``, the key leaves out this field, so that
     cells with other values of the field can be compared with the baseline.
     """
-    fixed = {} if baseline is None else baseline.fixed
-    setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]
+    return to_json([cell.is_added, *_comparable_fields(cell, {} if baseline is None else baseline.fixed)])
+
+
+def _key_of_all_links(cell: CellResult, baseline: BaselineChoice) -> bytes:
+    """Return a key as ``comparable_key``, but equal for all links, also for those whose rate a run added."""
+    return to_json(_comparable_fields(cell, {"link", *baseline.fixed}))
+
+
+def _comparable_fields(cell: CellResult, without: Collection[str]) -> list[Any]:
+    """Return the values that cells which may be compared share, except those of the fields ``without``."""
     task = {**LATER_FIELDS, **cell.spec["task"]}
-    workload = [task.get(name) for name in WORKLOAD_FIELDS if name not in fixed]
-    return to_json([cell.directory, cell.is_added, setting, workload])
+    setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in without]
+    return [cell.directory, *setting, *(task.get(name) for name in WORKLOAD_FIELDS if name not in without)]
 
 
 def task_key(group: CellGroup) -> bytes:

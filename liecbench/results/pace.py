@@ -44,8 +44,9 @@ class Pace:
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
         late_share: The total lateness of the sleeps that replace computing ÷ the measured seconds. None if the ranks
             computed, if no session timed the cells, or if the lateness is unknown.
-        samples: The number of samples that all ranks train on per epoch, mean over epochs; None if it is unknown, or if
-            it is unknown for a pace that may be compared with this one.
+        samples: The number of samples that all ranks train on per epoch, mean over epochs; None if it is unknown.
+        is_compared_by_epochs: True to compare epochs instead of equally many samples, because the samples of a row
+            beside this one are unknown.
     """
 
     setting: str | None
@@ -55,6 +56,7 @@ class Pace:
     other_cpu_share: float | None
     late_share: float | None = None
     samples: float | None = None
+    is_compared_by_epochs: bool = False
 
     @classmethod
     def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
@@ -119,17 +121,22 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        The seconds are those of equally many samples. They are those of an epoch if the samples of either pace are
-        unknown. Return None if ``epoch_speed_over`` returns None.
+        The seconds are those of equally many samples. They are those of an epoch if the ``compared_samples`` of either
+        pace are None. Return None if ``epoch_speed_over`` returns None.
         """
         of_epochs = self.epoch_speed_over(other)
         if of_epochs is None:
             return None
         return replace(of_epochs, mean=of_epochs.mean + math.log(self.samples_over(other)))
 
+    @property
+    def compared_samples(self) -> float | None:
+        """The samples per epoch by which this pace is compared with others; None to compare epochs."""
+        return None if self.is_compared_by_epochs else self.samples
+
     def samples_over(self, other: "Pace") -> float:
-        """Return the samples per epoch of this pace ÷ those of ``other``; 1 if the samples of either are unknown."""
-        return samples_ratio(self.samples, other.samples)
+        """Return the ``compared_samples`` of this pace ÷ those of ``other``; 1 if either are None."""
+        return samples_ratio(self.compared_samples, other.compared_samples)
 
     def epoch_speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds per epoch of ``other`` ÷ seconds per epoch of this pace).

@@ -103,7 +103,6 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
 def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
     baseline_per_seed = {} if baseline is None else baseline.per_seed
     samples = 1.0 if baseline is None else group.pace.samples_over(baseline.pace)
-    others = None if baseline is None else baseline.pace.samples
     compared = comparing_metrics()
     per_seed = {
         seed: own | compare_metrics(own, base, samples, compared) if (base := baseline_per_seed.get(seed)) else own
@@ -146,7 +145,9 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         other_warnings=[
             *_pairing_warnings(group, baseline),
             *_session_warnings(group, baseline),
-            *samples_warnings(group.pace.samples, others, is_trained=group.cells[0].is_trained),
+            *samples_warnings(
+                group.pace, None if baseline is None else baseline.pace, is_trained=group.cells[0].is_trained
+            ),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
             *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
@@ -230,7 +231,7 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
 def _fastest_first(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of one setting, sorted by the time for equally many samples; rows without times come last."""
     timed = [(row, value.mean) for row in rows if (value := row.metrics["seconds_per_epoch"]) is not None]
-    work = seconds_per_work([(seconds, row.pace.samples) for row, seconds in timed])
+    work = seconds_per_work([(seconds, row.pace.compared_samples) for row, seconds in timed])
     found = {id(row): seconds for (row, _), seconds in zip(timed, work, strict=True)}
     return sorted(rows, key=lambda row: found.get(id(row), math.inf))
 

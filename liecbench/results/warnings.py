@@ -8,6 +8,7 @@ from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 from liecbench.results.link_warnings import link_warnings
+from liecbench.results.pace import Pace
 from liecbench.results.statistics import Estimate
 
 # Timing aims at an interval whose half-width is 0.02 of the mean. Readers are warned if it is above this fraction.
@@ -84,21 +85,25 @@ def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult
     return [f"{emulated}: times differ between these; run the scenario in a new directory with one of them (emulator)"]
 
 
-def samples_warnings(own: float | None, baseline: float | None, *, is_trained: bool) -> list[str]:
+def samples_warnings(pace: Pace, baseline: Pace | None, *, is_trained: bool) -> list[str]:
     """Return a list with one warning if a row's epochs are shorter or longer than the baseline's; else an empty list.
 
-    There is no warning if the difference is at most 1 % of the baseline's samples, or if a number is unknown.
+    There is no warning if the samples per epoch differ by at most 1 % of the baseline's, or if a number is unknown.
 
     Args:
-        own: The number of samples that all ranks of the row train on per epoch; None if it is unknown.
-        baseline: The same number of the row's baseline.
+        pace: The pace of the row.
+        baseline: The pace of the row's baseline; None if the row has no baseline.
         is_trained: False if only steps of a profile were timed. An epoch is then one step, without accuracy.
     """
-    if own is None or baseline is None or abs(own - baseline) <= _UNEQUAL_SAMPLES * baseline:
+    own, others = pace.samples, None if baseline is None else baseline.samples
+    if own is None or others is None or abs(own - others) <= _UNEQUAL_SAMPLES * others:
         return []
     # There are several reasons: samples that fill no step are left out, and a baseline may be trained on other data.
+    found = f"its {'epochs' if is_trained else 'steps'} have {own:,.0f} samples, the baseline's {others:,.0f}"
+    if pace.is_compared_by_epochs:
+        why = "because rows of an earlier version lack their samples: run the scenario in a new directory"
+        return [f"{found}; its speed-up and bytes÷ do not allow for this, {why}"]
     costs = "accuracy and values per epoch" if is_trained else "values per epoch, which is a step,"
-    found = f"its {'epochs' if is_trained else 'steps'} have {own:,.0f} samples, the baseline's {baseline:,.0f}"
     return [f"{found}; its speed-up and bytes÷ allow for this, its {costs} do not"]
 
 

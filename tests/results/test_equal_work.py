@@ -18,7 +18,7 @@ from liecbench.results.equal_work import samples_ratio, seconds_per_work
 from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
-from tests.ledgers import cells_of, end, epoch, rows_of, run_of, spec, start, timing
+from tests.ledgers import cells_of, comparison_of, end, epoch, rows_of, run_of, spec, start, timing
 from tests.replayed_results import PROFILE
 from tests.results.row_means import means
 
@@ -139,7 +139,11 @@ def test_a_setting_compares_epochs_if_a_row_has_no_samples() -> None:
 
     assert means(rows["psgd"])["speedup"] == pytest.approx(2.2)
     assert means(rows["psgd"])["bytes_ratio"] == pytest.approx(4.4)
-    assert rows["psgd"].other_warnings == []
+    assert rows["psgd"].other_warnings == [
+        "its epochs have 1,280 samples, the baseline's 1,408; its speed-up and bytes÷ do not allow for this, because "
+        "rows of an earlier version lack their samples: run the scenario in a new directory"
+    ]
+    assert rows["liec"].other_warnings == []
     speeds = {(a, b): rows[a].pace.speed_over(rows[b].pace) for a, b in (("liec", "ddp"), ("liec", "psgd"))}
     assert {pair: speed and speed.mean for pair, speed in speeds.items()} == {
         ("liec", "ddp"): pytest.approx(math.log(4.4)),
@@ -147,19 +151,50 @@ def test_a_setting_compares_epochs_if_a_row_has_no_samples() -> None:
     }
 
 
-@pytest.mark.parametrize("elsewhere", [{"link": "1gbit"}, {"workers": 4}])
+@pytest.mark.parametrize("elsewhere", [{"workers": 4}, {"threads": 2}, {"task": {"batch_size": 64}}])
 def test_a_row_without_samples_changes_no_other_setting(elsewhere: dict[str, object]) -> None:
     (fast,) = [row for row in rows_of(*three_methods(None, **elsewhere)) if row.algorithm == "psgd"]
 
     assert means(fast)["speedup"] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("elsewhere", [{"link": "1gbit"}, {"workers": 4}])
+@pytest.mark.parametrize("elsewhere", [{"workers": 4}, {"threads": 2}, {"task": {"batch_size": 64}}])
 def test_a_row_without_samples_changes_the_order_in_no_other_setting(elsewhere: dict[str, object]) -> None:
     # 2.1 s for 1280 samples are more per sample than 2.2 s for 1408.
     runs = [*three_methods(None, **elsewhere)[::2], *seeds_of("psgd", 2.1, 500, [FOURTH], accumulate=4)]
 
     assert [row.algorithm for row in rows_of(*runs)] == ["ddp", "psgd", "liec"]
+
+
+def with_added_rate() -> Comparison:
+    """Return the comparison of ddp and psgd on two links of an earlier version, and at a rate that a run added now.
+
+    An epoch takes 2.2 s with ddp, and with psgd 2.0, 2.1 and 2.4 s, slowest link first.
+    """
+    runs: list[list[Record]] = []
+    for link, seconds, is_new in (("10mbit", 2.0, False), ("50mbit", 2.1, True), ("1gbit", 2.4, False)):
+        added = {"link": link, **({"added_rate": True} if is_new else {})}
+        known = (EVERY, FOURTH) if is_new else (None, None)
+        runs += [
+            run_of(f"a{link}", [{"seconds": 2.2, "samples": known[0]}], **added),
+            run_of(f"b{link}", [{"seconds": seconds, "samples": known[1]}], algorithm="psgd", task=FOUR, **added),
+        ]
+    return comparison_of(*runs)
+
+
+def test_a_break_even_compares_epochs_at_all_rates_if_one_has_no_samples() -> None:
+    (found,) = with_added_rate().break_evens
+
+    assert [row.mean_log_speed for row in found.rows] == pytest.approx(
+        [math.log(2.2 / seconds) for seconds in (2.0, 2.1, 2.4)]
+    )
+
+
+def test_a_link_without_samples_changes_the_unit_of_all_links() -> None:
+    (fast,) = [row for row in rows_of(*three_methods(None, link="1gbit")) if row.algorithm == "psgd"]
+
+    assert means(fast)["speedup"] == pytest.approx(2.2)
+    assert len(fast.other_warnings) == 1
 
 
 def test_a_failed_row_does_not_make_a_setting_compare_epochs() -> None:
