@@ -1,17 +1,13 @@
 """Join cells that differ only in the seed into rows, each with its metrics and its speed-up over the baseline."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import flat_fields
-from liecbench.network.link_map import LinkMap
 from liecbench.results.accuracy_verdict import LOSS_RESOLUTION, accuracy_resolution
 from liecbench.results.cell_groups import (
     DENSE,
-    SETTING_FIELDS,
-    WORKLOAD_FIELDS,
     CellGroup,
     alike_cells,
     by_task,
@@ -25,11 +21,11 @@ from liecbench.results.cell_metrics import compare_metrics, comparing_metrics, d
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison_settings import DEFAULT_BASELINE
 from liecbench.results.completed_cell import CompletedCell
-from liecbench.results.equal_work import seconds_per_work
 from liecbench.results.link_warnings import link_deviations
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
 from liecbench.results.ratio_interval import LogRatio
+from liecbench.results.row_order import in_order
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 from liecbench.results.task_differences import task_differences
@@ -56,8 +52,7 @@ def summarise(
             targets are given, ``target_loss`` applies to language models, and ``target_accuracy`` to all others.
 
     Returns:
-        The rows, sorted by the number of workers, the link (slowest first), the other fields of the setting and the
-        workload, and the time for equally many samples (fastest first), in this order.
+        The rows in the order of ``in_order``.
     """
     choice = BaselineChoice.parse(baseline)
     completed = [cell for cell in cells if cell.status == "completed"]
@@ -88,7 +83,7 @@ def summarise(
         setting = comparable_key(group.cells[0], choice)
         base = same_task.get(setting, {}).get(task_key(group)) or nearest_baseline(group, baselines.get(setting, []))
         rows.append(_row(group, base, rivals.get(comparable_key(group.cells[0])), has_target=has_target))
-    return _sorted(rows)
+    return in_order(rows)
 
 
 def _row_fields(group: list[CellResult]) -> dict[str, Any]:
@@ -219,32 +214,3 @@ def _session_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]
     if baseline is None or not group.pace.timed_apart_from(baseline.pace):
         return []
     return ["timed in no round together with the baseline: its speed-up contains what changed between their sessions"]
-
-
-def _sorted(rows: Sequence[Row]) -> list[Row]:
-    settings: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        settings.setdefault(_setting(row), []).append(row)
-    return [row for key in sorted(settings) for row in _fastest_first(settings[key])]
-
-
-def _fastest_first(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of one setting, sorted by the time for equally many samples; rows without times come last."""
-    timed = [(row, value.mean) for row in rows if (value := row.metrics["seconds_per_epoch"]) is not None]
-    work = seconds_per_work([(seconds, row.pace.compared_samples) for row, seconds in timed])
-    found = {id(row): seconds for (row, _), seconds in zip(timed, work, strict=True)}
-    return sorted(rows, key=lambda row: found.get(id(row), math.inf))
-
-
-def _setting(row: Row) -> tuple[object, ...]:
-    """Return a key that is equal for rows of one setting, and that sorts settings."""
-    names = [name for name in (*SETTING_FIELDS, *WORKLOAD_FIELDS) if name not in ("timing", "link")]
-    setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
-    link = (_rate(row), str(row.fields.get("link")))
-    return (setting[:1], link, setting[1:])
-
-
-def _rate(row: Row) -> tuple[float, ...]:
-    """Return a key that sorts rows by the rate of their links, slowest first; rows without a limit come last."""
-    link = LinkMap.parse(row.cells[0].spec["link"])
-    return link.speed if link.shaped else (math.inf,)

@@ -19,7 +19,7 @@ from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
 from tests.ledgers import cells_of, comparison_of, end, epoch, rows_of, run_of, spec, start, timing
-from tests.replayed_results import PROFILE
+from tests.replayed_results import only_timed
 from tests.results.row_means import means
 
 EVERY, FOURTH = 1408, 1280
@@ -211,18 +211,6 @@ def test_a_speed_up_of_a_session_compares_equally_many_samples() -> None:
     assert [means(row)["seconds_per_epoch"] for row in (fast, slow)] == pytest.approx([5 * LONG_STEP, 22 * STEP])
     assert fast.speed is not None
     assert fast.speed.mean == pytest.approx(math.log(2))
-
-
-def only_timed(workers: int, samples: int | None) -> list[Record]:
-    """Return a cell that is only timed, 0.1 s per step; all ranks together have ``samples`` samples in a step."""
-    replayed = spec(compute="replayed", profile=PROFILE, timing="interleaved", workers=workers)
-    cell = Cell.from_spec({**replayed, "task": {"profile": PROFILE}})
-    places = [(place, number) for place in (0, 1) for number in (0, 1)]
-    bursts = [
-        timing(cell.contestant, setting=cell.setting, placement=place, round_=number, step_samples=samples)
-        for place, number in places
-    ]
-    return [dataclasses.replace(start(cell.id), spec=cell.spec()), *bursts, end(cell.id)]
 
 
 def test_steps_of_a_profile_are_compared_by_their_samples() -> None:

@@ -228,13 +228,6 @@ def test_cells_of_two_directories_have_each_their_own_baseline() -> None:
     assert seen == {("a", "ddp"): 1.0, ("b", "ddp"): 1.0, ("a", "psgd"): 4.0, ("b", "psgd"): 2.0}
 
 
-def test_links_are_sorted_by_rate() -> None:
-    links = ["1gbit", "none", "5mbit", {"rate": "100mbit", "delay": "5ms"}, "20mbit", "100mbit"]
-    rows = summarise(cells_of(*[run_of(str(link), link=link) for link in links]))
-
-    assert [row.cells[0].spec["link"] for row in rows] == [links[2], links[4], links[3], links[5], links[0], links[1]]
-
-
 def test_a_baseline_may_fix_the_number_of_workers() -> None:
     runs = [run_of(f"l{n}", [{"seconds": s}], algorithm="liec", workers=n) for n, s in ((2, 8.0), (4, 4.0), (8, 2.5))]
     rows = summarise(cells_of(*runs), baseline=BaselineChoice(algorithm="liec", fixed={"workers": 2}))

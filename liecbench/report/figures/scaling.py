@@ -1,13 +1,19 @@
 """Figures on logarithmic axes: time and speed-up by link rate, and time by number of workers."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
-from liecbench.results.equal_work import samples_ratio
 from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
 from liecbench.results.whose_compute import whose_compute
+
+# What the dotted line means: for epochs of a training, and for steps of a profile.
+_LINEAR: Final = {
+    True: "An epoch is divided among the workers: on the dotted line each does its share and none waits.",
+    False: "A step has one batch per worker: on the dotted line it takes as long on more workers, and none waits.",
+}
 
 
 def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
@@ -48,20 +54,23 @@ def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
 def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure of seconds per epoch by number of workers.
 
-    Each method has two lines: its own, and a dotted one for linear speed-up.
+    Each method has two lines: its own, and a dotted one for linear speed-up. An epoch of a profile is one step, whose
+    samples grow with the workers, so that the dotted line is level.
     """
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
             groups.setdefault(labels.curve(row, without=("workers",)), []).append(row)
     series: list[Series] = []
+    captions: dict[str, None] = {}
     for curve, group in groups.items():
         if len(group) > 1:
             series += _with_linear(sorted(group, key=lambda row: int(row.fields["workers"])), labels, curve)
+            captions[_LINEAR[group[0].is_trained]] = None
     return Figure(
         key="workers",
         title="Time per epoch by number of workers",
-        caption="An epoch is divided among the workers: on the dotted line each does its share and none waits.",
+        caption=" ".join(captions),
         x_title="workers",
         y_title="seconds per epoch",
         kind="lines",
@@ -81,16 +90,25 @@ def _with_linear(group: Sequence[Row], labels: Labels, curve: tuple[str, str | N
         method=line.method,
         setting=setting,
         x=workers,
-        # Samples that fill no step are left out, and their number depends on the number of workers.
-        y=[
-            line.y[0]
-            * (group[0].fields["workers"] / row.fields["workers"])
-            * samples_ratio(row.pace.samples, group[0].pace.samples)
-            for row in group
-        ],
+        y=[line.y[0] * work for work in _work_per_worker(group)],
         reference=True,
     )
     return [line, linear]
+
+
+def _work_per_worker(group: Sequence[Row]) -> list[float]:
+    """Return the samples per epoch and worker of each row of one method ÷ those of the first row.
+
+    If a row's samples are unknown, all rows are treated as if each epoch had equally many samples. If only steps of a
+    profile were timed, an epoch is one step, and each worker has equally many samples in a step.
+    """
+    if not group[0].is_trained:
+        return [1.0] * len(group)
+    # Samples that fill no step are left out, and their number depends on the number of workers.
+    known = [row.pace.samples for row in group if row.pace.samples is not None]
+    samples = known if len(known) == len(group) else [1.0] * len(group)
+    per_worker = [n / row.fields["workers"] for n, row in zip(samples, group, strict=True)]
+    return [n / per_worker[0] for n in per_worker]
 
 
 def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:

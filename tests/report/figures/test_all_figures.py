@@ -14,6 +14,7 @@ from liecbench.report.figures.figure import Figure, Series
 from liecbench.results.records import Record
 from liecbench.results.time_parts import row_parts
 from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
+from tests.replayed_results import only_timed
 
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
 
@@ -201,6 +202,27 @@ def test_linear_speed_up_is_that_of_the_samples_trained() -> None:
     figure = figures_of(*(run_of(str(n), [one], workers=n) for n, one in epochs.items()))["workers"]
 
     assert line(figure, "ddp, linear speed-up").y == pytest.approx([8.0, 8.0 / 4 * 1280 / 1408])
+
+
+def test_linear_speed_up_is_of_one_unit_if_some_samples_are_unknown() -> None:
+    epochs = {2: {"seconds": 8.0, "samples": 1408}, 4: {"seconds": 5.0}, 8: {"seconds": 4.0, "samples": 1280}}
+    figure = figures_of(*(run_of(str(n), [one], workers=n) for n, one in epochs.items()))["workers"]
+
+    assert line(figure, "ddp, linear speed-up").y == pytest.approx([8.0, 4.0, 2.0])
+
+
+@pytest.mark.parametrize("per_rank", [None, 32])
+def test_a_step_of_a_profile_takes_as_long_on_more_workers_if_none_waits(per_rank: int | None) -> None:
+    seconds = {2: 0.1, 4: 0.15, 8: 0.3}
+    runs = [only_timed(n, None if per_rank is None else n * per_rank, step_seconds=s) for n, s in seconds.items()]
+    figure = figures_of(*runs)["workers"]
+    (real,) = [series for series in figure.series if not series.reference]
+    (linear,) = [series for series in figure.series if series.reference]
+
+    assert real.x == [2, 4, 8]
+    assert real.y == pytest.approx([0.1, 0.15, 0.3])
+    assert linear.y == pytest.approx([0.1, 0.1, 0.1])
+    assert figure.caption.startswith("A step has one batch per worker: on the dotted line it takes as long")
 
 
 def test_accuracy_against_bytes_has_a_point_per_method_and_the_front() -> None:
