@@ -29,6 +29,7 @@ from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.comparison_settings import ComparisonSettings
 from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
+from liecbench.results.other_seeds import other_seeds_notes
 
 
 class MatrixRun:
@@ -109,14 +110,16 @@ class MatrixRun:
             self._run_rest(results)
         if (self.directory / "traces").is_dir() and self._request.trace:
             say(f"timelines are in {self.directory / 'traces'}; open them at ui.perfetto.dev", self._request.quiet)
-        compared = ComparisonSettings.of(self._scenario.stored())
+        settings = ComparisonSettings.of(self._scenario.stored())
+        cells = with_added(self._cells, self._snapshot.cells)
         return compare(
-            with_added(self._cells, self._snapshot.cells),
-            baseline=compared.baseline,
-            target_accuracy=compared.target_accuracy,
-            target_loss=compared.target_loss,
-            tolerances=compared.tolerances,
+            cells,
+            baseline=settings.baseline,
+            target_accuracy=settings.target_accuracy,
+            target_loss=settings.target_loss,
+            tolerances=settings.tolerances,
             directories=[self.directory],
+            notes=other_seeds_notes(cells, self._snapshot.cells.values(), self.directory),
         )
 
     def added_rate_failed(self) -> bool:

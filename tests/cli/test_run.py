@@ -43,6 +43,18 @@ def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
     assert done.stderr.startswith(f"{out} exists: 4 of 4 cells are done")
 
 
+def test_a_run_says_that_the_directory_has_further_seeds(scenario: Path) -> None:
+    cells = load_scenario(scenario, ["matrix.seed=[0, 1, 2]"]).cells()
+    out = write_ledger(scenario.parent / "results", *map(completed, cells))
+    done = run_in_process("run", scenario, "--out", out)
+    asked_for_all = run_in_process("run", scenario, "--out", out, "--seeds", 3)
+
+    assert done.returncode == 0, done.stderr
+    further = f"{out} also has seeds 1 and 2, which this run did not ask for and leaves out; `liecbench compare {out}`"
+    assert f"{further} compares all seeds" in " ".join(done.stdout.split())
+    assert "also has" not in asked_for_all.stdout
+
+
 def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> None:
     cell = load_scenario(scenario, ["task.epochs=3"]).cells()[1]
     out = write_ledger(scenario.parent / "results" / "small", completed(cell))
