@@ -35,14 +35,15 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        The optimizers with hooks, each with the set of the innermost optimizers with hooks that it wraps, or of only
-        itself if it wraps none. For example, the result is ``{sam: {sgd}, sgd: {sgd}}`` if SAM wraps SGD.
+        The optimizers in which hooks are registered. The value of an optimizer that wraps none of the others is the set
+        of only itself. The value of a wrapper is the set of the innermost ones that it wraps. If SAM wraps SGD, the
+        result is ``{sam: {sgd}, sgd: {sgd}}``.
 
     Raises:
         TypeError: If ``given``, or an item of a list, is neither a torch optimizer nor a wrapper of one. Also if an
             optimizer shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer that runs step hooks has
-            none of ``parameters`` and no other optimizer that runs step hooks wraps it.
+        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if the outermost optimizer of an item
+            that runs step hooks has none of ``parameters``.
     """
     items = _items(given)
     if not items:

@@ -1,4 +1,4 @@
-"""Check that a scenario's baseline is one of its cells: a cell has its algorithm and all values of its fields."""
+"""Check a scenario's baseline: at least one cell has the algorithm and the field values that the baseline names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,7 +39,10 @@ def _no_cell(scenario: Scenario, algorithm: str) -> str:
 
 
 def _check_fields(document: Document, choice: BaselineChoice, own: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ScenarioError if none of ``own``, the fields of the cells of the algorithm, has all fixed values."""
+    """Raise ScenarioError if no cell of the baseline's algorithm has all the values that ``choice`` fixes.
+
+    ``own`` are the fields of each cell of this algorithm.
+    """
     if any(all(choice.has(name, fields) for name in choice.fixed) for fields in own):
         return
     known = {name for fields in own for name in fields}

@@ -49,7 +49,7 @@ class BaselineChoice:
         return fields["algorithm"] == self.algorithm and all(self.has(name, fields) for name in self.fixed)
 
     def has(self, name: str, fields: Mapping[str, Any]) -> bool:
-        """Return True if ``fields``, the fields of a cell as from ``flat_fields``, have the fixed value of ``name``."""
+        """Return True if the cell's field ``name`` has the fixed value. ``fields`` is ``flat_fields`` of the cell."""
         return str(fields.get(name)) == field_text(name, self.fixed[name])
 
     @property

@@ -26,8 +26,8 @@ class MatrixPoint:
     Attributes:
         section: The path, in the scenario file, of the matrix or the entry: ``("matrix",)`` or ``("include", index)``.
         fields: The values of the axes and of the task fields that the scenario file gives, by name, each with its path
-            in the file. A task field is taken from the first of these places that gives it: the ``task`` section of the
-            algorithm, the matrix or entry, the scenario's ``task`` section.
+            in the file. If several places give a task field, the first of these counts: the ``task`` section of the
+            point's algorithm, then the matrix or the entry of ``include``, then the scenario's ``task`` section.
     """
 
     section: Key

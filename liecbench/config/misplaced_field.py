@@ -1,4 +1,4 @@
-"""The way out for a task field, such as ``accumulate``, that a scenario gives among the options of an algorithm."""
+"""The error message for a task field, such as ``accumulate``, that a scenario gives as an option of an algorithm."""
 
 import json
 from typing import Final

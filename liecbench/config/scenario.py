@@ -117,7 +117,7 @@ class Scenario(Model):
         """Return the scenario's fields as plain JSON values, to store in a results directory.
 
         Defaults are included, and fields that are None are left out. Targets and tolerances are also left out if the
-        scenario trains nothing, and the default baseline if no cell has its algorithm. ``compute: auto`` is stored as
+        scenario trains nothing. The default baseline is left out if no cell uses it. ``compute: auto`` is stored as
         ``measured`` if the ranks of all cells compute, and as ``replayed`` if the ranks of all cells replay a profile.
         If cells differ, ``auto`` is stored.
         """

@@ -1,4 +1,4 @@
-"""Notes of a dry run on what makes a run slower than its links or its computing alone."""
+"""Notes of a dry run on what slows a run down, such as lossy links or more computing workers than cores."""
 
 from collections.abc import Iterator, Sequence
 

@@ -32,9 +32,9 @@ def num_cores() -> int:
 
 @functools.cache
 def other_processes() -> float:
-    """Return the number of other processes that compute: on average in the last minute, or now if these are fewer.
+    """Return the number of other processes that compute: the average of the last minute, or the number now if lower.
 
-    Return 0 if there are fewer than 0.5, or if the load average is unknown. Otherwise wait 0.6 s to count those of now.
+    Return 0 if the average is below 0.5 or unknown. Otherwise wait 0.6 s to measure the number now.
     """
     try:
         load = os.getloadavg()[0]

@@ -85,7 +85,7 @@ def duration_text(seconds: float) -> str:
 
 
 def _training_lines(jobs: Sequence[Job], durations: Sequence[float], varying: set[str]) -> Iterator[str]:
-    """Yield a line for all jobs that differ only in the seed, in the order of each line's first job.
+    """Yield one line per group of jobs that differ only in the seed. The groups are in the order of their first jobs.
 
     Args:
         jobs: The jobs of a launch.

@@ -1,9 +1,9 @@
 """The trainings and timing sessions that a run's cells still need. A cell is one configuration with one seed.
 
-The losses of a cell with ``timing: interleaved`` come from the training of another cell: its trajectory, which has no
-shaped links. After that training, a timing session times the steps on the cell's own link. A cell that only times the
-steps of a profile has no trajectory. A session times several methods in turns, for example all methods on one
-link. The methods of a session are called its contestants.
+A cell with ``timing: interleaved`` is not trained itself. Another cell, called its trajectory, is trained without
+shaped links and gives it the losses. After that training, a timing session times the steps on the cell's own link. A
+cell that only times the steps of a profile has no trajectory. A session times several methods in turns, for example all
+methods on one link. The methods of a session are called its contestants.
 """
 
 import random

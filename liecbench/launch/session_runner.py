@@ -124,7 +124,7 @@ def _run_sessions(
 ) -> bool:
     """Run the timing sessions of a launch. If the launch dies, record failures of jobs.
 
-    The first launch of a run that dies before it times a method is forgiven: no failure is recorded, and the caller
+    Once in a run, a launch that dies before it times any method is forgiven: no failure is recorded, and the caller
     starts the sessions once more. If any other launch dies, the jobs that ``_lost`` returns fail, unless they ended.
 
     Args:

@@ -76,7 +76,7 @@ class WantedBaseline:
         return cell
 
     def _is_free(self, name: Literal["compressor", "server"], cell: Cell) -> bool:
-        """Return True if the algorithm has this field, and ``choice`` fixes neither the field nor its options."""
+        """Return True if the baseline's algorithm takes ``name``, and ``choice`` fixes neither it nor its options."""
         is_taken = registry.takes(registry.load("algorithm", self.choice.algorithm), name)
         return is_taken and self.choice.matches(cell.model_copy(update={name: None}).spec())
 
@@ -86,8 +86,8 @@ def with_baseline(methods: Sequence[Method], wanted: WantedBaseline) -> tuple[Me
 
     - If ``wanted.choice`` names only an algorithm, the baseline is the first of ``methods`` with this algorithm.
     - If it fixes other fields too, the baseline is the first of ``methods`` that is one of ``wanted.of_cells()``.
-    - If ``methods`` has no such method, the first of ``wanted.of_cells()`` is added as the baseline. If there are none,
-      ``wanted.named()`` is added.
+    - If ``methods`` has no such method, a baseline is added: the first of ``wanted.of_cells()``, or ``wanted.named()``
+      if ``wanted.of_cells()`` is empty.
 
     Raises:
         LiecbenchError: If the baseline's algorithm or a compressor is unknown, or they do not work together.

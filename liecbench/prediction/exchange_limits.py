@@ -1,4 +1,4 @@
-"""The defaults and the limits of ``liecbench bench exchange``: fits to its results depend on both."""
+"""The default size and a limit of ``liecbench bench exchange``. What is fitted to its results depends on both."""
 
 from typing import Final
 

@@ -31,6 +31,6 @@ def option_differences(
 
 
 def _compared(one: Method, method: Method, *, with_compressor: bool) -> Method:
-    """Return ``one`` with the fields that are compared, without an optimizer if ``method`` has that of the profile."""
+    """Return ``one`` with only the fields to compare. The optimizer is one of them only if ``method`` names one."""
     found = dataclasses.replace(one, server=None, update=None if method.update is None else one.update)
     return found if with_compressor else dataclasses.replace(found, compressor=None, block_bytes=None)

@@ -107,9 +107,9 @@ def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> S
     """Return the duration of a push, a pull or a gather on the slowest rank, if all ranks start together.
 
     ``seconds`` of the result include the barrier before the call. ``wire_seconds`` are the seconds in which the slowest
-    rank's link carries messages. ``compress_seconds`` are the seconds in which the slowest rank, or the root server for
-    this rank's message, compresses, decompresses or adds vectors. If the sum of ``wire_seconds`` and
-    ``compress_seconds`` would exceed ``seconds``, ``compress_seconds`` are less.
+    rank's link carries messages. ``compress_seconds`` are the seconds of compressing, decompressing and adding vectors
+    on that rank and, for its message, on the root server. They are cut so that ``wire_seconds`` and
+    ``compress_seconds`` together are at most ``seconds``.
     """
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)

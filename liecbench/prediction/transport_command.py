@@ -15,7 +15,7 @@ _HIGHEST_RAISED: Final = 10**8
 
 
 def transport_command(request: Request) -> str:
-    """Return the command whose output, a file, the option ``--transport`` takes for the predictions of ``request``."""
+    """Return the command that measures the transport for ``request`` and writes the file for ``--transport``."""
     low, high = measured_rates(request)
     # Models of more than the default size send more blocks, but not larger ones.
     largest = min(DEFAULT_SIZE, int(high * MOST_DENSE_SECONDS / _DENSE_BITS))
@@ -26,7 +26,7 @@ def transport_command(request: Request) -> str:
 
 
 def measured_rates(request: Request) -> tuple[int, int]:
-    """Return two rates, in bits per second, that the command measures: the lower one first.
+    """Return the lower and the higher rate of the links to measure, in bits per second.
 
     They are the lowest and the highest rate of the request's links, as far as such rates can be emulated. If there is
     only one rate, the other one is ten times as high or a tenth.
@@ -40,5 +40,5 @@ def measured_rates(request: Request) -> tuple[int, int]:
 
 
 def measured_workers(request: Request) -> int:
-    """Return the number of workers that the command measures: the smallest of the request, from 2 to 8."""
+    """Return the number of workers that the command measures: the request's smallest, but at least 2 and at most 8."""
     return min(max(min(request.workers), 2), _MOST_WORKERS)

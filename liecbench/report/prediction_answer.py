@@ -40,7 +40,7 @@ def answer_lines(found: Predictions) -> Iterator[str]:
 
 
 def _backend(request: Request) -> str:
-    """Return the sentences that name the backend of the times, and what to give for the other one."""
+    """Return sentences that name the backend of all times, and the options that give times over the other backend."""
     if request.costs.backend == "nccl":
         return (
             "All times are those over NCCL, because the profile is one of a GPU; no prediction over NCCL has been "

@@ -78,7 +78,7 @@ def _assumed_transport(found: Predictions) -> str:
 
 
 def _extrapolated(found: Predictions, flags: Collection[str]) -> Iterator[str]:
-    """Yield the meaning of the flags of extrapolation, and the command if it extends the measurements."""
+    """Yield what the flags of extrapolation mean, and a command to measure more rates or workers if that helps."""
     request, costs = found.request, found.request.costs
     lowest, highest = costs.rates or (0, 0)
     low, high = measured_rates(request)

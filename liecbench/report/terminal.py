@@ -78,7 +78,7 @@ def _all_metrics(comparison: Comparison, console: Console) -> Iterator[Renderabl
 
 
 def _bandwidth(found: BandwidthTable, console: Console) -> Iterator[RenderableType | Segment]:
-    """Yield the title, the lines and the notes of the table of the bandwidths that methods need, or its sentence."""
+    """Yield the table of the bandwidths that methods need, or the sentence that ``found`` has in its place."""
     if found.sentence is not None:
         yield Text(f"\n{found.sentence}")
         return

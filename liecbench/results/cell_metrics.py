@@ -42,8 +42,8 @@ def _derive_block(cells: Sequence[CompletedCell]) -> list[dict[str, float]]:
 def comparing_metrics() -> list[tuple[str, Compare]]:
     """Return (name, function) for each metric that compares a cell with the baseline's cell of the same seed.
 
-    The function takes the metrics of the cell and those of the baseline's cell, both by name, and the samples per epoch
-    of the cell's row ÷ those of the baseline's row. It returns the value of the metric, or None if it has no value.
+    The function takes the cell's metrics by name, the metrics of the baseline's cell by name, and a ratio: the samples
+    per epoch of the cell's row ÷ those of the baseline's row. It returns the metric's value, or None if it has none.
     """
     return [(metric.name, metric.compare) for metric in METRICS.values() if metric.compare is not None]
 
@@ -61,8 +61,7 @@ def compare_metrics(
     Args:
         cell: The cell's own metrics by name.
         baseline: The metrics, by name, of the baseline's cell with the same seed.
-        samples_ratio: The samples per epoch of the cell's row ÷ those of the baseline's row. It is one number for all
-            seeds, because only some of them may have been recorded with their samples.
+        samples_ratio: The samples per epoch of the cell's row ÷ those of the baseline's row.
         compared: The name and the function of each metric to compute, as ``comparing_metrics`` returns them.
     """
     return {name: value for name, compare in compared if (value := compare(cell, baseline, samples_ratio)) is not None}

@@ -149,9 +149,10 @@ def compare_rows(
 def _without_shared_fields(choice: BaselineChoice, rows: Sequence[Row]) -> BaselineChoice:
     """Return the choice without those fixed fields that do not tell the baseline apart from other rows.
 
-    These are the fields of settings and workloads that are equal in all rows, and the other fields that are equal in
-    all rows of the baseline's algorithm. Fields that are switched on, such as ``per_tensor``, belong to a method's name
-    and stay. All fields stay if no row has the baseline's algorithm.
+    - A field of settings or workloads is removed if it is equal in all rows.
+    - Any other field is removed if it is equal in all rows of the baseline's algorithm.
+    - A field that is switched on, such as ``per_tensor``, belongs to a method's name and stays.
+    - All fields stay if no row has the baseline's algorithm.
     """
     own = [row for row in rows if row.algorithm == choice.algorithm]
     if not own:

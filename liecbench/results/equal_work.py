@@ -16,8 +16,8 @@ def samples_per_epoch(epochs: Sequence[Epoch]) -> float | None:
     Return None if no epoch has it.
 
     Args:
-        epochs: Epochs of cells that differ only in the seed. Their numbers of samples are equal, so that epochs that an
-            earlier version recorded, without the number, do not matter.
+        epochs: Epochs of cells that differ only in the seed: all have the same number of samples. Epochs that an
+            earlier version recorded without the number are ignored.
     """
     known = [epoch.samples for epoch in epochs if epoch.samples is not None]
     return statistics.fmean(known) if known else None

@@ -138,7 +138,8 @@ def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
     - If only some measured rates are fast enough, the bound is interpolated between the slowest of them and the next
       slower measured rate.
     - If all of several measured rates are fast enough, the bound is the slowest of them.
-    - If the only measured rate is fast enough, the bound is estimated from ``Wait.slope``, as this rate or a lower one.
+    - If there is only one measured rate, and it is fast enough, the bound is an estimate from ``Wait.slope`` that is at
+      most this rate.
 
     Args:
         waits: The waits of one method at one or more link rates, slowest first.

@@ -26,7 +26,7 @@ class Metric:
         derive: Returns the value of a completed cell, or None if the value is unknown. Either ``derive`` or
             ``compare`` is set.
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
-            the value is unknown. Ratios of costs per epoch become those of equally many samples.
+            the value is unknown. A ratio of costs per epoch is converted to a ratio of costs for equally many samples.
         better: Whether ``higher`` or ``lower`` values are better.
         shown: The places that show the column by default, that is, without ``--metric``. ``table``: every table and the
             HTML page. ``wide``: tables with ``--wide``, and the HTML page. ``on request``: none.

@@ -87,10 +87,10 @@ def from_json(line: str | bytes) -> Record:
 
 
 def check_first_schema(line: bytes, record: Record) -> None:
-    """Raise ValueError if ``line`` shows that it was written with a later schema, which somebody then changed to 1.
+    """Raise ValueError if ``line`` says schema 1, but has the fields of a later schema: somebody edited the number.
 
-    A line shows this if it has a field that schema 1 lacks, such as ``raw_seconds``, or an environment with
-    ``variables`` but without ``cpu_quota``. Other lines of a later schema are not recognised.
+    It has them if one of its fields is unknown to schema 1, such as ``raw_seconds``, or if its environment has
+    ``variables`` but no ``cpu_quota``. Other lines of a later schema are not recognised.
 
     Args:
         line: A line of the ledger with ``"schema": 1``, and with neither line number nor checksum.

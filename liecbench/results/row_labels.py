@@ -27,8 +27,8 @@ class Labels:
     algorithm, the values of the method's fields that differ, and the options that ``naming_fields`` returns.
 
     Attributes:
-        colour_keys: The texts to which figures assign colours, in this order, such as ``psgd``: the algorithms of all
-            rows, then what ``colour_key(row)`` returns for each row.
+        colour_keys: The texts to which figures assign colours, in this order: first the algorithm of each row, such as
+            ``psgd``, then ``colour_key(row)`` of each row.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -114,9 +114,9 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the options of ``rows`` that are always shown in a method's name, such as ``per_tensor``.
+    """Return the names of the options of ``rows`` that are part of a method's name, such as ``per_tensor``.
 
-    A row has such an option only if the option's value is not the default.
+    Options at their default are left out, because rows do not contain them.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 

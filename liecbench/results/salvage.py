@@ -191,8 +191,8 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     No record of a whole cell is out of place. Some kinds of cells must fulfil more:
 
     - Trained, but not completed: no line of the ledger between the cell's first and last line is missing or unreadable.
-    - Timed, but not trained: no line of the ledger between the cell's first and last line is missing or unreadable. Of
-      the cells that share the cell's bursts (timed steps), the one with the earliest Start record is whole, too.
+    - Timed, but not trained: no line of the ledger between the cell's first and last line is missing or unreadable.
+      Of the cells that share the cell's bursts (timed steps), the one that started first must be whole as well.
 
     Args:
         cells: A summary of each cell's lines, by cell id.

@@ -46,8 +46,8 @@ def step_shares(
 
     A kind's share is its fraction of all steps in the long run. A kind that occurs only at the start has the share 0.
 
-    Kinds that begin only after the training are included too, at least if ``period`` is at most 100,000. The ``first``
-    of such a kind can be any of its steps.
+    A kind that first occurs after step ``num_steps`` is included too, at least if ``period`` is at most 100,000. The
+    ``first`` of such a kind is one of its steps, but may not be the earliest.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -4,7 +4,7 @@ A paired check compares two sides, A and B. The interval is a confidence interva
 
 The log-ratio of a pair of step times is ln(B's step time ÷ A's step time). The null hypothesis says that the median
 log-ratio is at most a given limit, the allowed log-ratio. The E-value measures the evidence against the null
-hypothesis. Of 100 pairs, the more have a log-ratio above the limit, the larger is the E-value.
+hypothesis. For a given number of pairs, it grows with the number of log-ratios that are above the limit.
 
 The E-value can be computed after every pair. If the null hypothesis is true, the probability that the E-value ever
 reaches 20 is at most 1/20, the probability that it ever reaches 100 is at most 1/100, and so on. (Source: Robbins 1970,

@@ -20,8 +20,7 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time, or not slower.
-        alpha: The largest probability that the check fails one or more tests in which B is not slower than A by more
-            than ``tolerance``.
+        alpha: The largest probability that the check fails any test in which B's slowdown is at most ``tolerance``.
         beta: The largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: The number of pairs per cell after which measuring stops. ``conclude`` then decides the tests that
             have neither passed nor failed: they fail or are inconclusive.
@@ -59,9 +58,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """The number of relaunches in a plan where each relaunch measures an equal part of ``most_pairs`` pairs.
+        """The divisor of ``most_pairs`` that gives the number of pairs of a later relaunch.
 
-        The number is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. The first ``fewest_relaunches`` − 1
-        relaunches do not follow this plan: see ``pairs_per_relaunch``.
+        It is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. The relaunches before, which are
+        ``fewest_relaunches`` − 1, can have fewer pairs: see ``pairs_per_relaunch``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -167,10 +167,10 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    - Each of the first ``rule.fewest_relaunches`` − 1 launches has m / ``rule.fewest_relaunches`` pairs, rounded up. m
-      is the least number of pairs with which both FAIL and PASS are possible. The launch has at most
-      ``rule.most_pairs`` / ``rule.fewest_relaunches`` pairs, rounded down.
-    - Each later launch has ``rule.most_pairs`` / ``rule.usual_relaunches`` pairs, rounded up.
+    - Launches before number ``rule.fewest_relaunches`` − 1: the least number of pairs with which both FAIL and PASS are
+      possible, divided by ``rule.fewest_relaunches`` and rounded up. At most ``rule.most_pairs`` divided by
+      ``rule.fewest_relaunches`` and rounded down.
+    - Later launches: ``rule.most_pairs`` divided by ``rule.usual_relaunches`` and rounded up.
 
     No launch has fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs. For example, with the default rule and up to 100
     tests, launches 0 to 3 have 3 pairs each, and later launches 6.

@@ -166,8 +166,9 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
     """Return a lower bound on the seconds for which the links delay the messages of a step.
 
-    The bound is the delays of the block with the most pushes, pulls and gathers, and of those after the optimizer's
-    step: other blocks may be exchanged during the backward pass. It is 0 if later steps compute meanwhile.
+    The bound counts the pushes, pulls and gathers of the block that has the most of them, and those after the
+    optimizer's step. Other blocks may be exchanged during the backward pass. The bound is 0 if later steps compute
+    meanwhile.
     """
     if schedule.overlapped_steps:
         return 0.0

@@ -129,9 +129,9 @@ class ReplayedContestant:
         """Do nothing: a replayed contestant has no thread and no process group of its own."""
 
     def _step_samples(self, kind: StepKind) -> int | None:
-        """Return the samples of all ranks in a step if the cell is only timed; None if they are unknown.
+        """Return the samples of all ranks in a step, or None if they are unknown or the cell is trained.
 
-        The epochs of a cell that is trained have its samples.
+        If the cell is trained, the records of its epochs have the samples.
         """
         cell, batch_size = self.contestant.cell, self.stage.profile.batch_size
         return None if cell.is_trained or batch_size is None else cell.workers * kind.batches * batch_size
