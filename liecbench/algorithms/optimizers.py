@@ -42,8 +42,8 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
     Raises:
         TypeError: If ``given``, or an item of a list, is neither a torch optimizer nor a wrapper of one. Also if an
             optimizer shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if the outermost optimizer of an item
-            that runs step hooks has none of ``parameters``.
+        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer that runs step hooks has
+            none of ``parameters``. Optimizers inside one that runs step hooks may have none.
     """
     items = _items(given)
     if not items:

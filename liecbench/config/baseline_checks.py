@@ -1,4 +1,4 @@
-"""Check a scenario's baseline: at least one cell has the algorithm and the field values that the baseline names."""
+"""Check a scenario's baseline: at least one cell must have the baseline's algorithm and field values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

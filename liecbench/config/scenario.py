@@ -117,9 +117,9 @@ class Scenario(Model):
         """Return the scenario's fields as plain JSON values, to store in a results directory.
 
         Defaults are included, and fields that are None are left out. Targets and tolerances are also left out if the
-        scenario trains nothing. The default baseline is left out if no cell uses it. ``compute: auto`` is stored as
-        ``measured`` if the ranks of all cells compute, and as ``replayed`` if the ranks of all cells replay a profile.
-        If cells differ, ``auto`` is stored.
+        scenario trains nothing. The default baseline is left out if no cell has its algorithm. ``compute: auto`` is
+        stored as ``measured`` if the ranks of all cells compute, and as ``replayed`` if the ranks of all cells replay a
+        profile. If cells differ, ``auto`` is stored.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         if not self.is_trained:

@@ -34,7 +34,8 @@ def num_cores() -> int:
 def other_processes() -> float:
     """Return the number of other processes that compute: the average of the last minute, or the number now if lower.
 
-    Return 0 if the average is below 0.5 or unknown. Otherwise wait 0.6 s to measure the number now.
+    If nearly all cores are busy, return the average. Return 0 if the result would be below 0.5, or if the average is
+    unknown. If the average is at least 0.5, wait 0.6 s to measure the number now.
     """
     try:
         load = os.getloadavg()[0]

@@ -1,4 +1,4 @@
-"""The default size and a limit of ``liecbench bench exchange``. What is fitted to its results depends on both."""
+"""The default size and a limit of ``liecbench bench exchange``. Fits to its results depend on both."""
 
 from typing import Final
 

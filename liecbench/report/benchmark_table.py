@@ -45,7 +45,7 @@ def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | No
 
 
 def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return the columns' names: ``ratio`` and the fields of ``BenchmarkRow``, without those that all rows lack."""
+    """Return ``ratio`` and the names of the fields of ``BenchmarkRow``, without those that are None in every row."""
     names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]

@@ -21,10 +21,10 @@ class Bracket:
 
     Attributes:
         outcome: How the method compares with the baseline. In the examples, three signs stand for a low, a middle and a
-            high rate. ``below``: rather faster at low rates than at high ones, as in +0−, ++0 and 0−−. ``above``:
-            rather faster at high rates than at low ones, as in −0+, −−0 and 0++. ``always``: faster, as in +0+ and
-            0+0. ``never``: slower, as in −0− and 0−0. ``alternating``: more than one change, as in +−+. ``unclear``:
-            no difference is shown, 000.
+            high rate. ``below``: faster at low rates, slower at high rates, or both, as in ++0, 0−− and +0−. ``above``:
+            slower at low rates, faster at high rates, or both, as in −−0, 0++ and −0+. ``always``: faster, as in +0+
+            and 0+0. ``never``: slower, as in −0− and 0−0. ``alternating``: more than one change, as in +−+.
+            ``unclear``: no difference is shown, 000.
         low: The highest rate that is shown to lie below the break-even, in bits per second. None if no rate is shown to
             lie there, or if ``outcome`` is neither ``below`` nor ``above``.
         high: The lowest rate that is shown to lie above the break-even, in bits per second. None as for ``low``.

@@ -149,10 +149,10 @@ def compare_rows(
 def _without_shared_fields(choice: BaselineChoice, rows: Sequence[Row]) -> BaselineChoice:
     """Return the choice without those fixed fields that do not tell the baseline apart from other rows.
 
-    - A field of settings or workloads is removed if it is equal in all rows.
-    - Any other field is removed if it is equal in all rows of the baseline's algorithm.
-    - A field that is switched on, such as ``per_tensor``, belongs to a method's name and stays.
     - All fields stay if no row has the baseline's algorithm.
+    - A field that is switched on, such as ``per_tensor``, belongs to a method's name and always stays.
+    - A field of settings or workloads is removed if all rows have its value.
+    - Any other field is removed if all rows of the baseline's algorithm have its value.
     """
     own = [row for row in rows if row.algorithm == choice.algorithm]
     if not own:

@@ -98,8 +98,8 @@ class LineNumbers:
         A line is in order if its checksum is right and its number is 1 above that of the line before. The first line
         of the file must have number 1. After a call of ``skip``, the result is 0 until ``next`` has been called.
 
-        Lines of the first schema have no number: this function refuses them, but they may be valid. Therefore, pass the
-        first refused line to ``unseal`` and ``next``, which tell whether it is valid.
+        Lines of the first schema have no number: this method does not accept them, but they may be valid. Therefore,
+        check the first line that is not accepted with ``unseal``, ``check_unsealed`` and ``next``.
 
         Args:
             lines: Lines that follow each other in the ledger, without line ends.

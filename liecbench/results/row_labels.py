@@ -114,7 +114,7 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the names of the options of ``rows`` that are part of a method's name, such as ``per_tensor``.
+    """Return the names of the options of ``rows`` that are always shown in a method's name, such as ``per_tensor``.
 
     Options at their default are left out, because rows do not contain them.
     """

@@ -97,6 +97,7 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
 
 def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
     baseline_per_seed = {} if baseline is None else baseline.per_seed
+    # One ratio for all seeds: only some of them may have been recorded with their samples.
     samples = 1.0 if baseline is None else group.pace.samples_over(baseline.pace)
     compared = comparing_metrics()
     per_seed = {

@@ -46,7 +46,7 @@ def step_shares(
 
     A kind's share is its fraction of all steps in the long run. A kind that occurs only at the start has the share 0.
 
-    A kind that first occurs after step ``num_steps`` is included too, at least if ``period`` is at most 100,000. The
+    A kind that first occurs after the training is included too, at least if ``period`` is at most 100,000. The
     ``first`` of such a kind is one of its steps, but may not be the earliest.
 
     Args:

@@ -58,9 +58,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """The divisor of ``most_pairs`` that gives the number of pairs of a later relaunch.
+        """The number by which ``most_pairs`` is divided to get the number of pairs of a relaunch.
 
-        It is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. The relaunches before, which are
-        ``fewest_relaunches`` − 1, can have fewer pairs: see ``pairs_per_relaunch``.
+        It is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. It does not apply to the first
+        ``fewest_relaunches`` − 1 relaunches: see ``pairs_per_relaunch``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1
