@@ -1,4 +1,4 @@
-"""The default size and a limit of ``liecbench bench exchange``. Fits to its results depend on both."""
+"""The default vector size and the time limit of ``liecbench bench exchange``, to whose results costs are fitted."""
 
 from typing import Final
 

@@ -14,8 +14,8 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     - Two rows have different values. For ``block_order``, two rows of the same algorithm must have different values.
     - One row has a value, and another row of the same algorithm has None.
-    - One row has a value, another row of the same algorithm lacks the field, and these two rows are equal in all fields
-      that differ by the first two cases.
+    - One row has a value, and another row of the same algorithm does not contain the field. The two rows must be equal
+      in all fields of the first two cases.
 
     Args:
         rows: For each row, the values of its fields by name.

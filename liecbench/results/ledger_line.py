@@ -99,7 +99,7 @@ class LineNumbers:
         of the file must have number 1. After a call of ``skip``, the result is 0 until ``next`` has been called.
 
         Lines of the first schema have no number: this method does not accept them, but they may be valid. Therefore,
-        check the first line that is not accepted with ``unseal``, ``check_unsealed`` and ``next``.
+        pass the first line that was not accepted to ``unseal``, ``check_unsealed`` and ``next``.
 
         Args:
             lines: Lines that follow each other in the ledger, without line ends.

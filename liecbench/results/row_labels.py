@@ -114,9 +114,9 @@ class Labels:
 
 
 def naming_fields(rows: Sequence[Row]) -> list[str]:
-    """Return the names of the options of ``rows`` that are always shown in a method's name, such as ``per_tensor``.
+    """Return the names of the options that a method's name shows even if all rows agree, such as ``per_tensor``.
 
-    Options at their default are left out, because rows do not contain them.
+    Options at their default are not among them, because rows do not contain those.
     """
     return list(dict.fromkeys(option for row in rows for option in row.fields if option in _naming_options(row)))
 

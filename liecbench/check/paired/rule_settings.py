@@ -58,9 +58,9 @@ class StoppingRule:
 
     @property
     def usual_relaunches(self) -> int:
-        """The number by which ``most_pairs`` is divided to get the number of pairs of a relaunch.
+        """2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1.
 
-        It is 2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1. It does not apply to the first
-        ``fewest_relaunches`` − 1 relaunches: see ``pairs_per_relaunch``.
+        From relaunch number ``fewest_relaunches`` − 1 on, counted from 0, a relaunch measures ``most_pairs`` ÷ this
+        number of pairs. See ``pairs_per_relaunch``.
         """
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -16,10 +16,10 @@ def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
     """Return the rows to draw in figures, in the order of ``rows``.
 
     Only rows with a finished epoch are drawn: all of them, unless there are more than ``_MOST``, or more than
-    ``_MOST_PER_SETTING`` in one setting (such as one link). Then the same limit applies to
-    every setting, from ``_FEWEST_PER_SETTING`` to ``_MOST_PER_SETTING`` rows: draw its baseline, its fastest row
-    without compression, and its first other rows. If even ``_FEWEST_PER_SETTING`` rows per setting could be more than
-    ``_MOST`` in total, the last settings are left out.
+    ``_MOST_PER_SETTING`` in one setting (such as one link). Then every setting is limited to the same number of rows:
+    its baseline, its fastest row without compression, and its first other rows. The number lies between
+    ``_FEWEST_PER_SETTING`` and ``_MOST_PER_SETTING``. If ``_FEWEST_PER_SETTING`` rows of every setting could be more
+    than ``_MOST`` in total, the last settings are left out.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}
