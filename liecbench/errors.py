@@ -8,10 +8,13 @@ LiecbenchError            2  a mistake in a command or its arguments
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Final
 
 from liecbench.untrusted.plain_text import printable, shortened
+
+_MOST_MISTAKES: Final = 10
 
 
 class ExitCode(IntEnum):
@@ -47,7 +50,23 @@ class LiecbenchError(Exception):
 
 
 class ScenarioError(LiecbenchError):
-    """A mistake in a scenario file; the message starts with the file and, if known, the line and column."""
+    """Mistakes in a scenario file; the message starts with the file and, if it is one mistake, the line and column."""
+
+    @classmethod
+    def together(cls, source: str, mistakes: Sequence["ScenarioError"]) -> "ScenarioError":
+        """Return one error for at least one mistake in ``source``.
+
+        The message of several mistakes starts with a line that counts them. It then has a line for each of the first
+        ten.
+        """
+        if len(mistakes) == 1:
+            return mistakes[0]
+        error = cls(f"{source}: {len(mistakes)} mistakes")
+        lines = [str(one) for one in (error, *mistakes[:_MOST_MISTAKES])]
+        left = len(mistakes) - _MOST_MISTAKES
+        # Not an argument of cls, which would cut out the middle of a long message. Each line is already cut.
+        error.args = ("\n".join([*lines, f"and {left} more"] if left > 0 else lines),)
+        return error
 
 
 class MachineError(LiecbenchError):
@@ -65,8 +84,13 @@ def is_disk_error(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
+def nearest(name: object, valid: Iterable[str]) -> str | None:
+    """Return the one of the ``valid`` names that is most similar to ``name``; None if none is similar."""
+    return next(iter(difflib.get_close_matches(str(name), sorted(valid), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
     """Return a hint for an unknown ``name``: ``did you mean X?``, or a list of ``valid`` names if none is similar."""
     names = sorted(valid)
-    match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"did you mean {match[0]}?" if match else f"valid: {', '.join(names)}"
+    match = nearest(name, names)
+    return f"did you mean {match}?" if match else f"valid: {', '.join(names)}"

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from liecbench.config.loader import check
+from liecbench.config.overrides import override
 from liecbench.config.scenario import Scenario
-from liecbench.config.yaml_source import override, parse
+from liecbench.config.yaml_source import parse
 from liecbench.errors import ScenarioError
 
 DIRECTORY = Path(__file__).parents[1] / "scenarios"

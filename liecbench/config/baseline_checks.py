@@ -1,34 +1,35 @@
 """Check a scenario's baseline: at least one cell must have the baseline's algorithm and field values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import flat_fields
+from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import Scenario
 from liecbench.config.short_lists import shortened
-from liecbench.config.yaml_source import Document, Key
-from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
+from liecbench.config.yaml_source import Key
+from liecbench.errors import LiecbenchError, did_you_mean
 
 _AT: Key = ("baseline",)
 
 
-def check_baseline(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if no cell is the baseline that the scenario chooses. The message says what cells have.
+def check_baseline(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield the mistakes in the baseline if no cell is the baseline. Each message says what cells have.
 
     Args:
-        document: The scenario's YAML document, which gives an error its position.
         scenario: The scenario, whose cells must have all fields that they need.
     """
     try:
         choice = BaselineChoice.parse(scenario.baseline)
     except LiecbenchError as error:
-        raise document.error(_AT, str(error).removeprefix("baseline: ")) from None
+        yield Mistake(_AT, str(error).removeprefix("baseline: "))
+        return
     own = [cell for cell in scenario.cells() if cell.algorithm.name == choice.algorithm]
     if not own:
-        raise document.error(_AT, _no_cell(scenario, choice.algorithm))
-    if choice.fixed:
-        _check_fields(document, choice, [flat_fields(cell.spec()) for cell in own])
+        yield Mistake(_AT, _no_cell(scenario, choice.algorithm))
+    elif choice.fixed:
+        yield from _check_fields(choice, [flat_fields(cell.spec()) for cell in own])
 
 
 def _no_cell(scenario: Scenario, algorithm: str) -> str:
@@ -38,28 +39,28 @@ def _no_cell(scenario: Scenario, algorithm: str) -> str:
     return f"no cell has the algorithm {algorithm!r} ({did_you_mean(algorithm, names)})"
 
 
-def _check_fields(document: Document, choice: BaselineChoice, own: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ScenarioError if no cell of the baseline's algorithm has all the values that ``choice`` fixes.
+def _check_fields(choice: BaselineChoice, own: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Yield the mistakes if no cell of the baseline's algorithm has all the values that ``choice`` fixes.
 
     ``own`` are the fields of each cell of this algorithm.
     """
     if any(all(choice.has(name, fields) for name in choice.fixed) for fields in own):
         return
     known = {name for fields in own for name in fields}
-    for name in choice.fixed:
+    wrong = [name for name in choice.fixed if not any(choice.has(name, fields) for fields in own)]
+    for name in wrong:
         if name not in known:
             message = f"cells of {choice.algorithm} have no field {name!r} ({did_you_mean(name, known)})"
-            raise document.error((*_AT, name), message, at_key=True)
-        if not any(choice.has(name, fields) for fields in own):
-            raise _no_such_value(document, choice, name, own)
-    raise document.error(_AT, f"no cell is {choice.text}; give values that one cell has")
+            yield Mistake((*_AT, name), message, at_key=True)
+        else:
+            yield _no_such_value(choice, name, own)
+    if not wrong:
+        yield Mistake(_AT, f"no cell is {choice.text}; give values that one cell has")
 
 
-def _no_such_value(
-    document: Document, choice: BaselineChoice, name: str, own: Sequence[Mapping[str, Any]]
-) -> ScenarioError:
+def _no_such_value(choice: BaselineChoice, name: str, own: Sequence[Mapping[str, Any]]) -> Mistake:
     values = dict.fromkeys(str(fields[name]) for fields in own if fields.get(name) is not None)
     if not values:
-        return document.error((*_AT, name), f"cells of {choice.algorithm} have no {name}; remove it", at_key=True)
+        return Mistake((*_AT, name), f"cells of {choice.algorithm} have no {name}; remove it", at_key=True)
     message = f"in cells of {choice.algorithm}, {name} is {shortened(list(values), 'or')}; give such a value"
-    return document.error((*_AT, name), f"no cell is {choice.text}: {message}")
+    return Mistake((*_AT, name), f"no cell is {choice.text}: {message}")

@@ -1,13 +1,15 @@
 """A check that each cell's method works with its compressor."""
 
+from collections.abc import Iterator
+
 from liecbench.config import registry
 from liecbench.config.choice import Choice
+from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import MATRIX, Scenario
-from liecbench.config.yaml_source import Document
 
 
-def check_compressors(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError at the first compressor with which a cell's method does not work."""
+def check_compressors(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield a mistake for each compressor with which a cell's method does not work."""
     incompatibilities: dict[tuple[str, str], str | None] = {}
     for point, cell in scenario.kept:
         if cell.compressor is None:
@@ -21,7 +23,7 @@ def check_compressors(document: Document, scenario: Scenario) -> None:
             entry = f"{{algorithm: {cell.algorithm.name}, compressor: {name}}}"
             way_out = f"; or exclude: [{entry}]" if point.section == MATRIX else ""
             message = f"{cell.algorithm.name} refuses {name}: {reason}{way_out}"
-            raise document.error(point.path("compressor"), message)
+            yield Mistake(point.path("compressor"), message)
 
 
 def _incompatibility(algorithm: Choice, compressor: Choice) -> str | None:

@@ -14,8 +14,8 @@ from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint
+from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import MATRIX, OF_TRAINING, Scenario
-from liecbench.config.yaml_source import Document
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_store import ProfileFile
 
@@ -25,27 +25,27 @@ _MOST_DILATION_WITH_LOSS = 4
 _TRIED_STEPS = 1000
 
 
-def check_compute(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if ``compute`` contradicts another key, or if ``dilation`` is given but has no effect."""
+def check_compute(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield a mistake if ``compute`` contradicts another key, or if ``dilation`` is given but has no effect."""
     replays = scenario.compute not in ("auto", "measured")
     if replays and scenario.timing == "end_to_end":
         message = (
             "timing: end_to_end times training, in which ranks compute; use timing: interleaved, or remove compute"
         )
-        raise document.error(("compute",), message)
+        yield Mistake(("compute",), message)
     if replays and scenario.backend == "nccl":
         message = "nccl moves GPU memory only, and ranks that replay a profile use none; use backend: gloo"
-        raise document.error(("compute",), message)
+        yield Mistake(("compute",), message)
     if scenario.dilation == "auto":
         return
     if scenario.compute == "measured" or scenario.timing == "end_to_end":
         key = "compute: measured" if scenario.compute == "measured" else "timing: end_to_end"
         message = f"with {key}, ranks compute at their own speed; remove dilation, or use compute: replayed"
-        raise document.error(("dilation",), message)
+        yield Mistake(("dilation",), message)
 
 
-def check_dilation(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if the dilation of any cell does not suit the cell's link.
+def check_dilation(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield a mistake for each link that the dilation of its cell does not suit.
 
     A dilation above 1 needs a link with a rate. If the link has loss, the dilation may be at most 4. The dilation
     ``auto`` suits every link.
@@ -56,45 +56,46 @@ def check_dilation(document: Document, scenario: Scenario) -> None:
             continue
         if not cell.link.shaped:
             message = f"dilation: {dilation} needs a link whose rate can be lowered; give it a rate, or remove dilation"
-            raise document.error(point.path("link"), message)
-        if dilation > _MOST_DILATION_WITH_LOSS and any(link.loss for link in cell.link.links()):
+            yield Mistake(point.path("link"), message)
+        elif dilation > _MOST_DILATION_WITH_LOSS and any(link.loss for link in cell.link.links()):
             message = (
                 f"dilation: {dilation} does not slow down TCP's timers, on which the time of lost segments depends; "
                 f"use dilation: {_MOST_DILATION_WITH_LOSS} or less, or a link without loss"
             )
-            raise document.error(point.path("link"), message)
+            yield Mistake(point.path("link"), message)
 
 
-def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
-    """Check that the scenario's profile fits the cell. Without a profile in ``compute``, do nothing.
+def check_profile(scenario: Scenario, cell: Cell) -> Iterator[Mistake]:
+    """Yield a mistake if the scenario's profile is for another task than the cell's, or lacks times of its compressor.
 
-    Raises:
-        ScenarioError: If the profile is for another task than the cell's, or lacks times of the cell's compressor.
+    Without a profile in ``compute``, yield nothing.
     """
     file = scenario.compute
     if not isinstance(file, ProfileFile):
         return
     if (difference := next(_differences(file.profile, cell), None)) is not None:
         message = f"{file.name} {difference}; measure a profile of this task with `liecbench profile`"
-        raise document.error(("compute",), f"{message}, or use compute: auto")
-    if (missing := missing_compressor(file.profile, cell)) is not None:
+        yield Mistake(("compute",), f"{message}, or use compute: auto")
+    elif (missing := missing_compressor(file.profile, cell)) is not None:
         message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
-        raise document.error(("compute",), message)
+        yield Mistake(("compute",), message)
 
 
-def check_profile_alone(document: Document, point: MatrixPoint) -> None:
-    """Raise ScenarioError if ``point``, which has a profile, also has fields of a training task, such as a model."""
-    for name in TASK_FIELDS:
-        if name != "profile" and name in point.fields:
-            message = f"a task with a profile is only timed, and trains nothing; remove {name}, or remove profile"
-            raise document.error(point.path(name), message, at_key=True)
+def check_profile_alone(point: MatrixPoint) -> Iterator[Mistake]:
+    """Yield a mistake if ``point``, which has a profile, also has fields of a training task, such as a model."""
+    names = [name for name in TASK_FIELDS if name != "profile" and name in point.fields]
+    if names:
+        message = "a task with a profile is only timed, and trains nothing"
+        remedy = f"remove {', '.join(names)}, or remove profile"
+        yield Mistake(point.path(names[0]), f"{message}; {remedy}", at_key=True)
 
 
-def check_timing_only(document: Document, scenario: Scenario) -> None:
-    """Check a scenario in which a task is a profile. Such a scenario is only timed. For other scenarios, do nothing.
+def check_timing_only(scenario: Scenario) -> Iterator[Mistake]:
+    """Check a scenario in which a task is a profile. Such a scenario is only timed. For others, yield nothing.
 
-    Raises:
-        ScenarioError: If other cells are trained, or if a setting does not suit replays, such as ``target_accuracy``.
+    Yields:
+        A mistake if other cells are trained, and one for each setting that does not suit replays, such as
+        ``target_accuracy``.
     """
     points = list(scenario.points())
     of_profile = [point for point in points if "profile" in point.fields]
@@ -103,36 +104,36 @@ def check_timing_only(document: Document, scenario: Scenario) -> None:
     first = next((point for point in points if "profile" not in point.fields), None)
     if first is not None:
         message = "some cells have a profile and others are trained; write a scenario for each"
-        raise document.error(of_profile[0].path("profile"), message, at_key=True)
+        yield Mistake(of_profile[0].path("profile"), message, at_key=True)
+        return
     for name in OF_TRAINING:
         if name in scenario.model_fields_set:
             message = f"nothing is trained in a scenario with a profile for its task; remove {name}"
-            raise document.error((name,), message, at_key=True)
+            yield Mistake((name,), message, at_key=True)
     if scenario.timing == "end_to_end":
         message = "end_to_end times training, and a task with a profile trains nothing; use timing: interleaved"
-        raise document.error(("timing",), message)
+        yield Mistake(("timing",), message)
     if scenario.compute not in ("auto", "replayed"):
         message = "a task with a profile is replayed; remove compute"
-        raise document.error(("compute",), message)
+        yield Mistake(("compute",), message)
     if scenario.backend == "nccl":
         message = "nccl moves GPU memory only, and ranks that replay a profile use none; use backend: gloo"
-        raise document.error(("backend",), message)
+        yield Mistake(("backend",), message)
     if len({point.value("seed") for point in points}) > 1:
         message = "seeds change nothing where nothing is trained; give one seed"
-        raise document.error((*MATRIX, "seed"), message)
+        yield Mistake((*MATRIX, "seed"), message)
 
 
-def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> None:
+def check_profile_task(point: MatrixPoint, cell: Cell) -> Iterator[Mistake]:
     """Check that a cell whose task is a profile can be replayed from the profile.
 
     Args:
-        document: The scenario file, for the error.
         point: The cell's point of the matrix.
         cell: The cell.
 
-    Raises:
-        ScenarioError: If the cell's method takes several minibatches per step, or if the profile lacks times of a
-            compressor that the method uses.
+    Yields:
+        A mistake if the cell's method takes several minibatches per step, and one if the profile lacks times of a
+        compressor that the method uses.
     """
     if (batches := make_algorithm(cell).batches_per_step) > 1:
         message = (
@@ -140,11 +141,11 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
         )
         asked = f"`liecbench predict --profile FILE --algorithm {cell.algorithm.name}:OPTION=VALUE,…`"
         advice = f"give it accumulate: false, or train a model, or ask {asked}"
-        raise document.error(point.path("algorithm"), f"{message}; {advice}")
+        yield Mistake(point.path("algorithm"), f"{message}; {advice}")
     file: ProfileFile = point.value("profile")
     if (missing := missing_compressor(file.profile, cell)) is not None:
         message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
-        raise document.error(point.path("profile"), message)
+        yield Mistake(point.path("profile"), message)
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:

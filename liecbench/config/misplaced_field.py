@@ -1,31 +1,30 @@
 """The error message for a task field, such as ``accumulate``, that a scenario gives as an option of an algorithm."""
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from liecbench.config import registry
-from liecbench.config.axes import TASK_FIELDS, AlgorithmChoice
-from liecbench.config.choice import Choice
-from liecbench.config.matrix_point import given
+from liecbench.config.axes import TASK_FIELDS
 
 _MOST_CHARACTERS: Final = 60
 
 
-def misplaced_field(choice: Choice | AlgorithmChoice, option: str | None) -> str | None:
+def misplaced_field(
+    kind: registry.Kind, name: str, options: Mapping[str, Any], option: str | None, *, has_task: bool
+) -> str | None:
     """Return a message with the right place of a refused option that is a field of the task, else None.
 
     Args:
-        choice: The choice that has the option. Only algorithms have a task of their own.
+        kind: The kind of the class that has the option. Only algorithms have a task of their own.
+        name: The registered name of the class.
+        options: The options that are given, by name.
         option: The name of the refused option; None if no single option is wrong.
+        has_task: True if the algorithm's entry has a ``task`` with fields.
     """
-    if not isinstance(choice, AlgorithmChoice) or option not in TASK_FIELDS:
-        return None
-    if option in registry.options_model("algorithm", choice.name).model_fields:
-        return None  # the algorithm has the option, and the value is wrong
-    value = json.dumps(choice.options[option], ensure_ascii=False, default=str)
+    if kind != "algorithm" or option not in TASK_FIELDS or option in registry.options_model(kind, name).model_fields:
+        return None  # no algorithm, no field of the task, or an option of the algorithm with a wrong value
+    value = json.dumps(options[option], ensure_ascii=False, default=str)
     field = f"{option}: {value if len(value) <= _MOST_CHARACTERS else '…'}"
-    if given(choice.task):
-        way_out = f"add {field} to the task of this entry"
-    else:
-        way_out = f"write task: {{{field}}} in this entry"
-    return f"{choice.name} has no option {option!r} (it is a field of the task: {way_out})"
+    way_out = f"add {field} to the task of this entry" if has_task else f"write task: {{{field}}} in this entry"
+    return f"{name} has no option {option!r} (it is a field of the task: {way_out})"

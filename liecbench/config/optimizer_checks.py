@@ -9,19 +9,19 @@ from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import canonical
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint
+from liecbench.config.mistakes import Mistake
 from liecbench.config.optimizer_fields import SHARED, make_optimizer
 from liecbench.config.scenario import Scenario
 from liecbench.config.schedule_choice import WarmUp
 from liecbench.config.training_schedule import minibatches_per_step, steps_per_epoch
 from liecbench.config.workload_sizes import Sizes
-from liecbench.config.yaml_source import Document
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
 
 
-def check_optimizers(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a trained cell has invalid optimizer options, or a task that does not suit its method."""
+def check_optimizers(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield a mistake for each optimizer option of a trained cell that is invalid or does not suit its method."""
     seen = set[str]()
     for point, cell in scenario.kept:
         if not cell.is_trained:
@@ -30,8 +30,7 @@ def check_optimizers(document: Document, scenario: Scenario) -> None:
         key = canonical([spec["algorithm"], spec["compressor"], spec["task"]])
         if key not in seen:
             seen.add(key)
-            for field, message in _problems(point, cell):
-                raise document.error(point.path(field), message)
+            yield from (Mistake(point.path(field), message) for field, message in _problems(point, cell))
 
 
 def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
@@ -81,13 +80,12 @@ def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
         yield "accumulate", f"{message}; give it {{name: {method}, task: {{accumulate: 1}}}}"
 
 
-def check_training(document: Document, point: MatrixPoint, cell: Cell, algorithm: "Algorithm", sizes: Sizes) -> None:
-    """Raise ScenarioError if the training samples are too few for one step, or the steps too few for the warm-up.
+def check_training(point: MatrixPoint, cell: Cell, algorithm: "Algorithm", sizes: Sizes) -> Iterator[Mistake]:
+    """Yield a mistake if the training samples are too few for one step, or the steps too few for the warm-up.
 
-    Also raise it if the optimizer is muon, and the model has no linear layers that muon can train.
+    Also yield one if the optimizer is muon, and the model has no linear layers that muon can train.
 
     Args:
-        document: The scenario as written.
         point: The cell's combination of the matrix.
         cell: The cell.
         algorithm: The cell's algorithm.
@@ -101,15 +99,16 @@ def check_training(document: Document, point: MatrixPoint, cell: Cell, algorithm
         has = f"{cell.task.dataset.name} has {sizes.num_train_samples} to train on"
         lower = "batch_size, accumulate" if cell.task.accumulate > 1 else "batch_size"
         message = f"{product} = {needed} samples per step, and {has}; lower {lower} or workers"
-        raise document.error(point.path("batch_size"), message)
+        yield Mistake(point.path("batch_size"), message)
+        return
     model = cell.task.model.name
     if cell.task.optimizer.name == "muon" and not sizes.has_hidden_matrices:
         message = f"{model} has no linear layer but its output layer, and muon trains the matrices of such layers"
-        raise document.error(point.path("optimizer"), f"{message}; use adamw or sgd")
+        yield Mistake(point.path("optimizer"), f"{message}; use adamw or sgd")
     schedule = cell.task.schedule
     if isinstance(schedule, WarmUp) and schedule.has_warmup:
         per_epoch = steps_per_epoch(cell, algorithm, sizes.num_train_samples)
         needed, whole = schedule.num_warmup_steps(per_epoch), per_epoch * cell.task.epochs
         if needed >= whole:
             message = f"the learning rate warms up for {needed} steps, and the training has {whole}"
-            raise document.error(point.path("schedule"), f"{message}; lower warmup_steps or warmup_epochs")
+            yield Mistake(point.path("schedule"), f"{message}; lower warmup_steps or warmup_epochs")

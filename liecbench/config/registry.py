@@ -7,13 +7,15 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from liecbench.config import refused_value, user_functions
+from liecbench.config.independent_errors import independent_errors
 from liecbench.errors import LiecbenchError, did_you_mean
 
 Kind = Literal["algorithm", "compressor", "dataset", "model", "optimizer", "problem"]
@@ -37,11 +39,12 @@ class OptionError(ValueError):
     Attributes:
         option: The name of the option that is unknown, missing or has a wrong value. ``"name"`` if the name of the
             class or function is wrong. None if a combination of options is wrong.
+        further: An error for each other wrong option of the same class or function.
     """
 
-    def __init__(self, option: str | None, message: str) -> None:
+    def __init__(self, option: str | None, message: str, further: Sequence["OptionError"] = ()) -> None:
         super().__init__(message)
-        self.option = option
+        self.option, self.further = option, further
 
 
 def _entries(kind: Kind) -> dict[str, EntryPoint]:
@@ -217,21 +220,22 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
             load(kind, name)(**resolved)  # raises ValueError if options contradict each other
         return resolved
     except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0]) if first["loc"] else None
-        if first["type"] == "extra_forbidden":
-            assert option is not None, "an unknown option has a name"
-            if kind == "algorithm" and option in _SHARED_FIELDS:
-                is_taken = any(f.name == option for f in dataclasses.fields(load(kind, name)))
-                where = (
-                    "at the top level of the scenario" if option in ("block_bytes", "block_order") else "in the matrix"
-                )
-                way_out = f"write it {where}" if is_taken else "remove it: the method takes none"
-                raise OptionError(option, f"{name} has no option {option!r} ({way_out})") from None
-            valid = did_you_mean(option, model.model_fields) if model.model_fields else "it takes none"
-            raise OptionError(option, f"{name} has no option {option!r} ({valid})") from None
-        raise OptionError(
-            option, f"{refused_value.describe(first)} (`liecbench list {kind}s` shows the options)"
-        ) from None
+        found = independent_errors(error.errors(), lambda one: one["loc"][:1])
+        errors = [_option_error(kind, name, model, one) for _, one in found]
+        raise OptionError(errors[0].option, str(errors[0]), errors[1:]) from None
     except ValueError as error:
         raise OptionError(None, str(error)) from None
+
+
+def _option_error(kind: Kind, name: str, model: type[BaseModel], error: ErrorDetails) -> OptionError:
+    option = str(error["loc"][0]) if error["loc"] else None
+    if error["type"] != "extra_forbidden":
+        return OptionError(option, f"{refused_value.describe(error)} (`liecbench list {kind}s` shows the options)")
+    assert option is not None, "an unknown option has a name"
+    if kind == "algorithm" and option in _SHARED_FIELDS:
+        is_taken = any(f.name == option for f in dataclasses.fields(load(kind, name)))
+        where = "at the top level of the scenario" if option in ("block_bytes", "block_order") else "in the matrix"
+        way_out = f"write it {where}" if is_taken else "remove it: the method takes none"
+    else:
+        way_out = did_you_mean(option, model.model_fields) if model.model_fields else "it takes none"
+    return OptionError(option, f"{name} has no option {option!r} ({way_out})")

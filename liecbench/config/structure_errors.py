@@ -1,54 +1,55 @@
 """Errors in the structure of a scenario: unknown and missing keys, and values of the wrong type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from liecbench.config import refused_value
 from liecbench.config.axes import AXES, TASK_FIELDS
+from liecbench.config.independent_errors import independent_errors
+from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.schedule_choice import Cosine, Milestones
 from liecbench.config.task import Dirichlet
 from liecbench.config.yaml_source import Document, Key
-from liecbench.errors import ScenarioError, did_you_mean
+from liecbench.errors import did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
 from liecbench.network.nearest_link import key_remedy
 
 
-def structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return the exception to raise for ``error``.
+def structure_mistakes(document: Document, error: ValidationError) -> Iterator[Mistake]:
+    """Yield a mistake for each unknown or missing key and each wrong value that ``error`` is about.
 
-    The exception reports the first unknown key, or the first error if no key is unknown. The message starts
-    with the place of the mistake in the file.
+    Mistakes that follow from others are left out, such as a missing key beside its misspelt name.
     """
-    first, path = first_error(document, error)
-    if first["type"] == "extra_forbidden":
-        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
-        return document.error(path, message, at_key=True)
-    message = refused_value.describe(first)
-    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
-        message += "; to try several values, write the list under matrix"
-    return document.error(path, message)
+    for path, one in errors_with_paths(document, error):
+        if one["type"] == "extra_forbidden":
+            message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
+            yield Mistake(path, message, at_key=True)
+            continue
+        message = refused_value.describe(one)
+        if isinstance(one["input"], list) and path[-2:-1] == ("task",):
+            message += "; to try several values, write the list under matrix"
+        yield Mistake(path, message)
 
 
-def first_error(document: Document, error: ValidationError) -> tuple[ErrorDetails, Key]:
-    """Return the error to report, and the error's path in the document.
+def errors_with_paths(document: Document, error: ValidationError) -> list[tuple[Key, ErrorDetails]]:
+    """Return the errors to report that ``error`` consists of, each with its path in the document."""
+    return independent_errors(error.errors(), lambda one: _path(document, one))
 
-    This is the error of the first unknown key or, if no key is unknown, the first error. A misspelt key also causes an
-    error that the correct key is missing, which is less helpful.
-    """
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+
+def _path(document: Document, error: ErrorDetails) -> Key:
     path: Key = ()
-    for index, part in enumerate(first["loc"], start=1):
+    for index, part in enumerate(error["loc"], start=1):
         # pydantic's location also has names of union members: keep only the keys and indices of the document.
         if (*path, part) not in document.places and path and (*path[:-1], part) in document.places:
             path = (*path[:-1], part)  # the part before was such a name, and also that of a key
-        elif (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
+        elif (*path, part) in document.places or (index == len(error["loc"]) and isinstance(part, str)):
             path = (*path, part)
-    while first["type"] not in ("extra_forbidden", "missing") and path and path not in document.places:
+    while error["type"] not in ("extra_forbidden", "missing") and path and path not in document.places:
         path = path[:-1]
-    return first, path
+    return path
 
 
 def _key_remedy(path: Key, key: str) -> str:

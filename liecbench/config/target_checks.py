@@ -1,23 +1,22 @@
 """Check that a scenario's target suits its models: a test loss for language models, an accuracy for all others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from liecbench.config import workload_sizes
 from liecbench.config.cell import Cell
+from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import Scenario
-from liecbench.config.yaml_source import Document
 
 _INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accuracy: 0.9"}
 
 
-def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
-    """Raise ScenarioError if the scenario sets a target that suits none of the scenario's models.
+def check_target(scenario: Scenario, chosen: Sequence[Cell]) -> Iterator[Mistake]:
+    """Yield a mistake for each target of the scenario that suits none of the scenario's models.
 
     ``target_loss`` suits language models, and ``target_accuracy`` suits all other models. The check is skipped if this
     run does not train all combinations of dataset and model in the scenario.
 
     Args:
-        document: The scenario's YAML document, which gives an error its position.
         scenario: The scenario.
         chosen: The cells of this run that train a model.
     """
@@ -35,4 +34,4 @@ def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell])
         if is_refused and getattr(scenario, key) is not None:
             other = _INSTEAD[key].partition(":")[0]
             remedy = "remove it" if getattr(scenario, other) is not None else f"write {_INSTEAD[key]}, for example"
-            raise document.error((key,), f"{names} is {why}; {remedy}", at_key=True)
+            yield Mistake((key,), f"{names} is {why}; {remedy}", at_key=True)

@@ -1,6 +1,5 @@
 """Read YAML 1.2 safely, refuse duplicate keys, and keep the line and column of every key and value."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +52,17 @@ class Document:
             at_key: Whether to give the position of the value's key instead of the value.
         """
         path = self._as_written(path)
-        known = path
-        while known and known not in self.places:
-            known = known[:-1]
+        known = self.nearest(path)
         place = self.places.get(known)
         where = (place.key if at_key and known == path else place.value) if place else self.source
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
+
+    def nearest(self, path: Key) -> Key:
+        """Return ``path`` as the document has it, or the path of the nearest ancestor that the document has."""
+        path = self._as_written(path)
+        while path and path not in self.places:
+            path = path[:-1]
+        return path
 
     def _as_written(self, path: Key) -> Key:
         """Return ``path`` without an index 0, if the document has a single value there instead of a list.
@@ -83,6 +87,7 @@ def dotted(path: Key) -> str:
 class _Builder:
     def __init__(self, source: str) -> None:
         self.source, self.places, self.nodes = source, dict[Key, Place](), 0
+        self.mistakes = list[ScenarioError]()
 
     def error(self, node: yaml.Node, path: Key, message: str) -> ScenarioError:
         return ScenarioError(": ".join(part for part in (self.place(node), dotted(path), message) if part))
@@ -98,7 +103,7 @@ class _Builder:
         self.require_whole_characters(node, path)
         above = (*above, node)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
-            raise self.error(node, path, f"the tag {short_tag(node.tag)} is not allowed; remove it")
+            self.mistakes.append(self.error(node, path, f"the tag {short_tag(node.tag)} is not allowed; remove it"))
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
@@ -107,34 +112,42 @@ class _Builder:
         try:
             return scalar(node)
         except ValueError as error:
-            raise self.error(node, path, str(error)) from None
+            self.mistakes.append(self.error(node, path, str(error)))
+            return None
 
     def require_whole_characters(self, node: yaml.Node, path: Key) -> None:
         if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
-            raise self.error(node, path, "half of a character, which no file can hold; remove it")
+            message = "half of a character, which no file can hold; remove it"
+            self.mistakes.append(self.error(node, path, message))
 
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                raise self.error(key_node, path, "a key must be a plain word; write the keys out")
+                self.mistakes.append(self.error(key_node, path, "a key must be a plain word; write the keys out"))
+                continue
             key = key_node.value
             self.require_whole_characters(key_node, (*path, key))
-            if key in data:
-                first = self.places[(*path, key)].key
-                raise self.error(key_node, (*path, key), f"the key appears twice (first at {first}); remove one")
-            name, colon, rest = key.partition(":")
-            if colon and rest and value_node.value == "" and key_node.style is None:
-                raise self.error(key_node, (*path, key), f"no space after the colon; write {name}: {rest}")
+            if (mistake := self.mistake_of_key(key_node, value_node, (*path, key))) is not None:
+                self.mistakes.append(self.error(key_node, (*path, key), mistake))
+                continue
             self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
             data[key] = self.build(value_node, (*path, key), above)
         return data
+
+    def mistake_of_key(self, key_node: yaml.ScalarNode, value_node: yaml.Node, path: Key) -> str | None:
+        if path in self.places:
+            return f"the key appears twice (first at {self.places[path].key}); remove one"
+        name, colon, rest = key_node.value.partition(":")
+        if colon and rest and value_node.value == "" and key_node.style is None:
+            return f"no space after the colon; write {name}: {rest}"
+        return None
 
 
 def parse(text: str, source: str) -> Document:
     """Return the document in YAML text; ``source`` names the text in error messages.
 
-    Raises ScenarioError, with the place of the mistake, if the text is not YAML or not a mapping.
+    Raises ScenarioError, with the place of each mistake, if the text is not YAML or not a mapping.
     """
     try:
         return _parse(text, source)
@@ -157,7 +170,10 @@ def _parse(text: str, source: str) -> Document:
         message = "a scenario is a mapping of keys such as name, task and matrix"
         raise ScenarioError(f"{source}:1:1: {message}; `liecbench init` writes one to start from")
     builder = _Builder(source)
-    return Document(builder.build(node, (), ()), builder.places, source)
+    data = builder.build(node, (), ())
+    if builder.mistakes:
+        raise ScenarioError.together(source, builder.mistakes)
+    return Document(data, builder.places, source)
 
 
 def load(path: Path) -> Document:
@@ -170,74 +186,3 @@ def load(path: Path) -> Document:
     except UnicodeDecodeError:
         raise ScenarioError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
     return parse(text, str(path))
-
-
-def override(document: Document, assignment: str) -> Document:
-    """Return a copy of ``document`` in which the option ``--set PATH=VALUE`` has set the value at PATH.
-
-    Later errors about the new value start with ``--set PATH=VALUE`` instead of a file, line and column.
-
-    Args:
-        document: The document, which stays unchanged.
-        assignment: The text ``PATH=VALUE``, such as ``task.epochs=2``.
-
-    Raises:
-        ScenarioError: If the assignment cannot be applied.
-    """
-    path_text, sign, value_text = assignment.partition("=")
-    source = f"--set {assignment}"
-    if not sign or not path_text:
-        raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
-    value = parse(f"{json.dumps(path_text)}: {value_text}", source)  # errors within the value then start with its path
-    path = _path(document, path_text, source)
-    data = _replaced(document.data, path, value.data[path_text])
-    here = Place(source, source)
-    places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
-    places |= {path[:length]: here for length in range(1, len(path)) if path[:length] not in places}
-    places |= {(*path, *key[1:]): here for key in value.places if key}
-    return Document(data, places, document.source)
-
-
-def _path(document: Document, text: str, source: str) -> Key:
-    """Split ``text`` into keys and indices: ``studies[0].steps`` into ``("studies", 0, "steps")``.
-
-    An index may also be written with a dot: ``studies.0.steps``. A number is an index only if the document has a list
-    there; otherwise, it is a key. Keys that the document lacks are allowed.
-
-    Args:
-        document: The document that the path refers to.
-        text: The path as the user wrote it.
-        source: The beginning of error messages.
-
-    Raises:
-        ScenarioError: If an index is out of range, if a list is given a name instead of an index, or if the path goes
-            on below a plain value.
-    """
-    path: Key = ()
-    above: Any = document.data
-    for part in re.sub(r"\[(\d+)\]", r".\1", text).split("."):
-        if isinstance(above, list):
-            if not part.isdecimal():
-                example = dotted((*path, 0))
-                raise ScenarioError(
-                    f"{source}: {dotted(path)}: a list has no key {part!r}; name an entry, as in {example}"
-                )
-            if int(part) >= len(above):
-                entries = f"{len(above)} {'entry' if len(above) == 1 else 'entries'}, counted from 0"
-                raise ScenarioError(f"{source}: {dotted(path)}: the list has {entries}; set {dotted(path)} as a whole")
-            path, above = (*path, int(part)), above[int(part)]
-        elif above is None or isinstance(above, dict):
-            path, above = (*path, part), (above or {}).get(part)
-        else:
-            key = dotted(path)
-            raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
-    return path
-
-
-def _replaced(data: Any, path: Key, value: Any) -> Any:
-    if not path:
-        return value
-    if isinstance(data, list):
-        return [_replaced(item, path[1:], value) if index == path[0] else item for index, item in enumerate(data)]
-    inner = data if isinstance(data, dict) else {}
-    return {**inner, path[0]: _replaced(inner.get(path[0]), path[1:], value)}

@@ -26,7 +26,10 @@ TWO_LIECS = "[{name: liec, average_period: 8, task: {batch_size: 719}}, {name: l
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (edited("[ddp, liec]", TWO_LIECS), "s.yaml:9:66: matrix.algorithm[0].task.batch_size: "),
+        (
+            edited("[ddp, liec]", TWO_LIECS),
+            "s.yaml: 2 mistakes\ns.yaml:9:66: matrix.algorithm[0].task.batch_size: ",
+        ),
         (
             edited("[ddp, liec]", TWO_LIECS) + "exclude: [{algorithm: {name: liec, average_period: 8}}]\n",
             "s.yaml:9:105: matrix.algorithm[1].task.batch_size: ",

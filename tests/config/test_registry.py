@@ -154,6 +154,14 @@ def test_wrong_options_are_named(
     assert (option, message) == (raised.value.option, str(raised.value)[: len(message)])
 
 
+def test_all_wrong_options_are_named() -> None:
+    with pytest.raises(registry.OptionError) as raised:
+        registry.resolve("model", "mlp", {"widht": 8, "layers": -1, "depth": 1})
+    first = raised.value
+
+    assert [error.option for error in (first, *first.further)] == ["widht", "depth", "layers"]
+
+
 @pytest.mark.parametrize(
     ("cls", "expected"),
     [(AllReduce, (False, False)), (LIEC, (True, True)), (registry.load("algorithm", "psgd"), (False, True))],

@@ -6,8 +6,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liecbench.config.overrides import override
 from liecbench.config.yaml_core_schema import dump
-from liecbench.config.yaml_source import override, parse
+from liecbench.config.yaml_source import parse
 
 # Words that a reader of YAML 1.1, or of YAML 1.2, takes for something other than text.
 AMBIGUOUS = ["010", "09", "1:30", "1_000", "0b1", "0o10", "0x1F", ".5", "1e3", "1.5e3", "-.5E2", "yes", "no", "On"]

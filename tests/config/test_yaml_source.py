@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.config.yaml_source import Document, Key, Place, dotted, load, override, parse
+from liecbench.config.yaml_source import Key, Place, dotted, load, parse
 from liecbench.errors import ScenarioError
 
 WORDS = st.text(st.characters(categories=("L", "N", "P"), max_codepoint=0xD7FF), max_size=8)
@@ -15,7 +15,6 @@ VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=8
 )
 MAPPINGS = st.dictionaries(WORDS, VALUES, max_size=4)
-NAMES = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6)
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join(['*' + before] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -114,6 +113,15 @@ def test_mistakes_have_their_place_and_remedy(text: str, prefix: str, remedy: st
     assert (prefix, True) == (actual[: len(prefix)], remedy in actual)
 
 
+def test_all_mistakes_of_a_text_are_reported() -> None:
+    assert message("a: 1\na: {b: !thing {x:1}}\nc: [!!int x, {d: 1, d: 2}]\n").splitlines() == [
+        "s.yaml: 3 mistakes",
+        "s.yaml:2:1: a: the key appears twice (first at s.yaml:1:1); remove one",
+        "s.yaml:3:5: c[0]: 'x' is not what its tag !!int says; remove the tag",
+        "s.yaml:3:21: c[1].d: the key appears twice (first at s.yaml:3:15); remove one",
+    ]
+
+
 @pytest.mark.parametrize("text", ["a: !!int ''\n", "a: !!bool maybe\n", "a: !!timestamp x\n", "a: !!float ''\n"])
 def test_values_that_their_tag_refuses_are_mistakes(text: str) -> None:
     actual = message(text)
@@ -166,61 +174,6 @@ def test_a_directory_is_no_scenario(tmp_path: Path) -> None:
         load(tmp_path)
 
     assert str(raised.value).startswith(f"{tmp_path}: Is a directory; give the path of a scenario file")
-
-
-@given(MAPPINGS, st.lists(NAMES, min_size=1, max_size=3), VALUES)
-def test_override_sets_one_path(data: dict[str, Any], path: list[str], value: Any) -> None:
-    above: Any = data
-    for part in path[:-1]:
-        above = (above or {}).get(part)
-        assume(above is None or isinstance(above, dict))  # other values have no keys: a mistake
-    document = Document(data, {}, "s.yaml")
-    changed = override(document, f"{'.'.join(path)}={json.dumps(value, ensure_ascii=False)}")
-    found = changed.data
-    for part in path:
-        found = found[part]
-
-    assert value == found
-
-
-@given(MAPPINGS, NAMES, VALUES)
-def test_override_leaves_the_rest_and_the_original(data: dict[str, Any], name: str, value: Any) -> None:
-    before = json.dumps(data)
-    changed = override(Document(data, {}, "s.yaml"), f"{name}={json.dumps(value, ensure_ascii=False)}")
-    rest = {key: item for key, item in changed.data.items() if key != name}
-
-    assert (before, {key: item for key, item in data.items() if key != name}) == (json.dumps(data), rest)
-
-
-def test_the_place_of_an_override_is_the_option() -> None:
-    changed = override(parse("task:\n  epochs: [1, 2]\n  seed: 3\n", "s.yaml"), "task.epochs=5")
-
-    assert {
-        (): Place("s.yaml:1:1", "s.yaml:1:1"),
-        ("task",): Place("s.yaml:1:1", "s.yaml:2:3"),
-        ("task", "epochs"): Place("--set task.epochs=5", "--set task.epochs=5"),
-        ("task", "seed"): Place("s.yaml:3:3", "s.yaml:3:9"),
-    } == changed.places
-
-
-@pytest.mark.parametrize(
-    ("assignment", "remedy"),
-    [
-        ("epochs", "not PATH=VALUE; write for example --set task.epochs=2"),
-        ("=3", "not PATH=VALUE; write for example --set task.epochs=2"),
-        ("", "not PATH=VALUE; write for example --set task.epochs=2"),
-        ("task.epochs=[1", "this bracket is not closed"),
-        ("task.epochs=*a", "*a refers to nothing"),
-        ("task.epochs=!!python/tuple [1]", "is not allowed; remove it"),
-        ("matrix.link={rate:1mbit}", ": matrix.link.rate:1mbit: no space after the colon; write rate: 1mbit"),
-        ('a "b=[&x [*x]]', ': a "b[0][0]: aliases repeat without end'),
-    ],
-)
-def test_overrides_that_cannot_be_read_are_mistakes(assignment: str, remedy: str) -> None:
-    with pytest.raises(ScenarioError) as raised:
-        override(parse("task: {epochs: 1}\n", "s.yaml"), assignment)
-
-    assert (str(raised.value).startswith(f"--set {assignment}"), remedy in str(raised.value)) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,33 @@ def test_an_assignment_within_a_list_that_is_wrong_names_the_entry(
 
 
 @pytest.mark.parametrize(
+    ("replaced", "expected"),
+    [
+        (
+            {"steps:": "step:", "[1, 4]": "[0]", "{of_bound: 1}": "fast"},
+            ["studies[0].step", "studies[0].learning_rate", "studies[0].matrix.workers[0]"],
+        ),
+        (
+            {"quadratic": "quadratics", "psgd": "psgb", "[sign]": "[sing]"},
+            ["studies[0].task.name", "studies[0].matrix.algorithm[0].name", "studies[0].matrix.compressor[0].name"],
+        ),
+        ({"psgd": "ddp", "liec": "dgc"}, ["studies[0].matrix.algorithm[0]", "studies[0].matrix.algorithm[1]"]),
+    ],
+)
+def test_mistakes_are_reported_together(replaced: dict[str, str], expected: list[str]) -> None:
+    text = VALID
+    for old, new in replaced.items():
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.raises(ScenarioError) as error:
+        check_theory(parse(text, "t.yaml"))
+    count, *lines = str(error.value).splitlines()
+
+    assert count == f"t.yaml: {len(expected)} mistakes"
+    assert [line.split(": ")[1] for line in lines] == expected
+
+
+@pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("steps:", "step:", "t.yaml:5:5: studies[0].step: there is no key 'step' here (did you mean steps?)"),

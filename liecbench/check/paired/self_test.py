@@ -6,8 +6,9 @@ from importlib.resources import files
 
 from liecbench.check.paired.cases import Case
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
-from liecbench.config import yaml_source
 from liecbench.config.loader import check
+from liecbench.config.overrides import override
+from liecbench.config.yaml_source import parse
 from liecbench.diagnostics.link_support import probe_link
 
 INJECTED_SLOWDOWN = 0.15
@@ -20,9 +21,9 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
     If the kernel refuses shaped links, the cases use the unshaped loopback interface, and a note says so.
     """
     text = files("liecbench.check.paired").joinpath("self_test.yaml").read_text(encoding="utf-8")
-    scenario, notes = yaml_source.parse(text, "self-test"), []
+    scenario, notes = parse(text, "self-test"), []
     if probe_link().get("type") != "probe":
-        scenario = yaml_source.override(scenario, "matrix.link=[none]")
+        scenario = override(scenario, "matrix.link=[none]")
         notes.append("the kernel refuses shaped links: the gate was tested on the loopback")
     (cell,) = check(scenario).measured().cells()
     same = Case(label=_SAME, a=cell, b=cell)
