@@ -27,23 +27,23 @@ _STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_cons
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
     """Return the optimizers in which an algorithm registers step hooks, each with its innermost optimizers.
 
-    The algorithm registers hooks in torch optimizers that run step hooks and have at least one of ``parameters``. A
-    wrapper is an object with an optimizer in an attribute. A wrapper may be an optimizer, as SAM is.
+    Hooks are registered in each torch optimizer that runs step hooks and has at least one of ``parameters``. A wrapper
+    is an object with an optimizer in an attribute; it may be a torch optimizer itself, as SAM is.
 
     Args:
         given: The training loop's optimizer or wrapper, or a list of optimizers and wrappers.
         parameters: The model's parameters that the algorithm updates.
 
     Returns:
-        The optimizers in which hooks are registered. The value of an optimizer that wraps none of the others is the set
-        of only itself. The value of a wrapper is the set of the innermost ones that it wraps. If SAM wraps SGD, the
-        result is ``{sam: {sgd}, sgd: {sgd}}``.
+        The optimizers in which hooks are registered. The value of a wrapper is the set of its innermost optimizers; the
+        value of an optimizer that wraps none is the set of only itself. If SAM wraps SGD, the result is
+        ``{sam: {sgd}, sgd: {sgd}}``.
 
     Raises:
         TypeError: If ``given``, or an item of a list, is neither a torch optimizer nor a wrapper of one. Also if an
             optimizer shards its state over the ranks.
-        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an optimizer that runs step hooks has
-            none of ``parameters``. Optimizers inside one that runs step hooks may have none.
+        ValueError: If ``given`` is an empty list, if an optimizer is LBFGS, or if an outermost torch optimizer has none
+            of ``parameters``.
     """
     items = _items(given)
     if not items:

@@ -125,7 +125,8 @@ def _run_sessions(
     """Run the timing sessions of a launch. If the launch dies, record failures of jobs.
 
     Once in a run, a launch that dies before it times any method is forgiven: no failure is recorded, and the caller
-    starts the sessions once more. If any other launch dies, the jobs that ``_lost`` returns fail, unless they ended.
+    starts the sessions once more. If any other launch dies, a failure is recorded for each job of ``_lost`` that has
+    not ended.
 
     Args:
         launch: The launch.

@@ -73,9 +73,9 @@ class CellGroup:
 def with_common_work(groups: Sequence[CellGroup], baseline: BaselineChoice) -> list[CellGroup]:
     """Return the groups. Mark those that must be compared by epochs, because samples are unknown for some of them.
 
-    Samples are unknown for a group that an earlier version recorded. Then all groups that share its baseline, on any
-    link, are marked. Otherwise, some of their speed-ups would compare equally many samples and others epochs, and a
-    break-even joins the speed-ups on several links. Groups without a completed cell do not matter.
+    Samples are unknown for groups that an earlier version recorded. If one group is such, all groups with the same
+    baseline are marked, on all links: a break-even joins their speed-ups, which must therefore all compare equally many
+    samples or all compare epochs. Groups without a completed cell do not matter.
     """
     keys = [_key_of_all_links(group.cells[0], baseline) for group in groups]
     by_epoch = {key for key, one in zip(keys, groups, strict=True) if one.per_seed and one.pace.samples is None}

@@ -14,8 +14,7 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     - Two rows have different values. For ``block_order``, two rows of the same algorithm must have different values.
     - One row has a value, and another row of the same algorithm has None.
-    - One row has a value, and another row of the same algorithm does not contain the field. The two rows must be equal
-      in all fields of the first two cases.
+    - Of two rows of the same algorithm that agree in all fields found by the cases above, only one has the field.
 
     Args:
         rows: For each row, the values of its fields by name.

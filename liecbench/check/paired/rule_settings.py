@@ -55,12 +55,3 @@ class StoppingRule:
         If False, no test passes or fails: every test is inconclusive.
         """
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
-
-    @property
-    def usual_relaunches(self) -> int:
-        """2 · ``fewest_relaunches``, or 1 if ``fewest_relaunches`` is 1.
-
-        From relaunch number ``fewest_relaunches`` − 1 on, counted from 0, a relaunch measures ``most_pairs`` ÷ this
-        number of pairs. See ``pairs_per_relaunch``.
-        """
-        return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

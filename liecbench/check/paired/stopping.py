@@ -170,7 +170,8 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
     - Launches before number ``rule.fewest_relaunches`` − 1: the least number of pairs with which both FAIL and PASS are
       possible, divided by ``rule.fewest_relaunches`` and rounded up. At most ``rule.most_pairs`` divided by
       ``rule.fewest_relaunches`` and rounded down.
-    - Later launches: ``rule.most_pairs`` divided by ``rule.usual_relaunches`` and rounded up.
+    - Later launches: ``rule.most_pairs`` divided by 2 · ``rule.fewest_relaunches`` (by 1 if ``rule.fewest_relaunches``
+      is 1) and rounded up.
 
     No launch has fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs. For example, with the default rule and up to 100
     tests, launches 0 to 3 have 3 pairs each, and later launches 6.
@@ -181,7 +182,8 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
         relaunch: The number of the launch.
     """
     if relaunch >= rule.fewest_relaunches - 1:
-        return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
+        parts = 2 * rule.fewest_relaunches if rule.fewest_relaunches > 1 else 1
+        return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / parts))
     fewest = evidence.fewest_pairs(max(rule.fail_threshold(num_tests), rule.pass_threshold))
     share = min(math.ceil(fewest / rule.fewest_relaunches), rule.most_pairs // rule.fewest_relaunches)
     return max(FEWEST_PAIRS_PER_RELAUNCH, share)

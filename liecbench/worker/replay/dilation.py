@@ -166,10 +166,10 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
     """Return a lower bound on the seconds for which the links delay the messages of a step.
 
-    Each push, pull or gather counts as two link delays. Only two kinds of calls are counted: those of one block, the
-    one with the most calls, and those after the optimizer's step. (Other blocks may be exchanged during the backward
-    pass.) If the step has all-reduces, the 2 · (``world_size`` − 1) hops of one are counted if they are more. The bound
-    is 0 if later steps compute during the exchange.
+    The bound is two link delays for each push, pull or gather that the step must wait for. These are the calls of the
+    block with the most calls, and the calls after the optimizer's step. Other blocks may be exchanged during the
+    backward pass. With all-reduces, the number of calls is taken to be at least 2 · (``world_size`` − 1), the hops of
+    one all-reduce. The bound is 0 if later steps compute during the exchange.
     """
     if schedule.overlapped_steps:
         return 0.0
