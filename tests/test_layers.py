@@ -24,6 +24,7 @@ SEVERAL_MODULES = {
     "algorithms/unused_parameters",
     "check/regressions",
     "cli/predict_from_scenario",
+    "cli/predict_refusals",
     "compressors/compressors",
     "compressors/kernel_imports",
     "compressors/kernels/triton/bit_packing",

@@ -1,6 +1,6 @@
 """The command ``liecbench predict``."""
 
-from collections.abc import Sequence
+import dataclasses
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +15,9 @@ from liecbench.errors import LiecbenchError
 if TYPE_CHECKING:
     from liecbench.config.cell import Cell
     from liecbench.config.scenario import Scenario
-    from liecbench.prediction.method_choice import Method
+    from liecbench.network.link_map import LinkMap
     from liecbench.prediction.predictions import Predictions
-    from liecbench.profiles.profile import Profile
+    from liecbench.prediction.profile_sources import ProfileSource
 
 _WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"
 
@@ -102,46 +102,35 @@ def predict(
         validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
     from liecbench.prediction.option_differences import option_differences
-    from liecbench.prediction.prediction_inputs import methods_of, parse_links, parse_rate, parse_workers, with_delay
-    from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
+    from liecbench.prediction.prediction_inputs import methods_of, parse_workers
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
+    from liecbench.prediction.recorded_request import RecordedRequest
     from liecbench.prediction.requested_methods import requested_methods
 
     loaded = _load(scenario) if scenario is not None else None
     cells = loaded.cells() if loaded is not None else []
-    _check_sources(cells, profile, parameters, step_seconds)
     methods = requested_methods(loaded, algorithm or (), compressor or (), server, baseline)
+    own_workers = tuple(sorted({cell.workers for cell in cells}))
+    source = _profile_source(loaded, profile, parameters, step_seconds, compress_gbytes_per_second)
+    request = Request(
+        profile=source.outline,
+        methods=methods,
+        baseline=methods[0],
+        workers=parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS),
+        links=_links(cells, link, delay),
+        costs=transport_costs(transport, source.outline),
+        ranks_per_node=ranks_per_node,
+        inner_bits_per_second=_inner_rate(ranks_per_node, inner_link),
+        scenario=scenario if parameters is None and any(cell.is_trained for cell in cells) else None,
+    )
+    # A measurement takes minutes: what can be refused without it is refused before it.
+    recorded = RecordedRequest.of(request)
     if scenario is not None:
         for line in option_differences(methods, methods_of(cells), scenario, with_compressor=not compressor):
             say(line, quiet=False)
-    own_workers = tuple(sorted({cell.workers for cell in cells}))
-    asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
-    found = _profile(loaded, profile, parameters, step_seconds, methods, asked, compress_gbytes_per_second)
-    if ranks_per_node > 1 and inner_link is None:
-        raise LiecbenchError(
-            "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
-        )
-    if ranks_per_node == 1 and inner_link is not None:
-        raise LiecbenchError("--inner-link: each worker is a node of its own", "add --ranks-per-node, such as 8")
-    delay_seconds = seconds_of(delay) if delay is not None else None
-    if link is None and cells:
-        links = tuple(dict.fromkeys(with_delay(cell.link, delay_seconds) for cell in cells if cell.link.shaped))
-        links = links or parse_links(_LINKS, delay_seconds)
-    else:
-        links = parse_links(_LINKS if link is None else link, delay_seconds)
-    request = Request(
-        profile=found,
-        methods=methods,
-        baseline=methods[0],
-        workers=asked,
-        links=links,
-        costs=transport_costs(transport, found),
-        ranks_per_node=ranks_per_node,
-        inner_bits_per_second=None if inner_link is None else parse_rate("--inner-link", inner_link),
-        scenario=scenario if any(cell.is_trained for cell in cells) else None,
-    )
-    _print(make(request), output)
+    found = source.profile(recorded, lambda line: say(line, quiet=False))
+    _print(make(dataclasses.replace(request, profile=found), recorded), output)
 
 
 def _load(path: Path) -> "Scenario":
@@ -150,7 +139,67 @@ def _load(path: Path) -> "Scenario":
     return load_scenario(path)
 
 
-def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | None, seconds: str | None) -> None:
+def _links(cells: "list[Cell]", link: str | None, delay: str | None) -> "tuple[LinkMap, ...]":
+    from liecbench.prediction.prediction_inputs import parse_delay, parse_links, with_delay
+
+    delay_seconds = parse_delay(delay) if delay is not None else None
+    own = dict.fromkeys(with_delay(cell.link, delay_seconds) for cell in cells if cell.link.shaped)
+    return tuple(own) if own and link is None else parse_links(_LINKS if link is None else link, delay_seconds)
+
+
+def _inner_rate(ranks_per_node: int, inner_link: str | None) -> float | None:
+    from liecbench.prediction.prediction_inputs import parse_rate
+
+    if ranks_per_node > 1 and inner_link is None:
+        raise LiecbenchError(
+            "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
+        )
+    if ranks_per_node == 1 and inner_link is not None:
+        raise LiecbenchError("--inner-link: each worker is a node of its own", "add --ranks-per-node, such as 8")
+    return None if inner_link is None else parse_rate("--inner-link", inner_link)
+
+
+def _profile_source(
+    scenario: "Scenario | None",
+    path: Path | None,
+    parameters: str | None,
+    step_seconds: str | None,
+    gbytes_per_second: float | None,
+) -> "ProfileSource":
+    from liecbench.prediction.prediction_inputs import parse_count, parse_step_seconds, require_same_model
+    from liecbench.prediction.profile_sources import AssumedNumbers, KnownProfile, MeasuredModel
+    from liecbench.profiles.profile_file import read_profile
+
+    cells = scenario.cells() if scenario is not None else []
+    _check_sources(cells, path, parameters, step_seconds, gbytes_per_second)
+    if parameters is not None and step_seconds is not None:
+        return AssumedNumbers(
+            num_parameters=parse_count("--parameters", parameters),
+            step_seconds=parse_step_seconds(step_seconds),
+            compress_gbytes_per_second=gbytes_per_second,
+        )
+    require_one_model(cells, "give a scenario with one of them")
+    if path is not None:
+        found = read_profile(path)
+        if cells:
+            require_same_model(found, cells[0], str(path))
+        return KnownProfile(outline=found)
+    if scenario is not None and scenario.profiles:
+        return KnownProfile(outline=scenario.profiles[0].profile)
+    if cells[0].device == "cuda":
+        from liecbench.launch.gpu_requirements import Cuda
+
+        Cuda.found().require_kernels("device: cuda", "or give --profile FILE, measured on a GPU")
+    return MeasuredModel(cells=cells)
+
+
+def _check_sources(
+    cells: "list[Cell]",
+    profile: Path | None,
+    parameters: str | None,
+    seconds: str | None,
+    gbytes_per_second: float | None,
+) -> None:
     if (parameters is None) != (seconds is None):
         given, missing = ("--parameters", "--step-seconds") if seconds is None else ("--step-seconds", "--parameters")
         raise LiecbenchError(f"{given} needs {missing}, too", f"add {missing}, or give --profile FILE")
@@ -161,52 +210,11 @@ def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | 
             "nothing says what a step computes",
             "give SCENARIO.yaml, or --profile FILE, or --parameters 30M --step-seconds 0.15",
         )
-
-
-def _profile(
-    scenario: "Scenario | None",
-    path: Path | None,
-    parameters: str | None,
-    step_seconds: str | None,
-    methods: "tuple[Method, ...]",
-    workers: Sequence[int],
-    gbytes_per_second: float | None,
-) -> "Profile":
-    from liecbench.prediction.assumed_profile import assumed_profile
-    from liecbench.prediction.prediction_inputs import parse_count, parse_step_seconds, require_same_model
-    from liecbench.prediction.recorded_method import timed_compressors
-    from liecbench.profiles.profile_file import read_profile
-
-    cells = scenario.cells() if scenario is not None else []
-    if parameters is None:
-        require_one_model(cells, "give a scenario with one of them")
-    if path is not None:
-        found = read_profile(path)
-        if cells:
-            require_same_model(found, cells[0], str(path))
-        return found
-    if parameters is not None and step_seconds is not None:
-        count, seconds = parse_count("--parameters", parameters), parse_step_seconds(step_seconds)
-        timed = timed_compressors(methods, assumed_profile(count, seconds), workers)
-        return assumed_profile(count, seconds, timed, compress_gbytes_per_second=gbytes_per_second)
-    if scenario is not None and scenario.profiles:
-        return scenario.profiles[0].profile
-    return _measured(cells)
-
-
-def _measured(cells: "list[Cell]") -> "Profile":
-    import torch
-
-    from liecbench.worker.profile_measurement import measure_profile
-
-    cell = cells[0]
-    if cell.device == "cuda":
-        from liecbench.launch.gpu_requirements import Cuda
-
-        Cuda.found().require_kernels("device: cuda", "or give --profile FILE, measured on a GPU")
-    say(f"measuring the profile of {cell.task.model.name} on this machine; liecbench profile keeps one", quiet=False)
-    contestants = list({cell.contestant: cell for cell in cells if cell.link == cells[0].link}.values())
-    return measure_profile(cell, threads=cell.threads, device=torch.device(cell.device), contestants=contestants)
+    if gbytes_per_second is not None and parameters is None:
+        raise LiecbenchError(
+            "--compress-gbytes-per-second: a profile has the times of each compressor",
+            "remove it, or give --parameters and --step-seconds",
+        )
 
 
 def _print(found: "Predictions", output: PredictionFormat) -> None:

@@ -99,18 +99,15 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
     os.environ.setdefault("OMP_NUM_THREADS", str(cell.threads))  # torch reads it when it is imported
     import torch
 
-    from liecbench.worker.profile_measurement import measure_profile
+    from liecbench.worker.profile_measurement import measure_profile, untrainable_models_refused
     from liecbench.worker.two_ranks import message_cost
 
     contestants = {(str(one.algorithm), str(one.compressor), one.workers): one for one in cells}
     say(f"measuring {cell.task.model.name} and {len(contestants)} methods", quiet)
     cost = message_cost()
     device = torch.device(cell.device)
-    try:
+    with untrainable_models_refused(cell.task.model.name, "correct the model, or choose another with --model"):
         found = measure_profile(cell, threads=cell.threads, device=device, contestants=list(contestants.values()))
-    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
-        message = f"{cell.task.model.name} cannot be trained: {type(error).__name__}: {error}"
-        raise LiecbenchError(message, "correct the model, or choose another with --model") from error
     per_message = {"message_seconds": cost.message, "hop_seconds": cost.hop} if cost else {}
     return found.model_copy(update=per_message)
 

@@ -53,10 +53,10 @@ def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:
     place = (
         "momentum" if name == "sgd" and "optimizer" not in point.fields and "momentum" in point.fields else "optimizer"
     )
-    yield from _method_problems(cell, place)
+    yield from method_problems(cell, place)
 
 
-def _method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
+def method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
     """Yield (field, message) for each field of the task that the method does not support.
 
     ``field`` is the field's name in the scenario, such as ``clip_grad_norm``. ``message`` says what is wrong.

@@ -103,14 +103,6 @@ class Predictor:
         """Payload bytes that a rank sends per step: the mean over all ranks and all steps of a long training."""
         return sum(kind.share * kind.work.sent_bytes for kind in self.kinds)
 
-    @property
-    def largest_bytes(self) -> int:
-        """The bytes of the largest message in any kind of step.
-
-        An all-reduce of n bytes among W workers counts as messages of n ÷ W bytes.
-        """
-        return max(kind.work.largest_bytes for kind in self.kinds)
-
     def utilization(self, links: LinkMap) -> float:
         """Return the compute utilization, compute seconds ÷ step seconds."""
         return self.compute_seconds / self.time(links).seconds

@@ -20,13 +20,18 @@ _UNCOMPRESSED: Final = CompressorTimes(
 )
 
 
-def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTimes:
+def compressor_times(compressor: "Compressor", profile: Profile, method: str) -> CompressorTimes:
     """Return the times of a compressor, from a profile.
 
     Two compressors have times even if the profile does not hold them:
 
     - ``Identity``: assumed times
     - ``Rounds``: the times of the compressor that ``Rounds`` applies repeatedly, multiplied by the number of rounds
+
+    Args:
+        compressor: The compressor.
+        profile: The profile.
+        method: The method that uses the compressor, for the error message, such as ``memsgd with top_k``.
 
     Raises:
         LiecbenchError: If the compressor has no times. The message says how to measure the times.
@@ -41,10 +46,10 @@ def compressor_times(compressor: "Compressor", profile: Profile) -> CompressorTi
     if wanted == _IDENTITY:
         return _UNCOMPRESSED
     if isinstance(compressor, Rounds):
-        return _repeated(compressor_times(compressor.compressor, profile), compressor.rounds)
+        return _repeated(compressor_times(compressor.compressor, profile, method), compressor.rounds)
     raise LiecbenchError(
         f"the profile has no times of the compressor {_text(wanted)}, only of {_known(profile.compressors)}",
-        f"measure it with liecbench profile and --compressor {wanted['name']}, or leave the compressor out",
+        f"measure a profile with liecbench profile SCENARIO, after adding {method} to the scenario, or leave it out",
     )
 
 

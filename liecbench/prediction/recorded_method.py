@@ -1,11 +1,11 @@
 """A method's step kinds on a given number of ranks: the share of each kind, and the messages that its steps send."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError
+from liecbench.prediction.call_sizes import largest_message_bytes
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.profiled_compressors import compressor_times
 from liecbench.prediction.step_work import StepWork, step_work
@@ -14,7 +14,6 @@ from liecbench.worker.step_shares import shares_of
 
 if TYPE_CHECKING:
     from liecbench.algorithms.comm.schedule import Schedule
-    from liecbench.compressors.base import Compressor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +93,11 @@ class RecordedMethod:
             batches_per_step=method.accumulate * algorithm.batches_per_step,
         )
 
+    @property
+    def largest_bytes(self) -> int:
+        """The bytes of the largest message in any kind of step, as ``largest_message_bytes`` counts them."""
+        return max(largest_message_bytes(kind.schedule) for kind in self.kinds)
+
     def work(self, profile: Profile) -> tuple[KindWork, ...]:
         """Return one item per step kind: what each rank sends in a step, and the seconds of computing and compression.
 
@@ -128,28 +132,9 @@ class RecordedMethod:
         return profile.local_seconds(_spec(self.method.algorithm), _optional_spec(self.method.compressor), kind)
 
     def _times(self, schedule: "Schedule", profile: Profile) -> dict[str, CompressorTimes]:
-        return {repr(call.compressor): compressor_times(call.compressor, profile) for call in schedule.calls}
-
-
-def timed_compressors(methods: Sequence[Method], profile: Profile, world_sizes: Sequence[int]) -> list["Compressor"]:
-    """Return the compressors whose times a profile needs for predictions of ``methods``, without duplicates.
-
-    Args:
-        methods: The methods.
-        profile: The profile of the model whose parameters are compressed.
-        world_sizes: The numbers of ranks. Some methods use other compressors on other numbers of ranks.
-
-    Raises:
-        LiecbenchError: If a method's messages cannot be recorded.
-    """
-    from liecbench.compressors.identity import Identity
-    from liecbench.compressors.rounds import Rounds
-
-    recorded = (RecordedMethod.of(method, profile, size) for method in methods for size in world_sizes)
-    sent = (call.compressor for one in recorded for kind in one.kinds for call in kind.schedule.calls)
-    # ``compressor_times`` computes the times of both from what is known without a measurement of their own.
-    timed = (one.compressor if isinstance(one, Rounds) else one for one in sent if not isinstance(one, Identity))
-    return list({repr(one): one for one in timed}.values())
+        algorithm, compressor = self.method.algorithm.name, self.method.compressor
+        name = algorithm if compressor is None else f"{algorithm} with {compressor.name}"
+        return {repr(call.compressor): compressor_times(call.compressor, profile, name) for call in schedule.calls}
 
 
 def _spec(choice: Choice) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from liecbench.prediction.call_sizes import CallSizes
 from liecbench.prediction.gloo_ring import GLOO_THREADS
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
 from liecbench.prediction.ring_seconds import RingSeconds, ring_seconds
-from liecbench.prediction.server_exchange import CallSizes, Span, call_seconds
+from liecbench.prediction.server_exchange import Span, call_seconds
 from liecbench.prediction.step_work import BlockWork, StepWork
 from liecbench.prediction.transport_costs import TransportCosts
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from liecbench.algorithms.comm.partition import plan_buckets
 from liecbench.algorithms.comm.schedule import Call, Schedule
-from liecbench.prediction.server_exchange import CallSizes
+from liecbench.prediction.call_sizes import CallSizes
 from liecbench.profiles.profile import CompressorTimes, Profile
 
 
@@ -49,8 +49,6 @@ class StepWork:
         has_own_times: True if the profile has the seconds of the method's own work, the work of
             DistributedDataParallel included. If False, ``after_local_seconds`` and the blocks' ``local_seconds`` are 0.
         sent_bytes: Payload bytes that a rank sends in a step, averaged over the ranks.
-        largest_bytes: Bytes of the largest message. An all-reduce of n bytes counts as messages of n ÷ ``world_size``
-            bytes.
     """
 
     world_size: int
@@ -64,7 +62,6 @@ class StepWork:
     is_serial: bool
     has_own_times: bool
     sent_bytes: float
-    largest_bytes: int
 
     @property
     def compute_seconds(self) -> float:
@@ -134,13 +131,6 @@ def step_work(
         is_serial=any(reduce.depends_on for reduce in schedule.all_reduces),
         has_own_times=local_seconds is not None,
         sent_bytes=_mean_sent(schedule, [sized(call) for call in schedule.calls]),
-        largest_bytes=max(
-            [
-                *(max(one.num_bytes, one.last_bytes) for one in sizes.values()),
-                *(reduce.num_bytes // schedule.world_size for reduce in schedule.all_reduces),
-            ],
-            default=0,
-        ),
     )
 
 

@@ -79,8 +79,8 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
     }
 
 
-def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
-    """Return the compressors that the methods of ``cells`` use, and the ``Identity`` compressor, without duplicates.
+def used_compressors(cells: Sequence[Cell], steps: PlainSteps, further: Sequence[Compressor] = ()) -> list[Compressor]:
+    """Return the compressors that the methods of ``cells`` use, ``Identity`` and ``further`` ones, without duplicates.
 
     Some methods choose their compressors by the number of workers. Each cell adds its method's compressors for the
     cell's own number of workers, and for one worker.
@@ -88,6 +88,7 @@ def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compresso
     Args:
         cells: The cells. All have the same model.
         steps: The cells' model, with the training data.
+        further: Other compressors to return.
     """
     found: dict[str, Compressor] = {}
     # Some methods choose the compressor by the number of ranks, and a method's own work is measured on one rank.
@@ -98,7 +99,7 @@ def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compresso
         for _, schedule in kind_schedules(cell, steps, world_size=world_size).values()
         for call in schedule.calls
     ]
-    for compressor in (Identity(), *(call.compressor for call in calls)):
+    for compressor in (Identity(), *(call.compressor for call in calls), *further):
         found.setdefault(str(description(compressor)), compressor)
     return list(found.values())
 

@@ -6,8 +6,10 @@ from typing import Final
 
 import torch
 
+from liecbench.compressors.base import Compressor
 from liecbench.config.cell import Cell
 from liecbench.config.user_functions import file_sha256
+from liecbench.errors import LiecbenchError
 from liecbench.host import machine
 from liecbench.profiles.profile import MethodTimes, Profile
 from liecbench.worker.compressor_times import measure_compressor, measure_copies, sizes_up_to
@@ -28,6 +30,7 @@ def measure_profile(
     threads: int,
     device: torch.device,
     contestants: Sequence[Cell],
+    compressors: Sequence[Compressor] = (),
     min_steps: int = 30,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Profile:
@@ -41,6 +44,7 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
+        compressors: Further compressors to measure.
         min_steps: The number of training steps to measure first. 5 more steps are measured after each compressor and
             each contestant. If 5 or more steps have taken over 20 s in total, no more are measured.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
@@ -52,15 +56,15 @@ def measure_profile(
             steps = PlainSteps.create(cell, built_task(cell, device), device)
             _measure_steps(steps, min_steps, heartbeat)
             sizes = sizes_up_to(sum(parameter.numel() for _, parameter in steps.parameters))
-            compressors = []
+            measured_compressors = []
             # More steps follow each of these measurements, so that a short disturbance does not change all steps.
-            for compressor in used_compressors(contestants, steps):
-                compressors.append(measure_compressor(compressor, sizes, device))
+            for compressor in used_compressors(contestants, steps, compressors):
+                measured_compressors.append(measure_compressor(compressor, sizes, device))
                 _measure_steps(steps, _FEWEST_STEPS, heartbeat)
             updates = [measure_update(one, steps) for one in other_updates(cell, contestants)]
             methods: dict[str, MethodTimes] = {}
             for one in contestants:
-                for times in measure_method(one, steps, compressors, group, heartbeat):
+                for times in measure_method(one, steps, measured_compressors, group, heartbeat):
                     methods.setdefault(str((times.algorithm, times.compressor, times.kind)), times)
                 _measure_steps(steps, _FEWEST_STEPS, heartbeat)
             copies = measure_copies(sizes, device) if device.type == "cuda" else {}
@@ -84,7 +88,7 @@ def measure_profile(
         clip=duration([step.clip for step in measured]),
         optimizer=duration([step.optimizer for step in measured]),
         parameters=tuple(parameter_times(measured, steps.parameters)),
-        compressors=tuple(compressors),
+        compressors=tuple(measured_compressors),
         methods=tuple(methods.values()),
         updates=tuple(updates),
         copy_to_host=copies.get("copy_to_host"),
@@ -103,6 +107,15 @@ def _measure_steps(steps: PlainSteps, number: int, heartbeat: Callable[[], None]
             return
         steps.step()
         heartbeat()
+
+
+@contextmanager
+def untrainable_models_refused(model: str, remedy: str) -> Iterator[None]:
+    """Raise LiecbenchError, with the name of the model and ``remedy``, if the body fails to train the model."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise LiecbenchError(f"{model} cannot be trained: {type(error).__name__}: {error}", remedy) from error
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from liecbench.prediction.prediction_inputs import (
     parse_workers,
     server_of,
 )
-from liecbench.prediction.recorded_method import RecordedMethod, timed_compressors
 from tests.scenarios import edited, scenario
 
 
@@ -115,28 +114,6 @@ def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> Non
     assert profile.compressors[0].compress.per_element == pytest.approx(2e-9)
     assert len(profile.assumptions) == 5
     assert profile.origin == "assumed"
-
-
-def test_an_assumed_profile_has_the_compressors_that_methods_make_for_themselves() -> None:
-    methods = named_methods(["int8_allreduce", "signsgd", "sparseloco", "liec"], ["sign"], "sharded")
-    assumed = assumed_profile(1_000_000, 0.1)
-    used = timed_compressors(methods, assumed, [2, 8])
-
-    profile = assumed_profile(1_000_000, 0.1, used)
-
-    known = [times.compressor["name"] for times in profile.compressors]
-    assert {"int8", "Votes", "Majority", "chunked_top_k", "sign"} <= set(known)
-    assert all(RecordedMethod.of(method, profile, 8).work(profile) for method in methods)
-
-
-def test_an_assumed_profile_has_the_compressor_that_is_repeated_and_none_for_dense_messages() -> None:
-    assumed = assumed_profile(1_000_000, 0.1)
-    for name, expected in (("neolithic", ["sign"]), ("psgd", [])):
-        methods = named_methods([name], ["sign"], "sharded")
-        profile = assumed_profile(1_000_000, 0.1, timed_compressors(methods, assumed, [2]))
-
-        assert [times.compressor["name"] for times in profile.compressors] == expected
-        assert all(RecordedMethod.of(method, profile, 2).work(profile) for method in methods)
 
 
 @pytest.mark.parametrize("count", [1, 7, 1000, 10**12])
