@@ -1,22 +1,19 @@
 """The launches of a run as a dry run shows them: command lines, work, estimated seconds and payload bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from liecbench.config.cell_fields import flat_fields
 from liecbench.config.jobs import Job, Session
 from liecbench.estimate.cost import job_seconds, launch_seconds
+from liecbench.estimate.method_names import method_names
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from liecbench.estimate.run_cost import session_costs
 from liecbench.estimate.session_cost import SessionCost
 from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
-from liecbench.prediction.prediction_inputs import method_of
 
-# ``Cell.describe`` shows these fields. A scenario has one order of blocks, which methods without it do not take.
-_NOT_ADDED = frozenset({"algorithm", "compressor", "workers", "link", "seed", "block_order"})
 WITHOUT_GPU_TIME = " without the time that GPUs compute"
 
 
@@ -48,7 +45,8 @@ def planned_launches(
         isolate: True if each cell has a launch of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
-    varying = _varying(pending.jobs)
+    cells = [job.cell for job in pending.jobs]
+    names = dict(zip((cell.id for cell in cells), method_names(cells), strict=True))
     launches = [
         *group(pending.jobs, isolate=isolate, share_gpus=share_gpus),
         *group_sessions(pending.sessions, isolate=isolate, share_gpus=share_gpus),
@@ -65,7 +63,7 @@ def planned_launches(
                 lines=(
                     f"launch {number}: {launch.work}, {launch.workers} workers, {where}",
                     f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}",
-                    *_training_lines(launch.jobs, durations, varying),
+                    *_training_lines(launch.jobs, durations, names),
                     *(line for session, cost in timed for line in _session_lines(session, cost)),
                 ),
                 seconds=launch_seconds(launch.workers) + sum(durations) + sum(cost.seconds for _, cost in timed),
@@ -84,13 +82,13 @@ def duration_text(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 
-def _training_lines(jobs: Sequence[Job], durations: Sequence[float], varying: set[str]) -> Iterator[str]:
+def _training_lines(jobs: Sequence[Job], durations: Sequence[float], names: Mapping[str, str]) -> Iterator[str]:
     """Yield one line per group of jobs that differ only in the seed. The groups are in the order of their first jobs.
 
     Args:
         jobs: The jobs of a launch.
         durations: The estimated seconds of each job.
-        varying: The names of further fields that the lines show.
+        names: The names of the jobs' methods, by the id of the job's cell.
     """
     together: dict[tuple[str, int], list[tuple[Job, float]]] = {}
     for job, duration in zip(jobs, durations, strict=True):
@@ -105,7 +103,7 @@ def _training_lines(jobs: Sequence[Job], durations: Sequence[float], varying: se
         seconds = f"{duration_text(sum(duration for _, duration in members))}{in_all}"
         without_gpu = WITHOUT_GPU_TIME if cell.device == "cuda" else ""
         yield (
-            f"  {cell.describe_without_seed()} · {seeds}{_other_fields(first, varying)}: {epochs}, "
+            f"  {names[cell.id]} · {cell.workers} workers · {cell.link} · {seeds}: {epochs}, "
             f"{seconds}{without_gpu}; {_payload(payload_bytes_per_epoch(cell))}"
         )
 
@@ -122,8 +120,7 @@ def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
     cell = session.cell
     without_gpu = WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{duration_text(cost.seconds)}{without_gpu}"
-    methods = [method_of(contestant.cell) for contestant in session.contestants]
-    names = ", ".join(method.label(methods) for method in methods)
+    names = ", ".join(method_names([contestant.cell for contestant in session.contestants]))
     replayed = "" if cost.slowdown is None else f", {cost.slowdown}"
     yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"
@@ -153,24 +150,6 @@ def _session_bytes(session: Session, cost: SessionCost) -> int:
         steps = cost.steps[contestant.cell.id]
         per_round += sum(steps.get(name, 0) * sum(sent for sent, _ in kind.ranks) for name, kind in kinds.items())
     return cost.rounds * per_round
-
-
-def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields whose values differ between jobs.
-
-    Fields that ``Cell.describe`` shows, such as the number of workers, are left out.
-    """
-    values: dict[str, set[str]] = {}
-    for job in jobs:
-        for name, value in flat_fields(job.cell.spec()).items():
-            if name not in _NOT_ADDED and value is not None:
-                values.setdefault(name, set()).add(repr(value))
-    return {name for name, found in values.items() if len(found) > 1}
-
-
-def _other_fields(job: Job, varying: set[str]) -> str:
-    fields = flat_fields(job.cell.spec()).items()
-    return "".join(f" · {name} {value}" for name, value in fields if name in varying and value is not None)
 
 
 def _payload(ranks: Sequence[tuple[int, int]]) -> str:

@@ -77,12 +77,13 @@ def test_trainings_that_differ_only_in_the_seed_share_a_line() -> None:
     ]
 
 
-def test_a_timing_session_names_the_options_that_tell_its_methods_apart() -> None:
+def test_trainings_and_timing_sessions_name_the_options_that_tell_methods_apart() -> None:
     algorithms: list[dict[str, Any]] = [
         {"name": "ddp"},
         {"name": "psgd", "per_tensor": True},
         {"name": "liec", "average_period": 8},
         {"name": "liec", "average_period": 32},
+        {"name": "memsgd", "rescale_memory": True},
     ]
     sign = {"name": "sign"}
     cells = [
@@ -90,15 +91,16 @@ def test_a_timing_session_names_the_options_that_tell_its_methods_apart() -> Non
             {
                 **spec(timing="interleaved"),
                 "algorithm": algorithm,
-                "compressor": sign if algorithm["name"] == "liec" else None,
+                "compressor": sign if algorithm["name"] in ("liec", "memsgd") else None,
             }
         )
         for algorithm in algorithms
     ]
     pending = jobs_left(cells, {})
-    (line,) = (line for line in lines(pending, len(cells), Path("results")) if "timing session" in line)
-    jobs = [line for line in lines(pending, len(cells), Path("results")) if "per_tensor" in line and "seed" in line]
+    found = list(lines(pending, len(cells), Path("results")))
+    (session,) = (line for line in found if "timing session" in line)
+    trainings = [line.split(" · ")[0].strip() for line in found if "seed 0" in line]
+    names = ["ddp", "psgd per_tensor", "liec(sign) average period 8", "liec(sign) average period 32", "memsgd(sign)"]
 
-    assert " rounds of ddp, psgd per_tensor, liec(sign) average period 8, liec(sign) average period 32: about" in line
-    assert len(jobs) == 1
-    assert "psgd per_tensor · 2 workers" in jobs[0]
+    assert f" rounds of {', '.join(names)}: about" in session
+    assert trainings == names
