@@ -73,9 +73,9 @@ class CellGroup:
 def with_common_work(groups: Sequence[CellGroup], baseline: BaselineChoice) -> list[CellGroup]:
     """Return the groups. Mark those that must be compared by epochs, because samples are unknown for some of them.
 
-    Samples are unknown for groups that an earlier version recorded. If one group is such, all groups with the same
-    baseline are marked, on all links: a break-even joins their speed-ups, which must therefore all compare equally many
-    samples or all compare epochs. Groups without a completed cell do not matter.
+    An earlier version recorded no samples. If one group lacks them, all groups that share its baseline are marked,
+    whatever their link. A break-even combines the speed-ups of these groups, so all of them must compare the same
+    thing: equally many samples, or epochs. Groups without a completed cell do not matter.
     """
     keys = [_key_of_all_links(group.cells[0], baseline) for group in groups]
     by_epoch = {key for key, one in zip(keys, groups, strict=True) if one.per_seed and one.pace.samples is None}

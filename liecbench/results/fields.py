@@ -10,11 +10,11 @@ _TAKEN_BY_SOME: Final = frozenset({"block_order"})
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs in each of these cases. None does not count as a value.
+    A field differs in each of these cases:
 
-    - Two rows have different values. For ``block_order``, two rows of the same algorithm must have different values.
-    - One row has a value, and another row of the same algorithm has None.
-    - Of two rows of the same algorithm that agree in all fields found by the cases above, only one has the field.
+    - Two rows of different algorithms have different values, neither is None, and the field is not ``block_order``.
+    - Two rows of the same algorithm have different values, of which one may be None.
+    - Only one of two rows contains the field, and they are of the same algorithm and equal in all other fields.
 
     Args:
         rows: For each row, the values of its fields by name.

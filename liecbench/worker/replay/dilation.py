@@ -164,16 +164,11 @@ def _least_seconds(links: LinkMap, kind: StepKind) -> float:
 
 
 def _delay_seconds(links: LinkMap, schedule: Schedule) -> float:
-    """Return a lower bound on the seconds for which the links delay the messages of a step.
-
-    The bound is two link delays for each push, pull or gather that the step must wait for. These are the calls of the
-    block with the most calls, and the calls after the optimizer's step. Other blocks may be exchanged during the
-    backward pass. With all-reduces, the number of calls is taken to be at least 2 · (``world_size`` − 1), the hops of
-    one all-reduce. The bound is 0 if later steps compute during the exchange.
-    """
+    """Return a lower bound on the seconds for which the links delay the messages of a step."""
     if schedule.overlapped_steps:
-        return 0.0
+        return 0.0  # later steps compute during the exchange
     ranks = range(schedule.world_size)
+    # Only one all-reduce and one block are sure to be waited for: the others may run during the backward pass.
     hops = 2 * (schedule.world_size - 1) if schedule.all_reduces else 0
     trips = max(hops, _of_largest_block(schedule, lambda _: 1))
     return trips * 2 * min(links.of(rank).delay_seconds for rank in ranks)
