@@ -28,12 +28,14 @@ class Predictions:
         bandwidths: The lowest link rates at which each method reaches given compute utilizations (compute seconds ÷
             step seconds), for each number of workers and each shape. Empty if ``predict`` was called with
             ``with_bandwidths=False``.
+        largest_bytes: The size of the largest message of the predicted steps.
     """
 
     request: Request
     rows: tuple[PredictedRow, ...]
     break_evens: tuple[PredictedBreakEven, ...]
     bandwidths: tuple[BandwidthNeeded, ...]
+    largest_bytes: int
 
 
 def predict(request: Request, recorded: RecordedRequest | None = None, *, with_bandwidths: bool = True) -> Predictions:
@@ -74,6 +76,7 @@ def predict(request: Request, recorded: RecordedRequest | None = None, *, with_b
         rows=tuple(rows),
         break_evens=tuple(break_evens),
         bandwidths=tuple(bandwidths),
+        largest_bytes=recorded.largest_bytes,
     )
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.recorded_method import RecordedMethod
+from liecbench.prediction.transport_command import MOST_PREDICTED, transport_advice
+from liecbench.prediction.transport_costs import MOST_TIMES_LARGEST
 
 if TYPE_CHECKING:
     from liecbench.compressors.base import Compressor
-
-# Messages up to this many times the largest measured one are predicted.
-_MOST_TIMES_LARGEST: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +39,18 @@ class RecordedRequest:
             for workers in request.workers
         }
         found = cls(methods=methods)
-        for one in found:
-            _require_known_sizes(one, request)
+        found._require_known_sizes(request)
         return found
 
     def __iter__(self) -> Iterator[RecordedMethod]:
         """Yield each method on each number of workers."""
         for methods in self.methods.values():
             yield from methods.values()
+
+    @property
+    def largest_bytes(self) -> int:
+        """The bytes of the largest message of all methods on all numbers of workers."""
+        return max(one.largest_bytes for one in self)
 
     def timed_compressors(self) -> "list[Compressor]":
         """Return the compressors whose times a profile needs for predictions of the methods, without duplicates."""
@@ -58,6 +61,18 @@ class RecordedRequest:
         # ``compressor_times`` computes the times of both from what is known without a measurement of their own.
         timed = (one.compressor if isinstance(one, Rounds) else one for one in sent if not isinstance(one, Identity))
         return list({repr(one): one for one in timed}.values())
+
+    def _require_known_sizes(self, request: Request) -> None:
+        largest, measured = max(self, key=lambda one: one.largest_bytes), request.costs.largest_bytes
+        message = f"{largest.method.name}: a message of {largest.largest_bytes:,} bytes is over"
+        if largest.largest_bytes > MOST_PREDICTED:
+            remedy = "give more workers, smaller blocks (block_bytes: 25MiB), or server: sharded"
+            raise LiecbenchError(f"{message} {MOST_PREDICTED:,} bytes, for which nothing can be measured", remedy)
+        if largest.largest_bytes > MOST_TIMES_LARGEST * measured:
+            raise LiecbenchError(
+                f"{message} {MOST_TIMES_LARGEST} × the largest one of the measurements, {measured:,} bytes",
+                f"measure larger ones with {transport_advice(request, largest.largest_bytes)}",
+            )
 
 
 def _require_predictable(links: LinkMap) -> None:
@@ -79,13 +94,3 @@ def _record(method: Method, workers: int, request: Request) -> RecordedMethod:
             "give --workers as multiples of --ranks-per-node",
         )
     return RecordedMethod.of(method, request.profile, workers // request.ranks_per_node)
-
-
-def _require_known_sizes(recorded: RecordedMethod, request: Request) -> None:
-    limit, largest = _MOST_TIMES_LARGEST * request.costs.largest_bytes, recorded.largest_bytes
-    if largest > limit:
-        raise LiecbenchError(
-            f"{recorded.method.name}: a message of {largest:,} bytes is over {_MOST_TIMES_LARGEST} × the "
-            f"largest one of the measurements, {request.costs.largest_bytes:,} bytes",
-            f"measure larger ones with liecbench bench exchange --size {largest // 4} --format json",
-        )

@@ -1,10 +1,12 @@
 """The command that measures what a prediction needs to know of the transport."""
 
+import math
 from typing import Final
 
 from liecbench.network.quantity import HIGHEST_RATE, LOWEST_RATE, format_rate
-from liecbench.prediction.exchange_limits import DEFAULT_SIZE, MOST_DENSE_SECONDS
+from liecbench.prediction.exchange_limits import DEFAULT_SIZE, LARGEST_BLOCK, MOST_DENSE_SECONDS
 from liecbench.prediction.prediction_request import Request
+from liecbench.prediction.transport_costs import MOST_TIMES_LARGEST
 
 # The ranks of a benchmark share the processors of one machine.
 _MOST_WORKERS: Final = 8
@@ -12,24 +14,73 @@ _MOST_WORKERS: Final = 8
 _DENSE_BITS: Final = 64
 # The fit needs two rates. A single rate has a higher one beside it if it is at most this rate, else a lower one.
 _HIGHEST_RAISED: Final = 10**8
+# The largest message that is predicted from some measurement: ``bench link`` measures messages of up to 1 GiB.
+MOST_PREDICTED: Final = MOST_TIMES_LARGEST * 2**30
+# The share of a message's bytes that headers and acknowledgements add at most.
+_HEADERS: Final = 0.07
+_MEBIBYTE: Final = 2**20
 
 
-def transport_command(request: Request) -> str:
-    """Return the command that measures the transport for ``request`` and writes the file for ``--transport``."""
+def transport_advice(request: Request, largest_bytes: int) -> str:
+    """Return the command that measures the transport, and what to do with its output, as the end of a sentence.
+
+    The arguments are those of ``transport_command``.
+    """
+    gloo = ", which gives times over Gloo" if request.costs.backend == "nccl" else ""
+    command = transport_command(request, largest_bytes)
+    return f"`{command} > exchange.json`, and give --transport exchange.json{gloo}"
+
+
+def transport_command(request: Request, largest_bytes: int) -> str:
+    """Return the command whose output ``--transport`` takes for the predictions of ``request``.
+
+    With this output, neither the size of messages nor, as far as links can be emulated, their rate is refused or
+    extrapolated.
+
+    Args:
+        request: What is predicted.
+        largest_bytes: The size of the largest message of the predicted steps, at most ``MOST_PREDICTED``.
+    """
+    needed = math.ceil(largest_bytes / MOST_TIMES_LARGEST)
     low, high = measured_rates(request)
-    # Models of more than the default size send more blocks, but not larger ones.
-    largest = min(DEFAULT_SIZE, int(high * MOST_DENSE_SECONDS / _DENSE_BITS))
-    size = max(1, min(request.profile.num_parameters, largest))
+    if needed <= LARGEST_BLOCK:
+        size = _exchange_size(request, needed, high)
+        least_rate = _DENSE_BITS * size / MOST_DENSE_SECONDS
+        options = f"exchange --size {size}"
+    else:
+        size = _MEBIBYTE * math.ceil(needed / _MEBIBYTE)
+        least_rate = 8 * (1 + _HEADERS) * size / MOST_DENSE_SECONDS
+        options = f"link --size 64KiB --size {size // _MEBIBYTE}MiB"
+    if least_rate > high:
+        high = min(_rounded_up(least_rate), HIGHEST_RATE)
     links = " ".join(f"--link {format_rate(rate)}" for rate in (low, high))
-    workers = f"--workers {measured_workers(request)}"
-    return f"liecbench bench exchange --size {size} {workers} {links} --format json > exchange.json"
+    return f"liecbench bench {options} --workers {measured_workers(request)} {links} --format json"
+
+
+def _exchange_size(request: Request, needed: int, rate: int) -> int:
+    """Return the number of elements whose uncompressed messages have at least ``needed`` bytes.
+
+    The number is that of the model, but not above the default, nor so large that uncompressed steps are skipped at
+    ``rate``; unless these are too few.
+    """
+    size = max(1, min(request.profile.num_parameters, DEFAULT_SIZE, int(rate * MOST_DENSE_SECONDS / _DENSE_BITS)))
+    # Vectors of more than a block are sent in equal blocks, which are smaller.
+    message = 4 * size / math.ceil(4 * size / LARGEST_BLOCK)
+    return size if message >= needed else math.ceil(needed / 4)
+
+
+def _rounded_up(rate: float) -> int:
+    """Return the next higher rate whose first digit is 1, 2 or 5, followed by zeros."""
+    power = int(10 ** math.floor(math.log10(rate)))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rate)
 
 
 def measured_rates(request: Request) -> tuple[int, int]:
-    """Return the lower and the higher rate of the links to measure, in bits per second.
+    """Return two rates, in bits per second, that the command measures: the lower one first.
 
     They are the lowest and the highest rate of the request's links, as far as such rates can be emulated. If there is
-    only one rate, the other one is ten times as high or a tenth.
+    only one rate, the other one is ten times as high or a tenth. The command raises the higher one if large messages
+    need it.
     """
     links = [link for links in request.links for link in links.links()]
     rates = [rate for link in links for rate in (link.up_bits_per_second, link.down_bits_per_second)]
@@ -40,5 +91,5 @@ def measured_rates(request: Request) -> tuple[int, int]:
 
 
 def measured_workers(request: Request) -> int:
-    """Return the number of workers that the command measures: the request's smallest, but at least 2 and at most 8."""
+    """Return the number of workers that the command measures: the smallest of the request, from 2 to 8."""
     return min(max(min(request.workers), 2), _MOST_WORKERS)

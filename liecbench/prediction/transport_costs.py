@@ -10,6 +10,8 @@ Backend = Literal["gloo", "nccl"]
 _GLOO_SEGMENT, _GLOO_STEP = 40e-6, 1e-3
 # Assumed, not measured: a kernel launch and a network card's latency.
 _NCCL_MESSAGE, _NCCL_STEP = 20e-6, 2e-4
+# Messages up to this many times the largest measured one are predicted.
+MOST_TIMES_LARGEST: Final = 16
 _MESSAGE_SPREAD, _RATE_SPREAD = 0.3, 0.03
 # The largest block, which is the largest message with a root server, of the measurements behind the defaults.
 _LARGEST_BYTES: Final = 25 * 2**20

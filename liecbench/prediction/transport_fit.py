@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from liecbench.algorithms.comm.pacing import ACKNOWLEDGEMENT_BYTES, framed_bytes
 from liecbench.errors import LiecbenchError
+from liecbench.prediction.exchange_limits import LARGEST_BLOCK
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.untrusted import regular_files
 
 _MOST_BYTES: Final = 2**26
-_BLOCK_BYTES: Final = 25 * 2**20
 _MEASURE: Final = "measure with liecbench bench exchange --link 20mbit --link 1gbit --format json, at one or more sizes"
 _LEAST_SPREAD: Final = 0.01
 _LINK_OPERATIONS: Final = ("send", "collective")
@@ -140,7 +140,7 @@ def _num_messages(row: dict[str, Any], size: float, workers: int) -> int:
         size: The number of elements.
         workers: The number of workers.
     """
-    blocks = max(1, math.ceil(4 * size / _BLOCK_BYTES))
+    blocks = max(1, math.ceil(4 * size / LARGEST_BLOCK))
     vectors = 4 if row.get("operation") == "averaging_step" else 2
     return blocks if row.get("server") is None else vectors * blocks * max(1, workers - 1)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
-from liecbench.prediction.transport_command import measured_rates, measured_workers, transport_command
+from liecbench.prediction.transport_command import measured_rates, measured_workers, transport_advice
 from liecbench.report.prediction_texts import common_flags, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
@@ -94,7 +94,7 @@ def _extrapolated(found: Predictions, flags: Collection[str]) -> Iterator[str]:
 
 
 def _measuring(found: Predictions) -> str:
-    return f"`{transport_command(found.request)}`, and give --transport exchange.json"
+    return transport_advice(found.request, found.largest_bytes)
 
 
 def _origin(found: Predictions) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from liecbench.algorithms.comm.partition import ServerPlace
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.named_methods import named_methods
 from liecbench.prediction.prediction_inputs import parse_links
@@ -20,10 +21,11 @@ def predicted(
     link: Any = "10mbit,100mbit,1gbit",
     profile: Profile | None = None,
     costs: TransportCosts = COSTS,
+    server: ServerPlace = "sharded",
     **changes: Any,
 ) -> Predictions:
     links = parse_links(link) if isinstance(link, str) else (LinkMap.parse(link),)
-    methods = named_methods(algorithms, ["sign"], "sharded")
+    methods = named_methods(algorithms, ["sign"], server)
     request = Request(
         profile=profile or made_profile([1_000_000]),
         methods=methods,
