@@ -102,26 +102,30 @@ def predict(
         validate_results(validate, profile, transport_costs(transport, given), output.value)
         return
     from liecbench.prediction.option_differences import option_differences
-    from liecbench.prediction.prediction_inputs import methods_of, parse_workers
+    from liecbench.prediction.prediction_inputs import methods_of, parse_delay, parse_workers
     from liecbench.prediction.prediction_request import Request
     from liecbench.prediction.predictions import predict as make
     from liecbench.prediction.recorded_request import RecordedRequest
-    from liecbench.prediction.requested_methods import requested_methods
+    from liecbench.prediction.requested_methods import requested_methods, requested_setting
 
     loaded = _load(scenario) if scenario is not None else None
     cells = loaded.cells() if loaded is not None else []
     methods = requested_methods(loaded, algorithm or (), compressor or (), server, baseline)
     own_workers = tuple(sorted({cell.workers for cell in cells}))
     source = _profile_source(loaded, profile, parameters, step_seconds, compress_gbytes_per_second)
+    asked = parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS)
+    delay_seconds = parse_delay(delay) if delay is not None else None
+    links = _links(cells, link, delay_seconds)
     request = Request(
         profile=source.outline,
         methods=methods,
         baseline=methods[0],
-        workers=parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS),
-        links=_links(cells, link, delay),
+        workers=asked,
+        links=links,
         costs=transport_costs(transport, source.outline),
         ranks_per_node=ranks_per_node,
         inner_bits_per_second=_inner_rate(ranks_per_node, inner_link),
+        baseline_setting=requested_setting(loaded, baseline, delay_seconds).apart_from(asked, links),
         scenario=scenario if parameters is None and any(cell.is_trained for cell in cells) else None,
     )
     # A measurement takes minutes: what can be refused without it is refused before it.
@@ -139,10 +143,9 @@ def _load(path: Path) -> "Scenario":
     return load_scenario(path)
 
 
-def _links(cells: "list[Cell]", link: str | None, delay: str | None) -> "tuple[LinkMap, ...]":
-    from liecbench.prediction.prediction_inputs import parse_delay, parse_links, with_delay
+def _links(cells: "list[Cell]", link: str | None, delay_seconds: float | None) -> "tuple[LinkMap, ...]":
+    from liecbench.prediction.prediction_inputs import parse_links, with_delay
 
-    delay_seconds = parse_delay(delay) if delay is not None else None
     own = dict.fromkeys(with_delay(cell.link, delay_seconds) for cell in cells if cell.link.shaped)
     return tuple(own) if own and link is None else parse_links(_LINKS if link is None else link, delay_seconds)
 

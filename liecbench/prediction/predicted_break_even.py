@@ -1,11 +1,13 @@
 """The predicted link rate at which a method is as fast as the baseline."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import format_rate
+from liecbench.prediction.baseline_setting import BaselinePrediction
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictor import Predictor
 from liecbench.prediction.variants import interval
@@ -79,27 +81,29 @@ class PredictedBreakEven:
 
 
 def break_evens_of(
-    made: "dict[Method, tuple[Predictor, ...]]", baseline: Method, workers: int, links: LinkMap, source: ComputeSource
+    made: "dict[Method, tuple[Predictor, ...]]", baseline: BaselinePrediction, links: LinkMap, source: ComputeSource
 ) -> Iterator[PredictedBreakEven]:
-    """Yield the predicted break-even of each method except ``baseline``.
+    """Yield the predicted break-even of each method except the baseline itself.
 
     Args:
-        made: For each method, including ``baseline``, the tuple of predictors that ``Predictor.all_of`` returns.
-        baseline: The method with which all others are compared.
-        workers: The number of workers, to be stored in the results.
+        made: For each method, the tuple of predictors that ``Predictor.all_of`` returns.
+        baseline: The baseline with which the methods are compared.
         links: The links. Their rates are multiplied by one factor to find the break-even, so only the ratios of the
             rates matter.
         source: The origin of the compute seconds, such as ``predicted`` for seconds from a profile.
     """
     for method, ones in made.items():
-        if method is baseline:
+        if ones is baseline.predictors:
             continue
-        found = [one.crossings(other, links) for one, other in zip(ones, made[baseline], strict=True)]
+        found = [
+            one.crossings(functools.partial(baseline.seconds_of, other), links)
+            for one, other in zip(ones, baseline.predictors, strict=True)
+        ]
         outcome, rate = _outcome(found)
         rates, is_faster = found[0]
         yield PredictedBreakEven(
             method=method,
-            workers=workers,
+            workers=baseline.workers,
             link=links,
             compute=StepCompute(seconds=ones[0].compute_seconds, source=source),
             outcome=outcome,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.baseline_setting import BaselinePrediction
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.predictor import Predictor
@@ -28,7 +29,7 @@ class PredictedRow:
         compute_utilization: Seconds of computing ÷ seconds of the step.
         sent_bytes: The payload bytes that a worker sends per step, the mean over workers. If nodes have several
             workers, the bytes that a node sends over its link, the mean over nodes.
-        speedup: The speed-up over the baseline: the baseline's seconds per minibatch ÷ the method's.
+        speedup: The speed-up over the baseline: the baseline's seconds ÷ the method's, for equally many samples.
         speedup_over_dense: The speed-up over the fastest of the methods ``ddp``, ``ddp_bf16`` and ``ddp_fp16``. None
             without such a method, in the row of the fastest one itself, and if the fastest one is the baseline.
         flags: Names of warnings, such as ``without_method_times``. The flags of every row include ``predicted``.
@@ -59,7 +60,7 @@ class PredictedRow:
 def predicted_rows(
     made: "dict[Method, tuple[Predictor, ...]]",
     lacking: "dict[Method, bool]",
-    workers: int,
+    baseline: BaselinePrediction,
     links: LinkMap,
     request: Request,
 ) -> Iterator[PredictedRow]:
@@ -70,33 +71,35 @@ def predicted_rows(
             transport's costs as given. Each later predictor has one input, such as the compute seconds, changed by the
             input's standard error.
         lacking: For each method, True if the profile lacks the times of the method's own work (see ``MethodTimes``).
-        workers: The number of workers.
+        baseline: The baseline with which the methods are compared, which has the number of workers, too.
         links: The links of all workers, or of all nodes if a node has several workers.
-        request: The request, which has the profile, the transport's costs and the baseline.
+        request: The request, which has the profile and the transport's costs.
     """
     seconds = {method: [one.minibatch_seconds(links) for one in ones] for method, ones in made.items()}
     dense = min(
         (method for method in made if method.algorithm.name in DENSE), key=lambda one: seconds[one][0], default=None
     )
-    common = _flags(workers, links, request)
+    common, of_baseline = _flags(baseline.workers, links, request), baseline.seconds(links)
     for method, (first, *_) in sorted(made.items(), key=lambda item: seconds[item[0]][0]):
         own = seconds[method]
 
-        def over(other: Method, own: list[float] = own) -> Estimate:
-            return interval([theirs / mine for theirs, mine in zip(seconds[other], own, strict=True)])
+        def over(other: list[float], own: list[float] = own) -> Estimate:
+            return interval([theirs / mine for theirs, mine in zip(other, own, strict=True)])
 
+        # The speed-up over the baseline is known already, if it is the fastest dense method of this setting.
+        known = (method, request.baseline) if baseline.is_of(links) else (method,)
         flags = (*common, *(("without_method_times",) if lacking[method] else ()))
         yield PredictedRow(
             method=method,
-            workers=workers,
+            workers=baseline.workers,
             link=links,
             step_seconds=interval([one.time(links).seconds for one in made[method]]),
             batches_per_step=first.batches_per_step,
             time=first.time(links),
             compute_utilization=first.utilization(links),
             sent_bytes=first.sent_bytes,
-            speedup=over(request.baseline),
-            speedup_over_dense=None if dense in (None, request.baseline, method) else over(dense),
+            speedup=over(of_baseline),
+            speedup_over_dense=None if dense is None or dense in known else over(seconds[dense]),
             flags=flags,
         )
 

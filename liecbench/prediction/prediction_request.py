@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.baseline_setting import BaselineSetting
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
 from liecbench.results.whose_compute import ComputeSource
+
+_SAME: Final = BaselineSetting()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,7 @@ class Request:
         costs: The constants of the transport, such as the seconds per message besides the transfer.
         ranks_per_node: The number of workers per node.
         inner_bits_per_second: The rate of the links inside nodes; needed if ``ranks_per_node`` is above 1.
+        baseline_setting: The number of workers and the links of the baseline, if they are fixed.
         scenario: The file of the scenario whose model is predicted; None if no scenario gives a model.
     """
 
@@ -35,6 +40,7 @@ class Request:
     costs: TransportCosts
     ranks_per_node: int = 1
     inner_bits_per_second: float | None = None
+    baseline_setting: BaselineSetting = _SAME
     scenario: Path | None = None
 
     @property

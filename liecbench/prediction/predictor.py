@@ -5,6 +5,7 @@ The mean weights each kind of step by its share of the steps in a long training.
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -124,24 +125,27 @@ class Predictor:
             return None
         return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
 
-    def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool | None]:
-        """Return (break-evens, is_faster) of this method, compared with ``baseline``.
+    def crossings(
+        self, baseline_seconds: Callable[[LinkMap], float], links: LinkMap
+    ) -> tuple[list[float], bool | None]:
+        """Return (break-evens, is_faster) of this method, compared with a baseline.
 
         ``([2e6, 1e9], True)`` means: this method is faster below 2 Mbit/s, slower up to 1 Gbit/s, and faster above.
 
         - The break-evens are link rates from ``LOWEST_RATE`` to ``HIGHEST_RATE``, lowest first. They are up rates of
           the default link in bits per second.
         - ``is_faster`` is True if this method is faster at the lowest rate at which the methods' times differ, and
-          False if ``baseline`` is faster there. It is None if the methods are equally fast at every rate.
+          False if the baseline is faster there. It is None if the methods are equally fast at every rate.
 
         Args:
-            baseline: The predictor of the method to compare with.
+            baseline_seconds: Returns the baseline's seconds for as many samples as a minibatch of this method has, if
+                this method has the given links.
             links: The links; to vary the rate, all their rates are multiplied by one factor.
         """
 
         def slower(rate: float) -> float:
             at_rate = links.at_rate(round(rate))
-            own, other = self.minibatch_seconds(at_rate), baseline.minibatch_seconds(at_rate)
+            own, other = self.minibatch_seconds(at_rate), baseline_seconds(at_rate)
             return 0.0 if math.isclose(own, other, rel_tol=_EQUAL) else own - other
 
         factor = (HIGHEST_RATE / LOWEST_RATE) ** (1 / (_NUM_RATES - 1))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRequest:
-    """The messages of a request's methods: ``methods[workers][method]``, for each number of workers of the request."""
+    """The messages of a request's methods: ``methods[workers][method]``.
+
+    ``workers`` are those of the request and, if others are fixed for the baseline, these with the baseline alone.
+    """
 
     methods: dict[int, dict[Method, RecordedMethod]]
 
@@ -32,12 +35,15 @@ class RecordedRequest:
         Raises:
             LiecbenchError: If no measurement of compute or compression would make the request predictable.
         """
-        for links in request.links:
+        fixed = request.baseline_setting
+        for links in (*request.links, *([] if fixed.link is None else [fixed.link])):
             _require_predictable(links)
         methods = {
             workers: {method: _record(method, workers, request) for method in request.methods}
             for workers in request.workers
         }
+        if fixed.workers is not None and fixed.workers not in methods:
+            methods[fixed.workers] = {request.baseline: _record(request.baseline, fixed.workers, request)}
         found = cls(methods=methods)
         found._require_known_sizes(request)
         return found

@@ -5,16 +5,37 @@ from typing import TYPE_CHECKING, Final
 
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_choice import BlockChoice
+from liecbench.network.link_map import LinkMap
 from liecbench.prediction.baseline_method import WantedBaseline, with_baseline
+from liecbench.prediction.baseline_setting import BaselineSetting
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.named_methods import DEFAULT_ALGORITHMS, DEFAULT_COMPRESSORS, named_methods, parse_server
-from liecbench.prediction.prediction_inputs import methods_of, server_of, trained_as
+from liecbench.prediction.prediction_inputs import methods_of, server_of, trained_as, with_delay
 
 if TYPE_CHECKING:
     from liecbench.config.scenario import Scenario
 
-# Methods are compared at equal values of these fields.
+# Fields of a baseline that are none of its method.
 _SETTINGS: Final = frozenset({"workers", "link", "seed"})
+
+
+def requested_setting(
+    scenario: "Scenario | None", baseline: str | None, delay_seconds: float | None
+) -> BaselineSetting:
+    """Return the number of workers and the links that the scenario's baseline fixes.
+
+    They have no effect if ``--baseline`` names another baseline.
+
+    Args:
+        scenario: The scenario; None if there is none.
+        baseline: The value of ``--baseline``; None for the scenario's baseline.
+        delay_seconds: The value of ``--delay``, which replaces the delay of the baseline's links, too; None to keep it.
+    """
+    if scenario is None or baseline is not None:
+        return BaselineSetting()
+    fixed = scenario.baseline_choice.fixed
+    link = LinkMap.parse(fixed["link"]) if "link" in fixed else None
+    return BaselineSetting(workers=fixed.get("workers"), link=None if link is None else with_delay(link, delay_seconds))
 
 
 def requested_methods(

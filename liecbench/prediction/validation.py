@@ -161,7 +161,7 @@ def _break_evens(
         if baseline is None:
             continue
         own, other = predictor.predictor(cell), predictor.predictor(baseline.measured.cell)
-        rates, _ = own.crossings(other, cell.link)
+        rates, _ = own.crossings(other.minibatch_seconds, cell.link)
         middle = math.sqrt(low * high)
         nearest = min(rates, key=lambda rate: abs(math.log(rate / middle)), default=None)
         name = steps[0].measured.name

@@ -4,11 +4,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predicted_rows import PredictedRow
 from liecbench.prediction.prediction_request import Request
 from liecbench.prediction.predictions import Predictions
-from liecbench.report.prediction_texts import method_name, ratio_text, unit
+from liecbench.report.prediction_texts import baseline_name, method_name, ratio_text, unit
 from liecbench.results.statistics import Estimate
 
 # A method that is faster by a smaller factor is no reason to change anything: errors of the model can be as large.
@@ -28,11 +27,10 @@ def answer_lines(found: Predictions) -> Iterator[str]:
     settings: dict[tuple[int, str], list[PredictedRow]] = {}
     for row in found.rows:
         settings.setdefault((row.workers, str(row.link)), []).append(row)
-    groups: dict[tuple[str, ...], list[PredictedRow]] = {}
+    groups: dict[tuple[str | None, ...], list[PredictedRow]] = {}
     for rows in settings.values():
         if len(rows) > 1:
-            names = tuple(method_name(found, method) for method in _fastest(rows, found.request.baseline))
-            groups.setdefault(names, []).append(rows[0])
+            groups.setdefault(_fastest_names(found, rows), []).append(rows[0])
     for names, firsts in groups.items():
         yield f"{_settings(firsts)}: {_fastest_text(found, names, firsts)}."
     yield _ACCURACY
@@ -55,36 +53,46 @@ def _backend(request: Request) -> str:
     )
 
 
-def _fastest(rows: Sequence[PredictedRow], baseline: Method) -> list[Method]:
-    """Return the methods that the output names as the fastest for one number of workers and one set of links.
+def _fastest_names(found: Predictions, rows: Sequence[PredictedRow]) -> tuple[str | None, ...]:
+    """Return the names of the methods that are the fastest for one number of workers and one set of links.
 
-    If no method is predicted to be at least ``_LEAST_SPEEDUP`` times as fast as the baseline, return only the baseline.
-    Otherwise return the first row's method, and all methods whose intervals overlap with the interval of the first
-    row's method. The intervals are those of the speed-ups.
+    The tuple is empty if no method is predicted to be at least ``_LEAST_SPEEDUP`` times as fast as the baseline.
+    Otherwise it has the first row's method, and all methods whose intervals overlap with the interval of the first
+    row's method. The intervals are those of the speed-ups. The baseline itself is None; if a number of workers or links
+    are fixed for the baseline, its method may also be in other settings.
 
     Args:
+        found: The predictions.
         rows: One row per method, fastest first, for this number of workers and these links.
-        baseline: The method with which the others are compared.
     """
     first, *others = rows
     if first.speedup.mean < _LEAST_SPEEDUP:
-        return [baseline]
-    return [first.method, *(row.method for row in others if _overlap(row, first))]
+        return ()
+    request = found.request
+    fastest = [first, *(row for row in others if _overlap(row, first))]
+    return tuple(
+        None
+        if row.method is request.baseline
+        and request.baseline_setting.of(row.workers, row.link) == (row.workers, row.link)
+        else method_name(found, row.method)
+        for row in fastest
+    )
 
 
 def _overlap(row: PredictedRow, first: PredictedRow) -> bool:
     return _high(row.speedup) >= _low(first.speedup)
 
 
-def _fastest_text(found: Predictions, names: Sequence[str], firsts: Sequence[PredictedRow]) -> str:
-    baseline = method_name(found, found.request.baseline)
-    if tuple(names) == (baseline,):
+def _fastest_text(found: Predictions, names: Sequence[str | None], firsts: Sequence[PredictedRow]) -> str:
+    baseline = baseline_name(found)
+    known = [name for name in names if name is not None]
+    if not names:
         return f"no method is predicted to be over {_LEAST_SPEEDUP - 1:.0%} faster per {unit(found)} than {baseline}"
-    if baseline in names:
-        others = ", ".join(name for name in names if name != baseline)
+    if len(known) < len(names):
+        others = ", ".join(known)
         return f"not known whether any method is faster than {baseline}: the intervals of {others} overlap with its own"
-    fastest = f"{names[0]} is predicted to be the fastest per {unit(found)}{_ratio(firsts, baseline)}"
-    return f"{fastest}; the intervals of {', '.join(names[1:])} overlap with its own" if names[1:] else fastest
+    fastest = f"{known[0]} is predicted to be the fastest per {unit(found)}{_ratio(firsts, baseline)}"
+    return f"{fastest}; the intervals of {', '.join(known[1:])} overlap with its own" if known[1:] else fastest
 
 
 def _ratio(firsts: Sequence[PredictedRow], baseline: str) -> str:

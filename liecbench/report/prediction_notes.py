@@ -6,7 +6,7 @@ from typing import Final
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.predictions import Predictions
 from liecbench.prediction.transport_command import measured_rates, measured_workers, transport_advice
-from liecbench.report.prediction_texts import common_flags, method_name, unit
+from liecbench.report.prediction_texts import baseline_name, common_flags, method_name, unit
 from liecbench.results.whose_compute import compute_text
 
 _METHOD: Final = (
@@ -29,7 +29,7 @@ def lines_below(found: Predictions) -> Iterator[str]:
     """
     profile, costs = found.request.profile, found.request.costs
     if found.break_evens:
-        baseline = method_name(found, found.request.baseline)
+        baseline = baseline_name(found)
         compute = compute_text({one.name: [one.compute] for one in found.bandwidths})
         yield f"link rates at which a method is faster than {baseline}, {compute}:"
     for one in found.break_evens:
@@ -38,11 +38,7 @@ def lines_below(found: Predictions) -> Iterator[str]:
         if link.default is not None and link.default.delay_seconds:
             delay, round_trip = link.default.delay_texts()
             yield f"link {link}: {delay} one way of one link, so {round_trip} between two workers"
-    if unit(found) == "minibatch":
-        batches = {row.method: row.batches_per_step for row in found.rows}
-        several = [f"{method_name(found, method)}: {number}" for method, number in batches.items() if number > 1]
-        steps = ", ".join([*several, "others: 1"] if len(several) < len(batches) else several)
-        yield f"minibatches per step: {steps}; speed-ups and break-evens compare seconds per minibatch"
+    yield from _compared_work(found)
     yield f"profile: {_origin(found)}"
     yield from (f"assumed: {text}" for text in profile.assumptions)
     yield f"transport: {costs.source}"
@@ -64,6 +60,18 @@ def lines_below(found: Predictions) -> Iterator[str]:
         "intervals come from the spread of the profile and of the transport's constants, "
         "not from errors of the model (docs/predict.md)"
     )
+
+
+def _compared_work(found: Predictions) -> Iterator[str]:
+    """Yield what speed-ups compare, unless they compare seconds per step in each setting."""
+    if unit(found) == "sample":
+        yield f"speed-ups and break-evens: over {baseline_name(found)}, as the scenario says, for equally many samples"
+    batches = {row.method: row.batches_per_step for row in found.rows}
+    if len(set(batches.values())) > 1:
+        several = [f"{method_name(found, method)}: {number}" for method, number in batches.items() if number > 1]
+        steps = ", ".join([*several, "others: 1"] if len(several) < len(batches) else several)
+        compared = "; speed-ups and break-evens compare seconds per minibatch" if unit(found) == "minibatch" else ""
+        yield f"minibatches per step: {steps}{compared}"
 
 
 def _assumed_transport(found: Predictions) -> str:

@@ -80,6 +80,7 @@ def to_json(found: Predictions) -> str:
     - ``break_even``: A list with the break-even bandwidth of each method.
     - ``bandwidth_needed``: A list with the link rates that each method needs to reach a compute utilization.
     - ``baseline``: The name of the baseline as in the rows' ``method``, such as ``ddp``.
+    - ``baseline_workers`` and ``baseline_link``: The setting of the baseline; null if it is that of each row.
     - ``inputs``: The main numbers of the profile, and the constants of the transport.
     """
     request = found.request
@@ -102,6 +103,8 @@ def to_json(found: Predictions) -> str:
         "break_even": break_evens,
         "bandwidth_needed": bandwidth_objects(found.bandwidths),
         "baseline": method_name(found, request.baseline),
+        "baseline_workers": request.baseline_setting.workers,
+        "baseline_link": None if request.baseline_setting.link is None else _link(request.baseline_setting.link),
         "inputs": {
             "profile": {
                 "origin": request.profile.origin,

@@ -18,11 +18,23 @@ def method_name(found: Predictions, method: Method) -> str:
     return f"{name} {method.server}" if method.server is not None and len(servers) > 1 else name
 
 
-def unit(found: Predictions) -> Literal["step", "minibatch"]:
+def baseline_name(found: Predictions) -> str:
+    """Return the baseline's name and the setting that is fixed for it, such as ``ddp on 2 workers and link 10mbit``."""
+    fixed = found.request.baseline_setting
+    parts = [f"{fixed.workers} workers"] if fixed.workers is not None else []
+    parts += [f"link {fixed.link}"] if fixed.link is not None else []
+    place = f" on {' and '.join(parts)}" if parts else ""
+    return f"{method_name(found, found.request.baseline)}{place}"
+
+
+def unit(found: Predictions) -> Literal["step", "minibatch", "sample"]:
     """Return the unit of work whose time is compared between methods.
 
-    The unit is a minibatch if steps of different methods have different numbers of minibatches, else a step.
+    The unit is a sample if the baseline has a number of workers of its own. Otherwise, it is a minibatch if steps of
+    different methods have different numbers of minibatches, else a step.
     """
+    if found.request.baseline_setting.workers is not None:
+        return "sample"
     return "step" if len({row.batches_per_step for row in found.rows}) == 1 else "minibatch"
 
 

@@ -104,6 +104,29 @@ def test_the_baseline_has_no_workers_or_links_in_its_name(tmp_path: Path) -> Non
     assert re.search(r"local_sgd is predicted to be the fastest per step, [^,]* as fast as ddp\. Accuracy", text), text
 
 
+def test_the_workers_of_the_baseline_hold_for_all_rows_as_they_do_for_run(tmp_path: Path) -> None:
+    rest = "matrix: {algorithm: [ddp, psgd], workers: [2, 8], link: [1mbit]}\nserver: sharded\n"
+    path, scenario = profile_and_scenario(tmp_path, rest + "baseline: {algorithm: ddp, workers: 2}")
+
+    found = json.loads(run_in_process("predict", scenario, "--profile", path, "--format", "json").stdout)
+    text = " ".join(run_in_process("predict", scenario, "--profile", path).stdout.split())
+    other = json.loads(
+        run_in_process("predict", scenario, "--profile", path, "--baseline", "ddp", "--format", "json").stdout
+    )
+
+    assert (found["baseline"], found["baseline_workers"], found["baseline_link"]) == ("ddp", 2, None)
+    times = {(row["method"], row["workers"]): row["seconds_per_step"]["mean"] for row in found["rows"]}
+    # Equally many samples take 4 steps of 2 workers or one step of 8.
+    assert {(row["method"], row["workers"]): row["speedup"]["mean"] for row in found["rows"]} == pytest.approx(
+        {key: 4 * times["ddp", 2] / (8 / key[1]) / step for key, step in times.items()}
+    )
+    assert "8 workers on 1mbit: psgd is predicted to be the fastest per sample" in text
+    assert "as fast as ddp on 2 workers" in text
+    assert "speed-ups and break-evens: over ddp on 2 workers, as the scenario says, for equally many samples" in text
+    assert other["baseline_workers"] is None
+    assert {row["workers"] for row in other["rows"] if row["speedup"]["mean"] == 1} == {2, 8}
+
+
 BOTH = "matrix: {algorithm: [ddp, {name: ddp, task: {accumulate: 4}}], workers: [2], link: [1mbit]}\n"
 # The end of a scenario, options, the baseline and its minibatches per step, and the number of methods.
 OTHER_BASELINES: list[tuple[str, tuple[str, ...], str, int, int]] = [

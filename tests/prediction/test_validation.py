@@ -102,7 +102,7 @@ def test_a_break_even_between_two_rates_is_compared() -> None:
     (found,) = validate(comparison_of(*made), predictor()).break_evens
 
     own, other = predictor().predictor(cell("psgd")), predictor().predictor(cell("ddp"))
-    rates, _ = own.crossings(other, cell("ddp", link=links[0]).link)
+    rates, _ = own.crossings(other.minibatch_seconds, cell("ddp", link=links[0]).link)
     assert (found.name, found.low, found.high) == ("psgd", 10**7, 10**9)
     assert found.predicted == (min(rates, key=lambda rate: abs(rate / 10**8 - 1)) if rates else None)
 

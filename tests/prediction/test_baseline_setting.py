@@ -1,0 +1,62 @@
+import pytest
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.baseline_setting import BaselineSetting
+from liecbench.prediction.predictions import Predictions
+from tests.prediction.made_predictions import predicted
+
+TEN, HUNDRED = LinkMap.parse("10mbit"), LinkMap.parse("100mbit")
+
+
+def seconds(found: Predictions) -> dict[tuple[str, int, str], float]:
+    return {(row.method.name, row.workers, str(row.link)): row.step_seconds.mean for row in found.rows}
+
+
+def speedups(found: Predictions) -> dict[tuple[str, int, str], float]:
+    return {(row.method.name, row.workers, str(row.link)): row.speedup.mean for row in found.rows}
+
+
+def test_a_fixed_number_of_workers_is_compared_by_samples() -> None:
+    fixed = predicted(["ddp", "liec"], (2, 8), "10mbit", baseline_setting=BaselineSetting(workers=2))
+    times, found = seconds(fixed), speedups(fixed)
+
+    assert times == seconds(predicted(["ddp", "liec"], (2, 8), "10mbit"))
+    base = times["ddp", 2, "10mbit"] / 2
+    assert found == pytest.approx({key: base / (step / key[1]) for key, step in times.items()})
+    assert found["ddp", 2, "10mbit"] == 1
+    assert found["ddp", 8, "10mbit"] > 1
+
+
+def test_the_baseline_has_a_row_of_its_own_in_a_setting_that_is_not_asked_for() -> None:
+    setting = BaselineSetting(workers=2, link=HUNDRED)
+    fixed = predicted(["ddp", "liec"], (8,), "10mbit", baseline_setting=setting)
+    times = seconds(fixed)
+
+    assert list(times)[2:] == [("ddp", 2, "100mbit")]
+    assert times.keys() == {("ddp", 8, "10mbit"), ("liec(sign)", 8, "10mbit"), ("ddp", 2, "100mbit")}
+    assert times["ddp", 2, "100mbit"] == seconds(predicted(["ddp"], (2,), "100mbit"))["ddp", 2, "100mbit"]
+    ratio = times["ddp", 2, "100mbit"] / 2 / (times["liec(sign)", 8, "10mbit"] / 8)
+    assert speedups(fixed)["liec(sign)", 8, "10mbit"] == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("setting", [BaselineSetting(workers=2), BaselineSetting(workers=2, link=HUNDRED)])
+def test_at_its_break_even_a_method_takes_as_long_as_the_fixed_baseline(setting: BaselineSetting) -> None:
+    found = predicted(["ddp", "psgd", "liec"], (2, 8), "10mbit", baseline_setting=setting).break_evens
+
+    rates = {(one.method.name, one.workers): one.bits_per_second for one in found}
+    # With two workers, ddp is the baseline itself.
+    assert rates.keys() == {("psgd", 2), ("liec(sign)", 2), ("ddp", 8), ("psgd", 8), ("liec(sign)", 8)}
+    known = {key: rate.mean for key, rate in rates.items() if rate is not None}
+    assert known
+    for (name, workers), rate in known.items():
+        at_rate = predicted(["ddp", "psgd", "liec"], (workers,), f"{round(rate)}bit", baseline_setting=setting)
+        # The search for the rate stops within 0.5 %.
+        assert speedups(at_rate)[name, workers, str(TEN.at_rate(round(rate)))] == pytest.approx(1, rel=0.006)
+
+
+def test_a_setting_that_all_methods_have_is_not_fixed() -> None:
+    fixed = BaselineSetting(workers=2, link=TEN)
+
+    assert fixed.apart_from((2,), (TEN,)) == BaselineSetting()
+    assert fixed.apart_from((2, 8), (TEN,)) == BaselineSetting(workers=2)
+    assert fixed.apart_from((8,), (TEN, HUNDRED)) == fixed
