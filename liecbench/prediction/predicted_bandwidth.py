@@ -1,5 +1,9 @@
 """The predicted link rates at which a method reaches several compute utilizations, such as 0.5 and 0.99."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.method_choice import Method
 from liecbench.prediction.predictor import HIGHEST_RATE, LOWEST_RATE, Predictor
@@ -18,6 +22,7 @@ def bandwidth_of(
     - Both bounds are None if ``ones[0]`` finds no rate that suffices.
     - The lower bound is None if, by ``ones[0]``, the lowest rate that is tried suffices.
     - The upper bound is None if another predictor finds no rate that suffices.
+    - No bound is below the same bound for a lower utilization, which needs no higher rate.
 
     Args:
         label: The method's short name.
@@ -53,8 +58,27 @@ def bandwidth_of(
         workers=workers,
         link=links,
         compute=StepCompute(seconds=ones[0].compute_seconds, source=source),
-        rates=tuple(rates),
+        rates=_rising(rates),
         highest_utilization=ones[0].utilization(best),
         limited_by=limited,
         num_rates=0,
     )
+
+
+def _rising(rates: Sequence[NeededRate]) -> tuple[NeededRate, ...]:
+    """Return the rates with bounds that rise with the utilization: what one utilization needs bounds the others.
+
+    Near the highest utilization that a method reaches, the interval of a rate is so wide that it would contain rates
+    that are too low for a lower utilization.
+    """
+    found, least = [], 0.0
+    for rate in rates:
+        low = rate.low_bits_per_second
+        least = max(least, low or 0.0)
+        found.append(rate if low is None else replace(rate, low_bits_per_second=least))
+    most = math.inf
+    for index, rate in reversed(list(enumerate(found))):
+        high = rate.high_bits_per_second
+        most = min(most, math.inf if high is None else high)
+        found[index] = rate if high is None else replace(rate, high_bits_per_second=most)
+    return tuple(found)

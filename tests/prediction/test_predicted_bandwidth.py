@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from liecbench.prediction.transport_costs import TransportCosts
 from tests.prediction.made_predictions import predicted
 from tests.prediction.made_profiles import made_profile
 
@@ -32,3 +33,17 @@ def test_assumed_compute_is_not_called_that_of_a_profile() -> None:
     (assumed,) = predicted(["ddp"], profile=made_profile().model_copy(update={"origin": "assumed"})).bandwidths
 
     assert (of_profile.compute.source, assumed.compute.source) == ("predicted", "assumed")
+
+
+@pytest.mark.parametrize("compress", [1e-9, 4e-9, 5e-9, 6e-9])
+def test_bounds_rise_with_the_utilization(compress: float) -> None:
+    # Near the highest utilization, the rate depends much on the inputs: at 5e-9 s per element, the interval of the rate
+    # for 75 % began at a twelfth of that for 50 %.
+    profile = made_profile([100_000], compress=compress, spread=0.02)
+    for method in predicted(["ddp", "liec", "doublesqueeze"], (16,), "1gbit", profile, TransportCosts()).bandwidths:
+        reached = [rate for rate in method.rates if rate.is_reached]
+        lows = [rate.low_bits_per_second for rate in reached if rate.low_bits_per_second is not None]
+        highs = [rate.high_bits_per_second for rate in reached if rate.high_bits_per_second is not None]
+
+        assert lows == sorted(lows)
+        assert highs == sorted(highs)
