@@ -42,7 +42,7 @@ Methods = Annotated[
     typer.Option(
         metavar="NAME",
         help="NAME or NAME:OPTION=VALUE,…; repeatable.",
-        show_default="seven methods",
+        show_default="the scenario's, or seven",
         autocompletion=complete_methods,
     ),
 ]
@@ -51,7 +51,7 @@ Compressors = Annotated[
     typer.Option(
         metavar="NAME",
         help="NAME or NAME:OPTION=VALUE,…; repeatable.",
-        show_default="sign",
+        show_default="the scenario's, or sign",
         autocompletion=complete_compressors,
     ),
 ]

@@ -40,26 +40,32 @@ def predict(
     ] = None,
     link: Annotated[
         str | None,
-        typer.Option(metavar="RATE,…", help="Rates or presets.", show_default="the scenario's, or 0.1, 1, 10gbit"),
+        typer.Option(metavar="RATE,…", help="Rates or presets.", show_default=f"the scenario's, or {_LINKS}"),
     ] = None,
     delay: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="One way of one link; a round trip has four.", show_default=False),
     ] = None,
     parameters: Annotated[
-        str | None, typer.Option(metavar="N", help="Without a profile: parameters, such as 30M.", show_default=False)
+        str | None,
+        typer.Option(metavar="N", help="In place of a profile: parameters, such as 30M.", show_default=False),
     ] = None,
     step_seconds: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Without a profile: seconds that a step computes, or 150ms.", show_default=False
+            metavar="TIME", help="With --parameters: seconds that a step computes, or 150ms.", show_default=False
         ),
     ] = None,
     algorithm: Methods = None,
     compressor: Compressors = None,
     compress_gbytes_per_second: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Without a profile: speed of each operation.", min=1e-3, max=1e6),
+        typer.Option(
+            metavar="X",
+            help="With --parameters: GB/s of compressing and of decompressing; default: measure it.",
+            min=1e-3,
+            max=1e6,
+        ),
     ] = None,
     ranks_per_node: Annotated[
         int, typer.Option(metavar="N", min=1, max=1024, help="Workers per node; --link is then the node's.")

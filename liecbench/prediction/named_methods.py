@@ -64,12 +64,17 @@ def fitting_compressors(algorithm: type[Any], compressors: Sequence[str], subjec
     Raises:
         LiecbenchError: If a name or an option is wrong, or if the algorithm works with none of the compressors.
     """
-    choices = [_choice("compressor", one, "--compressor") for one in compressors]
+    choices = [named_compressor(one) for one in compressors]
     reasons = [algorithm.incompatibility(_instance(one)) for one in choices]
     fitting = [one for one, reason in zip(choices, reasons, strict=True) if reason is None]
     if not fitting:
         raise LiecbenchError(f"{subject}: {reasons[0]}", remedy)
     return fitting
+
+
+def named_compressor(text: str) -> Choice:
+    """Return the compressor that ``--compressor`` names. Raises LiecbenchError if a name or an option is wrong."""
+    return _choice("compressor", text, "--compressor")
 
 
 def _instance(choice: Choice) -> Any:

@@ -26,6 +26,11 @@ MISTAKES = {
     "compressor": (("--compressor", "topk"), "did you mean top_k?"),
     "compressor-option": (("--compressor", "top_k:ratio=2"), "ratio"),
     "no-fitting-compressor": (("--algorithm", "ef21", "--compressor", "qsgd"), "--algorithm ef21: "),
+    "unused-compressor": (
+        ("--algorithm", "memsgd", "--compressor", "sign", "--compressor", "qsgd"),
+        "--compressor qsgd: no predicted method works with it; remove it, or give a method that does",
+    ),
+    "compressor-without-use": (("--algorithm", "ddp", "--compressor", "sign"), "no predicted method works with it"),
     "whole-nodes": (
         ("--workers", "6", "--ranks-per-node", "4", "--inner-link", "10gbit"),
         "6 workers are no whole number of nodes with 4 each",

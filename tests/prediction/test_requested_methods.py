@@ -28,6 +28,38 @@ def test_named_methods_have_the_server_and_the_blocks_of_the_scenario() -> None:
         assert not any("block" in one.label([ddp, *others]) for one in [ddp, *others])
 
 
+def test_a_compressor_and_a_server_replace_those_of_the_scenario_and_nothing_else() -> None:
+    own = rooted("[ddp, psgd, {name: liec, average_period: 4}, {name: memsgd, task: {accumulate: 2}}]")
+
+    methods = requested_methods(own, compressors=["top_k", "block_sign"])
+    sharded = requested_methods(own, server="sharded")
+
+    found = [(one.name, one.server, one.block_bytes, one.accumulate) for one in methods]
+    mib = 2**20  # block_sign prefers 5 MiB
+    assert found == [
+        ("ddp", None, None, 1),
+        ("psgd", "root", 25 * mib, 1),
+        ("liec(top_k)", "root", 25 * mib, 1),
+        ("liec(block_sign)", "root", 5 * mib, 1),
+        ("memsgd(top_k)", "root", 25 * mib, 2),
+        ("memsgd(block_sign)", "root", 5 * mib, 2),
+    ]
+    assert {one.algorithm.options.get("average_period") for one in methods[2:4]} == {4}
+    assert [(one.name, one.server) for one in sharded] == [
+        ("ddp", None),
+        ("psgd", "sharded"),
+        ("liec(sign)", "sharded"),
+        ("memsgd(sign)", "sharded"),
+    ]
+
+
+def test_a_compressor_that_a_method_of_the_scenario_does_not_take_is_refused() -> None:
+    with pytest.raises(
+        LiecbenchError, match=r"^memsgd of the scenario: .*; give another --compressor, or name methods"
+    ):
+        requested_methods(rooted("[ddp, memsgd]"), compressors=["qsgd"])
+
+
 def test_without_a_scenario_blocks_suit_the_compressor() -> None:
     methods = requested_methods(None, ["ddp", "psgd", "liec"], ["sign", "block_sign"])
 
