@@ -104,6 +104,10 @@ def test_an_interrupted_session_says_that_it_starts_anew(scenario: Path, tmp_pat
     kept = f"interrupted; every finished epoch is kept in {directory}, but the timing session starts anew"
     assert done.stderr.splitlines()[-1] == f"{kept}. To continue: liecbench run {scenario} --out {directory}"
 
+    compared = " ".join(run_in_process("compare", directory).stdout.split())
+    again = f"`liecbench run {directory}/scenario.yaml --out {directory}` goes on"
+    assert f"{directory} is not finished: it lacks the timing on 20mbit; {again}" in compared
+
 
 def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

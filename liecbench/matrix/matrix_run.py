@@ -24,6 +24,7 @@ from liecbench.launch.runner import check_nodes, check_sharing, run_jobs
 from liecbench.launch.template_client import not_inherited
 from liecbench.matrix.progress import ConsoleProgress
 from liecbench.matrix.run_request import RunRequest
+from liecbench.results.asked_cells import AskedCells, write_asked
 from liecbench.results.changed_models import changed_models
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
@@ -107,6 +108,7 @@ class MatrixRun:
         self._check_gpus()
         with name_full_disk(self.directory), ResultsDirectory(self._snapshot) as results:
             results.write_scenario(self._scenario)
+            write_asked(self.directory, AskedCells.of(self._cells, self._request.only))
             self._run_rest(results)
         if (self.directory / "traces").is_dir() and self._request.trace:
             say(f"timelines are in {self.directory / 'traces'}; open them at ui.perfetto.dev", self._request.quiet)

@@ -101,7 +101,7 @@ def kept_text(comparison: Comparison) -> str:
 
 def _baseline_text(comparison: Comparison) -> str:
     baseline = comparison.words.baseline
-    compared = any(row.metrics["speedup"] is not None for row in comparison.rows)
+    compared = any(row.is_baseline or row.metrics["speedup"] is not None for row in comparison.rows)
     return f"* the baseline, {baseline}" if compared else f"no {baseline} to compare with"
 
 

@@ -10,6 +10,7 @@ from liecbench.config.jobs import Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile_store import store
+from liecbench.results.asked_cells import CELLS_NAME
 from liecbench.results.cells import CellResult, Replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger
 from liecbench.results.ledger_reader import NOT_RESULTS, LedgerReader
@@ -73,14 +74,15 @@ class ResultsDirectory:
     """A results directory that this run writes, locked against other runs until the ``with`` block ends.
 
     Raises LiecbenchError if another run uses the directory, if it cannot be written, or if it has no ledger but holds a
-    ``scenario.yaml`` that the run would overwrite.
+    ``scenario.yaml`` or a ``cells.json`` that the run would overwrite.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.path = path = snapshot.path
-        if (path / SCENARIO_NAME).exists() and not snapshot.has_ledger:
-            message = f"{path} holds a {SCENARIO_NAME} of yours, which the run would overwrite"
-            raise LiecbenchError(message, "give a directory of its own with --out")
+        for name in (SCENARIO_NAME, CELLS_NAME):
+            if (path / name).exists() and not snapshot.has_ledger:
+                message = f"{path} holds a {name} of yours, which the run would overwrite"
+                raise LiecbenchError(message, "give a directory of its own with --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self.ledger = Ledger(path)

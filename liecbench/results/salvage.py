@@ -9,6 +9,7 @@ from typing import Any
 from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import contestant_key
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.asked_cells import CELLS_NAME
 from liecbench.results.cells import replay
 from liecbench.results.directory import SCENARIO_NAME
 from liecbench.results.ledger import LEDGER_NAME
@@ -122,7 +123,7 @@ class Verification:
 
         A cell is whole if none of its records is missing, damaged or out of place. For the directory ``results``, the
         new directory is ``results-salvaged``, in the same folder. The lines of the new ledger are numbered from 1. The
-        scenario is copied, too; checkpoints and logs are not.
+        scenario and the list of asked cells are copied, too; checkpoints and logs are not.
 
         Raises:
             NothingToCompareError: If no cell is whole.
@@ -133,9 +134,9 @@ class Verification:
         target = self.directory.resolve().with_name(f"{self.directory.resolve().name}-salvaged")
         try:
             target.mkdir()
-            scenario = self.directory / SCENARIO_NAME
-            if scenario.is_file():
-                shutil.copyfile(scenario, target / SCENARIO_NAME)
+            for name in (SCENARIO_NAME, CELLS_NAME):
+                if (self.directory / name).is_file():
+                    shutil.copyfile(self.directory / name, target / name)
             text = b"".join(renumbered(line.text, number) + b"\n" for number, line in enumerate(self.kept, start=1))
             (target / LEDGER_NAME).write_bytes(text)
         except OSError as error:

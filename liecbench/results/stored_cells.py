@@ -1,7 +1,7 @@
 """The cells of one or several results directories, loaded together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from liecbench.errors import NothingToCompareError
@@ -28,26 +28,35 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.
         NothingToCompareError: If there is no cell to return.
     """
+    return select_cells({directory: replay(read(directory)) for directory in directories}, with_added=with_added)
+
+
+def select_cells(stored: Mapping[Path, Mapping[str, CellResult]], *, with_added: bool = False) -> list[CellResult]:
+    """Return those cells of several results directories that ``load`` returns.
+
+    Args:
+        stored: For each results directory, all cells of its ledger, by id. Attributes of the cells are set.
+        with_added: As in ``load``.
+
+    Raises:
+        NothingToCompareError: If there is no cell to return.
+    """
     by_directory = {
-        directory: [
-            cell
-            for cell in without_used_trajectories(list(replay(read(directory)).values()))
-            if with_added or not cell.is_added
-        ]
-        for directory in directories
+        directory: [cell for cell in without_used_trajectories(list(found.values())) if with_added or not cell.is_added]
+        for directory, found in stored.items()
     }
     for directory, found in by_directory.items():
         for cell in found:
             cell.origin = str(directory)
     completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
     if any(count > 1 for count in completed.values()):
-        for name, found in zip(_short_names(directories), by_directory.values(), strict=True):
+        for name, found in zip(_short_names(list(stored)), by_directory.values(), strict=True):
             for cell in found:
                 cell.directory = name
     every_cell = [cell for found in by_directory.values() for cell in found]
     cells = [cell for cell in every_cell if cell.status == "completed" or not completed[cell.id]]
     if not cells:
-        names = ", ".join(str(directory) for directory in directories)
+        names = ", ".join(map(str, stored))
         raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
     return cells
 

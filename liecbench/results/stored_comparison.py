@@ -6,11 +6,14 @@ from pathlib import Path
 
 from liecbench.config.short_lists import listed
 from liecbench.results.cell_groups import check_baseline
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.comparison_settings import comparison_settings
+from liecbench.results.ledger_reader import read
 from liecbench.results.loading_times import loading_notes, with_loading
-from liecbench.results.stored_cells import load
+from liecbench.results.missing_work import missing_notes
+from liecbench.results.stored_cells import select_cells
 
 
 def load_comparison(
@@ -50,10 +53,12 @@ def load_comparison(
         if differences := asked.differences(settings):
             used = f"this comparison uses the values of {directories[0]}"
             notify(f"{other}: its scenario has {listed(differences)}; {used}")
-    cells = load(directories, with_added=True)
+    stored = {directory: replay(read(directory)) for directory in directories}
+    cells = select_cells(stored, with_added=True)
     if baseline is not None:
         check_baseline(cells, baseline)
-    notes = loading_notes(cells) if includes_loading else []
+    notes = [note for directory, found in stored.items() for note in missing_notes(directory, found)]
+    notes += loading_notes(cells) if includes_loading else []
     comparison = compare(
         list(map(with_loading, cells)) if includes_loading else cells,
         baseline=baseline or settings.baseline,

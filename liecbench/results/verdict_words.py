@@ -3,7 +3,6 @@
 Numbers are followed by their intervals, as in ``-0.8 points (-1.1 to -0.5)``.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from liecbench.config.short_lists import listed, shortened
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
+from liecbench.results.run_again import run_again
 from liecbench.results.statistics import Estimate
 from liecbench.results.tolerances import Tolerances
 from liecbench.results.units import RATIO, RATIO_RANGE
@@ -60,9 +60,7 @@ class Words:
         """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
-        directory = self.directories[0]
-        scenario = shlex.quote(str(directory / "scenario.yaml"))
-        return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
+        return run_again(self.directories[0], *arguments.split())
 
     def target(self, row: Row) -> str | None:
         """Return the target that applies to a row, such as ``90%`` or ``a test loss of 1.5``; None without a target."""

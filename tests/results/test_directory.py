@@ -179,12 +179,13 @@ def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str
     assert [cell.id for cell in scenario(text).cells()] == [cell.id for cell in again.cells()]
 
 
-def test_a_users_own_scenario_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "scenario.yaml").write_text("# mine\n")
+@pytest.mark.parametrize("name", ["scenario.yaml", "cells.json"])
+def test_a_users_own_file_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("# mine\n")
     actual = error_of(tmp_path)
 
-    assert "holds a scenario.yaml of yours, which the run would overwrite; give a directory of its own" in actual
-    assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"
+    assert f"holds a {name} of yours, which the run would overwrite; give a directory of its own" in actual
+    assert (tmp_path / name).read_text() == "# mine\n"
 
 
 def test_records_of_a_newer_version_are_not_changed(tmp_path: Path) -> None:

@@ -175,6 +175,16 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path) -> None:
     assert [json.loads(line)["number"] for line in kept] == list(range(1, 9))
 
 
+def test_the_scenario_and_the_asked_cells_are_copied(tmp_path: Path) -> None:
+    directory = results(tmp_path / "r", [*LINES[:5], *LINES[6:]])
+    texts = {"scenario.yaml": "name: copied\n", "cells.json": '{"only": [], "cells": []}\n'}
+    for name, text in texts.items():
+        (directory / name).write_text(text)
+    salvaged = Verification.of(directory).salvage()
+
+    assert {name: (salvaged / name).read_text() for name in texts} == texts
+
+
 def test_nothing_whole_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(NothingToCompareError, match="no cell is whole; run the scenario again"):
         Verification.of(results(tmp_path / "r", LINES[1:4])).salvage()

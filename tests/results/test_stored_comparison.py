@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.config.cell import Cell
+from liecbench.results.asked_cells import AskedCells, write_asked
 from liecbench.results.stored_comparison import load_comparison
-from tests.ledgers import run_of, write_ledger
+from tests.ledgers import run_of, spec, write_ledger
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,18 @@ def test_settings_that_are_not_used_are_named(tmp_path: Path, baseline: str | No
     load_comparison([first, other], notify=told.append, baseline=baseline)
 
     assert told == [f"{other}: its scenario has {differences}; this comparison uses the values of {first}"]
+
+
+def test_what_an_interrupted_run_did_not_finish_is_named_in_every_directory(tmp_path: Path) -> None:
+    directories = [write_ledger(tmp_path / name, run_of(name, algorithm=name)) for name in ("ddp", "psgd")]
+    for directory, workers in zip(directories, (4, 8), strict=True):
+        write_asked(directory, AskedCells.of([Cell.from_spec(spec(workers=workers, timing="end_to_end"))]))
+    comparison = load_comparison(directories, notify=print)
+
+    assert [note.partition(";")[0] for note in comparison.notes] == [
+        f"{directory} is not finished: it lacks the training of ddp (seed 0)" for directory in directories
+    ]
+    assert comparison.verdict[:2] == comparison.notes
 
 
 def test_equal_settings_are_not_told(tmp_path: Path) -> None:
