@@ -42,8 +42,13 @@ def _no_cell(scenario: Scenario, algorithm: str) -> str:
 def _check_fields(choice: BaselineChoice, own: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
     """Yield the mistakes if no cell of the baseline's algorithm has all the values that ``choice`` fixes.
 
-    ``own`` are the fields of each cell of this algorithm.
+    A fixed seed is a mistake, too, because methods are compared over all seeds. ``own`` are the fields of each cell of
+    the algorithm.
     """
+    if "seed" in choice.fixed:
+        message = f"{choice.fixed['seed']}: a seed is no part of a method, and methods are compared over all seeds"
+        yield Mistake((*_AT, "seed"), f"{message}; remove it", at_key=True)
+        choice = choice.without(["seed"])
     if any(all(choice.has(name, fields) for name in choice.fixed) for fields in own):
         return
     known = {name for fields in own for name in fields}

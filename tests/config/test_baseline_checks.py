@@ -44,14 +44,22 @@ def test_a_field_that_is_empty_in_all_cells_is_to_be_removed() -> None:
 def test_only_values_that_cells_have_are_listed_and_of_many_the_first() -> None:
     # One cell of ddp clips no gradient.
     clipped = TEXT.replace("[ddp, ", "[ddp, {name: ddp, task: {clip_grad_norm: 1.0}}, ")
-    seeds = f"{TEXT}  seed: [{', '.join(map(str, range(200)))}]\n"
+    rates = f"{TEXT}  weight_decay: [{', '.join(map(str, range(200)))}]\n"
 
     assert error_of(f"{clipped}baseline: {{algorithm: ddp, clip_grad_norm: 2.0}}\n").endswith(
         "in cells of ddp, clip_grad_norm is 1.0; give such a value"
     )
-    assert error_of(f"{seeds}baseline: {{algorithm: ddp, seed: 500}}\n").endswith(
-        "in cells of ddp, seed is 0, 1, 2, 3 or 196 more; give such a value"
+    assert error_of(f"{rates}baseline: {{algorithm: ddp, weight_decay: 500}}\n").endswith(
+        "in cells of ddp, weight_decay is 0.0, 1.0, 2.0, 3.0 or 196 more; give such a value"
     )
+
+
+@pytest.mark.parametrize(("seed", "others"), [(0, ""), (7, ""), (1, ", workers: 3")])
+def test_a_seed_is_no_part_of_a_baseline(seed: int, others: str) -> None:
+    actual = error_of(f"{TEXT}  seed: [0, 1]\nbaseline: {{algorithm: liec, seed: {seed}{others}}}\n")
+
+    reason = "a seed is no part of a method, and methods are compared over all seeds"
+    assert actual == f"s.yaml:13:29: baseline.seed: {seed}: {reason}; remove it"
 
 
 @pytest.mark.parametrize("baseline", ["ddp", "{algorithm: ddp, workers: 2}"])
@@ -72,11 +80,11 @@ def test_a_missing_key_is_named_before_the_baseline() -> None:
 
 
 def test_values_of_different_cells_are_no_baseline() -> None:
-    cells = "exclude: [{algorithm: liec, workers: 4}]\ninclude: [{algorithm: liec, workers: 4, seed: 1}]\n"
+    cells = "exclude: [{algorithm: liec, workers: 4}]\ninclude: [{algorithm: liec, workers: 4, link: 1gbit}]\n"
 
-    actual = error_of(f"{TEXT}{cells}baseline: {{algorithm: liec, workers: 2, seed: 1}}\n")
+    actual = error_of(f"{TEXT}{cells}baseline: {{algorithm: liec, workers: 2, link: 1gbit}}\n")
 
-    assert actual == "s.yaml:14:11: baseline: no cell is liec with workers 2, seed 1; give values that one cell has"
+    assert actual == "s.yaml:14:11: baseline: no cell is liec with workers 2, link 1gbit; give values that one cell has"
 
 
 @pytest.mark.parametrize("baseline", ["ddp", "liec", "{algorithm: liec, workers: 4, average_period: 4}"])
