@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from liecbench.config.short_lists import listed
-from liecbench.results.answer_words import Answer, Outcome
+from liecbench.results.answers import Answer, Outcome
 from liecbench.results.comparison import Comparison
 from liecbench.results.passed_over import speed_range
 from liecbench.results.verdict_words import places_text

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from liecbench.results.answer_words import Answer
+from liecbench.results.answers import Answer
 from liecbench.results.passed_over import passed_over_lines
 from liecbench.results.recommendation_words import MoreSeeds
 from liecbench.results.verdict_words import Words

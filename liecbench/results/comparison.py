@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liecbench.config.baseline_choice import BaselineChoice
-from liecbench.results.answer_words import Answer, answer
+from liecbench.results.answer_words import answer
+from liecbench.results.answers import Answer
 from liecbench.results.bandwidth_needed import BandwidthNeeded, BandwidthTable, bandwidth_table
 from liecbench.results.break_even import BreakEven
 from liecbench.results.metric_row import Metric
