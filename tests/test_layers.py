@@ -44,7 +44,6 @@ SEVERAL_MODULES = {
     "host/recorded_nvml",
     "profiles/documentation",
     "report/page_for_readers",
-    "report/provenance",
     "simulations/gate_decisions",
     "worker/own_models",
 }

@@ -6,9 +6,9 @@ from liecbench.results.bottleneck import bottleneck
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
+from liecbench.results.provenance import provenance
 from liecbench.results.recommendation_words import why
 from liecbench.results.row_flags import row_flags
-from liecbench.results.row_labels import provenance
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import setting_text

@@ -5,7 +5,8 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.break_even import BreakEven
-from liecbench.results.row_labels import Labels, provenance, shared_provenance
+from liecbench.results.provenance import provenance, shared_provenance
+from liecbench.results.row_labels import Labels
 from liecbench.results.whose_compute import whose_compute
 
 # The search for a break-even stops at a range of rates whose high ÷ low is at most this: ±10 %.

@@ -8,9 +8,10 @@ from liecbench.results.accuracy_words import accuracy_lines
 from liecbench.results.bottleneck import bottleneck_text
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_lines
+from liecbench.results.provenance import provenance
 from liecbench.results.recommendation_words import recommendation_line
 from liecbench.results.row_flags import CPU_BOUND, DISTURBED, EARLIER_TIMING, row_flags
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.speed_words import speed_lines

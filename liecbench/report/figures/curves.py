@@ -9,8 +9,9 @@ from typing import Final
 from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.results.gpu_metrics import joules
 from liecbench.results.language_model import to_perplexity
+from liecbench.results.provenance import provenance
 from liecbench.results.records import Epoch
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.results.link_rates import symmetric_rate
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.provenance import provenance
+from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.whose_compute import whose_compute
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from liecbench.network.link_map import LinkMap
 from liecbench.report.figures.figure import Figure, Series
-from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.provenance import provenance
+from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.time_parts import PARTS, row_parts
 

@@ -7,8 +7,9 @@ import pytest
 
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.results.comparison import Comparison
-from liecbench.results.records import Composed, KindTime, Record
-from liecbench.results.row_labels import provenance, shared_provenance
+from liecbench.results.composed_record import Composed, KindTime
+from liecbench.results.provenance import provenance, shared_provenance
+from liecbench.results.records import Record
 from tests import replayed_results
 from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 
