@@ -102,6 +102,14 @@ class Cell(Model):
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     @property
+    def trained_cell(self) -> "Cell":
+        """The cell whose training gives this cell's losses: itself unless ``timing`` is ``interleaved``.
+
+        A cell that only times the steps of a profile is returned as it is.
+        """
+        return self.trajectory if self.timing == "interleaved" and self.is_trained else self
+
+    @property
     def is_trained(self) -> bool:
         """True if the cell trains a model; False if the cell's task is a profile, whose steps are only timed."""
         return self.task.profile is None

@@ -1,24 +1,28 @@
 """The output of ``liecbench run --dry-run``: a summary, notes, and the launches with their work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from liecbench.config.cell import Cell
 from liecbench.estimate.dry_run_notes import notes
+from liecbench.estimate.found_cells import found_lines
 from liecbench.estimate.machine_speed import slowdown_alone
 from liecbench.estimate.planned_launches import WITHOUT_GPU_TIME, duration_text, planned_launches
 from liecbench.estimate.run_cost import COMMAND_SECONDS
 from liecbench.launch.added_rates import SEARCH_SECONDS, AddedRate
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
+from liecbench.results.cells import CellResult
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS
 
 
 def lines(
     pending: Pending,
-    num_cells: int,
+    cells: Sequence[Cell],
     directory: Path,
     nodes: Nodes | None = None,
     *,
+    found: Mapping[str, CellResult] | None = None,
     refusal: str | None = None,
     added: Sequence[AddedRate] = (),
     num_narrowable: int = 0,
@@ -30,8 +34,9 @@ def lines(
 
     Args:
         pending: The cells that are still to train, and the timing sessions that are still to run.
-        num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
+        cells: All cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
+        found: The results in the directory, by cell id; None if there are none.
         nodes: The machines that share the run; None for this machine alone.
         refusal: The reason why this machine cannot run what is left; None if it can.
         added: The link rates that will be added next, to narrow break-evens; empty if no rate will be added, or if the
@@ -41,19 +46,25 @@ def lines(
         isolate: True if each cell has a launch (one torchrun) of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
-    yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
-    launches = planned_launches(pending, directory, nodes, isolate=isolate, share_gpus=share_gpus)
+    yield f"{len(cells)} cells, {len(cells) - len(pending.cells)} of them done; results in {directory}"
+    there = list(found_lines(cells, found or {}, pending))
+    launches = planned_launches(pending, cells, directory, nodes, isolate=isolate, share_gpus=share_gpus)
     if launches:
         total = slowdown_alone() * COMMAND_SECONDS + sum(launch.seconds for launch in launches)
-        cells = [*(job.cell for job in pending.jobs), *(session.cell for session in pending.sessions)]
-        on_gpu = any(cell.device == "cuda" for cell in cells)
+        left = [*(job.cell for job in pending.jobs), *(session.cell for session in pending.sessions)]
+        on_gpu = any(cell.device == "cuda" for cell in left)
         left_out = f"{WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         sent = sum(launch.sent_bytes for launch in launches)
-        yield f"estimated: {duration_text(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
+        of_all = " for what is left" if there else " in all"
+        yield f"estimated: {duration_text(total)}{of_all}{left_out}, {sent:,} payload bytes sent by all ranks"
     if refusal is not None:
         yield f"not on this machine: {refusal}"
     yield from _added_rate_lines(pending, added, num_narrowable, break_even_rates)
     yield from notes(pending)
+    if there:
+        yield ""
+        yield f"already in {directory}:"
+        yield from there
     for launch in launches:
         yield ""
         yield from launch.lines

@@ -42,3 +42,11 @@ def _varying(alike: Sequence[Mapping[str, Any]]) -> list[str]:
         for name, value in fields.items():
             values.setdefault(name, set()).add(repr(value))
     return [name for name, found in values.items() if len(found) > 1 and name not in _NAMED_ELSEWHERE]
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return distinct seeds as text, such as ``seed 0``, ``seeds 0 to 9`` or ``seeds 0, 2``."""
+    first, last = min(seeds), max(seeds)
+    if first == last:
+        return f"seed {first}"
+    return f"seeds {first} to {last}" if last - first == len(seeds) - 1 else f"seeds {', '.join(map(str, seeds))}"

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from liecbench.config.cell import Cell
 from liecbench.config.jobs import Job, Session
 from liecbench.estimate.cost import job_seconds, launch_seconds
-from liecbench.estimate.method_names import method_names
+from liecbench.estimate.method_names import method_names, seeds_text
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from liecbench.estimate.run_cost import session_costs
 from liecbench.estimate.session_cost import SessionCost
@@ -34,19 +35,20 @@ class PlannedLaunch:
 
 
 def planned_launches(
-    pending: Pending, directory: Path, nodes: Nodes | None, *, isolate: bool, share_gpus: bool
+    pending: Pending, cells: Sequence[Cell], directory: Path, nodes: Nodes | None, *, isolate: bool, share_gpus: bool
 ) -> list[PlannedLaunch]:
     """Return the launches of the work that is left, in the order in which they run.
 
     Args:
         pending: The work that is left.
+        cells: All cells of the run, among which methods must be told apart.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
         isolate: True if each cell has a launch of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
-    cells = [job.cell for job in pending.jobs]
-    names = dict(zip((cell.id for cell in cells), method_names(cells), strict=True))
+    names = _names({cell.trained_cell.id: cell.trained_cell for cell in cells})
+    names_of_timed = _names({cell.contestant: cell for cell in reversed(cells)})
     launches = [
         *group(pending.jobs, isolate=isolate, share_gpus=share_gpus),
         *group_sessions(pending.sessions, isolate=isolate, share_gpus=share_gpus),
@@ -57,17 +59,24 @@ def planned_launches(
     for number, launch in enumerate(launches, start=1):
         where = f"{_place(launch)}{_network(launch, nodes)}"
         durations = _job_seconds(launch)
-        timed = [(session, costs[id(session)]) for session in launch.sessions]
+        sessions_with_costs = [(session, costs[id(session)]) for session in launch.sessions]
         planned.append(
             PlannedLaunch(
                 lines=(
                     f"launch {number}: {launch.work}, {launch.workers} workers, {where}",
                     f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}",
                     *_training_lines(launch.jobs, durations, names),
-                    *(line for session, cost in timed for line in _session_lines(session, cost)),
+                    *(
+                        line
+                        for session, cost in sessions_with_costs
+                        for line in _session_lines(session, cost, names_of_timed)
+                    ),
                 ),
-                seconds=launch_seconds(launch.workers) + sum(durations) + sum(cost.seconds for _, cost in timed),
-                sent_bytes=sum(map(_sent_bytes, launch.jobs)) + sum(_session_bytes(*each) for each in timed),
+                seconds=launch_seconds(launch.workers)
+                + sum(durations)
+                + sum(cost.seconds for _, cost in sessions_with_costs),
+                sent_bytes=sum(map(_sent_bytes, launch.jobs))
+                + sum(_session_bytes(*each) for each in sessions_with_costs),
             )
         )
     return planned
@@ -80,6 +89,10 @@ def duration_text(seconds: float) -> str:
     if seconds < 600:
         return f"about {seconds / 60:.1f} min"
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
+
+
+def _names(cells: Mapping[str, Cell]) -> dict[str, str]:
+    return dict(zip(cells, method_names(list(cells.values())), strict=True))
 
 
 def _training_lines(jobs: Sequence[Job], durations: Sequence[float], names: Mapping[str, str]) -> Iterator[str]:
@@ -98,7 +111,7 @@ def _training_lines(jobs: Sequence[Job], durations: Sequence[float], names: Mapp
         first = members[0][0]
         cell, num_epochs = first.cell, _epochs_left(first)
         each, in_all = (" each", " in all") if len(members) > 1 else ("", "")
-        seeds = _seeds([job.cell.seed for job, _ in members])
+        seeds = seeds_text([job.cell.seed for job, _ in members])
         epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}{each}"
         seconds = f"{duration_text(sum(duration for _, duration in members))}{in_all}"
         without_gpu = WITHOUT_GPU_TIME if cell.device == "cuda" else ""
@@ -108,19 +121,11 @@ def _training_lines(jobs: Sequence[Job], durations: Sequence[float], names: Mapp
         )
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    """Return distinct seeds as text, such as ``seed 0``, ``seeds 0 to 9`` or ``seeds 0, 2``."""
-    first, last = min(seeds), max(seeds)
-    if first == last:
-        return f"seed {first}"
-    return f"seeds {first} to {last}" if last - first == len(seeds) - 1 else f"seeds {', '.join(map(str, seeds))}"
-
-
-def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
+def _session_lines(session: Session, cost: SessionCost, of_methods: Mapping[str, str]) -> Iterator[str]:
     cell = session.cell
     without_gpu = WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{duration_text(cost.seconds)}{without_gpu}"
-    names = ", ".join(method_names([contestant.cell for contestant in session.contestants]))
+    names = ", ".join(of_methods[contestant.cell.contestant] for contestant in session.contestants)
     replayed = "" if cost.slowdown is None else f", {cost.slowdown}"
     yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"

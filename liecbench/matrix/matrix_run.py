@@ -66,7 +66,8 @@ class MatrixRun:
         If this machine lacks GPUs that a cell needs, a line says so.
         """
         yield from lines(
-            *(self._pending, len(self._cells), self.directory, self.nodes),
+            *(self._pending, self._cells, self.directory, self.nodes),
+            found=self._snapshot.cells,
             refusal=self._refusal(),
             added=[] if self._pending.sessions else self._added_rates(),
             num_narrowable=num_narrowable(self._cells, baseline=self._baseline),

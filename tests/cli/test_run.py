@@ -66,7 +66,10 @@ def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> Non
     assert (
         0,
         "2 cells, 1 of them done; results in results/small",
-        [f"ddp · 2 workers · none · seed 0: 3 epochs, about N s; {payload}"],
+        [
+            "psgd · 2 workers · none · seed 0: trained and timed",
+            f"ddp · 2 workers · none · seed 0: 3 epochs, about N s; {payload}",
+        ],
         ["records.jsonl"],
     ) == (
         done.returncode,
@@ -75,7 +78,7 @@ def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> Non
         [path.name for path in out.iterdir()],
     )
     sent = f"{3 * 2 * 2440 * 22:,} payload bytes sent by all ranks"
-    assert re.fullmatch(rf"estimated: about \d+ s in all, {sent}", estimated)
+    assert re.fullmatch(rf"estimated: about \d+ s for what is left, {sent}", estimated)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from liecbench.config.jobs import Job
 from liecbench.estimate.dry_run import lines
 from liecbench.launch.pending import Pending, jobs_left
 from tests.estimate.estimated_cells import cell
-from tests.ledgers import spec
+from tests.ledgers import cells_of, run_of, spec
 
 LOSSY = {"rate": "100mbit", "delay": "20ms", "loss": "1%"}
 
@@ -26,7 +26,9 @@ LOSSY = {"rate": "100mbit", "delay": "20ms", "loss": "1%"}
 )
 def test_a_dry_run_says_what_losses_leave_of_a_links_rate(link: Any, expected: str | None) -> None:
     pending = Pending(jobs=(Job(cell=cell(link=link)),), sessions=())
-    notes = [line.partition(", ")[2] for line in lines(pending, 1, Path("results")) if "losses" in line]
+    notes = [
+        line.partition(", ")[2] for line in lines(pending, [pending.jobs[0].cell], Path("results")) if "losses" in line
+    ]
 
     assert notes == ([] if expected is None else [expected])
 
@@ -41,8 +43,8 @@ def test_a_dry_run_says_what_losses_leave_of_a_links_rate(link: Any, expected: s
     ],
 )
 def test_a_launch_says_which_network_it_uses(link: str, enforcement: str, expected: str) -> None:
-    pending = jobs_left([Cell.from_spec(spec(link=link, enforcement=enforcement))], {})
-    (line,) = (line for line in lines(pending, 1, Path("results")) if line.startswith("launch 1"))
+    cells = [Cell.from_spec(spec(link=link, enforcement=enforcement))]
+    (line,) = (line for line in lines(jobs_left(cells, {}), cells, Path("results")) if line.startswith("launch 1"))
 
     assert line == f"launch 1: 1 cell to train, 2 workers, {expected}"
 
@@ -50,7 +52,7 @@ def test_a_launch_says_which_network_it_uses(link: str, enforcement: str, expect
 def test_what_concerns_the_whole_run_stands_before_its_launches() -> None:
     cells = [Cell.from_spec(spec(name, link=LOSSY, timing="interleaved")) for name in ("ddp", "ddp_bf16")]
     pending = jobs_left(cells, {})
-    found = list(lines(pending, 2, Path("results"), refusal="no GPU", num_narrowable=1, break_even_rates=1))
+    found = list(lines(pending, cells, Path("results"), refusal="no GPU", num_narrowable=1, break_even_rates=1))
     end = found.index("")
     before = [line.partition(":")[0] for line in found[:end]]
 
@@ -67,7 +69,9 @@ def test_what_concerns_the_whole_run_stands_before_its_launches() -> None:
 def test_trainings_that_differ_only_in_the_seed_share_a_line() -> None:
     seeds = {0: 0, 1: 0, 7: 1, 2: 0, 9: 1}
     jobs = tuple(Job(cell=cell(seed=seed), epochs_done=done) for seed, done in seeds.items())
-    trainings = [line.strip() for line in lines(Pending(jobs=jobs), 5, Path("results")) if " · " in line]
+    cells = [job.cell for job in jobs]
+    pending = Pending(jobs=jobs, cells=frozenset(cell.id for cell in cells))
+    trainings = [line.strip() for line in lines(pending, cells, Path("results")) if " · " in line]
 
     # 2440 bytes in each of 22 steps.
     payload = "payload per rank and epoch: 53,680 bytes sent, 53,680 received"
@@ -97,10 +101,31 @@ def test_trainings_and_timing_sessions_name_the_options_that_tell_methods_apart(
         for algorithm in algorithms
     ]
     pending = jobs_left(cells, {})
-    found = list(lines(pending, len(cells), Path("results")))
+    found = list(lines(pending, cells, Path("results")))
     (session,) = (line for line in found if "timing session" in line)
     trainings = [line.split(" · ")[0].strip() for line in found if "seed 0" in line]
     names = ["ddp", "psgd per_tensor", "liec(sign) average period 8", "liec(sign) average period 32", "memsgd(sign)"]
 
     assert f" rounds of {', '.join(names)}: about" in session
     assert trainings == names
+
+
+def test_what_is_there_is_named_and_only_what_is_left_is_estimated() -> None:
+    periods = {number: {"name": "liec", "average_period": number} for number in (8, 32)}
+    first, second = (cell(periods[number], compressor="sign", server="sharded") for number in periods)
+    results = {one.id: one for one in cells_of(run_of(first.id, [{}, {}], seed=0))}
+    whole = list(lines(jobs_left([first, second], {}), [first, second], Path("results")))
+    found = list(lines(jobs_left([first, second], results), [first, second], Path("results"), found=results))
+    there = found.index("already in results:")
+    trainings = [line for line in found if "payload per rank" in line]
+
+    assert found[0] == "2 cells, 1 of them done; results in results"
+    assert re.fullmatch(r"estimated: about [\d.]+ s for what is left, [\d,]+ payload bytes sent by all ranks", found[1])
+    assert re.fullmatch(r"estimated: about [\d.]+ s in all, [\d,]+ payload bytes sent by all ranks", whole[1])
+    assert found[there - 1 : there + 3] == [
+        "",
+        "already in results:",
+        "  liec(sign) average period 8 · 2 workers · 10mbit · seed 0: trained and timed",
+        "",
+    ]
+    assert [line.split(" · ")[0].strip() for line in trainings] == ["liec(sign) average period 32"]
