@@ -11,6 +11,7 @@ from liecbench.config.cell import Cell
 from liecbench.network.quantity import format_rate
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.prediction.validation import ValidatedBreakEven, ValidatedStep, Validation
+from liecbench.results.row_flags import MEANINGS
 
 _HEADINGS: Final = ("method", "model", "workers", "link", "measured", "predicted", "error", "flags")
 
@@ -57,7 +58,9 @@ def _model(cell: Cell) -> str:
 
 
 def summary(found: Validation, costs: TransportCosts) -> Iterator[str]:
-    """Yield the lines below the table: errors, predicted winners, break-evens, and the source of ``costs``."""
+    """Yield the lines below the table: the flags that occur, errors, predicted winners, break-evens, and ``costs``."""
+    flags = {flag for step in found.steps for flag in step.measured.flags}
+    yield from (f"{flag}: {meaning}" for flag, meaning in MEANINGS.items() if flag in flags)
     yield (
         f"{len(found.steps)} rows: median error {found.median_error:.1%}, 95th percentile {found.high_error:.1%} "
         "(absolute)"

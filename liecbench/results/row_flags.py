@@ -1,6 +1,7 @@
 """Flags of a row: facts about the machine and the records that a reader must know to judge the row's times."""
 
 import statistics
+from collections.abc import Mapping
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
@@ -22,10 +23,21 @@ _BUSY_SHARE_REPLAYED: Final = 1 / 3
 # times as long.
 _COMPUTING_SHARE: Final = 0.05
 _MAX_OTHER_SHARE: Final = 0.15
+# What each flag says of a row, for the line below a table that has the flag.
+MEANINGS: Final[Mapping[str, str]] = {
+    CPU_BOUND: "the machine has too few processors for the ranks and the emulated links, so steps may take longer than "
+    "on machines of their own",
+    DISTURBED: f"other processes used over {_MAX_OTHER_SHARE:.0%} of the machine's CPU time meanwhile",
+    REPLAYED: "the ranks slept as long as a profile says, instead of computing",
+    NOT_TRAINED: "the steps of a profile were timed; nothing was trained, so there is no accuracy",
+    OTHER_TASK: "the task differs from the baseline's, for instance in the learning rate",
+    EARLIER_TIMING: "an earlier version timed one method after the other, so a drift of the machine may look like a "
+    "difference",
+}
 
 
 def row_flags(row: Row) -> tuple[str, ...]:
-    """Return the names of a row's flags.
+    """Return the names of a row's flags. ``MEANINGS`` says in a line what each of them means.
 
     - ``cpu_bound``: the machine has too few processors for the row's threads and the emulation of links, and the ranks
       are busy. For example, ranks are busy if they use over half of the processors.

@@ -174,6 +174,21 @@ def test_the_command_prints_the_error_table(tmp_path: Path) -> None:
     assert "the results have no profile; measure one with liecbench profile" in refused.stderr
 
 
+def test_each_flag_that_occurs_is_explained_once() -> None:
+    measured = [runs(name, 0.05) for name in METHODS]
+    measured[0] = [
+        dataclasses.replace(one, other_cpu_share=0.5) if isinstance(one, Epoch) else one for one in measured[0]
+    ]
+    found = validate(comparison_of(*measured), predictor())
+    lines = list(validation_table.summary(found, COSTS))
+
+    assert lines[0] == "disturbed: other processes used over 15% of the machine's CPU time meanwhile"
+    assert lines[1].startswith("timed_one_after_another: an earlier version ")
+    assert lines[2].startswith("3 rows: median error ")
+    for text in (validation_table.plain(found, COSTS), validation_table.markdown(found, COSTS)):
+        assert [line.lstrip("- ") for line in text.splitlines() if "_after_another: " in line] == lines[1:2]
+
+
 def test_markdown_has_one_line_per_row() -> None:
     found = validate(comparison_of(runs("ddp", 0.05)), predictor())
 

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from liecbench.results import row_flags as flags
 from liecbench.results.environment_record import Environment
-from liecbench.results.row_flags import EARLIER_TIMING, row_flags
+from liecbench.results.row_flags import EARLIER_TIMING, MEANINGS, row_flags
 from liecbench.results.rows import Row
 from liecbench.results.timing_record import Timing
 from tests import replayed_results
@@ -114,3 +115,10 @@ def test_a_replayed_row_is_not_disturbed_if_its_ranks_woke_in_time(late: float |
     rows = replayed_results.comparison(found).rows
 
     assert [("disturbed" in row_flags(row)) for row in rows] == [expected] * len(rows)
+
+
+def test_every_flag_has_a_meaning_of_one_line() -> None:
+    named = {getattr(flags, name) for name in vars(flags) if name.isupper() and isinstance(getattr(flags, name), str)}
+
+    assert named == set(MEANINGS)
+    assert not any("\n" in meaning for meaning in MEANINGS.values())
