@@ -13,6 +13,7 @@ from liecbench.results.fields import varying_fields
 from liecbench.results.measured_bandwidth import measured_bandwidth
 from liecbench.results.merged_warnings import merged_deviations, merged_warnings
 from liecbench.results.metrics import check_names
+from liecbench.results.recommendation_words import more_rounds
 from liecbench.results.row_labels import Labels, naming_fields
 from liecbench.results.rows import Row, grouped
 from liecbench.results.rows_of_cells import summarise
@@ -20,6 +21,7 @@ from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.results.tuning import at_best, tuning_note
 from liecbench.results.verdict_words import Words
+from liecbench.results.warnings import MORE_ROUNDS
 
 
 def compare(
@@ -136,13 +138,26 @@ def compare_rows(
             for row in (*ordered, *(row for one in found for row in one.untimed))
             for error in row.errors
         ),
-        warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
+        warnings=_with_commands(
+            _once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings), ordered, words
+        ),
         merged_warnings=(
             *merged_deviations([found for row in ordered for found in row.link_deviations]),
-            *merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
+            *_with_commands(
+                merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
+                ordered,
+                words,
+            ),
         ),
         labels=labels,
         directories=tuple(directories),
+    )
+
+
+def _with_commands(warnings: Iterable[str], rows: Sequence[Row], words: Words) -> tuple[str, ...]:
+    """Return the warnings on ``rows``; those that ask for more rounds end with the command that adds rounds."""
+    return tuple(
+        f"{warning}: {more_rounds(rows, words)}" if warning.endswith(MORE_ROUNDS) else warning for warning in warnings
     )
 
 

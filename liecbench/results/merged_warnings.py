@@ -15,7 +15,7 @@ _PLURALS: Final = {
     "its speed-up is": "their speed-ups are",
     "its speed-up contains": "their speed-ups contain",
     "its speed-up": "their speed-ups",
-    "its value,": "their values,",
+    "its value": "their values",
     "its": "their",
 }
 _SINGULAR: Final = re.compile("|".join(rf"\b{phrase}(?!\w)" for phrase in _PLURALS))

@@ -137,13 +137,21 @@ def more_times(verdict: SettingVerdict, words: Words) -> str:
     """
     row = verdict.rows[0]
     if row.pace.setting is not None:
-        aimed_at = [cell.environment.timing_precision for one in verdict.rows for cell in one.cells]
-        finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
-        return f"time more rounds with {words.command(f'--set timing_precision={finest / 2:g}')}"
+        return f"time more rounds with {more_rounds(verdict.rows, words)}"
     seeds = max(len(row.per_seed) for row in verdict.rows)
     more = max(5, 2 * seeds)
     advice = f"run {more} seeds in all ({_were_run(seeds)}) with {words.command(f'--seeds {more}')}"
     return f"{advice}, or use timing: interleaved" if EARLIER_TIMING in row_flags(row) else advice
+
+
+def more_rounds(rows: Sequence[Row], words: Words) -> str:
+    """Return, in backquotes, the command that adds rounds to the timing sessions of ``rows``.
+
+    The command asks for half of the finest precision that the sessions aimed at.
+    """
+    aimed_at = [cell.environment.timing_precision for row in rows for cell in row.cells]
+    finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
+    return words.command(f"--set timing_precision={finest / 2:g}")
 
 
 def _were_run(seeds: int) -> str:

@@ -15,6 +15,8 @@ from liecbench.results.statistics import Estimate
 IMPRECISE: Final = 0.025
 # Readers are warned if the samples per epoch of a row and its baseline differ by more than this fraction.
 _UNEQUAL_SAMPLES: Final = 0.01
+# The end of the warning on an imprecise speed-up. A comparison appends the command.
+MORE_ROUNDS: Final = "a smaller one adds rounds"
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
@@ -59,9 +61,8 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
     if known <= IMPRECISE / 0.02 * wanted:
         return []
     rounds = len({(burst.placement, burst.round) for cell in cells for burst in cell.timings})
-    aim = f"not to the ±{100 * wanted:g}% of timing_precision"
-    found = f"its speed-up is known to only ±{known:.0%} of its value, {aim}, after {rounds} rounds"
-    return [f"{found}; a finer timing_precision adds rounds"]
+    found = f"its speed-up is uncertain by ±{known:.0%} of its value (95% interval after {rounds} rounds)"
+    return [f"{found}, and timing_precision asked for ±{100 * wanted:g}%; {MORE_ROUNDS}"]
 
 
 def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:

@@ -164,8 +164,8 @@ def test_an_imprecise_speed_up_is_a_warning() -> None:
     cell.environment = Environment(timing_precision=0.02)
 
     assert precision_warnings([cell], Estimate(mean=2.0, low=1.8, high=2.2)) == [
-        "its speed-up is known to only ±10% of its value, not to the ±2% of timing_precision, after 2 rounds; "
-        "a finer timing_precision adds rounds"
+        "its speed-up is uncertain by ±10% of its value (95% interval after 2 rounds), and timing_precision asked for "
+        "±2%; a smaller one adds rounds"
     ]
     assert precision_warnings([cell], Estimate(mean=2.0, low=1.97, high=2.03)) == []
     assert precision_warnings([cell], None) == []

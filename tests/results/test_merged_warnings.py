@@ -36,15 +36,15 @@ def test_rates_are_no_numbers_and_commas_no_part_of_them() -> None:
 
 def test_warnings_that_differ_in_numbers_are_one_with_the_ranges() -> None:
     warnings = [
-        "liec: its speed-up is known to only ±12%, not to the ±5% of timing_precision, after 16 rounds",
-        "powersgd: its speed-up is known to only ±9%, not to the ±5% of timing_precision, after 16 rounds",
-        "liec: its speed-up is known to only ±1,020%, not to the ±5% of timing_precision, after 4 rounds",
+        "liec: its speed-up is uncertain by ±12% of its value, and ±5% were asked for, after 16 rounds",
+        "powersgd: its speed-up is uncertain by ±9% of its value, and ±5% were asked for, after 16 rounds",
+        "liec: its speed-up is uncertain by ±1,020% of its value, and ±5% were asked for, after 4 rounds",
         "liec: its model's file has changed",
         "no colon",
     ]
 
     assert merged_warnings(warnings) == [
-        "liec and powersgd: their speed-ups are known to only ±9–1,020%, not to the ±5% of timing_precision, after "
+        "liec and powersgd: their speed-ups are uncertain by ±9–1,020% of their values, and ±5% were asked for, after "
         "4–16 rounds",
         "liec: its model's file has changed",
         "no colon",
@@ -53,8 +53,8 @@ def test_warnings_that_differ_in_numbers_are_one_with_the_ranges() -> None:
 
 def test_one_method_stays_one_and_several_are_many() -> None:
     texts = {
-        "its speed-up is known to only ±9% of its value, after 8 rounds": "their speed-ups are known to only ±9% of "
-        "their values, after 8 rounds",
+        "its speed-up is uncertain by ±9% of its value (8 rounds)": "their speed-ups are uncertain by ±9% of their "
+        "values (8 rounds)",
         "timed apart: its speed-up contains what changed": "timed apart: their speed-ups contain what changed",
         "its 22 steps are few; its speed-up and bytes÷ allow for this": "their 22 steps are few; their speed-ups and "
         "bytes÷ allow for this",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from liecbench.config.cell import Cell
@@ -26,6 +28,19 @@ def test_more_rounds_come_from_half_of_the_precision_that_sessions_aimed_at(
     advice = f"time more rounds with `liecbench run SCENARIO --set timing_precision={advised}`"
 
     assert f"no recommendation: no method is shown to be faster; {advice}" in compare(timed, baseline="ddp").verdict
+
+
+def test_an_imprecise_speed_up_is_told_with_the_command_that_times_more_rounds() -> None:
+    asked = [Cell.from_spec(spec(name, link="10mbit", timing="interleaved")) for name in ("ddp", "psgd")]
+    timed = [cell for cell in cells_of(ledger(asked, placements=2)) if cell.is_interleaved]
+    for cell in timed:
+        cell.environment = Environment(timing_precision=0.002)
+    found = compare(timed, baseline="ddp", directories=[Path("a b")])
+    remedy = "`liecbench run 'a b/scenario.yaml' --out 'a b' --set timing_precision=0.001`"
+    (warning,) = [text for text in found.merged_warnings if "uncertain" in text]
+
+    assert warning.endswith(f", and timing_precision asked for ±0.2%; a smaller one adds rounds: {remedy}")
+    assert warning in found.warnings
 
 
 @pytest.mark.parametrize(
