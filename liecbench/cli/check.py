@@ -26,7 +26,7 @@ from liecbench.cli.check_options import (
 from liecbench.cli.check_reports import Reports
 from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
-from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.cli.output_file import OutputKind, done_text, require_replaceable
 from liecbench.config.bundled_scenarios import scenario_path
 from liecbench.console.console import say
 from liecbench.errors import LiecbenchError
@@ -63,10 +63,11 @@ def baseline(
     cells = load([results])
     rest, count = left_out(cells), len(cells)
     stored = Baseline.of(_released(cells))
+    done = done_text(output)
     stored.write(output)
     for line in rest:
         say(f"left out: {line}", quiet=False)
-    say(f"wrote {output}: {len(stored.cells)} of {count} cells", quiet=False)
+    say(f"{done}: {len(stored.cells)} of {count} cells", quiet=False)
 
 
 @check.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from liecbench.cli.check_options import CheckFormat
-from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.cli.output_file import OutputKind, done_text, require_replaceable
 from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode, LiecbenchError
 from liecbench.untrusted import regular_files
@@ -80,13 +80,13 @@ class Reports:
         from liecbench.check.output import json_outcome
 
         if self.json_file is not None:
-            regular_files.write_text(self.json_file, json_outcome.to_json(outcome) + "\n")
+            _write(self.json_file, json_outcome.to_json(outcome))
 
     def _write_junit(self, outcome: "Outcome") -> None:
         from liecbench.check.output.junit import to_xml
 
         if self.junit is not None:
-            regular_files.write_text(self.junit, to_xml(outcome) + "\n")
+            _write(self.junit, to_xml(outcome))
 
     def _write_github(self, outcome: "Outcome") -> None:
         from liecbench.check.output import github
@@ -96,3 +96,9 @@ class Reports:
                 say(line, quiet=False)
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 github.append_summary(outcome, Path(summary))
+
+
+def _write(path: Path, text: str) -> None:
+    done = done_text(path)
+    regular_files.write_text(path, text + "\n")
+    say(done, quiet=False)

@@ -7,7 +7,7 @@ import typer
 
 from liecbench.cli.completion import complete_methods
 from liecbench.cli.garbage import without_collections
-from liecbench.cli.output_file import OutputKind, require_replaceable
+from liecbench.cli.output_file import OutputKind, done_text, require_replaceable
 from liecbench.console.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
@@ -79,9 +79,10 @@ def report(
     require_replaceable(output, OutputKind.REPORT)
     comparison = load_for_command(results, baseline=baseline, tuned_field=best, includes_loading=with_loading)
     page = html.render(comparison)
+    done = done_text(output)
     with ignore_broken_pipe():  # for -o /dev/stdout
         regular_files.write_text(output, page)
-    say(f"wrote {output}", quiet=False)
+    say(done, quiet=False)
     if figures is not None:
         _write_figures(comparison, figures)
     _exit_if_nothing_completed(comparison)
@@ -114,9 +115,11 @@ def _write_figures(comparison: "Comparison", directory: Path) -> None:
     from liecbench.report.figures.vector_files import write_vector_files
 
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
+    before = set(directory.glob("*"))
     with name_full_disk(directory):
         paths = list(write_vector_files(all_figures(comparison), palette, directory))
-    say(f"wrote {len(paths)} files to {directory}", quiet=False)
+    replaced = len(before.intersection(paths))
+    say(f"wrote {len(paths)} files to {directory}{f', {replaced} of them replaced' if replaced else ''}", quiet=False)
 
 
 def _exit_if_nothing_completed(comparison: "Comparison") -> None:

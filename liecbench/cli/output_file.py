@@ -1,4 +1,4 @@
-"""Check the file that a command will write: it may replace an earlier file of the same kind, but no other file."""
+"""The files that commands write: one replaces an earlier file of its kind, and says so, but no other file."""
 
 import enum
 from pathlib import Path
@@ -37,3 +37,11 @@ def require_replaceable(path: Path, kind: OutputKind) -> None:
         raise LiecbenchError(message, "give a file in a directory that you can write") from None
     if head.strip() and mark not in head:
         raise LiecbenchError(f"{path}: not overwritten, because it is not {name}", "give another name, or remove it")
+
+
+def done_text(path: Path) -> str:
+    """Return what to say once ``path`` is written; call this before.
+
+    The text is ``replaced PATH`` if there is such a file and it is not empty, else ``wrote PATH``.
+    """
+    return f"{'replaced' if path.is_file() and path.stat().st_size else 'wrote'} {path}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath
+from liecbench.cli.output_file import done_text
 from liecbench.console.console import console, ignore_broken_pipe, say
 from liecbench.errors import LiecbenchError
 
@@ -71,13 +72,14 @@ def profile(
     measured = measured_profile(cells, quiet=quiet)
     from liecbench.profiles.profile_file import write_profile
 
+    done = done_text(out)
     write_profile(out, measured)
     with ignore_broken_pipe():
         console().print(render(measured))
     from_scenario = os.path.relpath(out, scenario.parent)  # as the scenario must name it
     fitting = [str(scenario)] if _fits(measured, cells, scenario) else []
     command = shlex.join(["liecbench", "predict", *fitting, "--profile", str(out)])
-    say(f"wrote {out}; next: {command}, or compute: {from_scenario} in {scenario}", quiet)
+    say(f"{done}; next: {command}, or compute: {from_scenario} in {scenario}", quiet)
 
 
 def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":

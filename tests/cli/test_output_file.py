@@ -25,9 +25,10 @@ def test_only_a_file_of_the_same_kind_is_replaced(results: Path, tmp_path: Path)
     }
     for own, command in commands.items():
         own.touch()  # an empty file is nobody's
-        for _ in range(2):
+        for word in ("wrote", "replaced"):
             done = run_in_process(*command, own)
             assert done.returncode == 0, done.stderr
+            assert f"{word} {own}" in [line.partition(": ")[0] for line in done.stderr.splitlines()]
             assert own.stat().st_size > 0
     for own, command in commands.items():
         for foreign in (ledger, other, *(path for path in commands if path != own)):

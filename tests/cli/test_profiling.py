@@ -1,11 +1,13 @@
 """The command that measures a profile."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 from torch import Tensor, nn
 
+from liecbench.config.bundled_scenarios import profile_path
 from liecbench.profiles.profile_file import read_profile
 from tests.cli.in_process import run_in_process
 
@@ -43,11 +45,12 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> None:
     options = ("--model", "tests.own_models:dropout", "--batch-size", 8, "--precision", "bf16", "--only", "workers=2")
+    shutil.copy(profile_path("h100-resnet18"), directory / "profile.json")
     done = run_in_process("profile", "small.yaml", *options, directory=directory)
 
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         0,
-        "wrote profile.json; next: liecbench predict --profile profile.json, or compute: profile.json in small.yaml",
+        "replaced profile.json; next: liecbench predict --profile profile.json, or compute: profile.json in small.yaml",
     )
     profile = read_profile(directory / "profile.json")
     assert (profile.batch_size, profile.precision, profile.threads) == (8, "bf16", 1)
@@ -59,7 +62,6 @@ def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> Non
     assert profile.hop_seconds is not None
     assert 1e-6 < profile.hop_seconds < 1
     assert "liec (average_period 32) + sign" in done.stdout
-    # A profile may be replaced by another one.
     done = run_in_process("profile", "small.yaml", "--only", "algorithm=ddp", "--quiet", directory=directory)
     assert (done.returncode, done.stderr, read_profile(directory / "profile.json").batch_size) == (0, "", 32)
 

@@ -304,6 +304,11 @@ def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
     assert {"accuracy-epochs.svg", "accuracy-epochs.pdf", "loss-bytes.svg", "epoch-time.pdf", "ranks.svg"} <= names
     assert done.stderr.splitlines() == [f"wrote {path}", f"wrote {len(names)} files to {directory}"]
 
+    (directory / "ranks.svg").unlink()
+    again = run_in_process("report", tmp_path / "r", "-o", path, "--figures", directory)
+    told = f"wrote {len(names)} files to {directory}, {len(names) - 1} of them replaced"
+    assert again.stderr.splitlines() == [f"replaced {path}", told]
+
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "r.html"
