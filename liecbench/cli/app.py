@@ -12,7 +12,7 @@ import typer
 
 from liecbench import __version__
 from liecbench.cli.bench import bench
-from liecbench.cli.check import baseline, check
+from liecbench.cli.check import check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.export import export
 from liecbench.cli.name_lists import list_names
@@ -22,6 +22,7 @@ from liecbench.cli.predict import predict
 from liecbench.cli.profiling import profile
 from liecbench.cli.run import run
 from liecbench.cli.starter import init
+from liecbench.cli.stored_check import baseline
 from liecbench.cli.theory import theory
 from liecbench.cli.verify import verify
 from liecbench.console.console import console, ignore_broken_pipe, ignore_unwritable_errors

@@ -1,7 +1,6 @@
-"""The command ``liecbench baseline``, and the subcommands of ``liecbench check``."""
+"""The subcommands of ``liecbench check``."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,86 +23,28 @@ from liecbench.cli.check_options import (
     variables,
 )
 from liecbench.cli.check_reports import Reports
-from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
-from liecbench.cli.output_file import OutputKind, done_text, require_replaceable
+from liecbench.cli.stored_check import results
 from liecbench.config.bundled_scenarios import scenario_path
 from liecbench.console.console import say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
     from liecbench.check.paired.paired_check import PairedCheck
-    from liecbench.results.cells import CellResult
 
 check = typer.Typer(
     help="Find regressions: of results against a stored baseline, or of B against A, measured side by side.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+check.command()(results)
 _TABLE = CheckFormat.TABLE
 _DEFAULT = StoppingRule()
 
-ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)]
 ScenarioA = Annotated[Path, typer.Argument(metavar="A.yaml", show_default=False, parser=scenario_path)]
 ScenarioB = Annotated[Path, typer.Argument(metavar="B.yaml", show_default=False, parser=scenario_path)]
 SideA = Annotated[str, typer.Argument(metavar="A", show_default=False)]
 SideB = Annotated[str, typer.Argument(metavar="B", show_default=False)]
-
-
-@without_collections()
-def baseline(
-    results: ResultsPath,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
-) -> None:
-    """Write a baseline file, with which `liecbench check results` can compare later results."""
-    from liecbench.check.stored.baseline import Baseline, left_out
-    from liecbench.results.stored_cells import load
-
-    require_replaceable(output, OutputKind.BASELINE)
-    cells = load([results])
-    rest, count = left_out(cells), len(cells)
-    stored = Baseline.of(_released(cells))
-    done = done_text(output)
-    stored.write(output)
-    for line in rest:
-        say(f"left out: {line}", quiet=False)
-    say(f"{done}: {len(stored.cells)} of {count} cells", quiet=False)
-
-
-@check.command()
-@without_collections()
-def results(
-    results: ResultsPath,
-    baseline: Annotated[
-        Path, typer.Option(metavar="FILE", help="The baseline that `liecbench baseline` wrote.", show_default=False)
-    ],
-    accuracy_margin: Annotated[
-        float,
-        typer.Option(metavar="POINTS", min=0.0, max=100.0, help="Loss of accuracy that is allowed, in points."),
-    ] = 0.5,
-    loss_margin: Annotated[
-        float,
-        typer.Option(metavar="NATS", min=0.0, max=100.0, help="Rise of a language model's test loss that is allowed."),
-    ] = 0.02,
-    output: OutputFormat = _TABLE,
-    json_file: JsonFile = None,
-    junit: JunitFile = None,
-    github: Github = False,
-) -> None:
-    """Compare results with a stored baseline.
-
-    Payload bytes and messages must be equal to the baseline's. Wire bytes, accuracy, loss, and the communication time
-    on a shaped link may get worse by a margin. The numbers of the first steps, the compression error and the residual
-    norm may change by a margin, up or down. Training times are only shown.
-    """
-    reports = Reports(output, json_file, junit, github)
-    from liecbench.check.stored.baseline import Baseline
-    from liecbench.check.stored.gate import Margins, check_stored
-    from liecbench.results.stored_cells import load
-
-    stored = Baseline.read(baseline)
-    margins = Margins(accuracy_points=accuracy_margin / 100, loss_nats=loss_margin)
-    reports.publish(check_stored(_released(load([results])), stored, margins))
 
 
 @check.command()
@@ -219,13 +160,6 @@ def self_test(
     reports = Reports(output, json_file, junit, github)
     rule = _rule(_DEFAULT.tolerance, _DEFAULT.bound, pairs, relaunches)
     reports.publish(_paired_check(rule, seed, quiet=quiet).self_test())
-
-
-def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":
-    """Yield and remove the cells of ``cells`` in order, so that the caller can free each cell before the next."""
-    cells.reverse()
-    while cells:
-        yield cells.pop()
 
 
 def _rule(tolerance: float, bound: float, pairs: int, relaunches: int) -> StoppingRule:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from liecbench.config import registry
 from liecbench.config.auto_compute import with_compute
@@ -22,18 +22,11 @@ from liecbench.config.exclusion import matches
 from liecbench.config.matrix_point import MatrixPoint, Placed, placed_axes, placed_fields
 from liecbench.config.option_defaults import Resolve, resolved, resolved_task, unresolved
 from liecbench.config.scenario_name import ScenarioName
+from liecbench.config.timing_choice import TimingChoice
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
 from liecbench.profiles.profile_store import ProfileFile
-
-
-def _current_timing(value: object) -> object:
-    replaced = {"measured": "end_to_end", "composed": "interleaved"}
-    if isinstance(value, str) and value in replaced:
-        raise ValueError(f"{value!r} is no longer a timing; write {replaced[value]}")
-    return value
-
 
 MATRIX: Key = ("matrix",)
 # Keys that have no meaning if nothing is trained.
@@ -67,7 +60,7 @@ class Scenario(Model):
         description="what emulates the links: netem (and token buckets of the kernel), or delay_line, a process; "
         "auto: the delay line if it can carry the rates",
     )
-    timing: Annotated[Literal["interleaved", "end_to_end"], BeforeValidator(_current_timing)] = Field(
+    timing: TimingChoice = Field(
         "interleaved",
         description="interleaved: train with links lifted, and time the steps of all methods in turns on each link; "
         "end_to_end: train on the links",

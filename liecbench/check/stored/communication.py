@@ -8,8 +8,9 @@ import operator
 import statistics
 from collections.abc import Iterator, Sequence
 
-from liecbench.check.stored.baseline_cell import BaselineCell, StoredEpoch
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.stored_epoch import StoredEpoch
 from liecbench.check.verdict import COMMUNICATION_OVER_WIRE, CheckResult, UngatedMetric, Verdict
 from liecbench.network.link_map import LinkMap
 

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from liecbench.check.stored.baseline_cell import BaselineCell, StoredFirstSteps
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.exact import change
 from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.stored_epoch import StoredFirstSteps
 from liecbench.check.verdict import CheckResult, Verdict
 
 NUMBERS_CHANGED: Final = "numbers changed; renew the baseline if on purpose"

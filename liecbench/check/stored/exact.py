@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from liecbench.check.stored.baseline_cell import BaselineCell, StoredEpoch
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.stored_epoch import StoredEpoch
 from liecbench.check.verdict import CheckResult, Verdict
 
 _IF_INTENDED: Final = "write the baseline again if this is intended"

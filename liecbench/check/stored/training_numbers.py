@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from liecbench.check.stored.baseline_cell import BaselineCell
+from liecbench.check.stored.bound_verdict import ENOUGH_SEEDS
 from liecbench.check.stored.early_numbers import NUMBERS_CHANGED
 from liecbench.check.stored.matching import CellMatch
-from liecbench.check.stored.seeds import ENOUGH_SEEDS, seeds_text
+from liecbench.check.stored.seeds import seeds_text
 from liecbench.check.verdict import CheckResult, Verdict
 from liecbench.results.statistics import Estimate
 
