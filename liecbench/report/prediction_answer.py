@@ -1,7 +1,7 @@
 """The first lines of the output of ``liecbench predict``: the fastest methods, and what is not predicted."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from liecbench.prediction.predicted_rows import PredictedRow
@@ -19,10 +19,11 @@ _ACCURACY: Final = (
 
 
 def answer_lines(found: Predictions) -> Iterator[str]:
-    """Yield lines that name the fastest methods of each setting, then two fixed lines on limits of the prediction.
+    """Yield lines that name the fastest methods of each setting, then lines on limits of the prediction.
 
-    The two lines say that accuracy is not predicted, and for which backend (Gloo or NCCL) the times hold. Settings with
-    the same fastest methods share a line. A setting with only one row has no line.
+    The latter name those of the fastest methods whose own work is not known, and say that accuracy is not predicted,
+    and for which backend (Gloo or NCCL) the times hold. Settings with the same fastest methods share a line. A setting
+    with only one row has no line.
     """
     settings: dict[tuple[int, str], list[PredictedRow]] = {}
     for row in found.rows:
@@ -33,8 +34,21 @@ def answer_lines(found: Predictions) -> Iterator[str]:
             groups.setdefault(_fastest_names(found, rows), []).append(rows[0])
     for names, firsts in groups.items():
         yield f"{_settings(firsts)}: {_fastest_text(found, names, firsts)}."
+    yield from _own_work(found, {name for names in groups for name in names})
     yield _ACCURACY
     yield _backend(found.request)
+
+
+def _own_work(found: Predictions, fastest: Collection[str | None]) -> Iterator[str]:
+    """Yield a sentence on the methods among ``fastest``, given by their names, whose own work the profile lacks."""
+    lacking = dict.fromkeys(method_name(found, row.method) for row in found.rows if "without_method_times" in row.flags)
+    named = [name for name in lacking if name in fastest]
+    if named:
+        whose = "the method's" if len(named) == 1 else "the methods'"
+        yield (
+            f"The times of {', '.join(named)} leave out {whose} own work, such as sums with memories or PowerSGD's "
+            "products; `liecbench profile SCENARIO` measures it."
+        )
 
 
 def _backend(request: Request) -> str:

@@ -33,11 +33,15 @@ def test_a_number_of_parameters_and_a_step_answer_with_assumptions() -> None:
 
 def test_the_answer_and_what_it_leaves_out_come_first() -> None:
     done = run_in_process("predict", *ASSUMED, "--workers", "8", "--link", "1mbit", "--algorithm", "doublesqueeze")
-    answer, accuracy, backend = done.stdout.split("\n\n")[0].replace("\n", " ").split(". ")[:3]
+    answer, own_work, accuracy, backend = done.stdout.split("\n\n")[0].replace("\n", " ").split(". ")[:4]
 
     # 1.2 MB take 17 s both ways at 1 Mbit/s; signs are a 32nd of them.
     assert answer.startswith("8 workers on 1mbit: doublesqueeze(sign) is predicted to be the fastest per step, ")
     assert answer.endswith(" as fast as ddp")
+    assert own_work == (
+        "The times of doublesqueeze(sign) leave out the method's own work, such as sums with memories or PowerSGD's "
+        "products; `liecbench profile SCENARIO` measures it"
+    )
     assert accuracy.startswith("Accuracy is not predicted: ")
     assert "`liecbench run` measures it" in accuracy
     assert backend == "All times are those over Gloo"
