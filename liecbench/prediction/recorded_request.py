@@ -74,9 +74,10 @@ class RecordedRequest:
         if largest.largest_bytes > MOST_PREDICTED:
             remedy = "give more workers, smaller blocks (block_bytes: 25MiB), or server: sharded"
             raise LiecbenchError(f"{message} {MOST_PREDICTED:,} bytes, for which nothing can be measured", remedy)
+        known = "for which costs are assumed" if request.costs.rates is None else "of the measurements"
         if largest.largest_bytes > MOST_TIMES_LARGEST * measured:
             raise LiecbenchError(
-                f"{message} {MOST_TIMES_LARGEST} × the largest one of the measurements, {measured:,} bytes",
+                f"{message} {MOST_TIMES_LARGEST} × the largest one {known}, {measured:,} bytes",
                 f"measure larger ones with {transport_advice(request, largest.largest_bytes)}",
             )
 

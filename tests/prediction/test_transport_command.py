@@ -68,7 +68,7 @@ def test_the_command_measures_messages_of_a_sixteenth_of_the_largest(
         # Whole blocks of 4 bytes per element. A sixteenth of 4 GiB are 256 MiB.
         (
             2**30,
-            r"over 16 × the largest one of the measurements, .* --size 256MiB --workers 2 --link 1mbit --link 2gbit",
+            r"16 × the largest one for which costs are assumed, .* --size 256MiB --workers 2 --link 1mbit --link 2gbit",
         ),
         (2**32 + 1, "is over 17,179,869,184 bytes, for which nothing can be measured; give more workers, smaller blo"),
     ],
