@@ -1,7 +1,7 @@
 """Exchange of vectors over a torch process group: through a server, or from every rank to every other."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from liecbench.algorithms.comm.exchange import Combine, Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.fitting_transport import fitting_transport
-from liecbench.algorithms.comm.message_rng import MessageRng
 from liecbench.algorithms.comm.message_sum import MessageSum
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace, Shard
 from liecbench.algorithms.comm.path import Path
+from liecbench.algorithms.comm.shard_compressors import ShardCompressors, total_message_bytes
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport
 from liecbench.compressors.base import Compressor, Message
@@ -59,11 +59,11 @@ class GroupExchange(Exchange):
         self._on_flag = on_flag if self._transport.is_async else None
         self._scratch = torch.empty(0, device=device)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
-        self._rng = MessageRng()
+        self._messages = ShardCompressors(self.rank)
 
     def begin(self, step: int, block: int) -> None:
         """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
-        self._rng.begin(step, block)
+        self._messages.rng.begin(step, block)
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
@@ -74,7 +74,7 @@ class GroupExchange(Exchange):
         shard, the mean is empty. Over Gloo, a shard is compressed while earlier shards are in flight. The arguments are
         those of ``Exchange.push``.
         """
-        self._rng.begin_push()
+        self._messages.rng.begin_push()
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
         mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]
         total = MessageSum(
@@ -93,7 +93,7 @@ class GroupExchange(Exchange):
                 return compressors[shard].compress(vector[piece], None if residual is None else residual[piece])
 
         traffic = Traffic({s.owner: functools.partial(message_for, s) for s in compressors if s != own})
-        traffic.is_dense, traffic.total_bytes = isinstance(compressor, Identity), _message_bytes(compressors)
+        traffic.is_dense, traffic.total_bytes = isinstance(compressor, Identity), total_message_bytes(compressors)
         if own in compressors:
             traffic.incoming = dict.fromkeys(
                 self._peers,
@@ -102,7 +102,7 @@ class GroupExchange(Exchange):
             traffic.overlap = lambda: total.add(message_for(own), compressors[own])
         with self._watch.transfer():
             for sender, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
-                total.add(message, self._decoder(compressors[own], own, sender))
+                total.add(message, self._messages.decoder(compressors[own], own, sender))
                 if not self._transport.owns_recv_buffers:
                     spare.append(message)
         total.flush()
@@ -126,7 +126,7 @@ class GroupExchange(Exchange):
         assert target is not None, "a pull needs either out or add_to"
         accumulate = add_to is not None
         assert accumulate or weight == 1, "a weight needs add_to"
-        self._rng.begin_pull()
+        self._messages.rng.begin_pull()
         own, is_exact = self.local_shard(target.numel()), isinstance(compressor, Identity)
         overlaps = mean.data_ptr() == target[own.start :].data_ptr()
         assert is_exact or error is None or not overlaps, "out would overwrite the residual in mean"
@@ -138,7 +138,7 @@ class GroupExchange(Exchange):
             place = target[shard.start : shard.stop]
             with self._watch.timed("compress_seconds", "decompress"):
                 if message.payload.data_ptr() != place.data_ptr():  # else the message was received in place
-                    decoder = self._decoder(compressors[shard], shard, shard.owner)
+                    decoder = self._messages.decoder(compressors[shard], shard, shard.owner)
                     decoder.decompress(message, place, accumulate, weight)
                 finite.append(compressors[shard].is_finite(message))
 
@@ -148,7 +148,7 @@ class GroupExchange(Exchange):
             return self._transport.recv_buffer(compressors[shard], shard.numel)
 
         traffic = Traffic(incoming={s.owner: functools.partial(buffer_for, s) for s in compressors if s != own})
-        traffic.is_dense, traffic.total_bytes = is_exact, _message_bytes(compressors)
+        traffic.is_dense, traffic.total_bytes = is_exact, total_message_bytes(compressors)
         if own in compressors:
             answer = self._answer(compressors[own], mean, error)
             traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
@@ -176,8 +176,8 @@ class GroupExchange(Exchange):
         instead of the mean. Return ``out``. The arguments are those of ``Exchange.gather``.
         """
         # The messages of all ranks are in memory at the same time, because every rank must add them in the same order.
-        self._rng.begin_push()
-        decoders = [self._rng.given_to(compressor, shard=rank, sender=rank) for rank in range(self.world_size)]
+        self._messages.rng.begin_push()
+        decoders = [self._messages.rng.given_to(compressor, shard=rank, sender=rank) for rank in range(self.world_size)]
         with self._watch.timed("compress_seconds", "compress"):
             own = decoders[self.rank].compress(vector, residual)
         if own.payload.data_ptr() == out.data_ptr():  # an uncompressed message is the vector itself
@@ -208,22 +208,8 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return, for each shard of a vector of ``numel`` elements, the compressor of this rank's message.
-
-        Each shard has a copy of ``compressor``, seeded for the shard's message in the current push or pull. If
-        ``compressor`` uses no random numbers, every shard has ``compressor`` itself.
-        """
-        return {s: self._rng.given_to(compressor, shard=s.owner, sender=self.rank) for s in self.shards(numel)}
-
-    def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
-        """Return the compressor with which this rank decodes the messages of rank ``sender``.
-
-        If decoding needs the random numbers of ``sender``, the returned compressor has these. Otherwise, ``compressor``
-        is returned.
-        """
-        if not compressor.decodes_by_sender:
-            return compressor
-        return self._rng.given_to(compressor, shard=shard.owner, sender=sender)
+        """Return the compressor of this rank's message for each shard of a vector of ``numel`` elements."""
+        return self._messages.of(compressor, self.shards(numel))
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
         """Return the compressed sum ``mean`` + ``error``, or the compressed ``mean`` if ``error`` is None.
@@ -258,8 +244,3 @@ class GroupExchange(Exchange):
         """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
-
-
-def _message_bytes(compressors: Mapping[Shard, Compressor]) -> int:
-    """Return the total bytes of all shards' messages. ``compressors`` has the compressor of each shard's message."""
-    return sum(compressor.message_bytes(shard.numel) for shard, compressor in compressors.items())
