@@ -11,11 +11,11 @@ from liecbench.algorithms.comm.recording import RecordingExchange
 from liecbench.algorithms.comm.schedule import Schedule
 
 if TYPE_CHECKING:
-    from liecbench.algorithms.block_algorithm import BlockAlgorithm
+    from liecbench.algorithms.block_method import BlockMethod
 
 
 def recorded_schedule(
-    algorithm: "BlockAlgorithm", shapes: Sequence[torch.Size], *, world_size: int, step: int
+    algorithm: "BlockMethod", shapes: Sequence[torch.Size], *, world_size: int, step: int
 ) -> Schedule:
     """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device.
 
