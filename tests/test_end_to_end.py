@@ -93,7 +93,7 @@ def test_no_environment_variable_is_recorded(finished_run: FinishedRun) -> None:
     files = [path for path in finished_run.directory.rglob("*") if path.is_file()]
     traces = {f"{record.cell}.json" for record in finished_run.records()}
     assert {path.name for path in files} == {
-        *("scenario.yaml", "records.jsonl", "launch-1.json", "launch-1.log"),
+        *("scenario.yaml", "cells.json", "records.jsonl", "launch-1.json", "launch-1.log"),
         *traces,
     }
     for path in files:  # the mark was in the environment of every process

@@ -112,6 +112,11 @@ class Results:
         """
         return bandwidth_objects(self._comparison.bandwidth_needed)
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on the comparison as a whole, such as what an interrupted run did not finish."""
+        return list(self._comparison.notes)
+
     def to_pandas(self) -> "DataFrame":
         """Return ``rows`` as a data frame; each metric has the columns ``NAME``, ``NAME_low`` and ``NAME_high``.
 

@@ -15,13 +15,14 @@ def render(comparison: Comparison) -> str:
     """Return the comparison as the text of a JSON object, with each row on a line.
 
     The keys are ``"rows"`` (see ``row_objects``), ``"verdict"`` (see ``verdict_objects``), ``"break_even"``,
-    ``"bandwidth_needed"``, ``"baseline"``, ``"target_accuracy"`` and ``"target_loss"``.
+    ``"bandwidth_needed"``, ``"notes"``, ``"baseline"``, ``"target_accuracy"`` and ``"target_loss"``.
     """
     lines = ",\n".join(json.dumps(row, allow_nan=False) for row in row_objects(comparison))
     rest = {
         "verdict": verdict_objects(comparison),
         "break_even": break_even_objects(comparison),
         "bandwidth_needed": bandwidth_objects(comparison.bandwidth_needed),
+        "notes": comparison.notes,
         "baseline": comparison.baseline_choice.as_json(),
         "target_accuracy": comparison.target_accuracy,
         "target_loss": comparison.target_loss,

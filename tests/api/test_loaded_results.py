@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import liecbench
+from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import contestant_key, setting_key, trajectory_spec
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.asked_cells import AskedCells, write_asked
 from liecbench.results.records import Record
 from tests.cli.in_process import run_in_process
 from tests.ledgers import end, epoch, run_of, spec, start, timing, write_ledger
@@ -52,6 +54,15 @@ def test_it_has_the_numbers_of_the_command(directory: Path, results: liecbench.R
     assert printed["verdict"] == json.loads(json.dumps(results.verdict))
     assert printed["break_even"] == json.loads(json.dumps(results.break_even))
     assert printed["bandwidth_needed"] == json.loads(json.dumps(results.bandwidth_needed))
+
+
+def test_notes_are_those_of_the_command(tmp_path: Path) -> None:
+    directory = write_ledger(tmp_path / "results", run_of("d"))
+    write_asked(directory, AskedCells.of([Cell.from_spec(spec("psgd", timing="end_to_end"))]))
+    (note,) = liecbench.load_results(directory).notes
+
+    assert note.startswith(f"{directory} is not finished: it lacks the training of psgd (seed 0); ")
+    assert json.loads(run_in_process("compare", directory, "--format", "json").stdout)["notes"] == [note]
 
 
 def test_rows_have_the_measured_numbers(results: liecbench.Results) -> None:

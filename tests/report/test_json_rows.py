@@ -113,6 +113,7 @@ def test_nothing_to_export_is_still_well_formed() -> None:
         "verdict": [],
         "break_even": [],
         "bandwidth_needed": [],
+        "notes": [],
         "baseline": "ddp",
         "target_accuracy": 0.9,
         "target_loss": None,
