@@ -61,7 +61,8 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
     if known <= IMPRECISE / 0.02 * wanted:
         return []
     rounds = len({(burst.placement, burst.round) for cell in cells for burst in cell.timings})
-    found = f"its speed-up is uncertain by ±{known:.0%} of its value (95% interval after {rounds} rounds)"
+    shown = f"{known:.0%}" if known >= 0.1 else f"{known:.1%}"
+    found = f"its speed-up is uncertain by ±{shown} of its value (95% interval after {rounds} rounds)"
     return [f"{found}, and timing_precision asked for ±{100 * wanted:g}%; {MORE_ROUNDS}"]
 
 
