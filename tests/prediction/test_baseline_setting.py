@@ -1,9 +1,13 @@
 import pytest
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.baseline_setting import BaselineSetting
 from liecbench.prediction.predictions import Predictions
+from liecbench.results.rows_of_cells import summarise
+from tests.ledgers import cells_of, run_of
 from tests.prediction.made_predictions import predicted
+from tests.results.row_means import means
 
 TEN, HUNDRED = LinkMap.parse("10mbit"), LinkMap.parse("100mbit")
 
@@ -60,3 +64,17 @@ def test_a_setting_that_all_methods_have_is_not_fixed() -> None:
     assert fixed.apart_from((2,), (TEN,)) == BaselineSetting()
     assert fixed.apart_from((2, 8), (TEN,)) == BaselineSetting(workers=2)
     assert fixed.apart_from((8,), (TEN, HUNDRED)) == fixed
+
+
+def test_the_speed_ups_are_those_that_run_would_compute_from_the_same_times() -> None:
+    fixed = predicted(["ddp", "psgd"], (2, 8), "10mbit", baseline_setting=BaselineSetting(workers=2))
+    # Epochs of one step, with 32 samples per worker.
+    runs = [
+        run_of(f"{name}{workers}", [{"seconds": step, "samples": 32 * workers}], algorithm=name, workers=workers)
+        for (name, workers, _), step in seconds(fixed).items()
+    ]
+    baseline = BaselineChoice.parse({"algorithm": "ddp", "workers": 2})
+    rows = summarise(cells_of(*runs), baseline=baseline)
+
+    measured = {(row.algorithm, row.fields["workers"], "10mbit"): means(row)["speedup"] for row in rows}
+    assert speedups(fixed) == pytest.approx(measured)
