@@ -47,3 +47,26 @@ def test_an_option_that_the_function_does_not_have_is_named_with_its_place(direc
     assert (ran.returncode, (directory / "r").exists()) == (2, False)
     assert ran.stderr.startswith("liecbench: s.yaml:2:")
     assert f"{NAME}:small has no option 'widht' (did you mean width?)" in ran.stderr
+
+
+def test_the_pages_model_of_hugging_face_is_predicted(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (module,) = re.findall(r"```python\n# my_gpt.py\n(.*?)```", PAGE, re.DOTALL)
+    (task,) = re.findall(r"```yaml\n(task: .*my_gpt.*\n)```", PAGE)
+    name = "my_gpt_of_the_page"
+    (tmp_path / f"{name}.py").write_text(module)
+    matrix = "matrix: {algorithm: [ddp, powersgd], workers: [8], link: [10mbit]}\n"
+    (tmp_path / "s.yaml").write_text(
+        f"name: own\n{task.replace('my_gpt', name).replace('width: 128', 'width: 32')}{matrix}"
+    )
+
+    done = run_in_process("predict", "s.yaml", "--format", "json", directory=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["method"] for row in found["rows"]} == {"ddp", "powersgd"}
+    # The embedding of tokens is also the output layer; each of two layers has 12 · 32² weights and 13 · 32 biases.
+    left = found["inputs"]["profile"]["num_parameters"] - 2 * (12 * 32**2 + 13 * 32) - 2 * 32
+    positions = 64
+    assert left % 32 == 0
+    assert 50 < left // 32 - positions < 300

@@ -33,9 +33,12 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("block", SCENARIOS, ids=str)
 def test_a_block_is_a_scenario_or_a_part_of_one(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "my_gpt" in block.text:
+        pytest.importorskip("transformers")
     for module in blocks("python"):
-        if module.text.startswith("# my_models.py\n"):
-            (tmp_path / "my_models.py").write_text(module.text)
+        for name in ("my_models.py", "my_gpt.py"):
+            if module.text.startswith(f"# {name}\n"):
+                (tmp_path / name).write_text(module.text)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "scenario.yaml"
     path.write_text(yaml.safe_dump(completed(yaml.safe_load(block.text))))
