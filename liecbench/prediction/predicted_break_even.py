@@ -130,10 +130,10 @@ def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEve
         return "unclear", None
     if not rates:
         return ("always" if is_faster else "never"), None
+    if any((len(others), faster) != (len(rates), is_faster) for others, faster in found):
+        return "unclear", None
     if len(rates) > 1:
         return "alternating", None
-    if any((len(others), faster) != (1, is_faster) for others, faster in found):
-        return "unclear", None
     rate = interval([others[0] for others, _ in found])
     if rate.low is None or rate.high is None or rate.high > _WIDEST * rate.low:
         return "unclear", None

@@ -1,6 +1,8 @@
 import pytest
 
 from liecbench.prediction import predictor
+from liecbench.prediction.assumed_profile import assumed_profile
+from liecbench.prediction.transport_costs import TransportCosts
 from tests.prediction.made_predictions import predicted
 from tests.prediction.made_profiles import made_profile
 
@@ -80,6 +82,16 @@ def test_several_ranges_of_rates_are_named(
     (found,) = predicted(["ddp", "psgd"], link="1gbit").break_evens
 
     assert (found.outcome, found.text) == ("alternating", f"{text} (rates without intervals)")
+
+
+def test_ranges_of_rates_that_the_errors_of_the_inputs_do_not_leave_are_not_named() -> None:
+    # psgd is faster than ddp by less than 1 % from 30.4 to 31.8 Gbit/s, and at no such rate if messages take longer.
+    profile = assumed_profile(30_000_000, 0.15)
+
+    (found,) = predicted(["ddp", "psgd"], (8,), "1gbit", profile, TransportCosts()).break_evens
+
+    assert (found.outcome, found.alternating) == ("unclear", ())
+    assert found.text == "not known at which rates it is faster, because the times differ too little"
 
 
 def test_a_step_of_two_minibatches_saves_half_of_the_messages_at_every_rate() -> None:
