@@ -14,7 +14,7 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     - Two rows of different algorithms have different values, neither is None, and the field is not ``block_order``.
     - Two rows of the same algorithm have different values, of which one may be None.
-    - Only one of two rows contains the field, and they are of the same algorithm and equal in all other fields.
+    - One of two rows of the same algorithm that are equal in all other fields lacks the field.
 
     Args:
         rows: For each row, the values of its fields by name.
