@@ -22,7 +22,7 @@ from liecbench.config.exclusion import matches
 from liecbench.config.matrix_point import MatrixPoint, Placed, placed_axes, placed_fields
 from liecbench.config.option_defaults import Resolve, resolved, resolved_task, unresolved
 from liecbench.config.scenario_name import ScenarioName
-from liecbench.config.timing_choice import TimingChoice
+from liecbench.config.timing_choice import FINEST_PRECISION, TimingChoice
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
@@ -65,7 +65,7 @@ class Scenario(Model):
         description="interleaved: train with links lifted, and time the steps of all methods in turns on each link; "
         "end_to_end: train on the links",
     )
-    timing_precision: Annotated[float, Ge(0.001), Le(1)] = Field(
+    timing_precision: Annotated[float, Ge(FINEST_PRECISION), Le(1)] = Field(
         0.02, description="the precision to which every speed-up is to be known, as a fraction"
     )
     break_even_rates: Annotated[int, Ge(0), Le(20)] = Field(

@@ -1,9 +1,10 @@
-"""The pydantic type of ``timing``: whether steps are timed in sessions, or while the cells are trained."""
+"""The pydantic type of ``timing``, whether steps are timed in sessions or while training, and a limit of sessions."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator
 
+FINEST_PRECISION: Final = 0.001  # the least ``timing_precision`` of a scenario
 _REPLACED: Final = {"measured": "end_to_end", "composed": "interleaved"}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from liecbench.config.short_lists import listed
+from liecbench.config.timing_choice import FINEST_PRECISION
 from liecbench.results.recommendation import MAX_USEFUL_SEEDS, Recommendation, fewest_seeds
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
 from liecbench.results.rows import Row
@@ -147,11 +148,11 @@ def more_times(verdict: SettingVerdict, words: Words) -> str:
 def more_rounds(rows: Sequence[Row], words: Words) -> str:
     """Return, in backquotes, the command that adds rounds to the timing sessions of ``rows``.
 
-    The command asks for half of the finest precision that the sessions aimed at.
+    The command asks for half of the finest precision that the sessions aimed at, or for the finest one allowed.
     """
     aimed_at = [cell.environment.timing_precision for row in rows for cell in row.cells]
     finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
-    return words.command(f"--set timing_precision={finest / 2:g}")
+    return words.command(f"--set timing_precision={max(finest / 2, FINEST_PRECISION):g}")
 
 
 def _were_run(seeds: int) -> str:

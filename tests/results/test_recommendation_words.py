@@ -15,7 +15,13 @@ from tests.ledgers import cells_of, spec
 
 @pytest.mark.parametrize(
     ("recorded", "advised"),
-    [([None, None], "0.01"), ([0.02, 0.02], "0.01"), ([0.01, 0.01], "0.005"), ([0.02, 0.01], "0.005")],
+    [
+        ([None, None], "0.01"),
+        ([0.02, 0.02], "0.01"),
+        ([0.01, 0.01], "0.005"),
+        ([0.02, 0.01], "0.005"),
+        ([0.0015, 0.02], "0.001"),
+    ],
 )
 def test_more_rounds_come_from_half_of_the_precision_that_sessions_aimed_at(
     recorded: list[float | None], advised: str
