@@ -35,15 +35,13 @@ class RecordedRequest:
         Raises:
             LiecbenchError: If no measurement of compute or compression would make the request predictable.
         """
-        fixed = request.baseline_setting
-        for links in (*request.links, *([] if fixed.link is None else [fixed.link])):
+        for links in request.links:
             _require_predictable(links)
         methods = {
             workers: {method: _record(method, workers, request) for method in request.methods}
             for workers in request.workers
         }
-        if fixed.workers is not None and fixed.workers not in methods:
-            methods[fixed.workers] = {request.baseline: _record(request.baseline, fixed.workers, request)}
+        methods |= _baseline(request)
         found = cls(methods=methods)
         found._require_known_sizes(request)
         return found
@@ -80,6 +78,21 @@ class RecordedRequest:
                 f"{message} {MOST_TIMES_LARGEST} × the largest one {known}, {measured:,} bytes",
                 f"measure larger ones with {transport_advice(request, largest.largest_bytes)}",
             )
+
+
+def _baseline(request: Request) -> dict[int, dict[Method, RecordedMethod]]:
+    """Return the messages of the baseline on the number of workers that only the baseline has; empty without such."""
+    fixed, baseline = request.baseline_setting, request.baseline
+    try:
+        if fixed.link is not None:
+            _require_predictable(fixed.link)
+        if fixed.workers is None or fixed.workers in request.workers:
+            return {}
+        return {fixed.workers: {baseline: _record(baseline, fixed.workers, request)}}
+    except LiecbenchError as error:
+        raise LiecbenchError(
+            f"the scenario's baseline: {error}", f"or add --baseline {baseline.algorithm.name}"
+        ) from None
 
 
 def _require_predictable(links: LinkMap) -> None:

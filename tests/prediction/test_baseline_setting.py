@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 
 from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.baseline_setting import BaselineSetting
 from liecbench.prediction.predictions import Predictions
@@ -56,6 +59,22 @@ def test_at_its_break_even_a_method_takes_as_long_as_the_fixed_baseline(setting:
         at_rate = predicted(["ddp", "psgd", "liec"], (workers,), f"{round(rate)}bit", baseline_setting=setting)
         # The search for the rate stops within 0.5 %.
         assert speedups(at_rate)[name, workers, str(TEN.at_rate(round(rate)))] == pytest.approx(1, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        (BaselineSetting(link=LinkMap.parse("none")), "link none: it has no rate"),
+        (BaselineSetting(workers=2), "2 workers are no whole number of nodes with 4 each"),
+    ],
+)
+def test_a_setting_that_cannot_be_predicted_is_refused_as_that_of_the_baseline(
+    setting: BaselineSetting, reason: str
+) -> None:
+    nodes: dict[str, Any] = {"ranks_per_node": 4, "inner_bits_per_second": 1e11}
+
+    with pytest.raises(LiecbenchError, match=rf"^the scenario's baseline: {reason}.*; or add --baseline ddp$"):
+        predicted(["ddp"], (8,), "10mbit", baseline_setting=setting, **nodes)
 
 
 def test_a_setting_that_all_methods_have_is_not_fixed() -> None:
