@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import subprocess
-import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from liecbench.check.paired.captured_command import run_captured
 from liecbench.errors import LiecbenchError, MachineError
@@ -69,18 +69,19 @@ def exported_project(top: Path, commit: str, prefix: str, tree: Path, *, label: 
 
 
 def _export(top: Path, commit: str, tree: Path, label: str) -> None:
+    """Let git write the files of a commit to ``tree``, which must not exist; git never writes through a link."""
     tree.mkdir(parents=True)
-    archive = tree.with_suffix(".tar")
-    done = _git(top, "archive", "--format=tar", f"--output={archive}", commit)
-    if done.returncode:
-        message = f"{label} cannot be exported: {done.stderr.strip()}"
-        raise LiecbenchError(message, "`git fsck` says whether the repository lacks something")
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(tree, filter="data")
-    except tarfile.FilterError as error:
-        raise LiecbenchError(f"{label} cannot be exported: {error}", "links must stay inside the tree") from error
-    archive.unlink()
+    index = {"GIT_INDEX_FILE": str(tree.with_suffix(".index"))}  # the repository's own index stays as it is
+    for command in (["read-tree", commit], ["checkout-index", "--all", f"--prefix={tree}/"]):
+        done = _git(top, *command, variables=index)
+        if done.returncode:
+            message = f"{label} cannot be exported: {done.stderr.strip()}"
+            raise LiecbenchError(message, "`git fsck` says whether the repository lacks something")
+    for link in filter(Path.is_symlink, tree.rglob("*")):
+        target = link.readlink()
+        if target.is_absolute() or not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(tree)):
+            message = f"{label} cannot be exported: {link.relative_to(tree)} is a link to {target}"
+            raise LiecbenchError(message, "links must stay inside the tree")
 
 
 def _project(tree: Path, prefix: str, label: str) -> Path:
@@ -96,8 +97,9 @@ def _project(tree: Path, prefix: str, label: str) -> Path:
     raise LiecbenchError(message, "run it in the directory of a Python package")
 
 
-def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _git(directory: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> CompletedProcess[str]:
     git = shutil.which("git")
     if git is None:
         raise MachineError("check revisions: git is not installed", "install it")
-    return run_captured([git, *arguments], directory, {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"})
+    environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
+    return run_captured([git, *arguments], directory, environment)

@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from liecbench.check.paired.git_revisions import exported_project
 from tests.check.paired.probe_project import commit, error_of, git
 
 UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
@@ -52,13 +54,43 @@ def test_a_repository_without_a_project_is_refused(repository: Path, monkeypatch
     )
 
 
-def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
-    (lone / "data").symlink_to("/elsewhere")
+@pytest.mark.parametrize("target", ["/elsewhere", "../elsewhere", "probe/../../elsewhere"])
+def test_a_link_out_of_the_tree_is_refused(lone: Path, target: str) -> None:
+    (lone / "data").symlink_to(target)
     commit(lone, "one")
 
     assert error_of("HEAD").partition(") ")[2] == (
-        "cannot be exported: 'data' is a link to an absolute path; links must stay inside the tree"
+        f"cannot be exported: data is a link to {target}; links must stay inside the tree"
     )
+
+
+def test_files_are_exported_as_committed(lone: Path, tmp_path: Path) -> None:
+    (lone / "build.sh").write_text("#!/bin/sh\n")
+    (lone / "build.sh").chmod(0o755)
+    (lone / "data").mkdir()
+    (lone / "data" / "bytes").write_bytes(bytes(range(256)))
+    (lone / "data" / "link").symlink_to("../probe")
+    commit(lone, "one")
+    before = git(lone, "status", "--porcelain=v2"), (lone / ".git" / "index").read_bytes()
+
+    project = exported_project(lone, git(lone, "rev-parse", "HEAD"), "", tmp_path / "tree", label="HEAD")
+
+    assert sorted(str(path.relative_to(project)) for path in project.rglob("*")) == [
+        *("build.sh", "data", "data/bytes", "data/link", "probe", "probe/__init__.py", "pyproject.toml"),
+    ]
+    assert os.access(project / "build.sh", os.X_OK)
+    assert (project / "data" / "bytes").read_bytes() == bytes(range(256))
+    assert (project / "data" / "link" / "__init__.py").read_text() == "VALUE = 1\n"
+    assert (git(lone, "status", "--porcelain=v2"), (lone / ".git" / "index").read_bytes()) == before
+
+
+def test_a_commit_without_all_of_its_objects_is_refused(lone: Path) -> None:
+    commit(lone, "one")
+    blob = git(lone, "rev-parse", "HEAD:pyproject.toml")
+    (lone / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    assert blob in error_of("HEAD")
+    assert error_of("HEAD").endswith("; `git fsck` says whether the repository lacks something")
 
 
 def test_missing_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
