@@ -24,10 +24,10 @@ _SMALLEST_BUCKET_BYTES: Final = 2**20
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class BlockMethod(Algorithm):
-    """The part of a ``BlockAlgorithm`` that its paper describes, for one block after the other.
+    """The computation of a method, block by block, without the threads and DDP of ``BlockAlgorithm``.
 
-    It needs neither DistributedDataParallel nor a thread, so that it also runs on tensors without values (``schedule``)
-    and on simulated workers. The attributes are explained in ``BlockAlgorithm``.
+    Without threads and DDP, the computation also runs on tensors without values (``schedule``) and on simulated
+    workers. ``BlockAlgorithm`` explains the attributes.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20

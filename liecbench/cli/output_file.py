@@ -1,4 +1,4 @@
-"""The files that commands write: one replaces an earlier file of its kind, and says so, but no other file."""
+"""The kinds of files that commands write. A command overwrites only an empty file, or a file of the same kind."""
 
 import enum
 from pathlib import Path

@@ -15,7 +15,11 @@ _AT: Key = ("baseline",)
 
 
 def check_baseline(scenario: Scenario) -> Iterator[Mistake]:
-    """Yield the mistakes in the baseline if no cell is the baseline. Each message says what cells have.
+    """Yield the mistakes in the baseline, which are of three kinds.
+
+    - The text of the baseline cannot be parsed.
+    - No cell has the baseline's algorithm and all its field values.
+    - The baseline has a seed.
 
     Args:
         scenario: The scenario, whose cells must have all fields that they need.

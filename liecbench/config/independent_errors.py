@@ -15,8 +15,13 @@ def independent_errors(
 ) -> list[tuple[Key, ErrorDetails]]:
     """Return (path, error) for each error that does not follow from another one, unknown keys first.
 
-    An error follows from another one if it is about a missing key that an unknown key beside it may stand for, about a
-    value that contains a wrong value, or about a value that another error is about.
+    Errors are left out in three cases:
+
+    - A key is missing, and an unknown key in the same mapping may be meant for it. Example: no error says that
+      ``epochs`` is missing if ``epoch`` is an unknown key.
+    - Another error is about a part of the value. Example: of errors about ``task`` and ``task.epochs``, only the error
+      about ``task.epochs`` is returned.
+    - Another error is about the same value. Example: of two errors about ``task.epochs``, only the first is returned.
 
     Args:
         errors: The items of ``ValidationError.errors()``.

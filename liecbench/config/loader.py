@@ -89,9 +89,9 @@ def _refuse_studies(document: Document) -> None:
 
 
 def _valid(document: Document) -> Scenario:
-    """Return the scenario, whose keys, values, names and options are valid, each for itself.
+    """Return the scenario, after checking each key, value, name and option on its own.
 
-    Raises ScenarioError with all that are not.
+    Raises ScenarioError, which lists all invalid ones.
     """
     scenario, mistakes = None, list[Mistake]()
     try:

@@ -35,7 +35,7 @@ def structure_mistakes(document: Document, error: ValidationError) -> Iterator[M
 
 
 def errors_with_paths(document: Document, error: ValidationError) -> list[tuple[Key, ErrorDetails]]:
-    """Return the errors to report that ``error`` consists of, each with its path in the document."""
+    """Return the errors in ``error`` that should be reported, each with its path in the document."""
     return independent_errors(error.errors(), lambda one: _path(document, one))
 
 

@@ -1,10 +1,10 @@
-"""The pydantic type of ``timing``, whether steps are timed in sessions or while training, and a limit of sessions."""
+"""The pydantic type of ``timing`` (in sessions, or while training), and the least ``timing_precision``."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator
 
-FINEST_PRECISION: Final = 0.001  # the least ``timing_precision`` of a scenario
+FINEST_PRECISION: Final = 0.001
 _REPLACED: Final = {"measured": "end_to_end", "composed": "interleaved"}
 
 

@@ -9,7 +9,9 @@ from liecbench.results.cells import CellResult
 
 
 def found_lines(cells: Sequence[Cell], found: Mapping[str, CellResult], pending: Pending) -> Iterator[str]:
-    """Yield a line per group of cells that differ only in the seed, and of which equally much is there.
+    """Yield a line per group of cells that differ only in the seed and have the same progress.
+
+    A progress is, for example, ``trained, not yet timed``. Cells without any progress have no line.
 
     Args:
         cells: All cells of the run.

@@ -24,7 +24,14 @@ class BaselineSetting:
         return self.workers or workers, self.link or links
 
     def apart_from(self, workers: Sequence[int], links: Sequence[LinkMap]) -> "BaselineSetting":
-        """Return the setting without a value that all predicted methods have: without it, the baseline has it, too."""
+        """Return the setting, with None for a value that is also the only value of all predicted methods.
+
+        Example: ``workers=4`` becomes ``workers=None`` if all methods are predicted on 4 workers only.
+
+        Args:
+            workers: All numbers of workers of the predicted methods.
+            links: All links of the predicted methods.
+        """
         return BaselineSetting(
             workers=None if [self.workers] == [*workers] else self.workers,
             link=None if [self.link] == [*links] else self.link,
@@ -52,9 +59,15 @@ class BaselinePrediction:
         return self.own_workers == self.workers and self.link in (None, links)
 
     def seconds(self, links: LinkMap) -> list[float]:
-        """Return the baseline's seconds for as many samples as a minibatch on all ``workers`` has.
+        """Return the baseline's seconds to process the samples of one minibatch per worker of the methods.
 
-        There is one number per item of ``predictors``. ``links`` are those of the methods.
+        Example: if the methods have 4 workers and the baseline has 2, the baseline processes 2 minibatches per worker.
+
+        Args:
+            links: The links of the methods.
+
+        Returns:
+            One number per item of ``predictors``.
         """
         return [self.seconds_of(one, links) for one in self.predictors]
 

@@ -1,4 +1,4 @@
-"""The cells in which methods are measured whose steps are predicted."""
+"""Choose the cell in which each predicted method is measured."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

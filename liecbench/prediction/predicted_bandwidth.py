@@ -66,11 +66,9 @@ def bandwidth_of(
 
 
 def _rising(rates: Sequence[NeededRate]) -> tuple[NeededRate, ...]:
-    """Return the rates with bounds that rise with the utilization: what one utilization needs bounds the others.
-
-    Near the highest utilization that a method reaches, the interval of a rate is so wide that it would contain rates
-    that are too low for a lower utilization.
-    """
+    """Return the rates, with bounds tightened so that neither bound falls as the utilization rises."""
+    # Near the highest utilization that a method reaches, intervals are wide. For example, the lower bound for 0.99 can
+    # be below the lower bound for 0.9.
     found, least = [], 0.0
     for rate in rates:
         low = rate.low_bits_per_second

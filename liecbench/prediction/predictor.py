@@ -138,8 +138,8 @@ class Predictor:
           False if the baseline is faster there. It is None if the methods are equally fast at every rate.
 
         Args:
-            baseline_seconds: Returns the baseline's seconds for as many samples as a minibatch of this method has, if
-                this method has the given links.
+            baseline_seconds: Takes this method's links. Returns the baseline's seconds to process the samples of one
+                minibatch per worker of this method.
             links: The links; to vary the rate, all their rates are multiplied by one factor.
         """
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class RecordedRequest:
     """The messages of a request's methods: ``methods[workers][method]``.
 
-    ``workers`` are those of the request and, if others are fixed for the baseline, these with the baseline alone.
+    There is an entry per number of workers of the request. If the baseline has a number of workers that the request
+    lacks, one more entry holds only the baseline.
     """
 
     methods: dict[int, dict[Method, RecordedMethod]]

@@ -58,10 +58,15 @@ def transport_command(request: Request, largest_bytes: int) -> str:
 
 
 def _exchange_size(request: Request, needed: int, rate: int) -> int:
-    """Return the number of elements whose uncompressed messages have at least ``needed`` bytes.
+    """Return the number of elements of the vector that ``bench exchange`` sends, for messages of ``needed`` bytes.
 
-    The number is that of the model, but not above the default, nor so large that uncompressed steps are skipped at
-    ``rate``; unless these are too few.
+    The number is the smallest of three numbers:
+
+    - the number of elements of the model
+    - ``DEFAULT_SIZE``
+    - the number of elements that an uncompressed step sends and receives in ``MOST_DENSE_SECONDS`` at ``rate``
+
+    If the messages of such a vector have fewer than ``needed`` bytes, the number is ``needed`` / 4 instead, rounded up.
     """
     size = max(1, min(request.profile.num_parameters, DEFAULT_SIZE, int(rate * MOST_DENSE_SECONDS / _DENSE_BITS)))
     # Vectors of more than a block are sent in equal blocks, which are smaller.

@@ -19,11 +19,13 @@ _ACCURACY: Final = (
 
 
 def answer_lines(found: Predictions) -> Iterator[str]:
-    """Yield lines that name the fastest methods of each setting, then lines on limits of the prediction.
+    """Yield lines that name the fastest methods of each setting, then lines on the limits of the prediction.
 
-    The latter name those of the fastest methods whose own work is not known, and say that accuracy is not predicted,
-    and for which backend (Gloo or NCCL) the times hold. Settings with the same fastest methods share a line. A setting
-    with only one row has no line.
+    Settings with the same fastest methods share a line. A setting with only one row has no line. The limits are:
+
+    - The times of some of the fastest methods leave out the method's own work. The line is absent if none do.
+    - Accuracy is not predicted.
+    - The times hold for one backend, Gloo or NCCL.
     """
     settings: dict[tuple[int, str], list[PredictedRow]] = {}
     for row in found.rows:
@@ -72,8 +74,10 @@ def _fastest_names(found: Predictions, rows: Sequence[PredictedRow]) -> tuple[st
 
     The tuple is empty if no method is predicted to be at least ``_LEAST_SPEEDUP`` times as fast as the baseline.
     Otherwise it has the first row's method, and all methods whose intervals overlap with the interval of the first
-    row's method. The intervals are those of the speed-ups. The baseline itself is None; if a number of workers or links
-    are fixed for the baseline, its method may also be in other settings.
+    row's method. The intervals are those of the speed-ups.
+
+    None stands for the baseline. Example: if the baseline is ``ddp`` on 2 workers, ``ddp`` on 4 workers is listed by
+    its name, because it is not the baseline.
 
     Args:
         found: The predictions.

@@ -37,11 +37,11 @@ class AlikeCells:
 
 @checked_dataclass(frozen=True, kw_only=True, config=_STRICT)
 class AskedCells:
-    """The cells that the last run in a results directory asked for. At least one cell.
+    """The cells that the last run in a results directory asked for.
 
     Attributes:
         only: The conditions ``KEY=VALUE`` of ``--only`` that chose the cells from those of the scenario.
-        cells: The cells. Thousands of them have most of their bytes in fields that seeds share.
+        cells: The cells, grouped by everything but the seed, which keeps the file small.
     """
 
     only: list[str]

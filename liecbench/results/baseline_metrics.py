@@ -1,4 +1,4 @@
-"""The rows of the table of metrics that compare a row with another one, most of them with the baseline."""
+"""The metrics that compare one row with another, usually the baseline."""
 
 from typing import Final
 

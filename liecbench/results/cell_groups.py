@@ -110,12 +110,12 @@ def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> 
 
 
 def _key_of_all_links(cell: CellResult, baseline: BaselineChoice) -> bytes:
-    """Return a key as ``comparable_key``, but equal for all links, also for those whose rate a run added."""
+    """Return a key like ``comparable_key``, but ignore the link and ``cell.is_added``."""
     return to_json(_comparable_fields(cell, {"link", *baseline.fixed}))
 
 
 def _comparable_fields(cell: CellResult, without: Collection[str]) -> list[Any]:
-    """Return the values that cells which may be compared share, except those of the fields ``without``."""
+    """Return the values that must be equal for two cells to be comparable, leaving out the fields ``without``."""
     task = {**LATER_FIELDS, **cell.spec["task"]}
     setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in without]
     return [cell.directory, *setting, *(task.get(name) for name in WORKLOAD_FIELDS if name not in without)]

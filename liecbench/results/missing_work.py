@@ -78,7 +78,7 @@ def _links(cells: Sequence[Cell], asked: Sequence[Cell]) -> list[str]:
 
 
 def _place(cell: Cell, cells: Sequence[Cell], asked: Sequence[Cell]) -> list[str]:
-    """Return the number of workers and the link of a training, as far as there are several."""
+    """Return a text for the number of workers and one for the link, each left out if all cells share it."""
     return [*_workers(cell, asked), *([_link(cell)] if len({one.link for one in cells}) > 1 else [])]
 
 

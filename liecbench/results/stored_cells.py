@@ -32,10 +32,18 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
 
 
 def select_cells(stored: Mapping[Path, Mapping[str, CellResult]], *, with_added: bool = False) -> list[CellResult]:
-    """Return those cells of several results directories that ``load`` returns.
+    """Return the cells to compare, from the cells of several results directories.
+
+    A cell is left out in three cases:
+
+    - A run added the cell, and ``with_added`` is False.
+    - The cell provides the losses of interleaved cells in the same directory.
+    - The cell is not completed in this directory, but in another one.
+
+    The call sets ``origin`` of the cells. If any cell completed in several directories, it also sets ``directory``.
 
     Args:
-        stored: For each results directory, all cells of its ledger, by id. Attributes of the cells are set.
+        stored: For each results directory, all cells of its ledger, by id.
         with_added: As in ``load``.
 
     Raises:
