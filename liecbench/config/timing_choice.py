@@ -1,4 +1,4 @@
-"""The pydantic type of ``timing`` (in sessions, or while training), and the least ``timing_precision``."""
+"""The pydantic type of a scenario's ``timing``, and the smallest ``timing_precision`` that it may ask for."""
 
 from typing import Annotated, Final, Literal
 

@@ -138,8 +138,8 @@ class Predictor:
           False if the baseline is faster there. It is None if the methods are equally fast at every rate.
 
         Args:
-            baseline_seconds: Takes this method's links. Returns the baseline's seconds to process the samples of one
-                minibatch per worker of this method.
+            baseline_seconds: Takes this method's links. Returns the seconds that the baseline needs for as many samples
+                as this method processes with one minibatch on each worker.
             links: The links; to vary the rate, all their rates are multiplied by one factor.
         """
 

@@ -78,7 +78,7 @@ def _links(cells: Sequence[Cell], asked: Sequence[Cell]) -> list[str]:
 
 
 def _place(cell: Cell, cells: Sequence[Cell], asked: Sequence[Cell]) -> list[str]:
-    """Return a text for the number of workers and one for the link, each left out if all cells share it."""
+    """Return texts: the number of workers if it varies over ``asked``, and the link if it varies over ``cells``."""
     return [*_workers(cell, asked), *([_link(cell)] if len({one.link for one in cells}) > 1 else [])]
 
 
