@@ -42,7 +42,9 @@ class Attachment:
         hook: The communication hook of ``ddp``.
         ddp: The model.
         optimizers: Maps each optimizer to the innermost optimizers that it wraps, or to itself if it wraps none.
-        group: The process group of the algorithm.
+        group: The process group of the algorithm, which only the algorithm uses. The collectives of this class use the
+            group of ``ddp``, because the algorithm may be exchanging messages on another thread, and collectives of two
+            threads on one group can come in a different order on each rank and then wait forever.
         managed: The parameters whose gradients ``ddp`` averages.
     """
 
@@ -82,7 +84,7 @@ class Attachment:
 
     def maximum(self, value: Tensor) -> None:
         """Replace ``value``, on every rank, by its largest value over the ranks. Collective."""
-        dist.all_reduce(value, dist.ReduceOp.MAX, self._group)
+        dist.all_reduce(value, dist.ReduceOp.MAX, self._ddp.process_group)
 
     def average_optimizer_states(self) -> None:
         """Replace the tensors in the optimizers' states, such as momentum, by their mean over ranks. Collective.
@@ -105,8 +107,8 @@ class Attachment:
             return
         for tensor in tensors:
             mean = tensor.contiguous()
-            dist.all_reduce(mean, group=self._group)
-            tensor.copy_(mean.div_(self._group.size()))
+            dist.all_reduce(mean, group=self._ddp.process_group)
+            tensor.copy_(mean.div_(self._ddp.process_group.size()))
 
     def remove(self) -> None:
         """Detach the algorithm from the model and the optimizers. The model then trains as plain DDP does."""
