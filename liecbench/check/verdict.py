@@ -76,9 +76,12 @@ class CheckResult:
         low: Lower confidence bound of ``change``; None if there is none.
         high: Upper confidence bound of ``change``; None if there is none.
         evidence: E-values of a paired comparison; None in a check against a stored baseline.
-        smallest_detectable: Smallest change that this check could have found; None if unknown or infinite.
+        smallest_detectable: Smallest change that this check could have found, if a paired one measured all its pairs.
+            None if unknown or infinite.
         noisy: True if the ranks' computation had to wait for a processor in over a fifth of ``pairs``.
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
+        decided_after: The number of pairs after which a paired comparison had the verdict. ``baseline``, ``current``,
+            ``change`` and its bounds are those of these pairs. None if the verdict needed all pairs.
     """
 
     cell: str
@@ -95,6 +98,7 @@ class CheckResult:
     smallest_detectable: float | None = None
     noisy: bool = False
     pairs: tuple[Pair, ...] = ()
+    decided_after: int | None = None
 
     @property
     def gates_time(self) -> bool:

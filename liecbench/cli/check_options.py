@@ -55,7 +55,8 @@ Relaunches = Annotated[
         min=1,
         max=100,
         help="Launch both sides at least N times. Step times differ from launch to launch, so a verdict needs 5 "
-        "launches: with fewer, a check is quicker but INCONCLUSIVE.",
+        "launches: with fewer, a check is quicker but INCONCLUSIVE. A cell is INCONCLUSIVE earlier if launches "
+        "contradict each other so much that neither PASS nor FAIL is possible any more.",
     ),
 ]
 OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed for the A/B order.")]

@@ -23,10 +23,11 @@ from pathlib import Path
 
 from liecbench.check.paired.cases import Case, cases_of
 from liecbench.check.paired.conclusion import PairedTest, conclude
+from liecbench.check.paired.decision import log_ratio
 from liecbench.check.paired.pair_sampler import MeasuredCase, PairSampler
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import ResidentSide, Side
-from liecbench.check.paired.stopping import is_complete, is_relaunch_complete, log_ratio
+from liecbench.check.paired.stopping import is_complete, is_relaunch_complete
 from liecbench.check.verdict import Pair, Verdict
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario

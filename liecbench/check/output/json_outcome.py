@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from liecbench.check.paired.stopping import log_ratio
+from liecbench.check.paired.decision import log_ratio
 from liecbench.check.verdict import CheckResult, Evidence, Outcome, Pair, UngatedMetric
 from liecbench.errors import ExitCode
 

@@ -23,7 +23,7 @@ def result_texts(result: CheckResult) -> dict[str, str]:
         "baseline": baseline,
         "now": now,
         "change": _change(result),
-        "pairs": str(len(result.pairs) or ""),
+        "pairs": _pairs(result),
         "evidence": _evidence(result),
         "smallest detectable": "" if detectable is None else _amount_of_change(detectable, result).removeprefix("+"),
     }
@@ -53,6 +53,11 @@ def one_line(text: str) -> str:
 def spaced(metric: str) -> str:
     """Return the name of a metric with spaces in place of underscores."""
     return metric.replace("_", " ")
+
+
+def _pairs(result: CheckResult) -> str:
+    decisive = "" if result.decided_after is None else f"{result.decided_after} of "
+    return f"{decisive}{len(result.pairs)}" if result.pairs else ""
 
 
 def _change(result: CheckResult) -> str:

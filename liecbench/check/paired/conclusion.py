@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liecbench.check.paired import evidence
-from liecbench.check.paired.rule_settings import FEWEST_RELAUNCHES, StoppingRule
-from liecbench.check.paired.stopping import (
+from liecbench.check.paired.decision import (
+    Decision,
     by_relaunch,
     decided,
     has_enough_relaunches,
@@ -15,6 +15,8 @@ from liecbench.check.paired.stopping import (
     slower_in_each_relaunch,
     weigh,
 )
+from liecbench.check.paired.prospects import why_no_fail, why_no_pass
+from liecbench.check.paired.rule_settings import FEWEST_RELAUNCHES, StoppingRule
 from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
 
 _NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
@@ -54,49 +56,61 @@ def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResul
 
 
 def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidence, *, rejected: bool) -> CheckResult:
-    values = [log_ratio(pair) for pair in test.pairs]
     threshold = rule.fail_threshold(num_tests)
-    low, high = _interval(test.pairs, threshold)
+    values = [log_ratio(pair) for pair in test.pairs]
     detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
-    verdict = decided(test.pairs, rule, num_tests)
-    if verdict is None:
+    decision = decided(test.pairs, rule, num_tests)
+    if decision is None:
         enough = rule.can_decide and has_enough_relaunches(test.pairs, rule)
         fails = rejected and enough and slower_in_each_relaunch(test.pairs, rule)
-        verdict = Verdict.FAIL if fails else Verdict.INCONCLUSIVE
+        decision = Decision(verdict=Verdict.FAIL if fails else Verdict.INCONCLUSIVE, num_pairs=len(test.pairs))
+    # Another test of the cell may need more pairs. Figures of later pairs could contradict the verdict.
+    decisive = test.pairs[: decision.num_pairs]
+    low, high = _interval(decisive, threshold, rule.pass_threshold)
+    if decision.verdict is Verdict.FAIL:
+        # Holm's procedure shows that a slowdown is above the tolerance with less evidence than ``threshold``.
+        low = max(rule.tolerance, rule.tolerance if low is None else low)
     return CheckResult(
         cell=test.cell,
         metric=test.metric,
-        verdict=verdict,
-        reason=_reason(verdict, rule, test.pairs, high, detectable),
-        baseline=statistics.median(pair.a_seconds for pair in test.pairs),
-        current=statistics.median(pair.b_seconds for pair in test.pairs),
-        change=math.expm1(statistics.median(values)),
+        verdict=decision.verdict,
+        reason=_reason(decision.verdict, rule, test.pairs, high, detectable),
+        baseline=statistics.median(pair.a_seconds for pair in decisive),
+        current=statistics.median(pair.b_seconds for pair in decisive),
+        change=math.expm1(statistics.median(values[: decision.num_pairs])),
         low=low,
         high=high,
         evidence=found,
         smallest_detectable=detectable if math.isfinite(detectable) else None,
         noisy=is_noisy(test.pairs),
         pairs=test.pairs,
+        decided_after=decision.num_pairs if len(decisive) < len(test.pairs) else None,
     )
 
 
-def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return a confidence interval of B's median slowdown, as (lower, upper); (None, None) if there are too few pairs.
+def _interval(pairs: Sequence[Pair], fail_threshold: float, pass_threshold: float) -> tuple[float | None, float | None]:
+    """Return a confidence interval of B's median slowdown, as (lower, upper). An end without enough pairs is None.
 
     The slowdown in a pair is B's seconds ÷ A's seconds − 1. The interval is widened until it contains, for each launch,
     the median slowdown of the launch's pairs.
 
     Args:
         pairs: The pairs of all launches.
-        threshold: Sets the confidence. The true median lies below the interval with a probability of at most
-            1/``threshold``, and above it with a probability of at most 1/``threshold``.
+        fail_threshold: The E-value with which a test fails. The true median lies below the interval with a probability
+            of at most 1/``fail_threshold``.
+        pass_threshold: The E-value with which a test passes. The true median lies above the interval with a probability
+            of at most 1/``pass_threshold``.
     """
-    bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
-    if bounds is None:
-        return None, None
+    low, high = evidence.interval([log_ratio(pair) for pair in pairs], fail_threshold, pass_threshold)
     # Launches differ more than the pairs of one launch do, so the interval is widened to the medians of all launches.
-    medians = [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
-    return min(bounds[0], *medians), max(bounds[1], *medians)
+    # A verdict compares these medians with its limit, too.
+    medians = _medians(pairs)
+    return None if low is None else min(low, *medians), None if high is None else max(high, *medians)
+
+
+def _medians(pairs: Sequence[Pair]) -> list[float]:
+    """Return the median slowdown of each launch, in order."""
+    return [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
 
 
 def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: float | None, detectable: float) -> str:
@@ -111,10 +125,14 @@ def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: f
         return (
             f"a verdict needs {FEWEST_RELAUNCHES} relaunches, and --relaunches {rule.fewest_relaunches} was asked for"
         )
-    smallest = f"the smallest slowdown that this check could have found is {detectable:.1%}"
+    smallest = f"the smallest slowdown that {rule.most_pairs} such pairs could have found is {detectable:.1%}"
     if not math.isfinite(detectable):
         smallest = f"{rule.most_pairs} pairs are too few for this number of tests"
-    medians = [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
+    no_fail, no_pass = why_no_fail(pairs, rule), why_no_pass(pairs, rule)
+    if len(pairs) < rule.most_pairs and no_fail is not None and no_pass is not None:
+        ended = f"measuring ended after {len(pairs)} of {rule.most_pairs} pairs, as no verdict was possible any more"
+        return f"{ended}: {no_fail}; {no_pass}; {smallest}"
+    medians = _medians(pairs)
     spread = f"whose medians range from {min(medians):+.1%} to {max(medians):+.1%}"
     return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch, {spread}; {smallest}"
 

@@ -11,7 +11,9 @@ reaches 20 is at most 1/20, the probability that it ever reaches 100 is at most 
 Statistical methods related to the law of the iterated logarithm, eq. 7.)
 """
 
+import bisect
 import functools
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -79,22 +81,37 @@ def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> floa
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 
 
-def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
-    """Return a confidence interval (lower, upper) of side B's median slowdown; None if there are too few pairs.
+def interval(
+    log_ratios: Sequence[float], lower_threshold: float, upper_threshold: float
+) -> tuple[float | None, float | None]:
+    """Return a confidence interval (lower, upper) of side B's median slowdown. An end without enough pairs is None.
 
-    The slowdown in a pair is (B's step time ÷ A's step time) − 1.
+    The slowdown in a pair is (B's step time ÷ A's step time) − 1. The lower end is the limit up to which the test "B is
+    slower than the limit" has succeeded after one of the pairs, the upper end the limit from which on the test "B is
+    slower by less than the limit" has. So a test that has succeeded for a limit never contradicts the interval.
 
     Args:
-        log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: 1 ÷ the error probability of each end, such as 20 for 5 %. A paired check may compute an interval
-            after every pair. With 20, at most 5 % of checks compute a lower end that is above the true median, and at
-            most 5 % of checks compute an upper end that is below the true median.
+        log_ratios: ln(B's step time ÷ A's step time) of each pair, in the order of measurement.
+        lower_threshold: 1 ÷ the error probability of the lower end, such as 20 for 5 %. A paired check may compute an
+            interval after every pair. With 20, at most 5 % of checks compute a lower end that is above the true median.
+        upper_threshold: 1 ÷ the error probability of the upper end.
     """
-    n, ordered = len(log_ratios), sorted(log_ratios)
-    least = fewest_beyond(n, threshold)
-    if least is None:
-        return None
-    return math.expm1(ordered[n - least]), math.expm1(ordered[least - 1])
+    upper = _upper(log_ratios, upper_threshold)
+    negated = _upper([-value for value in log_ratios], lower_threshold)
+    return None if negated is None else math.expm1(-negated), None if upper is None else math.expm1(upper)
+
+
+def _upper(log_ratios: Sequence[float], threshold: float) -> float | None:
+    """Return the least of the log-ratios for which ``_reaches`` is True; None if there is none."""
+    ordered = sorted(log_ratios)
+    place = bisect.bisect_left(ordered, True, key=lambda limit: _reaches(log_ratios, limit, threshold))
+    return ordered[place] if place < len(ordered) else None
+
+
+def _reaches(log_ratios: Sequence[float], limit: float, threshold: float) -> bool:
+    """Return True if the E-value for log-ratios of at most ``limit`` reached ``threshold`` after one of the pairs."""
+    counts = itertools.accumulate(int(value <= limit) for value in log_ratios)
+    return any(e_value(number, count) >= threshold for number, count in enumerate(counts, start=1))
 
 
 def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold: float, most_pairs: int) -> float:

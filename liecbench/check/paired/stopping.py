@@ -5,121 +5,13 @@ launch of the ranks of both sides, in which pairs are measured.
 """
 
 import math
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from liecbench.check.paired import evidence
+from liecbench.check.paired.decision import decided
+from liecbench.check.paired.prospects import is_hopeless
 from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
-from liecbench.check.verdict import Evidence, Pair, Verdict
-
-
-def log_ratio(pair: Pair) -> float:
-    """Return ln(``pair.b_seconds`` ÷ ``pair.a_seconds``), which is above 0 if side B is slower than side A."""
-    return math.log(pair.b_seconds / pair.a_seconds)
-
-
-def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence of ``pairs`` for two claims on how much slower side B is than side A.
-
-    One claim is that B is slower by more than ``rule.tolerance``, the other that B is slower by less than
-    ``rule.bound``. After each pair, an E-value of each claim is computed from all pairs so far. The evidence for a
-    claim is the largest of its E-values, or 1 if there are no pairs.
-    """
-    *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
-    return last
-
-
-def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield the evidence of the first pair, of the first two pairs, and so on, each as ``weigh`` returns it."""
-    num_slower = num_within = 0
-    slower = within = 0.0
-    for number, value in enumerate(map(log_ratio, pairs), start=1):
-        num_slower += value > math.log1p(rule.tolerance)
-        num_within += value < math.log1p(rule.bound)
-        slower = max(slower, evidence.e_value(number, num_slower))
-        within = max(within, evidence.e_value(number, num_within))
-        yield Evidence(slower=slower, within=within)
-
-
-def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
-    """Return the verdict on one test; None if the pairs do not suffice for a verdict yet.
-
-    The first pair is judged, then the first two pairs, and so on, until there is a verdict. Every verdict needs enough
-    launches with enough pairs, as ``has_enough_relaunches`` says. FAIL is tried before PASS:
-
-    - FAIL: The evidence that the slowdown is above ``rule.tolerance`` is at least ``rule.fail_threshold(num_tests)``.
-      In each launch, the median slowdown is above ``rule.tolerance``.
-    - PASS: The evidence that the slowdown is below ``rule.bound`` is at least ``rule.pass_threshold``. In each launch,
-      the median slowdown is below ``rule.bound``.
-
-    If ``rule.can_decide`` is False, the verdict is INCONCLUSIVE instead of FAIL or PASS.
-
-    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. ``weigh`` returns the evidence.
-
-    Args:
-        pairs: The pairs of the test, in the order in which they were measured.
-        rule: The rule, with the thresholds and the needed number of launches.
-        num_tests: The number of tests of the whole check. A FAIL needs more evidence if there are more tests.
-    """
-    for number, found in enumerate(_looks(pairs, rule), start=1):
-        fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
-        if (fails or passes) and has_enough_relaunches(pairs[:number], rule):
-            if fails and slower_in_each_relaunch(pairs[:number], rule):
-                return Verdict.FAIL if rule.can_decide else Verdict.INCONCLUSIVE
-            if passes and within_in_each_relaunch(pairs[:number], rule):
-                return Verdict.PASS if rule.can_decide else Verdict.INCONCLUSIVE
-    return None
-
-
-def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the pairs come from enough launches for a verdict, and no launch has too few pairs.
-
-    At least ``rule.fewest_relaunches`` launches are enough. A launch with fewer than ``FEWEST_PAIRS_PER_RELAUNCH``
-    pairs has too few.
-    """
-    found = by_relaunch(pairs)
-    return len(found) >= rule.fewest_relaunches and min(map(len, found)) >= FEWEST_PAIRS_PER_RELAUNCH
-
-
-def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
-    """Return True if further pairs of a test can bring neither PASS nor FAIL.
-
-    A pair has one time of side A and one of side B. The slowdown in a pair is (B's seconds ÷ A's seconds) − 1. The
-    evidence for FAIL is ``weigh(…).slower``. The evidence for PASS is ``weigh(…).within``.
-
-    FAIL is impossible if one of these holds:
-
-    - In at least one finished launch, the median slowdown is ``rule.tolerance`` or less.
-    - The evidence for FAIL stays below 1 ÷ ``rule.alpha``, even if all remaining pairs support FAIL.
-
-    PASS is impossible if one of these holds:
-
-    - In at least one finished launch, the median slowdown is ``rule.bound`` or more.
-    - The evidence for PASS stays below ``rule.pass_threshold``, even if all remaining pairs support PASS.
-
-    The number of remaining pairs is ``rule.most_pairs`` minus the number of pairs so far, but at least 0.
-
-    Return False if there are no pairs, or if ``rule.can_decide`` is False.
-
-    Args:
-        pairs: The pairs of the test so far.
-        rule: The rule with thresholds, tolerance, bound and number of pairs.
-        running: The number, from 0, of the launch that is still measuring pairs; None between launches. All other
-            launches count as finished.
-    """
-    if not pairs or not rule.can_decide:
-        return False
-    over = [pair for pair in pairs if pair.relaunch != running]
-    # A launch that was lost after its last pair is repeated, so there can be more pairs than planned.
-    found, left = weigh(pairs, rule), max(0, rule.most_pairs - len(pairs))
-    num_slower = sum(log_ratio(pair) > math.log1p(rule.tolerance) for pair in pairs)
-    num_within = sum(log_ratio(pair) < math.log1p(rule.bound) for pair in pairs)
-    most_slower = max(found.slower, evidence.largest_within_reach(len(pairs), num_slower, left))
-    most_within = max(found.within, evidence.largest_within_reach(len(pairs), num_within, left))
-    # Holm's procedure compares the last test with 1 ÷ alpha, the smallest threshold of FAIL.
-    can_fail = most_slower >= 1 / rule.alpha and slower_in_each_relaunch(over, rule)
-    can_pass = most_within >= rule.pass_threshold and within_in_each_relaunch(over, rule)
-    return not can_fail and not can_pass
+from liecbench.check.verdict import Pair
 
 
 def is_complete(
@@ -187,21 +79,3 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
     fewest = evidence.fewest_pairs(max(rule.fail_threshold(num_tests), rule.pass_threshold))
     share = min(math.ceil(fewest / rule.fewest_relaunches), rule.most_pairs // rule.fewest_relaunches)
     return max(FEWEST_PAIRS_PER_RELAUNCH, share)
-
-
-def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if, in every launch, side B's median slowdown against side A is above ``rule.tolerance``."""
-    return all(statistics.median(values) > math.log1p(rule.tolerance) for values in by_relaunch(pairs))
-
-
-def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if, in every launch, side B's median slowdown over the launch's pairs is below ``rule.bound``.
-
-    The slowdown in a pair is (B's seconds ÷ A's seconds) − 1.
-    """
-    return all(statistics.median(values) < math.log1p(rule.bound) for values in by_relaunch(pairs))
-
-
-def by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
-    """Return the log-ratio ln(B's seconds ÷ A's seconds) of each pair, in one list per launch of sides A and B."""
-    return [[log_ratio(p) for p in pairs if p.relaunch == number] for number in sorted({p.relaunch for p in pairs})]

@@ -53,6 +53,7 @@ def test_a_result_keeps_every_field() -> None:
             "evidence": {"slower": 0.02, "within": 31.0},
             "smallest_detectable": 0.045,
             "noisy": True,
+            "decided_after": None,
         }
     ]
     assert pairs[0].pop("log_ratio") == pytest.approx(0.693147180559945)

@@ -4,11 +4,9 @@ import random
 import pytest
 
 from liecbench.check.paired.conclusion import PairedTest, conclude, is_noisy
+from liecbench.check.paired.decision import decided, has_enough_relaunches
 from liecbench.check.paired.rule_settings import StoppingRule
-from liecbench.check.paired.stopping import (
-    decided,
-)
-from liecbench.check.verdict import Verdict
+from liecbench.check.verdict import CheckResult, Pair, Verdict
 from tests.check.paired.made_pairs import BETWEEN, SAME, SLOWER, concluded, pair, relaunches
 
 
@@ -54,7 +52,6 @@ def test_a_rule_with_fewer_than_five_relaunches_is_inconclusive(log: float, fewe
     pairs = relaunches(*[[log] * (12 // fewest)] * fewest)
     (found,) = conclude([PairedTest(cell="", metric="step_seconds", pairs=pairs)], rule)
 
-    assert decided(pairs, rule, 1) is Verdict.INCONCLUSIVE
     assert (found.verdict, found.reason) == (
         Verdict.INCONCLUSIVE,
         f"a verdict needs 5 relaunches, and --relaunches {fewest} was asked for",
@@ -62,8 +59,7 @@ def test_a_rule_with_fewer_than_five_relaunches_is_inconclusive(log: float, fewe
 
 
 def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
-    # All of fifteen below ln 1.1. Five of the fifteen may be above the upper bound at an evidence of 20: it is the 11th
-    # of the sorted values, 0.001, and no relaunch's median may be above it: the largest is 0.002.
+    # No relaunch's median may be above the upper bound: the largest is 0.002.
     (found,) = concluded(SAME)
 
     assert found.high == pytest.approx(math.expm1(0.002))
@@ -73,9 +69,9 @@ def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
 
 
 def test_an_inconclusive_result_tells_how_relaunches_differ() -> None:
+    # Between both verdicts until the 60th pair. exp(-0.01) - 1 and exp(0.3) - 1
     (found,) = concluded(relaunches([0.0] * 12, [-0.01] * 12, [0.0] * 12, [0.3] * 12, [0.0] * 12))
 
-    # exp(-0.01) - 1 and exp(0.3) - 1
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "in every relaunch, whose medians range from -1.0% to +35.0%; " in found.reason
 
@@ -114,15 +110,84 @@ def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None
     assert f"{found.smallest_detectable:.1%}" in found.reason
 
 
-def test_the_interval_is_wider_for_more_tests() -> None:
+def test_the_lower_bound_is_lower_for_more_tests() -> None:
     (alone,), (among, _) = concluded(BETWEEN), concluded(BETWEEN, SAME)
-    wide = relaunches(*([(5 * n + r) / 1000 for n in range(12)] for r in range(5)))
+    wide = relaunches(*([(30 * n + r) / 1000 for n in (-1, 0, 1)] for r in range(5)))
     (narrow,), (wider, *_) = concluded(wide), concluded(wide, *[SAME] * 5)
 
     assert (alone.low, alone.high) == pytest.approx((among.low, among.high))
     assert narrow.low is not None
     assert wider.low is not None
     assert wider.low < narrow.low
+    assert wider.high == narrow.high
+
+
+def test_a_check_that_ends_early_says_why() -> None:
+    (found,) = concluded(relaunches([0.0] * 3, [0.2] * 3))
+
+    assert (found.verdict, found.reason.partition("; the smallest slowdown")[0]) == (
+        Verdict.INCONCLUSIVE,
+        "measuring ended after 6 of 60 pairs, as no verdict was possible any more: "
+        "FAIL needs more than 2 % in every relaunch, and relaunch 1 had +0.0%; "
+        "PASS needs less than 10 % in every relaunch, and relaunch 2 had +22.1%",
+    )
+
+
+def test_a_check_of_all_its_pairs_did_not_end_early() -> None:
+    (found,) = concluded(relaunches(*[[0.0] * 12, [0.2] * 12], *[[0.1] * 12] * 3))
+
+    assert found.reason.startswith("neither slower than 2 % nor within 10 % is shown in every relaunch, ")
+
+
+def test_the_figures_of_a_verdict_are_those_of_its_pairs() -> None:
+    later = tuple(pair(0.3, 5) for _ in range(45))
+    (found,) = concluded((*SAME, *later))
+
+    assert (found.verdict, found.decided_after, len(found.pairs)) == (Verdict.PASS, 15, 60)
+    assert (found.change, found.high) == pytest.approx((0.0, math.expm1(0.002)))
+    assert concluded(SAME)[0].decided_after is None
+
+
+def noisy_pairs(chance: random.Random) -> tuple[Pair, ...]:
+    """Return pairs of some launches, with a slowdown between -2 % and +14 % and noise of any size up to 8 %."""
+    slowdown, launch_noise, noise = chance.uniform(-0.02, 0.14), chance.uniform(0, 0.05), chance.uniform(0, 0.08)
+    centres = [chance.gauss(slowdown, launch_noise) for _ in range(chance.randint(4, 8))]
+    return relaunches(*([chance.gauss(centre, noise) for _ in range(chance.randint(3, 8))] for centre in centres))
+
+
+def contradicts(found: CheckResult, rule: StoppingRule) -> bool:
+    """Return True if the interval of a result says something else than its verdict."""
+    low, high = (-math.inf if found.low is None else found.low), (math.inf if found.high is None else found.high)
+    assert found.change is not None
+    if not low <= found.change <= high:
+        return True
+    match found.verdict:
+        case Verdict.PASS:
+            return low > rule.tolerance or high >= rule.bound
+        case Verdict.FAIL:
+            return low < rule.tolerance
+    return has_enough_relaunches(found.pairs, rule) and (low > rule.tolerance or high < rule.bound)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_no_interval_contradicts_its_verdict(seed: int) -> None:
+    chance = random.Random(seed)
+    rule = StoppingRule(bound=chance.choice((0.05, 0.10)), alpha=chance.choice((0.05, 0.2)))
+    tests = [
+        PairedTest(cell=str(number), metric="step_seconds", pairs=noisy_pairs(chance))
+        for number in range(chance.randint(1, 8))
+    ]
+
+    assert [found for found in conclude(tests, rule) if contradicts(found, rule)] == []
+
+
+def test_the_simulated_checks_have_all_verdicts() -> None:
+    chance = random.Random(0)
+    found = conclude(
+        [PairedTest(cell=str(n), metric="step_seconds", pairs=noisy_pairs(chance)) for n in range(40)], StoppingRule()
+    )
+
+    assert {each.verdict for each in found} == {Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE}
 
 
 @pytest.mark.parametrize(("waiting", "expected"), [(2, False), (3, True)])

@@ -69,31 +69,60 @@ def test_the_fewest_beyond_are_just_enough(n: int, threshold: float) -> None:
 
 
 def test_six_pairs_give_no_interval() -> None:
-    assert interval([0.0] * 6, 20) is None
+    assert interval([0.0] * 6, 20, 20) == (None, None)
 
 
 def test_the_interval_of_seven_pairs_is_their_range() -> None:
     values = [0.03, -0.01, 0.02, 0.0, 0.05, 0.01, 0.04]
 
-    assert (math.exp(-0.01) - 1, math.exp(0.05) - 1) == pytest.approx(interval(values, 20))
+    assert (math.exp(-0.01) - 1, math.exp(0.05) - 1) == pytest.approx(interval(values, 20, 20))
+
+
+def test_each_end_has_its_own_threshold() -> None:
+    # All of seven give 2^8/8 · (1 − 2^−8) = 31.9.
+    lower, upper = interval([0.01 * n for n in range(7)], 32, 31)
+
+    assert lower is None
+    assert upper == pytest.approx(math.expm1(0.06))
+
+
+def test_a_bound_that_was_shown_after_some_pairs_is_kept() -> None:
+    # The first seven are 0.01 at most. That more are above 0.01 later takes the upper end no further up.
+    assert interval([0.01] * 7 + [0.02] * 7, 20, 20)[1] == pytest.approx(math.expm1(0.01))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=7, max_size=60))
 def test_the_interval_is_mirrored(values: list[float]) -> None:
-    found, mirrored = interval(values, 20), interval([-value for value in values], 20)
+    (low, high), (other_low, other_high) = (interval(side, 20, 20) for side in (values, [-value for value in values]))
 
-    assert found is not None
-    assert mirrored is not None
-    assert found == pytest.approx((1 / (1 + mirrored[1]) - 1, 1 / (1 + mirrored[0]) - 1))
+    assert None not in (low, high, other_low, other_high)
+    assert other_low is not None
+    assert other_high is not None
+    assert (low, high) == pytest.approx((1 / (1 + other_high) - 1, 1 / (1 + other_low) - 1))
+
+
+@given(st.lists(st.floats(-0.1, 0.3), min_size=1, max_size=60), st.floats(0.0, 0.2))
+def test_the_interval_inverts_the_test(values: list[float], bound: float) -> None:
+    numbers = range(1, len(values) + 1)
+    limit = math.log1p(bound)
+    slower = any(e_value(n, sum(value > limit for value in values[:n])) >= 40 for n in numbers)
+    within = any(e_value(n, sum(value < limit for value in values[:n])) >= 20 for n in numbers)
+    low, high = interval(values, 40, 20)
+
+    assert (slower, within) == (
+        low is not None and math.log1p(low) > limit,
+        high is not None and math.log1p(high) < limit,
+    )
 
 
 def test_the_interval_has_its_coverage() -> None:
     chance = random.Random(7)
 
     def holds() -> bool:
-        bounds = interval([chance.gauss(0.04, 0.1) for _ in range(40)], 20)
-        assert bounds is not None
-        return bounds[0] <= math.expm1(0.04) <= bounds[1]
+        low, high = interval([chance.gauss(0.04, 0.1) for _ in range(40)], 20, 20)
+        assert low is not None
+        assert high is not None
+        return low <= math.expm1(0.04) <= high
 
     assert sum(holds() for _ in range(1000)) >= 900
 
