@@ -156,6 +156,9 @@ def method(name: str, cls: type[Algorithm]) -> Iterator[str]:
             "sends": cls.notes.sends,
             "remembers": cls.notes.remembers,
             "optimizer": optimizers(cls),
+            "clipping": "by the norm of the update"
+            if cls.clipping_refusal is None
+            else f"refused: {cls.clipping_refusal}",
             "compressor": compressors(cls),
             "options": options("algorithm", name),
             "source": cls.notes.source,

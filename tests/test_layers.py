@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "liecbench"
 # Test files of what several modules do together. The names of all others are those of modules.
 SEVERAL_MODULES = {
+    "algorithms/clipping",
     "algorithms/gpu",
     "algorithms/grad_scaler",
     "algorithms/identities",

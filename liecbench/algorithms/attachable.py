@@ -33,11 +33,14 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         local_models: True if each worker has a model of its own, which can differ from the other workers' models.
         supports_sparse: Whether the method exchanges sparse gradients.
         supports_join: Whether the method works with ``ddp.join()``.
+        clipping_refusal: The reason why the method's update must not be clipped by its norm, and what to do instead;
+            None if the update can be clipped. It can be if it estimates the mean gradient, in the gradient's units.
     """
 
     local_models: ClassVar[bool] = False
     supports_sparse: ClassVar[bool] = False
     supports_join: ClassVar[bool] = False
+    clipping_refusal: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,7 +137,12 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
         Returns:
             The largest norm of all ranks before the scaling, of shape ``[]``.
+
+        Raises:
+            ValueError: If the method has a ``clipping_refusal``. The gradients are then unchanged.
         """
+        if self.clipping_refusal is not None:
+            raise ValueError(f"{type(self).__name__} is not defined with clipped updates: {self.clipping_refusal}")
         attachment = self._require_attached("clip_grad_norm_")
         clipped: list[Tensor] = list(attachment.parameters() if parameters is None else parameters)
         gradients = [p.grad for p in clipped if p.grad is not None]

@@ -46,7 +46,6 @@ class Algorithm(Attachable):
         notes: The notes on the method that ``docs/methods.md`` shows after the method's docstring; None if the page
             leaves the method out.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
-        supports_clipping: Whether an update may be scaled down before the optimizer's step.
         step: The number of steps so far.
         counters: This rank's totals so far: bytes, messages, and seconds of compression and of communication.
         clock: The clock of the model's device.
@@ -67,7 +66,6 @@ class Algorithm(Attachable):
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] | None = None
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     supports_pacing: ClassVar[bool] = False
-    supports_clipping: ClassVar[bool] = True
     notes: ClassVar[MethodNotes | None] = None
 
     def __post_init__(self) -> None:

@@ -55,7 +55,10 @@ class CSER(ErrorFeedback, PeriodicAveraging):
 
     average_period: Annotated[int, Ge(1)] = 8
     rescale_memory: bool = True
-    supports_clipping: ClassVar[bool] = False
+    clipping_refusal: ClassVar[str | None] = (
+        "its models would no longer differ by what its error memories say; leave its update as it is, or take liec, "
+        "which can be clipped"
+    )
     error = WorkerMemory()
 
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:

@@ -79,6 +79,10 @@ class DeMo(BlockAlgorithm):
     kept: Annotated[int, Ge(1), Le(64 * 64)] = 32
     chunk: Annotated[int, Ge(1), Le(64)] = 64
     cpu_kernels: ClassVar[tuple[str, ...]] = ChunkedTopK.cpu_kernels
+    clipping_refusal: ClassVar[str | None] = (
+        "the entries of its update are ±1 whatever the gradient's norm, and clipping would only make its steps "
+        "shorter; lower the learning rate instead"
+    )
     error = WorkerMemory()
 
     def __post_init__(self) -> None:

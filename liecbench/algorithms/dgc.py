@@ -63,6 +63,10 @@ class DGC(BlockAlgorithm):
     warmup_epochs: Annotated[int, Ge(0), Le(len(_WARMUP_RATIOS))] = len(_WARMUP_RATIOS)
     steps_per_epoch: Annotated[int, Ge(1)] | None = None
     cpu_kernels: ClassVar[tuple[str, ...]] = TopK.cpu_kernels
+    clipping_refusal: ClassVar[str | None] = (
+        "its update is the momentum of many steps, and what is clipped from it would be lost; give the method the "
+        "option clip_norm, by which each worker clips its own gradient"
+    )
     velocity = WorkerMemory()
     error = WorkerMemory()
 

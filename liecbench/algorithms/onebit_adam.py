@@ -48,6 +48,11 @@ class OneBitAdam(ServerAlgorithm):
         differs="`freeze_step` is 15 % of the run's steps by default; DeepSpeed's is 100,000 steps",
     )
 
+    clipping_refusal: ClassVar[str | None] = (
+        "its update is m / (√v + ε), whose norm does not depend on the gradient's, and clipping would only make its "
+        "steps shorter; lower the learning rate, or take a larger eps"
+    )
+
     freeze_step: Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)] = 0.15
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999

@@ -31,6 +31,10 @@ class SignSGD(ServerAlgorithm):
         differs="a tie gives 0",
     )
     is_elementwise: ClassVar[bool] = True
+    clipping_refusal: ClassVar[str | None] = (
+        "the entries of its update are ±1 whatever the gradient's norm, and clipping would only make its steps "
+        "shorter; lower the learning rate instead"
+    )
 
     cpu_kernels: ClassVar[tuple[str, ...]] = (*Votes.cpu_kernels, *Majority.cpu_kernels)
 

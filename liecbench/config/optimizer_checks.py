@@ -71,9 +71,9 @@ def method_problems(cell: Cell, place: str) -> Iterator[tuple[str, str]]:
             own = f"{{name: {method}, task: {{optimizer: sgd}}}}"
             message = f"{method} is not defined with {cell.task.optimizer.name}: {reason}"
             yield place, message if torch_name == "sgd" else f"{message}; an optimizer of its own: {own}"
-    if cell.task.clip_grad_norm is not None and not algorithm.supports_clipping:
-        message = f"{method} is not defined with clipped updates: they would no longer be what its memories say"
-        yield "clip_grad_norm", f"{message}; give it none: {{name: {method}, task: {{clip_grad_norm: null}}}}"
+    if cell.task.clip_grad_norm is not None and algorithm.clipping_refusal is not None:
+        message = f"{method} is not defined with clipped updates: {algorithm.clipping_refusal}"
+        yield "clip_grad_norm", f"{message}; not to clip: {{name: {method}, task: {{clip_grad_norm: null}}}}"
     own_batches = algorithm.batches_per_step
     if cell.task.accumulate > 1 and own_batches > 1:
         message = f"{method} accumulates {own_batches} minibatches per step itself"

@@ -22,7 +22,8 @@ def attach(
     """Attach an algorithm to what ``accelerator.prepare`` returned; the training loop needs no change. Collective.
 
     Afterwards ``accelerator.save_state`` writes one more file per rank, which ``accelerator.load_state`` reads. If the
-    method has local models, ``accelerator.clip_grad_norm_`` scales the gradients of all of them by one factor.
+    method has local models, ``accelerator.clip_grad_norm_`` scales the gradients of all of them by one factor. If the
+    method has a ``clipping_refusal``, ``accelerator.clip_grad_norm_`` raises ValueError for the model's parameters.
 
     Args:
         algorithm: The algorithm.
@@ -62,7 +63,7 @@ class AcceleratedTraining(FrameworkTraining):
             accelerator.register_load_state_pre_hook(self._on_load),
         ]
         accelerator.load_state = self._load_state
-        if algorithm.local_models:
+        if algorithm.local_models or algorithm.clipping_refusal is not None:
             accelerator.clip_grad_norm_ = self._clip_grad_norm
 
     def detach(self) -> None:

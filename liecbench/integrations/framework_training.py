@@ -26,6 +26,16 @@ def scaler_error(precision: str, instead: str) -> ValueError:
     )
 
 
+def refuse_clipping(algorithm: Algorithm, remedy: str) -> None:
+    """Raise ValueError if the updates of ``algorithm`` must not be clipped, although the framework is set to clip them.
+
+    The message advises ``remedy``, a setting of the framework such as ``max_grad_norm=0``.
+    """
+    if algorithm.clipping_refusal is not None:
+        name = type(algorithm).__name__
+        raise ValueError(f"{name} is not defined with clipped updates: {algorithm.clipping_refusal}; set {remedy}")
+
+
 class FrameworkTraining:
     """A framework's training, to which the constructor attaches an algorithm. The constructor is collective.
 

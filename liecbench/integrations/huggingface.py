@@ -8,6 +8,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from liecbench.algorithms.base import Algorithm
 from liecbench.integrations.accelerate import AcceleratedTraining, attach
+from liecbench.integrations.framework_training import refuse_clipping
 from liecbench.integrations.rank_files import load_rank_file, save_rank_file
 
 
@@ -20,7 +21,7 @@ class TrainerCompression(TrainerCallback):
 
     If the method trains a local model on each rank, the mean of the local models is evaluated, saved in checkpoints,
     and left in the model at the end. Clipping by ``max_grad_norm`` scales the gradients of all local models by the same
-    factor.
+    factor. If the method has a ``clipping_refusal``, a ``max_grad_norm`` above 0 raises ValueError.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.
@@ -40,6 +41,8 @@ class TrainerCompression(TrainerCallback):
     ) -> None:
         """Attach the algorithm, and restore its state, such as residuals, if the training goes on from a checkpoint."""
         trainer = self._trainer
+        if args.max_grad_norm:  # by default, the trainer clips to a norm of 1
+            refuse_clipping(self._algorithm, "max_grad_norm=0")
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
         self._training = attach(self._algorithm, trainer.accelerator, trainer.model_wrapped, trainer.optimizer)

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_map_only
 
 from liecbench.algorithms.base import Algorithm
-from liecbench.integrations.framework_training import FrameworkTraining, scaler_error
+from liecbench.integrations.framework_training import FrameworkTraining, refuse_clipping, scaler_error
 
 _KEY = "liecbench"
 
@@ -23,7 +23,8 @@ class LightningCompression(Callback):
     also holds the algorithm's memories of all ranks. A training that resumes from the checkpoint restores them.
 
     If the method has local models, their mean is validated, saved in checkpoints, and left in the module at the end.
-    ``gradient_clip_val`` then scales the gradients of all local models by one factor.
+    ``gradient_clip_val`` then scales the gradients of all local models by one factor. If the method has a
+    ``clipping_refusal``, a training with ``gradient_clip_val`` raises ValueError.
 
     Args:
         algorithm: The algorithm.
@@ -39,6 +40,8 @@ class LightningCompression(Callback):
         precision = trainer.precision_plugin
         if getattr(precision, "scaler", None) is not None:
             raise scaler_error(f"precision {trainer.precision}", instead="bf16-mixed")
+        if trainer.gradient_clip_val:
+            refuse_clipping(self._algorithm, "gradient_clip_val=None")
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
         launch = 'Trainer(strategy="ddp", devices=2)'
@@ -46,7 +49,7 @@ class LightningCompression(Callback):
         if self._loaded is not None:
             self._training.load_state_dict(self._loaded)
             self._loaded = None
-        if self._algorithm.local_models:
+        if self._algorithm.local_models or self._algorithm.clipping_refusal is not None:
             precision.clip_grad_by_norm = self._clip_grad_norm
         self._precision = precision
 

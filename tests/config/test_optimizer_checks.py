@@ -99,7 +99,7 @@ RATE = "rate: 0.1"
             "[ddp, liec]",
             "[ddp, {name: cser, task: {clip_grad_norm: 1.0}}]",
             "s.yaml:9:56: matrix.algorithm[1].task.clip_grad_norm: ",
-            "give it none: {name: cser, task: {clip_grad_norm: null}}",
+            "not to clip: {name: cser, task: {clip_grad_norm: null}}",
         ),
         (
             "[ddp, liec]",
@@ -113,6 +113,22 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, place: str, me
     error = error_of(edited(old, new))
 
     assert (error[: len(place)], message in error) == (place, True), error
+
+
+@pytest.mark.parametrize(
+    ("method", "remedy"),
+    [
+        ("signsgd", "lower the learning rate instead; not to clip: {name: signsgd, task: {clip_grad_norm: null}}"),
+        ("demo", "lower the learning rate instead; not to clip: {name: demo, task: {clip_grad_norm: null}}"),
+        ("onebit_adam", "lower the learning rate, or take a larger eps; not to clip: {name: onebit_adam, task: "),
+        ("dgc", "give the method the option clip_norm, by which each worker clips its own gradient; not to clip: "),
+        ("cser", "leave its update as it is, or take liec, which can be clipped; not to clip: {name: cser, task: "),
+    ],
+)
+def test_methods_whose_updates_are_no_gradients_refuse_clipping(method: str, remedy: str) -> None:
+    error = error_of(edited("[ddp, liec]", f"[ddp, {{name: {method}, task: {{clip_grad_norm: 1.0}}}}]"))
+
+    assert (f"{method} is not defined with clipped updates: " in error, remedy in error) == (True, True), error
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])

@@ -13,7 +13,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD
+from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD, SignSGD
 from liecbench.compressors import Sign
 from tests.integrations.ranks import (
     assert_clipped_by_one_factor,
@@ -141,10 +141,17 @@ def refusal_of_one_process() -> str:
     return str(caught.value)
 
 
+def refusal_of_clipping() -> str:
+    with pytest.raises(ValueError, match="clipped") as caught:
+        trained(SignSGD())
+    return str(caught.value)
+
+
 def all_trainings(directory: str) -> dict[str, Any]:
     look_like_torchrun()
     results: dict[str, Any] = {
         "alone": trained(None),
+        "clipped": refusal_of_clipping(),
         "ddp": trained(AllReduce()),
         "fp16": refusal_of_fp16(),
         "fsdp": refusal_of_fsdp(),
@@ -252,3 +259,8 @@ def test_a_training_in_one_process_is_told_how_to_start_several(ranks: list[dict
 
 def test_the_documented_script_trains(ranks: list[dict[str, Any]]) -> None:
     assert_script_has_trained(ranks)
+
+
+def test_clipping_is_refused_if_the_update_is_no_gradient(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["clipped"].startswith("SignSGD is not defined with clipped updates: ")

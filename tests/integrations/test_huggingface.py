@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD
+from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD, SignSGD
 from liecbench.compressors import Sign
 from tests.integrations.ranks import (
     assert_detached_with_one_model,
@@ -111,11 +111,18 @@ def trained_again(directory: str) -> list[bool]:
     return [trainer.state.global_step == NUM_STEPS, "clip_grad_norm_" in vars(trainer.accelerator)]
 
 
+def refusal_of_clipping(directory: str) -> str:
+    with pytest.raises(ValueError, match="clipped") as caught:
+        make_trainer(directory, SignSGD()).train()
+    return str(caught.value)
+
+
 def all_trainings(directory: str) -> dict[str, Any]:
     look_like_torchrun()
     logging.disable(logging.WARNING)
     results: dict[str, Any] = {
         "alone": trained(directory, None),
+        "clipped": refusal_of_clipping(directory),
         "ddp": trained(directory, AllReduce()),
         "bf16": trained(directory, DoubleSqueeze(compressor=Sign()), bf16=True),
         "again": trained_again(directory),
@@ -201,3 +208,9 @@ def test_a_trainer_can_train_again_after_an_interruption(ranks: list[dict[str, A
 
 def test_the_documented_script_trains(ranks: list[dict[str, Any]]) -> None:
     assert_script_has_trained(ranks)
+
+
+def test_clipping_is_refused_if_the_update_is_no_gradient(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["clipped"].startswith("SignSGD is not defined with clipped updates: ")
+        assert rank["clipped"].endswith("; set max_grad_norm=0")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD
+from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD, SignSGD
 from liecbench.compressors import Sign
 from tests.integrations.ranks import (
     assert_clipped_by_one_factor,
@@ -116,6 +116,12 @@ def trained(
     }
 
 
+def refusal_of_clipping(directory: str) -> str:
+    with pytest.raises(ValueError, match="clipped") as caught:
+        make_trainer(directory, SignSGD(), enable_checkpointing=False).fit(make_module(), loader())
+    return str(caught.value)
+
+
 def all_trainings(directory: str) -> dict[str, Any]:
     look_like_torchrun()
     logging.disable(logging.WARNING)
@@ -124,6 +130,7 @@ def all_trainings(directory: str) -> dict[str, Any]:
     unsaved: dict[str, Any] = {"enable_checkpointing": False}
     results: dict[str, Any] = {
         "alone": trained(f"{directory}/alone", None),
+        "clipped": refusal_of_clipping(directory),
         "ddp": trained(f"{directory}/ddp", AllReduce(), **unsaved),
         "doublesqueeze": trained(f"{directory}/squeeze", DoubleSqueeze(compressor=Sign()), **unsaved),
         "bf16": trained(f"{directory}/bf16", MemSGD(compressor=Sign()), precision="bf16-mixed"),
@@ -195,3 +202,9 @@ def test_all_ranks_clip_local_models_by_one_factor(ranks: list[dict[str, Any]]) 
 
 def test_the_documented_script_trains(ranks: list[dict[str, Any]]) -> None:
     assert_script_has_trained(ranks)
+
+
+def test_clipping_is_refused_if_the_update_is_no_gradient(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["clipped"].startswith("SignSGD is not defined with clipped updates: ")
+        assert rank["clipped"].endswith("; set gradient_clip_val=None")
