@@ -1,5 +1,6 @@
 """Outer steps on real ranks: what goes on in the background, what is saved, and what is refused."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from liecbench.algorithms import Algorithm, DiLoCo, NonFiniteError, SparseLoCo
 from liecbench.compressors import QSGD, Sign, SignL2
-from tests.algorithms import buckets
+from tests.algorithms import buckets, network
 from tests.distributed import run_ranks
 
 NUM_WORKERS: Final = 2
@@ -69,6 +70,37 @@ def attached_twice() -> list[Tensor]:
         run.train(range(3, 7))
         models.append(run.flat())
     return models
+
+
+def clipped(name: str) -> tuple[list[float], list[float]]:
+    """Clip while rank 0 has not begun to exchange a fragment, and the other ranks have.
+
+    Return the norm that the method returns and this rank's own norm, in each step.
+    """
+    algorithm = MAKERS[name]()
+    _, ddp, optimizer = network.made(algorithm, process_group=dist.new_group(timeout=timedelta(seconds=60)))
+    sent_after = next(step for step in range(8) if algorithm.step_kind(step) != "local")
+    is_clipped = threading.Event()
+    norms, own = [], []
+    for step in range(sent_after + 3):
+        if step == sent_after and dist.get_rank() == 0:
+            algorithm._thread.start(lambda: is_clipped.wait(60))  # type: ignore[attr-defined]
+        optimizer.zero_grad()
+        network.loss(ddp, step, dist.get_rank()).backward()
+        gradients = [p.grad.flatten() for p in ddp.module.parameters() if p.grad is not None]
+        own.append(float(torch.cat(gradients).norm()))
+        if step == sent_after + 1 and dist.get_rank() > 0:
+            time.sleep(0.5)  # their communication threads begin the exchange before the clipping
+        norms.append(float(algorithm.clip_grad_norm_(0.01)))
+        if step == sent_after + 1:
+            is_clipped.set()
+        optimizer.step()
+    algorithm.detach()
+    return norms, own
+
+
+def clipped_by_all() -> dict[str, tuple[list[float], list[float]]]:
+    return {name: clipped(name) for name in ("streaming", "sparse")}
 
 
 def refused() -> str:
@@ -129,6 +161,15 @@ def test_evaluation_takes_the_mean_of_the_local_models_while_a_fragment_is_under
     for run in runs:
         torch.testing.assert_close(run["evaluated"], mean)
     assert torch.equal(runs[0]["after"], runs[1]["after"])
+
+
+def test_gradients_are_clipped_while_a_fragment_is_under_way() -> None:
+    ranks = run_ranks(clipped_by_all, 3)  # two ranks exchange without a barrier, which could wait for the clipping
+
+    for name in ranks[0]:
+        largest = [max(norms) for norms in zip(*(rank[name][1] for rank in ranks), strict=True)]
+        for rank in ranks:
+            assert rank[name][0] == pytest.approx(largest, rel=1e-5)
 
 
 def test_a_gradient_that_is_not_finite_stops_all_ranks_at_the_outer_step(ranks: list[dict[str, Any]]) -> None:
