@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from liecbench.launch.channel import write_plan
 from liecbench.launch.events import CaseMeasured, CaseStarted, Event, Lost, Notice
+from liecbench.launch.lost_ranks import first_lost
 from liecbench.launch.plans import BenchmarkPlan
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 
@@ -47,7 +48,7 @@ def run_ranks(
         MachineError: If the kernel refuses shaped links.
     """
     reports: list[Report] = []
-    lost: list[str] = []
+    lost: list[Lost] = []
 
     def handle(event: Event) -> None:
         match event:
@@ -58,7 +59,7 @@ def run_ranks(
             case Notice():
                 say(event.text)
             case Lost():
-                lost.append(event.reason.partition("\n")[0])
+                lost.append(event)
 
     torchrun = Torchrun(
         module="liecbench.bench.bench_entry",
@@ -80,7 +81,7 @@ def _report(event: CaseMeasured) -> Report:
     return Report(figures=event.figures, achieved_bits_per_second=round(min(rates)))
 
 
-def _failure(status: int, lost: list[str], log: Path) -> str:
-    first = f"; first was {lost[0]}" if lost else ""
+def _failure(status: int, lost: list[Lost], log: Path) -> str:
+    first = f"; first was {first_lost(lost)}" if lost else ""
     remedy = "give a smaller --size or fewer --workers if memory ran out; the ranks' last lines say more"
     return f"the ranks ended with status {status}{first}; {remedy}\n{log_tail(log)}"

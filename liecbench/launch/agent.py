@@ -3,15 +3,21 @@
 The ranks are forks of the agent. So neither the agent nor a rank spends seconds on importing torch.
 """
 
+import contextlib
 import dataclasses
 import os
 import runpy
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 from liecbench.host import linux
+from liecbench.launch.channel import encode
+from liecbench.launch.events import Event
+from liecbench.launch.lost_ranks import ended_process
 from liecbench.launch.orders import Agent
+from liecbench.launch.supervisor import EVENTS_VARIABLE
 
 # With this variable torch counts GPUs without initialising CUDA, which forks of this process could not use afterwards.
 _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
@@ -55,7 +61,15 @@ def run_agent(agent: Agent) -> None:
     try:
         elastic_launch(config, _run_rank)(agent.module, agent.plan)
     except ChildFailedError as error:
+        for failure in error.failures.values():
+            if failure.exitcode != 1:  # with 1, the rank has sent its exception itself
+                _send(ended_process(failure.local_rank, failure.exitcode))
         sys.exit(f"{error}")
+
+
+def _send(event: Event) -> None:
+    with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as pipe:
+        pipe.write(encode(event) + "\n")
 
 
 def _run_rank(module: str, plan: str) -> None:

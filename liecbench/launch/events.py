@@ -1,7 +1,7 @@
 """Events: messages, of one line each, that ranks or their supervisor send to the command."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from liecbench.results.records import End, Epoch, Start
 from liecbench.results.timing_record import Timing
@@ -68,16 +68,19 @@ class DiskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The last event of a rank that ends by an exception.
+    """The end of a rank by an exception, which the rank sends itself, or of its process, which torchrun's agent sends.
 
     Attributes:
         reason: The error as text, such as ``rank 0: ValueError: no data``.
         disk: The disk's error if a full or read-only disk caused the exception; else None.
+        cause: ``process`` if the process died without an exception, such as by a signal; ``connection`` if the
+            exception says that the connection to another rank was lost; ``error`` for any other exception.
     """
 
     type: ClassVar[str] = "lost"
     reason: str
     disk: DiskError | None = None
+    cause: Literal["process", "error", "connection"] = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

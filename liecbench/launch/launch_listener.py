@@ -8,6 +8,7 @@ from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError
 from liecbench.launch.events import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
+from liecbench.launch.lost_ranks import first_lost
 from liecbench.launch.torchrun import LaunchOutcome, log_tail
 from liecbench.results.records import CellRecord, End, Epoch, Start
 from liecbench.results.timing_record import Timing
@@ -48,14 +49,14 @@ class Listener:
         self._progress, self._stall_timeout = progress, stall_timeout
         self._cell: str | None = None
         self.turn: str | None = None  # the cell of the contestant whose turn it is
-        self._lost: list[str] = []
+        self._lost: list[Lost] = []
         self._disk: DiskError | None = None
 
     def handle(self, event: Event) -> None:
         """Pass an event on to ``Progress``, and remember the current cell, lost ranks and disk errors."""
         match event:
             case Lost():
-                self._lost.append(event.reason.partition("\n")[0])
+                self._lost.append(event)
                 self._disk = self._disk or event.disk
             case StepProgress():
                 self._progress.stepped(event)
@@ -86,7 +87,7 @@ class Listener:
 
     def reason(self, outcome: LaunchOutcome) -> str:
         """Return the reason why a launch ended, and below it the last lines of its log."""
-        first = f"; first was {self._lost[0]}" if self._lost else ""
+        first = f"; first was {first_lost(self._lost)}" if self._lost else ""
         how = f"ended with status {outcome.status}"
         if outcome.stalled_seconds is not None:
             how = f"was ended: no step for {outcome.stalled_seconds:.0f} s (step_timeout)"

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from liecbench.errors import is_disk_error
 from liecbench.host.linux import die_with_parent
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 # A rank that fails waits this long before it exits. torchrun's agent polls its ranks ten times per second, and reports
 # only one failure. If a rank is killed, its peers fail too, and the agent should see the killed rank first.
-_EXIT_SECONDS = 1.0
+_EXIT_SECONDS: Final = 1.0
+# By its class or its words, an exception of torch.distributed says that another rank is gone, as Gloo's do.
+_CONNECTION_ERRORS: Final = ("DistBackendError", "DistNetworkError", "DistStoreError")
+_CONNECTION_WORDS: Final = ("gloo/transport/", "Connection closed by peer", "Connection reset by peer")
 
 P = TypeVar("P", bound=RankSettings)
 # A function that carries out a plan. Its arguments are the plan, the path of the pipe for events, and the rank's link
@@ -45,6 +48,10 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
             return DiskError(path=error.filename, reason=error.strerror or str(error))
         error = error.__cause__ or error.__context__
     return None
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    return type(error).__name__ in _CONNECTION_ERRORS or any(words in str(error) for words in _CONNECTION_WORDS)
 
 
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
@@ -80,7 +87,8 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
             traceback.print_exc()
             sys.stderr.flush()
         reason = shortened(f"rank {rank}: {type(error).__name__}: {error}")
-        lost = Lost(reason=reason, disk=_disk_error(error))
+        cause: Literal["error", "connection"] = "connection" if _is_lost_connection(error) else "error"
+        lost = Lost(reason=reason, disk=_disk_error(error), cause=cause)
         with contextlib.suppress(OSError), events.open("a", encoding="utf-8") as pipe:
             pipe.write(encode(lost) + "\n")
         time.sleep(_EXIT_SECONDS)

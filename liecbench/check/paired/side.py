@@ -13,6 +13,7 @@ from liecbench.config.jobs import Job
 from liecbench.launch.channel import RefusedError, StalledError, send, write_plan
 from liecbench.launch.events import BurstResult, Closed, Event, Failed, Lost, Opened, Ready, Unknown
 from liecbench.launch.launch import REFUSED_REMEDY, Launch
+from liecbench.launch.lost_ranks import first_lost
 from liecbench.launch.orders import CloseCell, OpenCell, PairedOrder, TrainBurst
 from liecbench.launch.plans import PairedPlan
 from liecbench.launch.torchrun import Ranks, Torchrun, log_tail, without_namespaces
@@ -96,7 +97,7 @@ class ResidentSide:
         self._orders = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         self._stall_timeout = stall_timeout
         self._stack = contextlib.ExitStack()
-        self._reasons: list[str] = []
+        self._lost: list[Lost] = []
 
     def start(self) -> None:
         """Start the ranks without waiting for them."""
@@ -170,15 +171,16 @@ class ResidentSide:
                     case Unknown():
                         raise UnknownError(f"{self.side.name} ({self.side.label}): {event.reason}")
                     case Lost():
-                        self._reasons.append(event.reason.partition("\n")[0])
+                        self._lost.append(event)
         except StalledError as stalled:
-            self._reasons.append(f"no answer for {stalled.seconds:.0f} s")
+            raise LostError(self._why(f"no answer for {stalled.seconds:.0f} s")) from None
         else:
             self._ranks.outcome()  # if the process that ranks are forked from has died, this writes why to the log
-        raise LostError(self._why())
+        raise LostError(self._why(""))
 
-    def _why(self) -> str:
-        first = f": {self._reasons[0]}" if self._reasons else ""
+    def _why(self, otherwise: str) -> str:
+        reason = first_lost(self._lost) or otherwise
+        first = f": {reason}" if reason else ""
         return f"{self.side.name} ({self.side.label}) was lost{first}\n{log_tail(self._log)}"
 
     def __enter__(self) -> Self:
