@@ -155,14 +155,13 @@ def main() -> NoReturn:
     except BaseException as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # click's, or typer's copy of click's
             _exit_with_usage(error)
-        # typer exits if a pipe is closed, or the input of a prompt ends. Any other exit is by a user's function, whose
-        # code could mean a regression.
-        is_exit = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
         if isinstance(error, SystemExit) and "_LIECBENCH_COMPLETE" in os.environ:  # the shell asked for completions
             sys.exit(error.code)
-        if is_exit or isinstance(error, typer.Abort):
-            sys.exit(ExitCode.UNEXPECTED_ERROR)
-        _exit_unexpectedly(error)
+        if isinstance(error, typer.Abort):  # the input of a prompt ended, as by Ctrl-D
+            sys.exit(ExitCode.INTERRUPTED)
+        # typer exits with 1 if a connection is closed, and a user's function with any code: 1 would mean a regression.
+        cause = error.__context__ if isinstance(error, SystemExit) else None
+        _exit_unexpectedly(cause if isinstance(cause, BrokenPipeError) else error)
     sys.exit(code)
 
 

@@ -50,13 +50,13 @@ class Reports:
             OSError, LiecbenchError: If a report cannot be written, and the exit code would be 0. If the exit code is
                 not 0, a message on standard error names the missing report instead.
         """
-        self._print(outcome)
         errors: list[OSError | LiecbenchError] = []
         for write in (self._write_json, self._write_junit, self._write_github):
             try:
                 write(outcome)
             except (OSError, LiecbenchError) as error:
                 errors.append(error)
+        self._print(outcome)
         if errors and outcome.exit_code is ExitCode.DONE:
             raise errors[0]
         # Do not raise an error, because the exit code of a failed check matters more.

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from liecbench.console.plain_streams import PlainStream
+from liecbench.console.plain_streams import PlainStream, drop
 from liecbench.errors import is_disk_error
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def ignore_broken_pipe() -> Iterator[None]:
             yield
             sys.stdout.flush()
     except BrokenPipeError:
-        _drop(sys.stdout)
+        drop(sys.stdout)
 
 
 @contextmanager
@@ -48,13 +48,7 @@ def ignore_unwritable_errors() -> Iterator[None]:
         yield
         sys.stderr.flush()
     except OSError:
-        _drop(sys.stderr)  # else the interpreter would try again at its end, and exit with 120
-
-
-def _drop(stream: TextIO) -> None:
-    """Discard the text in a stream's buffer, and all text that is printed on the stream later."""
-    with suppress(OSError, ValueError):  # a stream of a test is no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        drop(sys.stderr)  # else the interpreter would try again at its end, and exit with 120
 
 
 def say(text: str, quiet: bool) -> None:

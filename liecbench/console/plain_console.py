@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from liecbench.console.plain_streams import drop
 from liecbench.untrusted.plain_text import printable
 
 
@@ -16,3 +17,7 @@ class PlainConsole(Console):
         for segment in super().render(renderable, options):
             plain = segment.text if segment.control else printable(segment.text)
             yield segment if plain == segment.text else segment._replace(text=plain)
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more, and go on. Rich would end the process."""
+        drop(self.file)

@@ -1,10 +1,15 @@
-"""Standard output and standard error that escape control characters, and replace characters they cannot encode."""
+"""Standard output and standard error that escape control characters, and replace characters they cannot encode.
 
+If a stream is a pipe that its reader closes, as ``head -1`` does, further text is lost, and the command goes on.
+"""
+
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from liecbench.console import plain_characters
 from liecbench.untrusted.plain_text import printable
@@ -22,11 +27,30 @@ class PlainStream:
 
     def write(self, text: str) -> int:
         """Write a text and return its number of characters."""
-        self.unfiltered.write(printable(text))
+        with self._going_on():
+            self.unfiltered.write(printable(text))
         return len(text)
+
+    def flush(self) -> None:
+        """Write out the texts that are in the stream's buffer."""
+        with self._going_on():
+            self.unfiltered.flush()
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            drop(self.unfiltered)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.unfiltered, name)
+
+
+def drop(stream: IO[str]) -> None:
+    """Discard the text in a stream's buffer, and all text that is printed on the stream later."""
+    with contextlib.suppress(OSError, ValueError):  # a stream of a test is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def make_streams_plain() -> None:

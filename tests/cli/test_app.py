@@ -140,15 +140,30 @@ def test_only_errors_of_files_and_disks_are_usage_errors(
     assert (code, True) == (done.returncode, done.stderr.splitlines()[-1].startswith(f"liecbench: {message}"))
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), EOFError()], ids=["pipe", "input"])
-def test_what_typer_ends_with_1_does_not_mean_a_regression(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            70,
+            "liecbench: unexpected BrokenPipeError: [Errno 32] Broken pipe;",
+        ),
+        (EOFError(), 130, ""),
+    ],
+    ids=["connection", "input"],
+)
+def test_what_typer_ends_with_1_does_not_mean_a_regression(
+    error: Exception, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("liecbench.config.json_schema.scenario_schema", fail)
     monkeypatch.setattr("liecbench.cli.app.ignore_broken_pipe", contextlib.nullcontext)
+    done = run_in_process("schema", environment={"XDG_STATE_HOME": str(tmp_path)})
 
-    assert run_in_process("schema").returncode == 70
+    assert (done.returncode, done.stderr.strip()[: len(message)]) == (code, message)
+    assert len(list(tmp_path.rglob("liecbench-crash-*"))) == (code == 70)
 
 
 def test_a_dependency_that_cannot_be_imported_is_an_unexpected_error(tmp_path: Path) -> None:
