@@ -23,6 +23,7 @@ from liecbench.untrusted.regular_files import append_text
 
 # Per step, GitHub keeps ten annotations of each level and refuses a summary above 1 MiB; five sections can be long.
 _LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}
+_HEADLINE_LEVELS: Final = {ExitCode.DONE: "notice", ExitCode.INCONCLUSIVE: "warning"}
 _MOST_PROBLEMS: Final = 9
 _SECTION_BYTES: Final = 200_000
 
@@ -59,7 +60,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
 
 def annotations(outcome: Outcome) -> list[str]:
     """Return GitHub workflow commands: one with the headline, then at most nine with one problem each, worst first."""
-    level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
+    level = _HEADLINE_LEVELS.get(outcome.exit_code, "error")
     return [
         _command(level, "liecbench check", headline(outcome)),
         *(_annotation(problem) for problem in problems(outcome)[:_MOST_PROBLEMS]),

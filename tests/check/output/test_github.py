@@ -131,8 +131,10 @@ def test_annotations_equal_those_written_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
-def test_only_a_pass_is_a_notice(outcome: Outcome, code: ExitCode) -> None:
-    assert ("notice" if code == 0 else "error") == commands(outcome)[0][0]
+def test_a_headline_has_the_level_of_its_exit_code(outcome: Outcome, code: ExitCode) -> None:
+    levels = {ExitCode.DONE: "notice", ExitCode.INCONCLUSIVE: "warning"}
+
+    assert (levels.get(code, "error"), "liecbench check") == commands(outcome)[0][:2]
 
 
 def test_only_the_nine_worst_are_annotated() -> None:
