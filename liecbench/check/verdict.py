@@ -122,20 +122,36 @@ class UngatedMetric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCell:
+    """A cell that failed, so that it could not be compared.
+
+    Attributes:
+        cell: The cell's name.
+        reason: Why the cell failed; lines after the first are the end of the ranks' log.
+    """
+
+    cell: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.cell}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Everything that a check found.
 
     Attributes:
         results: One result per cell and metric.
         ungated: Metrics that are printed but never change the verdict.
-        failed_cells: Names of the cells that failed, each with the reason.
+        failed_cells: The cells that failed.
         notes: Remarks on the whole check.
         settings: Names of the compared sides, and the settings of the check, such as its margins.
     """
 
     results: tuple[CheckResult, ...]
     ungated: tuple[UngatedMetric, ...] = ()
-    failed_cells: tuple[str, ...] = ()
+    failed_cells: tuple[FailedCell, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 

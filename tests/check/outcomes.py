@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies
 
-from liecbench.check.verdict import CheckResult, Evidence, Outcome, Pair, UngatedMetric, Verdict
+from liecbench.check.verdict import CheckResult, Evidence, FailedCell, Outcome, Pair, UngatedMetric, Verdict
 from liecbench.errors import ExitCode
 
 LIEC = "liec(sign) · 2 workers · 20mbit · seed 0"
@@ -52,14 +52,14 @@ FAILED = Outcome(
         result(Verdict.FAIL, metric="test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
     ),
     ungated=(UngatedMetric(cell=LIEC, metric="train_seconds", baseline=2.0, current=3.0),),
-    failed_cells=("psgd · 4 workers: rank 1 was lost\nand more",),
+    failed_cells=(FailedCell(cell="psgd · 4 workers", reason="rank 1 was lost\n  and\x1bmore"),),
     notes=("fewer than 5 seeds",),
     settings={"tolerance": 0.02, "seed": 7, "threshold": float("inf"), "compared": ["a.yaml", "b.yaml"]},
 )
 UNSURE = Outcome(results=(paired(), paired(Verdict.INCONCLUSIVE, cell=CSER)))
 NOTHING = Outcome(results=(result(Verdict.NOT_COMPARED),))
 EMPTY = Outcome(results=())
-UNMEASURED = Outcome(results=(paired(),), failed_cells=("psgd: rank 1 was lost",))
+UNMEASURED = Outcome(results=(paired(),), failed_cells=(FailedCell(cell="psgd", reason="rank 1 was lost"),))
 
 OUTCOMES = {
     "pass": (PASSED, ExitCode.DONE),
@@ -86,6 +86,6 @@ ANY_OUTCOME = strategies.builds(
         ),
         max_size=2,
     ).map(tuple),
-    failed_cells=strategies.lists(TEXTS, max_size=2).map(tuple),
+    failed_cells=strategies.lists(strategies.builds(FailedCell, cell=TEXTS, reason=TEXTS), max_size=2).map(tuple),
     notes=strategies.lists(TEXTS, max_size=2).map(tuple),
 )

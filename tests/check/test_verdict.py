@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from liecbench.check.verdict import Outcome, Verdict, worst_first
+from liecbench.check.verdict import FailedCell, Outcome, Verdict, worst_first
 from liecbench.errors import ExitCode
 from tests.check.outcomes import EMPTY, OUTCOMES, result
 
@@ -18,9 +18,9 @@ def test_an_empty_outcome_is_not_a_pass() -> None:
     assert EMPTY.exit_code == 4
 
 
-@pytest.mark.parametrize("failed_cells", [(), ("psgd: lost",)])
+@pytest.mark.parametrize("failed_cells", [(), (FailedCell(cell="psgd", reason="lost"),)])
 @pytest.mark.parametrize("there", list(itertools.product([False, True], repeat=4)))
-def test_the_worst_result_decides_the_exit_code(there: tuple[bool, ...], failed_cells: tuple[str, ...]) -> None:
+def test_the_worst_result_decides_the_exit_code(there: tuple[bool, ...], failed_cells: tuple[FailedCell, ...]) -> None:
     outcome = Outcome(
         results=tuple(result(kind) for kind, is_there in zip(KINDS, there, strict=True) if is_there),
         failed_cells=failed_cells,

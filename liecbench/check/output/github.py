@@ -69,8 +69,7 @@ def annotations(outcome: Outcome) -> list[str]:
 
 def _annotation(problem: Problem) -> str:
     level = _LEVELS.get(problem.verdict, "error")
-    title = f"{problem.verdict}: {problem.where}" if problem.where else problem.verdict
-    return _command(level, title, problem.reason)
+    return _command(level, f"{problem.verdict}: {problem.where}", problem.reason)
 
 
 def _command(level: str, title: str, message: str) -> str:
@@ -87,8 +86,7 @@ def _property(text: str) -> str:
 
 
 def _item(problem: Problem) -> str:
-    place = f" {_escaped(problem.where)}" if problem.where else ""
-    return f"- **{problem.verdict}**{place}: {_escaped(problem.reason)}"
+    return f"- **{problem.verdict}** {_escaped(problem.where)}: {_escaped(problem.reason)}"
 
 
 def _table(rows: Sequence[dict[str, str]]) -> list[str]:

@@ -38,7 +38,7 @@ def to_json(outcome: Outcome) -> str:
         "settings": outcome.settings,
         "findings": [_result(result) for result in outcome.results],
         "shown": [_fields(metric) for metric in outcome.ungated],
-        "failed_cells": outcome.failed_cells,
+        "failed_cells": [str(failed) for failed in outcome.failed_cells],
         "notes": outcome.notes,
     }
     return json.dumps(_finite(content), indent=2, allow_nan=False, default=str)

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from liecbench.check.output.outcome_table import NOISY, headline
+from liecbench.check.output.outcome_table import NOISY, first_line, headline
 from liecbench.check.output.result_texts import one_line, result_texts
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
@@ -22,8 +22,8 @@ def to_xml(outcome: Outcome) -> str:
     suite = ET.SubElement(root, "testsuite", name=_NAME)
     for result in outcome.results:
         _add(suite, result)
-    for text in outcome.failed_cells:
-        _add_error(suite, text.partition("\n")[0], text)
+    for failed in outcome.failed_cells:
+        _add_error(suite, failed.cell, first_line(failed.reason)).text = _lines(failed.reason)
     if outcome.exit_code is ExitCode.NOTHING_TO_COMPARE:
         _add_error(suite, "comparison", headline(outcome))
     for element in (root, suite):
@@ -52,9 +52,14 @@ def _add(suite: ET.Element, result: CheckResult) -> None:
             ET.SubElement(case, "system-out").text = figures
 
 
-def _add_error(suite: ET.Element, name: str, text: str) -> None:
+def _add_error(suite: ET.Element, name: str, message: str) -> ET.Element:
     case = ET.SubElement(suite, "testcase", classname=_NAME, name=one_line(name))
-    ET.SubElement(case, "error", message=one_line(text))
+    return ET.SubElement(case, "error", message=one_line(message))
+
+
+def _lines(text: str) -> str:
+    """Return the text, with spaces in place of characters that XML cannot hold."""
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
 def _figures(result: CheckResult) -> str:

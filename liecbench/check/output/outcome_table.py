@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
     Attributes:
         verdict: The verdict in capitals.
-        where: The cell and the metric; empty for a failed cell, whose name is in ``reason``.
+        where: The cell and the metric; for a failed cell only the cell.
         reason: The reason, possibly with several lines.
     """
 
@@ -59,8 +59,8 @@ def render(outcome: Outcome, *, width: int) -> Group:
     if any(result.noisy for result in outcome.results):
         parts.append(Text(NOISY, style="dim"))
     for verdict, where, reason in problems(outcome)[:_MOST_ROWS]:
-        place = f" {one_line(where)}" if where else ""
-        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {one_line(_first_line(reason))}"))
+        text = f" {one_line(where)}: {one_line(first_line(reason))}"
+        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), text))
     for result in outcome.results:
         if result.verdict is Verdict.PASS and result.pairs:
             place = one_line(f"{result.cell} · {spaced(result.metric)}")
@@ -101,7 +101,7 @@ def problems(outcome: Outcome) -> list[Problem]:
     failures = outcome.count(Verdict.FAIL)
     return [
         *found[:failures],
-        *(Problem(CELL_FAILED, "", text) for text in outcome.failed_cells),
+        *(Problem(CELL_FAILED, failed.cell, failed.reason) for failed in outcome.failed_cells),
         *found[failures:],
     ]
 
@@ -111,7 +111,7 @@ def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
     return [heading for heading in rows[0] if any(row[heading] for row in rows)]
 
 
-def _first_line(reason: str) -> str:
+def first_line(reason: str) -> str:
     """Return the first line of a ``Problem.reason``. Any further lines are the end of the ranks' log."""
     return reason.partition("\n")[0]
 

@@ -9,7 +9,7 @@ from liecbench.check.paired.pair_sampler import MOST_ATTEMPTS, MeasuredCase
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.paired.traffic import traffic_results, ungated_metrics
-from liecbench.check.verdict import CheckResult, Outcome, Verdict
+from liecbench.check.verdict import CheckResult, FailedCell, Outcome, Verdict
 
 
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
@@ -31,7 +31,9 @@ def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[
         results=(*traffic, *(_unless_given_up(given_up, result) for result in timed), *_not_compared(measured)),
         ungated=tuple(each for case, a, b in last for each in ungated_metrics(case.label, a, b, same=case.a == case.b)),
         failed_cells=tuple(
-            f"{each.case.label}: {each.failures[-1]}" for each in measured if len(each.failures) >= MOST_ATTEMPTS
+            FailedCell(cell=each.case.label, reason=each.failures[-1])
+            for each in measured
+            if len(each.failures) >= MOST_ATTEMPTS
         ),
         settings={**settings, "cells": {each.case.label: _described(each) for each in measured}},
     )

@@ -17,7 +17,7 @@ from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.early_numbers import first_steps
 from liecbench.check.stored.matching import Kind
 from liecbench.check.stored.seed_groups import SeedGroup, seed_groups
-from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict
+from liecbench.check.verdict import CheckResult, FailedCell, Outcome, UngatedMetric, Verdict
 from liecbench.results.accuracy_verdict import accuracy_resolution
 from liecbench.results.cells import CellResult
 
@@ -89,9 +89,11 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
     interval_level = margins.alpha / 2 / max(num_intervals, 1)
     results: list[CheckResult] = []
     ungated: list[UngatedMetric] = []
-    failed: list[str] = []
+    failed: list[FailedCell] = []
     for label, group in zip(matching.labels([group.example for group in groups]), groups, strict=True):
-        failed += [f"{label} · seed {cell.spec['seed']}: {_first_line(cell)}" for cell in group.failed]
+        failed += [
+            FailedCell(cell=f"{label} · seed {cell.spec['seed']}", reason=_first_line(cell)) for cell in group.failed
+        ]
         results += _statuses(label, group)
         if group.matches:
             results += [*_bytes(label, group, margins), *_numbers(label, group, margins, interval_level)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from liecbench.check.output import github
-from liecbench.check.verdict import Outcome, UngatedMetric, Verdict
+from liecbench.check.verdict import FailedCell, Outcome, UngatedMetric, Verdict
 from liecbench.errors import ExitCode, LiecbenchError
 from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, paired, result
 
@@ -38,7 +38,7 @@ def test_a_summary_equals_one_written_by_hand() -> None:
     outcome = Outcome(
         results=results,
         ungated=(UngatedMetric(cell="c", metric="train_seconds", baseline=2.0, current=3.0),),
-        failed_cells=("d: lost",),
+        failed_cells=(FailedCell(cell="d", reason="lost"),),
         notes=("two\nseeds",),
     )
 
@@ -54,7 +54,7 @@ def test_a_summary_equals_one_written_by_hand() -> None:
         "",
         "- **FAIL** a\\|b · train loss: &lt;b&gt; @\u200byou \\`x\\`",
         "",
-        "- **CELL FAILED**: d: lost",
+        "- **CELL FAILED** d: lost",
         "",
         "- two seeds",
         "",
@@ -124,7 +124,7 @@ def test_annotations_equal_those_written_by_hand() -> None:
         ),
         ("error", f"FAIL: {cell} · test accuracy", "why it is fail"),
         ("error", "FAIL: cser(top_k) · 2 workers · 20mbit · seed 0 · payload bytes", "why it is fail"),
-        ("error", "CELL FAILED", "psgd · 4 workers: rank 1 was lost\nand more"),
+        ("error", "CELL FAILED: psgd · 4 workers", "rank 1 was lost\nand more"),
         ("warning", f"INCONCLUSIVE: {cell} · averaging step seconds", "why it is inconclusive"),
         ("notice", "NOT COMPARED: cser(top_k) · 2 workers · 20mbit · seed 0 · train loss", "why it is not compared"),
     ]

@@ -86,7 +86,7 @@ def test_the_json_has_everything_else() -> None:
                 "current": 3.0,
             }
         ],
-        "failed_cells": ["psgd · 4 workers: rank 1 was lost\nand more"],
+        "failed_cells": ["psgd · 4 workers: rank 1 was lost\n  and\x1bmore"],
         "notes": ["fewer than 5 seeds"],
     }
 
@@ -110,7 +110,7 @@ def test_texts_survive_a_round_trip(outcome: Outcome) -> None:
 
     assert (
         [(each.cell, each.metric, each.reason) for each in outcome.results],
-        list(outcome.failed_cells),
+        [f"{failed.cell}: {failed.reason}" for failed in outcome.failed_cells],
         list(outcome.notes),
     ) == (
         [(each["cell"], each["metric"], each["reason"]) for each in actual["findings"]],

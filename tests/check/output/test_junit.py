@@ -93,9 +93,15 @@ def test_cases_are_named_after_cell_and_metric() -> None:
     cases = read(FAILED).findall("testsuite/testcase")
     results = [(each.cell, each.metric) for each in FAILED.results]
 
-    assert [*results, ("liecbench check", "psgd · 4 workers: rank 1 was lost")] == [
+    assert [*results, ("liecbench check", "psgd · 4 workers")] == [
         (case.get("classname"), case.get("name")) for case in cases
     ]
+
+
+def test_a_failed_cell_has_its_reason_and_the_log_below() -> None:
+    (error,) = read(FAILED).findall("testsuite/testcase/error")
+
+    assert (error.get("message"), error.text) == ("rank 1 was lost", "rank 1 was lost\n  and more")
 
 
 def test_nothing_compared_is_an_error() -> None:

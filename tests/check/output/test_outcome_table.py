@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from liecbench.check.output import outcome_table
-from liecbench.check.verdict import Outcome, UngatedMetric, Verdict
+from liecbench.check.verdict import FailedCell, Outcome, UngatedMetric, Verdict
 from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, NOTHING, OUTCOMES, PASSED, UNMEASURED, paired, result
 
 
@@ -75,7 +75,7 @@ def test_no_width_loses_a_word(name: str, width: int) -> None:
     outcome, _ = OUTCOMES[name]
     text = printed(outcome, width=width)
     said = [f"{each.cell} {each.metric.replace('_', ' ')} {each.reason}" for each in outcome.results]
-    lost = [text.partition("\n")[0] for text in outcome.failed_cells]  # a log follows
+    lost = [f"{each.cell}: {each.reason}".partition("\n")[0] for each in outcome.failed_cells]  # a log follows
     words = {word for line in (*said, *lost, *outcome.notes) for word in line.split()}
     passed = {word for each in outcome.results if each.verdict is Verdict.PASS for word in each.reason.split()}
 
@@ -101,7 +101,10 @@ def test_a_long_name_without_spaces_is_wrapped() -> None:
         (EMPTY, "NOTHING COMPARED: there was nothing to compare"),
         (UNMEASURED, "CELL FAILED: 1 cell could not be measured, all 1 passed"),
         (Outcome(results=(result(metric="communication_over_wire"),)), "PASS: all 1 passed"),
-        (Outcome(results=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
+        (
+            Outcome(results=(), failed_cells=(FailedCell(cell="a", reason="x"), FailedCell(cell="b", reason="x"))),
+            "CELL FAILED: 2 cells could not be measured",
+        ),
         (
             Outcome(results=(result(), result(Verdict.INCONCLUSIVE), result(Verdict.NOT_COMPARED))),
             "INCONCLUSIVE: 1 of 3 inconclusive, 1 not compared",

@@ -113,9 +113,10 @@ def test_a_side_whose_torch_cannot_be_imported_says_so(tmp_path: Path) -> None:
         [Case(label="ddp", a=cell(), b=cell())], (sides()[0], broken), StoppingRule(), said
     ).failed_cells
 
-    assert failed.startswith("ddp: B (new) was lost\n")
-    assert failed.endswith("ImportError: no such libc")
-    assert failed.removeprefix("ddp: ") in said
+    assert failed.cell == "ddp"
+    assert failed.reason.startswith("B (new) was lost\n")
+    assert failed.reason.endswith("ImportError: no such libc")
+    assert failed.reason in said
 
 
 def test_averaging_steps_are_gated_by_themselves(found: Outcome) -> None:
@@ -208,7 +209,7 @@ def test_every_pair_has_the_load_on_the_machine(found: Outcome) -> None:
 def test_a_cell_that_diverges_fails_and_the_others_go_on(found: Outcome) -> None:
     (failure,) = found.failed_cells
 
-    assert failure.startswith("diverging: B (new): ")
+    assert str(failure).startswith("diverging: B (new): ")
     assert "step_seconds" not in results(found, "diverging")
 
 
@@ -228,7 +229,7 @@ def test_a_side_that_cannot_start_fails_its_cells() -> None:
     found = compared([Case(label="ddp", a=cell(), b=cell())], sides(python_a="/bin/false"), TWO_LAUNCHES)
 
     assert found.exit_code is ExitCode.CELL_FAILED
-    assert "A (old) was lost" in found.failed_cells[0]
+    assert "A (old) was lost" in found.failed_cells[0].reason
 
 
 def test_sides_are_compared_behind_shaped_links() -> None:

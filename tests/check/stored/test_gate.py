@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.check.verdict import Outcome, Verdict
+from liecbench.check.verdict import FailedCell, Outcome, Verdict
 from tests.check.stored_results import METRICS, cell, check, result_of, seeds, verdicts
 
 PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED
@@ -208,7 +208,8 @@ def test_a_failed_cell_is_listed_with_its_error(alone: bool) -> None:
     failed = cell(seed=1, status="failed", error="the launch died\nTraceback")
     outcome = check([failed] if alone else [cell(), failed], seeds([{}] * 2))
 
-    assert (outcome.failed_cells, int(outcome.exit_code)) == (("ddp · 2 workers · seed 1: the launch died",), 5)
+    expected = FailedCell(cell="ddp · 2 workers · seed 1", reason="the launch died")
+    assert (outcome.failed_cells, int(outcome.exit_code)) == ((expected,), 5)
 
 
 def test_a_regression_outweighs_a_failed_cell_and_a_missing_one() -> None:
