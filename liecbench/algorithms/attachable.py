@@ -52,8 +52,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
         Before a method compresses 16-bit gradients, it converts them to float32. All memories are float32. If an error
-        is raised, nothing has been registered. During training, ``optimizer.step`` raises RuntimeError if an
-        enabled GradScaler calls it.
+        is raised, nothing has been registered. An object that was attached before begins anew, as a new object would:
+        with step 0, memories of zero and counters of zero.
+
+        During training, ``optimizer.step`` raises RuntimeError if an enabled GradScaler calls it.
 
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
@@ -89,13 +91,18 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         self.clock = clock_for(self.device)
         group = acquire_group(module.process_group, self.device)
         self._place = Place.of(group)
-        self._failure = None
+        self._begin_anew()
         self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
         self._optimizers = list(frozenset[Optimizer]().union(*optimizers.values()))
         self._managed = named
         self._backwards = Backwards(module, managed)
         self.on_attach(module, group)
+        self.set_step(0)
         self._attachment = Attachment(self, hook, module, optimizers, group, managed)
+
+    @abstractmethod
+    def set_step(self, step: int) -> None:
+        """Set the number of the next step, between two steps. The memories stay unchanged."""
 
     @abstractmethod
     def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:

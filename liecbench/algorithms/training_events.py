@@ -39,18 +39,22 @@ class TrainingEvents(ABC):
     is_exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self.counters = Counters()
         self.device = torch.device("cpu")
         self.clock: Clock = HostClock()
         self.last_bucket_timestamp = self.clock.timestamp()
+        self.tracer = Tracer()
+        self._attachment: Attachment | None = None
+        self._backwards: Backwards
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget the steps of an earlier training."""
+        self.counters = Counters()
         self.after_step_seconds = self.hook_cpu_seconds = 0.0
         self.exposure = ExposureMeter()
-        self.tracer = Tracer()
         self._failure: BaseException | None = None
         self._finite_check = FiniteCheck(is_async=False)
         self._is_stepping = False
-        self._attachment: Attachment | None = None
-        self._backwards: Backwards
 
     @abstractmethod
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:

@@ -65,7 +65,6 @@ def attached_twice() -> list[Tensor]:
         run.train(range(3))  # a fragment is under way
         algorithm.detach()
         second = algorithm if goes_on else DiLoCo(sync_every=2, delay=1)
-        second.set_step(0)
         second.attach(run.ddp, run.optimizer)
         run.train(range(3, 7))
         models.append(run.flat())

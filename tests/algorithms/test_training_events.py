@@ -1,0 +1,92 @@
+"""Algorithms over the life of a training loop: attached again, stepped in an evaluation, and stopped by NaN."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+import torch
+from torch import Tensor
+
+from liecbench import algorithms
+from liecbench.algorithms import Algorithm
+from liecbench.compressors import QSGD, Sign
+from tests.algorithms import buckets
+from tests.distributed import run_ranks
+
+NUM_WORKERS: Final = 2
+MAKERS: Final[dict[str, Callable[[], Algorithm]]] = {
+    "PSGD": algorithms.PSGD,
+    "MemSGD": lambda: algorithms.MemSGD(compressor=Sign()),
+    "EF21": lambda: algorithms.EF21(compressor=Sign()),
+    "DoubleSqueeze": lambda: algorithms.DoubleSqueeze(compressor=Sign()),
+    "Neolithic": lambda: algorithms.Neolithic(compressor=Sign()),
+    "EF21BC": lambda: algorithms.EF21BC(compressor=Sign()),
+    "CSER": lambda: algorithms.CSER(compressor=Sign(), average_period=3),
+    "LIEC": lambda: algorithms.LIEC(compressor=Sign(), average_period=3),
+    "CSGD": lambda: algorithms.CSGD(compressor=QSGD()),
+    "Int8AllReduce": algorithms.Int8AllReduce,
+    "Int4AllReduce": algorithms.Int4AllReduce,
+    "LocalSGD": lambda: algorithms.LocalSGD(average_period=3),
+    "DiLoCo": lambda: algorithms.DiLoCo(sync_every=3, delay=1),
+    "SparseLoCo": lambda: algorithms.SparseLoCo(sync_every=3),
+    "SignSGD": algorithms.SignSGD,
+    "OneBitAdam": lambda: algorithms.OneBitAdam(freeze_step=3),
+    "DGC": lambda: algorithms.DGC(ratio=0.1, warmup_epochs=1, steps_per_epoch=3),
+    "DeMo": algorithms.DeMo,
+    "AllReduce": algorithms.AllReduce,
+    "AllReduceFP16": algorithms.AllReduceFP16,
+    "AllReduceBF16": algorithms.AllReduceBF16,
+    "PowerSGD": lambda: algorithms.PowerSGD(min_compression_rate=1.0),
+}
+
+
+def attached_again(make: Callable[[], Algorithm], *, same: bool) -> tuple[Tensor, int, int]:
+    """Train four steps, detach, attach the ``same`` object or a new one, and train five steps.
+
+    Return the model, the step count, and the bytes that were sent.
+    """
+    algorithm = make()
+    run = buckets.build()
+    run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.01)
+    algorithm.attach(run.ddp, run.optimizer)
+    run.train(range(4))
+    algorithm.detach()
+    second = algorithm if same else make()
+    second.attach(run.ddp, run.optimizer)
+    run.train(range(4, 9))
+    second.synchronize()
+    model = run.flat()
+    second.detach()
+    return model, second.step, second.counters.sent_bytes
+
+
+def observe() -> dict[str, Any]:
+    return {
+        "again": {name: [attached_again(make, same=same) for same in (True, False)] for name, make in MAKERS.items()}
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    return run_ranks(observe, NUM_WORKERS)
+
+
+def test_all_methods_are_made() -> None:
+    methods = {
+        name for name in algorithms.__all__ if name in vars(algorithms) and _is_method(getattr(algorithms, name))
+    }
+
+    assert set(MAKERS) == methods
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_method_that_is_attached_again_begins_anew(name: str, ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (model, step, sent), (of_new, step_of_new, sent_by_new) = rank["again"][name]
+        assert torch.equal(model, of_new)
+        assert step == step_of_new == 5
+        assert sent == sent_by_new
+
+
+def _is_method(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Algorithm) and value.notes is not None
