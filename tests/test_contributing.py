@@ -123,6 +123,34 @@ def test_an_option_out_of_its_range_is_an_error_with_its_place(done: Done) -> No
     assert re.match(r"liecbench: mistaken.yaml:\d+:\d+: .*fading", refused.stderr)
 
 
+@pytest.fixture(scope="module")
+def done_with_changed_code(site: Path, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Run commands on a copy of the finished run, with another version of the installed package."""
+    changed_site, changed_directory = (tmp_path_factory.mktemp(name) / "copy" for name in ("site", "mine"))
+    shutil.copytree(site, changed_site)
+    shutil.copytree(results.parents[1], changed_directory)
+    methods = changed_site / "my_methods.py"
+    methods.write_text(methods.read_text().replace("alpha=self.fading", "alpha=-self.fading"))
+    commands = {
+        "run": ["run", "mine.yaml", "--quiet"],
+        "dry run": ["run", "mine.yaml", "--dry-run"],
+        "baseline": ["baseline", "results/mine", "-o", "baseline.json"],
+        "check": ["check", "results", "results/mine", "--baseline", "baseline.json"],
+    }
+    return dict(zip(commands, run_in_one_process([*commands.values()], changed_directory, changed_site), strict=True))
+
+
+def test_results_of_other_code_are_told(done: Done, done_with_changed_code: Done) -> None:
+    told = {name: each.stderr + each.stdout for name, each in done_with_changed_code.items()}
+
+    for name in ("fading_sgd", "every_other"):
+        cells = "1 cell" if name == "fading_sgd" else "2 cells"
+        assert f"the file of {name} has changed since {cells} began: " in done_with_changed_code["run"].stderr
+        assert f"the file of {name} has changed since {cells} began: " in told["dry run"]
+    assert "the file of the module my_methods has changed since 2 cells of these results began: " in told["check"]
+    assert "has changed" not in done["run"].stderr
+
+
 def test_a_metric_is_one_row(results: Path, done_by_changed: Done) -> None:
     (row, _) = json.loads(done_by_changed["rows"].stdout)["rows"]
     records = [json.loads(line) for line in (results / "records.jsonl").read_text().splitlines()]

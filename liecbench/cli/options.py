@@ -66,4 +66,4 @@ Assignments = Annotated[
 ShareGpus = Annotated[
     bool, typer.Option("--share-gpus", help="Let NCCL ranks share GPUs (experimental: NCCL does not support it).")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress, only warnings.")]

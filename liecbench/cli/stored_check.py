@@ -1,5 +1,6 @@
 """The commands on stored results: ``liecbench baseline`` and ``liecbench check results``."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,11 +68,15 @@ def results(
     reports = Reports(output, json_file, junit, github)
     from liecbench.check.stored.baseline import Baseline
     from liecbench.check.stored.gate import Margins, check_stored
+    from liecbench.results.changed_code import outdated_results
     from liecbench.results.stored_cells import load
 
     stored = Baseline.read(baseline)
     margins = Margins(accuracy_points=accuracy_margin / 100, loss_nats=loss_margin)
-    reports.publish(check_stored(_released(load([results])), stored, margins))
+    cells = load([results])
+    outdated = outdated_results(cells)
+    outcome = check_stored(_released(cells), stored, margins)
+    reports.publish(dataclasses.replace(outcome, notes=(*outcome.notes, *outdated)))
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":

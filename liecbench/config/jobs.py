@@ -1,8 +1,10 @@
 """The work that is still to be done: cells to train, and sessions that time several methods in turns."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from liecbench.config.cell import Cell
+from liecbench.config.own_code import CodeFile, Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,15 +17,15 @@ class Job:
         epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if a session times the cell.
         data_sha256: The hash of the data, recorded by an earlier attempt or, if a session times the cell, by the
             training of ``cell.trajectory``, which provides the losses. None if no hash is recorded.
-        model_sha256: The hash of the user's model file, recorded together with ``data_sha256``. None if no hash is
-            recorded, as for a built-in model.
+        code: The files outside liecbench that define parts of the cell, as an earlier attempt recorded them. Empty if
+            none are recorded, and if a session times the cell.
     """
 
     cell: Cell
     attempt: int = 1
     epochs_done: int = 0
     data_sha256: str | None = None
-    model_sha256: str | None = None
+    code: Mapping[Part, CodeFile] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.results.cells import CellResult
+from liecbench.results.changed_code import recorded_code
 from liecbench.results.environment_record import Environment
 from liecbench.results.records import Status
 
@@ -108,9 +109,7 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
             error = f"{how}: {trajectory.error}"
             yield Settled(job=job, status=status, error=error, environment=trajectory.environment)
         elif cell.contestant in timed:
-            surroundings = replace(
-                timed[cell.contestant].environment, data_sha256=job.data_sha256, model_sha256=job.model_sha256
-            )
+            surroundings = replace(timed[cell.contestant].environment, data_sha256=job.data_sha256)
             yield Settled(job=job, status="completed", error=None, environment=surroundings)
 
 
@@ -205,12 +204,11 @@ def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
             cell=cell,
             attempt=found.attempt + 1 if found else 1,
             data_sha256=trained.data_sha256,
-            model_sha256=trained.model_sha256,
         )
     return Job(
         cell=cell,
         attempt=found.attempt + 1 if found else 1,
         epochs_done=len(found.epochs) if found else 0,
         data_sha256=found.environment.data_sha256 if found else None,
-        model_sha256=found.environment.model_sha256 if found else None,
+        code=recorded_code(found) if found else {},
     )

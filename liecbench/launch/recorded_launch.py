@@ -93,8 +93,8 @@ def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: 
             at=utc_now(),
             epochs_done=job.epochs_done,
             spec=cell.spec(),
-            # The epochs that earlier attempts trained keep the hashes of their data and model.
-            environment=Environment(data_sha256=job.data_sha256, model_sha256=job.model_sha256),
+            # The epochs that earlier attempts trained keep the hashes of their data and code.
+            environment=Environment(data_sha256=job.data_sha256, code=dict(job.code) or None),
         )
         directory.ledger.append(start)
     directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

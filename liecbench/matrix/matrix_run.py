@@ -25,7 +25,7 @@ from liecbench.launch.template_client import not_inherited
 from liecbench.matrix.progress import ConsoleProgress
 from liecbench.matrix.run_request import RunRequest
 from liecbench.results.asked_cells import AskedCells, write_asked
-from liecbench.results.changed_models import changed_models
+from liecbench.results.changed_code import changed_code
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.comparison_settings import ComparisonSettings
@@ -75,6 +75,7 @@ class MatrixRun:
             isolate=self._request.isolate,
             share_gpus=self._request.share_gpus,
         )
+        yield from changed_code(self._cells, self._snapshot.cells)
 
     def _refusal(self) -> str | None:
         try:
@@ -190,8 +191,8 @@ class MatrixRun:
         pending = run.pending(cells, results.snapshot.cells)
         say(results.describe(cells, pending.cells, pending.jobs), quiet)
         say(not_inherited(), quiet)
-        for sentence in changed_models(cells, results.snapshot.cells.values()):
-            say(sentence, quiet)
+        for sentence in changed_code(cells, results.snapshot.cells):
+            say(sentence, quiet=False)  # --quiet leaves out progress, not that results are of other code
         progress: ConsoleProgress | None = None
         try:
             with (

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from liecbench.config.own_code import CodeFile, Part
 from liecbench.network.link_record import LinkRecord
 from liecbench.profiles.profile_store import SHA256_PATTERN
 from liecbench.results.ranges import STRICT, Count, Fraction, Natural, NonNegative, Positive
@@ -91,7 +92,8 @@ class Environment:
         nccl: NCCL's version and settings; None without NCCL.
         link: The links of all ranks.
         data_sha256: The hash of the data.
-        model_sha256: The hash of the file of the user's own model; None for built-in models.
+        code: The files outside liecbench that define the cell's algorithm, compressor, dataset and model.
+        model_sha256: The hash of the file of the user's own model, in records of earlier versions, which lack ``code``.
         test_set: Facts about the labels of the test set, such as the number of labels.
         profile_sha256: The hash of the profile that the ranks replayed; None if they computed.
         timing_precision: The half-width that the timing session tried to reach for the 95 % interval of each speed-up,
@@ -114,6 +116,7 @@ class Environment:
     nccl: NcclRecord | None = None
     link: LinkRecord | None = None
     data_sha256: str | None = None
+    code: dict[Part, CodeFile] | None = field(default=None, hash=False)
     model_sha256: str | None = None
     test_set: LabelFacts | None = None
     timing_precision: Positive | None = None

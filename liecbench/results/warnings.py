@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
-from liecbench.results.changed_models import version_warnings
+from liecbench.results.changed_code import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 from liecbench.results.link_warnings import link_warnings
 from liecbench.results.pace import Pace
@@ -25,7 +25,7 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     Warnings that also need the baseline or the speed-up come from ``emulator_warnings`` and ``precision_warnings``.
     Deviations of rates and round trips come from ``link_deviations``. The warnings of this function are on:
 
-    - cells that were trained with different versions of a user's model file;
+    - cells that were trained with different versions of a user's own code;
     - a TCP window that is too small for the rate of a link;
     - an emulated link that dropped frames or sent frames late;
     - links whose rates are limited by the ranks themselves instead of the kernel;

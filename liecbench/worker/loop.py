@@ -14,8 +14,9 @@ import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.config import user_functions, workload
+from liecbench.config import workload
 from liecbench.config.jobs import Job
+from liecbench.config.own_code import code_files
 from liecbench.launch.plans import TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.results.environment_record import Environment
@@ -123,7 +124,8 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
         **surroundings,
         "data_sha256": data or workload.data_sha256(cell.task),
         "test_set": describe_test_set(cell.task),
-        "model_sha256": user_functions.file_sha256(cell.task.model.name),
+        # Epochs that earlier attempts trained are those of their code.
+        "code": (dict(job.code) if epochs_done else code_files(cell)) or None,
     }
     writer.record(
         Start(

@@ -1,6 +1,7 @@
 """Write the start and end records of the cells that a timing session times."""
 
 from liecbench.config.jobs import Contestant, Session
+from liecbench.config.own_code import code_files
 from liecbench.results.environment_record import Environment
 from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.worker.cell_link import CellLink
@@ -31,7 +32,7 @@ def record_starts(session: Session, surroundings: dict[str, object], writer: Rec
                         **surroundings,
                         "data_sha256": job.data_sha256,
                         "test_set": describe_test_set(job.cell.task),
-                        "model_sha256": job.model_sha256,
+                        "code": code_files(job.cell) or None,
                     }
                 ),
             )

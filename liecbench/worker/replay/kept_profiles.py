@@ -6,21 +6,18 @@ the same profile, only communication can make their times differ.
 
 import functools
 import hashlib
-import inspect
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import liecbench
-from liecbench.config import registry
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.cell_keys import digest
 from liecbench.config.optimizer_fields import UPDATE_FIELDS, update_of
-from liecbench.config.user_functions import file_sha256
+from liecbench.config.own_code import code_files
 from liecbench.errors import LiecbenchError
 from liecbench.host import machine, variables
 from liecbench.host.user_cache import expanded, user_cache
@@ -110,11 +107,4 @@ def _package_sha256() -> str:
 
 def _others_sha256(cell: Cell) -> list[str]:
     """Return the SHA-256 of each file outside liecbench that defines a cell's model, dataset, method or compressor."""
-    files = [file_sha256(cell.task.model.name), file_sha256(cell.task.dataset.name)]
-    classes = [registry.load("algorithm", cell.algorithm.name)]
-    if cell.compressor is not None:
-        classes.append(registry.load("compressor", cell.compressor.name))
-    for one in classes:
-        if not one.__module__.startswith("liecbench."):
-            files.append(hashlib.sha256(Path(inspect.getfile(sys.modules[one.__module__])).read_bytes()).hexdigest())
-    return [file for file in files if file is not None]
+    return [file.sha256 for file in code_files(cell).values()]
