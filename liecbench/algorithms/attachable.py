@@ -19,10 +19,11 @@ from liecbench.algorithms.comm.timing import clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
 from liecbench.algorithms.ddp_parameters import managed_parameters
+from liecbench.algorithms.equal_settings import require_equal_settings
 from liecbench.algorithms.optimizers import hooked_optimizers, optimizer_options
 from liecbench.algorithms.plain_errors import PlainErrors
 from liecbench.algorithms.preconditions import refuse_sparse_gradients, require_ddp, require_one_device
-from liecbench.algorithms.saved_state import Place
+from liecbench.algorithms.saved_state import Place, option_texts
 from liecbench.algorithms.training_events import TrainingEvents
 
 
@@ -68,7 +69,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
                 hook works, or if ``optimizer`` is no torch optimizer or shards its state over the ranks.
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the method does not
                 work with the model or the optimizer, if the optimizer has no parameter of the model, or if ``ddp`` has
-                another communication hook.
+                another communication hook. Also if the ranks attach different methods, options or parameters; then
+                every rank raises the error.
             RuntimeError: If ``ddp`` or this object is attached already.
         """
         if self._attachment is not None:
@@ -87,6 +89,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         if not self.supports_sparse:
             refuse_sparse_gradients(module, named, type(self).__name__)
         self.device = require_one_device(named)
+        require_equal_settings(_settings(self, managed), module.process_group, self.device)
         hook = DdpHook.of(module)
         self.clock = clock_for(self.device)
         group = acquire_group(module.process_group, self.device)
@@ -204,3 +207,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
     def _not_attached(self, call: str) -> RuntimeError:
         return RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
+
+
+def _settings(algorithm: Attachable, parameters: Sequence[Parameter]) -> dict[str, str]:
+    """Return what must be equal on all ranks: the method, its options, and the parameters' types and shapes."""
+    shapes = {f"parameter {i}": f"{p.dtype} of shape {tuple(p.shape)}" for i, p in enumerate(parameters)}
+    return {"method": type(algorithm).__name__, **option_texts(algorithm), **shapes}

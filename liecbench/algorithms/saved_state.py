@@ -51,7 +51,7 @@ def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
         algorithm: The algorithm, a dataclass whose fields are the options.
         place: The rank and the process group that the state belongs to.
     """
-    own = {"method": type(algorithm).__name__, "options": _options(algorithm), **state}
+    own = {"method": type(algorithm).__name__, "options": option_texts(algorithm), **state}
     if len(place.group) < place.world_size:
         own["group"] = place.group
     return {place.key: own}
@@ -104,10 +104,11 @@ def other_options(state: Mapping[str, Any], algorithm: Any) -> str:
 
     An example of the text is ``average_period was 2 and is 4``.
     """
-    now, saved = _options(algorithm), state.get("options", {})
+    now, saved = option_texts(algorithm), state.get("options", {})
     changed = [name for name in now if saved.get(name, now[name]) != now[name]]
     return "; ".join(f"{name} was {saved[name]} and is {now[name]}" for name in changed)
 
 
-def _options(algorithm: Any) -> dict[str, str]:
+def option_texts(algorithm: Any) -> dict[str, str]:
+    """Return the name and the ``repr`` of each option of ``algorithm``, a dataclass whose fields are the options."""
     return {field.name: repr(getattr(algorithm, field.name)) for field in dataclasses.fields(algorithm)}
