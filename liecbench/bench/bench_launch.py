@@ -1,11 +1,11 @@
 """Start a benchmark's ranks with torchrun, behind shaped links, and collect the measurements."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from liecbench.host.scratch_directory import scratch_directory
 from liecbench.launch.channel import write_plan
 from liecbench.launch.events import CaseMeasured, CaseStarted, Event, Lost, Notice
 from liecbench.launch.lost_ranks import first_lost
@@ -68,8 +68,8 @@ def run_ranks(
         threads=1,
         shaped=True,
     )
-    with tempfile.TemporaryDirectory(prefix="liecbench-bench-") as directory:
-        path, log = Path(directory) / "plan.json", Path(directory) / "log"
+    with scratch_directory("bench") as directory:
+        path, log = directory / "plan.json", directory / "log"
         write_plan(path, plan)
         say(f"starting {workers} workers")
         outcome = start_torchrun(torchrun, path, log, handle)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.host.punctuality import punctual
+from liecbench.host.scratch_directory import scratch_directory
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
 
 _TIMEOUT_SECONDS: Final = 60.0
@@ -24,7 +24,7 @@ def message_cost() -> MessageCost | None:
     """
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="liecbench-profile-") as directory, reader:
+    with scratch_directory("profile") as directory, reader:
         ranks = [context.Process(target=_rank, args=(rank, directory, writer), daemon=True) for rank in range(2)]
         for rank in ranks:
             rank.start()
@@ -40,13 +40,13 @@ def message_cost() -> MessageCost | None:
     return found
 
 
-def _rank(rank: int, directory: str, writer: Connection) -> None:
+def _rank(rank: int, directory: Path, writer: Connection) -> None:
     # What a rank prints when it fails is not worth more than that there is no measurement.
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
-    store = Path(directory, "store").as_uri()
+    store = (directory / "store").as_uri()
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"

@@ -10,7 +10,6 @@ import os
 import site
 import subprocess
 import sysconfig
-import tempfile
 import tomllib
 import venv
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from liecbench.check.paired.captured_command import run_captured
 from liecbench.check.paired.git_revisions import commit_of, exported_project, repository
 from liecbench.check.paired.interpreters import NO_PYTHONPATH
 from liecbench.errors import LiecbenchError, MachineError
+from liecbench.host.scratch_directory import scratch_directory
 
 _QUOTED_LINES = 8
 _IMPORT = "import importlib, sys; importlib.import_module(sys.argv[1])"
@@ -77,10 +77,10 @@ def built(
     commits = [commit_of(top, name) for name in revisions]
     if importlib.util.find_spec("pip") is None:
         raise MachineError("check revisions: pip is not installed here", "install it, as with `python -m ensurepip`")
-    with tempfile.TemporaryDirectory(prefix="liecbench-revisions-") as scratch:
+    with scratch_directory("revisions") as scratch:
         installed = []
         for number, (name, commit) in enumerate(zip(revisions, commits, strict=True)):
-            home = Path(scratch).resolve() / str(number)
+            home = scratch / str(number)
             revision = Revision(name=name, commit=commit, python=home / "environment" / "bin" / "python")
             say(f"building {revision}")
             project = exported_project(top, commit, prefix, home / "tree", label=str(revision))

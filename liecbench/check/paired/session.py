@@ -7,7 +7,6 @@ given up.
 
 import contextlib
 import random
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from liecbench.check.paired.pair_sampler import BURST_SECONDS, STEP, MeasuredCas
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import LostError, ResidentSide, Side, StartError, UnknownError
 from liecbench.check.paired.stopping import is_complete, is_relaunch_complete
+from liecbench.host.scratch_directory import scratch_directory
 
 
 class PairedComparison:
@@ -86,9 +86,9 @@ class PairedComparison:
         """
         remaining = list(group)
         while remaining:
-            with tempfile.TemporaryDirectory(prefix="liecbench-check-") as directory:
+            with scratch_directory("check") as directory:
                 try:
-                    self._measure(remaining, relaunch, Path(directory))
+                    self._measure(remaining, relaunch, directory)
                 except LostError as error:
                     self._say(str(error))
                     for measured in remaining if isinstance(error, StartError) else remaining[:1]:
