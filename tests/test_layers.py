@@ -16,6 +16,7 @@ PACKAGE = TESTS.parent / "liecbench"
 # Test files of what several modules do together. The names of all others are those of modules.
 SEVERAL_MODULES = {
     "algorithms/clipping",
+    "algorithms/closures",
     "algorithms/gpu",
     "algorithms/grad_scaler",
     "algorithms/identities",

@@ -83,16 +83,21 @@ class BucketedAllReduce(Algorithm):
         self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
 
     def before_step(self) -> None:
-        """Increase ``step`` by the number of backward passes since the last call.
+        """Increase ``step`` by the number of backward passes since the last call of ``before_step`` or ``after_step``.
 
         Also add the all-reduce seconds of every finished step to ``counters.communicate_seconds``. A step is finished
         when all its buckets are all-reduced.
         """
         self.step += self._num_backwards
         self._num_backwards = 0
-        self._unfinished_steps.append(self._this_step)
-        self._this_step = _StepTimes()
+        if self._this_step.num_buckets:
+            self._unfinished_steps.append(self._this_step)
+            self._this_step = _StepTimes()
         self._count_seconds()
+
+    def after_step(self) -> None:
+        """Do what ``before_step`` does, for the backward pass of a closure, which runs inside ``optimizer.step``."""
+        self.before_step()
 
     def synchronize(self) -> None:
         """Wait for the GPU, if there is one, and complete the counts and measured times of all past steps.

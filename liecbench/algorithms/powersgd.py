@@ -82,15 +82,6 @@ class PowerSGD(BucketedAllReduce):
         factors = [sum(pair[i].numel() for pair in thin if pair) for i in (0, 1)]
         return [_BYTES_PER_ELEMENT * numel for numel in (rest, *factors)]
 
-    def own_state(self) -> dict[str, Any]:
-        """Return the step count and the memories.
-
-        Before the first compressed step the memories are tensors of zeros, because ``torch.distributed.checkpoint``
-        can load a checkpoint only into tensors that exist.
-        """
-        memories = self.memories() if self._memories else self._memories.zeros()
-        return {"step": self.step, "has_memories": bool(self._memories), "memories": memories}
-
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Restore the step count, the error memories and the matrices Q from ``state``, which ``own_state`` returned.
 
@@ -99,13 +90,14 @@ class PowerSGD(BucketedAllReduce):
                 without saved tensors fits.
         """
         memories = state["memories"]
+        nothing: dict[str, list[torch.Size]] = {"error": [], "q": []}
         shapes = {name: [m.shape for m in values] for name, values in memories.items()}
-        if shapes not in (self._memories.shapes(), {"error": [], "q": []}):
+        if shapes not in (self._memories.shapes(), nothing):
             raise ValueError("the saved memories belong to another model or to other options")
-        if not state.get("has_memories", memories["error"]):
-            memories = {"error": [], "q": []}
         self._start_at(state["step"])
-        self._memories.load(memories)
+        # States of earlier versions have no memories, or zeros in their place, before the first compressed step.
+        if shapes != nothing and state.get("has_memories", True):
+            self._memories.load(memories)
 
     def set_step(self, step: int) -> None:
         """Set the number of the next step. The error memories and the matrices Q stay unchanged.
@@ -186,6 +178,6 @@ class PowerSGD(BucketedAllReduce):
     def memories(self) -> dict[str, list[Tensor]]:
         """Return the error memories under ``error`` and the matrices Q under ``q``, in the parameters' order.
 
-        Uncompressed parameters have no Q. Before the first compressed step both lists are empty.
+        Uncompressed parameters have no Q.
         """
         return self._memories.tensors()

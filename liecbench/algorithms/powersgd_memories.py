@@ -17,8 +17,9 @@ from liecbench.algorithms.powersgd_factors import matrix_shape, redraw_zero_colu
 class PowerSGDMemories:
     """The error memory and the last matrix Q of each parameter.
 
-    The memories are kept per parameter, so they remain valid if DDP assigns the parameters to other buckets.
-    ``bool(memories)`` is False before the first compressed step.
+    The memories are kept per parameter, so they remain valid if DDP assigns the parameters to other buckets. The errors
+    are zeros at first, and the first matrices Q are random numbers that are the same on every rank and in every
+    training.
 
     Args:
         parameters: The parameters with at least one element, in the model's order.
@@ -35,41 +36,30 @@ class PowerSGDMemories:
     ) -> None:
         self._parameters, self._thin_shapes, self._device = parameters, thin_shapes, device
         self._compressed = [parameter for parameter in parameters if thin_shapes(parameter.shape)]
-        self._errors: dict[Tensor, Tensor] = {}
-        self._qs: dict[Tensor, Tensor] = {}
+        self._errors = {parameter: torch.zeros(parameter.shape, device=device) for parameter in parameters}
+        # Not drawn by PyTorch's hook, which draws them in the order of DDP's buckets: a resumed training has another
+        # order in its first backward pass.
+        generator = torch.Generator().manual_seed(0)
+        self._qs = {
+            parameter: torch.randn(thin_shapes(parameter.shape)[1], generator=generator).to(device)
+            for parameter in self._compressed
+        }
         self._errors_before: dict[Tensor, Tensor] = {}
         self._layout: dict[int, list[int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._errors)
 
     def tensors(self) -> dict[str, list[Tensor]]:
         """Return the error memories under ``error`` and the matrices Q under ``q``, in the parameters' order.
 
-        Uncompressed parameters have no Q. Before the first compressed step both lists are empty.
+        Uncompressed parameters have no Q.
         """
         return {
-            name: [memories[parameter] for parameter in self._parameters if parameter in memories]
-            for name, memories in (("error", self._errors), ("q", self._qs))
+            "error": [self._errors[parameter] for parameter in self._parameters],
+            "q": [self._qs[parameter] for parameter in self._compressed],
         }
 
     def shapes(self) -> dict[str, list[torch.Size]]:
-        """Return the shapes of the error memories under ``error`` and of the matrices Q under ``q``.
-
-        Both lists are in the parameters' order, and are complete even before the first compressed step. Uncompressed
-        parameters have no Q.
-        """
-        return {
-            "error": [parameter.shape for parameter in self._parameters],
-            "q": [self._thin_shapes(parameter.shape)[1] for parameter in self._compressed],
-        }
-
-    def zeros(self) -> dict[str, list[Tensor]]:
-        """Return tensors of zeros with the shapes that ``shapes`` returns."""
-        return {
-            name: [torch.zeros(shape, device=self._device) for shape in shapes]
-            for name, shapes in self.shapes().items()
-        }
+        """Return the shapes of the tensors that ``tensors`` returns."""
+        return {name: [tensor.shape for tensor in tensors] for name, tensors in self.tensors().items()}
 
     def load(self, saved: Mapping[str, Sequence[Tensor]]) -> None:
         """Set the memories to copies of ``saved``, which ``tensors`` returned."""
@@ -78,7 +68,7 @@ class PowerSGDMemories:
 
     def _copies(self, parameters: Sequence[Tensor], saved: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         return {
-            parameter: memory.to(self._device, copy=True) for parameter, memory in zip(parameters, saved, strict=False)
+            parameter: memory.to(self._device, copy=True) for parameter, memory in zip(parameters, saved, strict=True)
         }
 
     def begin_step(self) -> None:
@@ -86,27 +76,20 @@ class PowerSGDMemories:
         self._errors_before = dict(self._errors)
 
     def restore_errors(self, parameters: Sequence[Tensor]) -> None:
-        """Set the error memories of ``parameters`` back to their values at the last call of ``begin_step``.
-
-        An error memory that was created after that call is set to 0.
-        """
+        """Set the error memories of ``parameters`` back to their values at the last call of ``begin_step``."""
         for parameter in parameters:
-            if (error := self._errors.get(parameter)) is not None:
-                before = self._errors_before.get(parameter)
-                error.zero_() if before is None else error.copy_(before)
+            if (before := self._errors_before.get(parameter)) is not None:
+                self._errors[parameter].copy_(before)
 
     def to_hook(self, state: PowerSGDState, bucket: HookBucket) -> None:
         """Copy the error and Q memories of a bucket's parameters to ``state``, the state of PyTorch's hook.
 
-        Do nothing if the parameters have no memories yet. Also do nothing if the last call for this bucket position had
-        the same parameters.
+        Do nothing if the last call for this bucket position had the same parameters.
         """
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
             return
         self._layout[bucket.position] = layout
-        if bucket.parameters[0] not in self._errors:
-            return
         compressed = self._in_order_of_hook(bucket)
         rows = sum(self._thin_shapes(parameter.shape)[0].numel() for parameter in compressed)
         state.error_dict[bucket.position] = self._concatenated([self._errors[p] for p in bucket.parameters])

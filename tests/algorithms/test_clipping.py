@@ -1,6 +1,5 @@
 """Clipping by the norm of the update: which methods refuse it, in the library."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,33 +7,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from liecbench.algorithms import CSGD, DGC, Algorithm, OneBitAdam
-from liecbench.compressors import QSGD, Sign
-from liecbench.config import registry
+from liecbench.algorithms import Algorithm
 from tests.algorithms import network
+from tests.algorithms.every_method import classes, made
 from tests.distributed import run_ranks
 
 # A power of two scales every float exactly.
 FACTOR = 8
-OWN_OPTIONS: dict[type[Algorithm], Callable[[], Algorithm]] = {
-    OneBitAdam: lambda: OneBitAdam(freeze_step=1),
-    DGC: lambda: DGC(warmup_epochs=0, ratio=0.1),
-    CSGD: lambda: CSGD(compressor=QSGD()),
-}
 # The update of DGC is the momentum of many steps, and CSER's must be what its memories say.
 REFUSED_FOR_ANOTHER_REASON = {"dgc", "cser"}
-
-
-def classes() -> dict[str, type[Algorithm]]:
-    loaded = {name: registry.load("algorithm", name) for name in registry.names("algorithm")}
-    return {name: cls for name, cls in loaded.items() if cls.__module__.startswith("liecbench.")}
-
-
-def made(cls: type[Algorithm]) -> Algorithm:
-    if cls in OWN_OPTIONS:
-        return OWN_OPTIONS[cls]()
-    options: dict[str, Any] = {"compressor": Sign()} if registry.needs_compressor(cls) else {}
-    return cls(**options)
 
 
 def update(cls: type[Algorithm], factor: float) -> tuple[Algorithm, Any, Tensor]:

@@ -49,9 +49,13 @@ def error(algorithm: PowerSGD) -> Tensor:
 
 
 def beside_torch() -> bool:
-    """Return whether eight steps in one bucket end where they do with PyTorch's own hook."""
-    ours, theirs = buckets.attached(PowerSGD(), buckets.ONE_BUCKET), buckets.build(buckets.ONE_BUCKET)
+    """Return whether eight steps in one bucket end where they do with PyTorch's own hook and the same first Q."""
+    algorithm = PowerSGD()
+    ours, theirs = buckets.attached(algorithm, buckets.ONE_BUCKET), buckets.build(buckets.ONE_BUCKET)
     state = PowerSGDState(None, start_powerSGD_iter=2, orthogonalization_epsilon=1e-8)
+    matrices = algorithm.memories()["q"]
+    state.q_memory_dict[0] = torch.cat([q.flatten() for q in reversed(matrices)])  # gradients are ready in this order
+    state.p_memory_dict[0] = torch.empty(sum(shape[0] for shape in ours.shapes() if len(shape) == 2))
     theirs.ddp.register_comm_hook(state, powerSGD_hook)
     ours.train(range(8))
     with mock.patch("torch.cuda.is_available", return_value=False):  # or PyTorch's hook fails on CPU tensors
