@@ -73,7 +73,7 @@ def scenarios(
     first of B is compared with the first of A, the second with the second, and so on. The two cells of a pair are
     timed repeatedly, in turns.
     """
-    reports = Reports(output, json_file, junit, github)
+    reports = Reports(output, json_file, junit, github, quiet)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)
     reports.publish(check.scenarios(a, b))
@@ -104,7 +104,7 @@ def revisions(
 
     Both revisions run the cells of the scenario. A and B are commits, branches or tags, such as `main`.
     """
-    reports = Reports(output, json_file, junit, github)
+    reports = Reports(output, json_file, junit, github, quiet)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)
     reports.publish(check.revisions(scenario, a, b))
@@ -136,7 +136,7 @@ def pythons(
     Both interpreters run the cells of the scenario, each with the liecbench and torch that it has installed. A and B
     are paths of interpreters, such as `old/bin/python`, or commands in PATH.
     """
-    reports = Reports(output, json_file, junit, github)
+    reports = Reports(output, json_file, junit, github, quiet)
     rule, own = _rule(tolerance, bound, pairs, relaunches), _variables(env_a, env_b)
     check = _paired_check(rule, seed, only, assign, own, share_gpus=share_gpus, quiet=quiet)
     reports.publish(check.pythons(scenario, a, b))
@@ -157,7 +157,7 @@ def self_test(
 
     Identical code must pass, and steps slowed down by 15 % must fail.
     """
-    reports = Reports(output, json_file, junit, github)
+    reports = Reports(output, json_file, junit, github, quiet)
     rule = _rule(_DEFAULT.tolerance, _DEFAULT.bound, pairs, relaunches)
     reports.publish(_paired_check(rule, seed, quiet=quiet).self_test())
 

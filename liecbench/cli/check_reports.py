@@ -28,6 +28,7 @@ class Reports:
         json_file: File to write as JSON; None for no such file.
         junit: File to write as JUnit XML; None for no such file.
         github: True to write annotations for GitHub, and a step summary if GITHUB_STEP_SUMMARY is set.
+        quiet: True not to say which files were written.
 
     Raises:
         LiecbenchError: If a file cannot be written.
@@ -37,6 +38,7 @@ class Reports:
     json_file: Path | None
     junit: Path | None
     github: bool
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         for path, kind in ((self.json_file, OutputKind.CHECK_JSON), (self.junit, OutputKind.JUNIT)):
@@ -80,13 +82,13 @@ class Reports:
         from liecbench.check.output import json_outcome
 
         if self.json_file is not None:
-            _write(self.json_file, json_outcome.to_json(outcome))
+            self._write(self.json_file, json_outcome.to_json(outcome))
 
     def _write_junit(self, outcome: "Outcome") -> None:
         from liecbench.check.output.junit import to_xml
 
         if self.junit is not None:
-            _write(self.junit, to_xml(outcome))
+            self._write(self.junit, to_xml(outcome))
 
     def _write_github(self, outcome: "Outcome") -> None:
         from liecbench.check.output import github
@@ -97,8 +99,7 @@ class Reports:
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 github.append_summary(outcome, Path(summary))
 
-
-def _write(path: Path, text: str) -> None:
-    done = done_text(path)
-    regular_files.write_text(path, text + "\n")
-    say(done, quiet=False)
+    def _write(self, path: Path, text: str) -> None:
+        done = done_text(path)
+        regular_files.write_text(path, text + "\n")
+        say(done, self.quiet)

@@ -1,6 +1,6 @@
 """The cells that ``--only KEY=VALUE`` selects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import field_text, flat_fields
@@ -26,5 +26,15 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
         wanted.setdefault(key, set()).add(field_text(key, value))
     chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
     if not chosen:
-        raise LiecbenchError(f"no cell matches `--only {' '.join(conditions)}`", "see the cells with --dry-run")
+        raise LiecbenchError(f"no cell matches `--only {' '.join(conditions)}`", _remedy(cells, wanted))
     return chosen
+
+
+def _remedy(cells: list[Cell], wanted: Mapping[str, Set[str]]) -> str:
+    """Return what to write instead: the values of the first key whose wanted values no cell has, if there is one."""
+    fields = [flat_fields(cell.spec()) for cell in cells]
+    for key, values in wanted.items():
+        found = dict.fromkeys(str(each[key]) for each in fields if key in each)
+        if values.isdisjoint(found):
+            return f"{key} is {' or '.join(found)}"
+    return "no cell meets all of these conditions: leave one out"

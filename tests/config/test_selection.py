@@ -62,13 +62,22 @@ def test_without_conditions_every_cell_is_chosen(cells: list[Cell]) -> None:
         ("algoritm=ddp", "--only algoritm=ddp: the cells have no 'algoritm'; did you mean algorithm?"),
         ("algorithm", "--only algorithm: not KEY=VALUE"),
         ("=ddp", "--only =ddp: the cells have no ''; valid: accumulate, "),
-        ("algorithm=zzz", "no cell matches `--only algorithm=zzz`; see the cells with --dry-run"),
-        ("algorithm=", "no cell matches `--only algorithm=`; see the cells with --dry-run"),
-        ("workers=3", "no cell matches `--only workers=3`; see the cells with --dry-run"),
+        ("algorithm=zzz", "no cell matches `--only algorithm=zzz`; algorithm is ddp or liec"),
+        ("algorithm=", "no cell matches `--only algorithm=`; algorithm is ddp or liec"),
+        ("workers=3", "no cell matches `--only workers=3`; workers is 2 or 4"),
     ],
 )
-def test_conditions_that_choose_nothing_are_mistakes(cells: list[Cell], condition: str, expected: str) -> None:
+def test_a_condition_that_chooses_nothing_is_a_mistake(cells: list[Cell], condition: str, expected: str) -> None:
     with pytest.raises(LiecbenchError) as raised:
         select(cells, [condition])
 
     assert expected == str(raised.value)[: len(expected)]
+
+
+def test_conditions_that_exclude_each_other_are_a_mistake(cells: list[Cell]) -> None:
+    with pytest.raises(LiecbenchError) as raised:
+        select(cells, ["algorithm=ddp", "average_period=8"])
+
+    assert str(raised.value) == (
+        "no cell matches `--only algorithm=ddp average_period=8`; no cell meets all of these conditions: leave one out"
+    )

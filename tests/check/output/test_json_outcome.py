@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -117,3 +118,12 @@ def test_texts_survive_a_round_trip(outcome: Outcome) -> None:
         actual["failed_cells"],
         actual["notes"],
     )
+
+
+def test_the_page_on_the_gate_names_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
+    content = json.loads(to_json(FAILED))
+    finding = content["findings"][0]
+    fields = {*content, *content["shown"][0], *finding, *finding["evidence"], *finding["pairs"][0]}
+
+    assert {field for field in fields if f"`{field}`" not in page} == set()
