@@ -1,5 +1,6 @@
 """The base class that gives algorithms ``attach``, ``detach``, ``clip_grad_norm_`` and ``average_models``."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
@@ -24,7 +25,7 @@ from liecbench.algorithms.optimizers import hooked_optimizers, optimizer_options
 from liecbench.algorithms.plain_errors import PlainErrors
 from liecbench.algorithms.preconditions import refuse_sparse_gradients, require_ddp, require_one_device
 from liecbench.algorithms.saved_state import Place, option_texts
-from liecbench.algorithms.training_events import TrainingEvents
+from liecbench.algorithms.training_events import NonFiniteError, TrainingEvents
 
 
 class Attachable(TrainingEvents, metaclass=PlainErrors):
@@ -169,14 +170,36 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Turn the model and the optimizer back into those of plain DDP, as before ``attach``. Collective.
 
         Local models and their optimizers' states, such as momentum, are averaged, because plain DDP assumes that
-        all models are equal. If the algorithm is not attached, do nothing.
+        all models are equal. After an error in training, warn if they cannot be averaged, so that the ranks' models
+        differ. If the algorithm is not attached, do nothing.
         """
-        if self._attachment is not None and self._failure is None:
-            self.average_models()
-            self.synchronize()
-            if self.local_models:
-                self._attachment.average_optimizer_states()
+        if self._attachment is not None:
+            if self._failure is None:
+                self._make_models_equal(self._attachment)
+            elif self.local_models:
+                self._make_models_equal_after(self._failure, self._attachment)
         self.close()
+
+    def _make_models_equal(self, attachment: Attachment) -> None:
+        self.average_models()
+        self.synchronize()
+        if self.local_models:
+            attachment.average_optimizer_states()
+
+    def _make_models_equal_after(self, failure: BaseException, attachment: Attachment) -> None:
+        # All ranks raise NonFiniteError after the same message, so that the process group still works.
+        if isinstance(failure, NonFiniteError):
+            try:
+                self._make_models_equal(attachment)
+            except NonFiniteError as error:
+                failure = error
+            else:
+                return
+        warnings.warn(
+            f"detach could not average the local models, so that the ranks' models differ ({failure}); "
+            "load a checkpoint's model and optimizer on every rank",
+            stacklevel=3,
+        )
 
     def close(self) -> None:
         """Remove the algorithm from the model and the optimizer without averaging local models. Collective.

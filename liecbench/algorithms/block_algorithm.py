@@ -60,7 +60,8 @@ class BlockAlgorithm(BlockMethod):
         """
         if not self.local_models:
             return
-        self._non_finite_message = f"step {self.step}: the models are not finite"
+        last_step = max(self.step - 1, 0)  # the step count includes the step that ends now
+        self._non_finite_message = f"step {last_step}: the models are not finite"
         try:
             self._thread.run(self._average_blocks)
         except NonFiniteMessageError:

@@ -21,9 +21,10 @@ from liecbench.algorithms.preconditions import refuse_grad_scaler
 class NonFiniteError(FloatingPointError):
     """A gradient, a model or a loss is not finite on at least one rank. Every rank raises this error in the same step.
 
-    Training cannot continue, because the step may have updated some of the algorithm's memories, such as error
-    memories. Over Gloo, the memories hold only finite values. Over NCCL, the error comes one step late: the optimizer
-    has applied the update, and the memories may hold values that are not finite.
+    The message has the number of the step, counted from 0. Training cannot continue, because the step may have updated
+    some of the algorithm's memories, such as error memories. Over Gloo, the memories hold only finite values. Over
+    NCCL, the error comes one step late: the optimizer has applied the update, and the memories may hold values that are
+    not finite.
     """
 
 

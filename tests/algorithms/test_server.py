@@ -206,7 +206,7 @@ def test_a_failed_evaluation_restores_the_local_models_and_ends_the_training(ran
     for rank in ranks:
         seen = rank["nan"]
         torch.testing.assert_close(seen["restored"], seen["local"], rtol=0, atol=0, equal_nan=True)
-        assert seen["later"] == "step 3: the models are not finite"
+        assert seen["later"] == "step 2: the models are not finite"
 
 
 def test_an_error_before_the_first_block_ends_the_backward_pass(ranks: list[dict[str, Any]]) -> None:

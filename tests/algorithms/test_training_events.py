@@ -1,14 +1,16 @@
 """Algorithms over the life of a training loop: attached again, stepped in an evaluation, and stopped by NaN."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from liecbench import algorithms
-from liecbench.algorithms import Algorithm
+from liecbench.algorithms import Algorithm, NonFiniteError
 from liecbench.compressors import QSGD, Sign
 from tests.algorithms import buckets
 from tests.distributed import run_ranks
@@ -39,6 +41,10 @@ MAKERS: Final[dict[str, Callable[[], Algorithm]]] = {
     "PowerSGD": lambda: algorithms.PowerSGD(min_compression_rate=1.0),
 }
 
+# Local models, whose methods find a gradient of NaN before the optimizer's step, and only when models are averaged.
+COMPRESS: Final = ("LIEC", "CSER")
+SEND_MODELS: Final = {"LocalSGD": 2, "DiLoCo": 4, "SparseLoCo": 2}  # the first step from 2 on after which they send
+
 
 def attached_again(make: Callable[[], Algorithm], *, same: bool) -> tuple[Tensor, int, int]:
     """Train four steps, detach, attach the ``same`` object or a new one, and train five steps.
@@ -60,9 +66,32 @@ def attached_again(make: Callable[[], Algorithm], *, same: bool) -> tuple[Tensor
     return model, second.step, second.counters.sent_bytes
 
 
+def stopped(make: Callable[[], Algorithm]) -> dict[str, Any]:
+    """Make rank 1's gradient NaN in step 2, detach after the error, and train two steps of plain DDP."""
+    algorithm = make()
+    run = buckets.attached(algorithm)
+    with pytest.raises(NonFiniteError) as raised:
+        run.train(range(6), lambda step: torch.nan if step == 2 and dist.get_rank() == 1 else 1)
+    before = run.flat()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        algorithm.detach()
+    detached = run.flat()
+    run.optimizer.zero_grad()
+    run.train(range(6, 8))
+    return {
+        "error": str(raised.value),
+        "before": before,
+        "detached": detached,
+        "trained": run.flat(),
+        "warnings": [str(warning.message) for warning in caught],
+    }
+
+
 def observe() -> dict[str, Any]:
     return {
-        "again": {name: [attached_again(make, same=same) for same in (True, False)] for name, make in MAKERS.items()}
+        "again": {name: [attached_again(make, same=same) for same in (True, False)] for name, make in MAKERS.items()},
+        "stopped": {name: stopped(MAKERS[name]) for name in (*COMPRESS, *SEND_MODELS)},
     }
 
 
@@ -86,6 +115,31 @@ def test_a_method_that_is_attached_again_begins_anew(name: str, ranks: list[dict
         assert torch.equal(model, of_new)
         assert step == step_of_new == 5
         assert sent == sent_by_new
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_detach_averages_local_models_after_a_gradient_that_is_not_finite(
+    name: str, ranks: list[dict[str, Any]]
+) -> None:
+    runs = [rank["stopped"][name] for rank in ranks]
+    mean = (runs[0]["before"] + runs[1]["before"]) / 2
+
+    assert not torch.equal(runs[0]["before"], runs[1]["before"])
+    for run in runs:
+        assert run["error"].startswith("step 2: gradients of block ")
+        torch.testing.assert_close(run["detached"], mean)
+        assert run["warnings"] == []
+    assert torch.equal(runs[0]["trained"], runs[1]["trained"])
+
+
+@pytest.mark.parametrize("name", SEND_MODELS)
+def test_detach_warns_if_the_models_themselves_are_not_finite(name: str, ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        run = rank["stopped"][name]
+        assert run["error"] == f"step {SEND_MODELS[name]}: the models are not finite"
+        (warning,) = run["warnings"]
+        assert warning.startswith("detach could not average the local models, so that the ranks' models differ (step ")
+        assert warning.endswith("load a checkpoint's model and optimizer on every rank")
 
 
 def _is_method(value: object) -> bool:
