@@ -16,7 +16,8 @@ _IN_HEADER = ("verdict", "cell", "metric")
 def to_xml(outcome: Outcome) -> str:
     """Return XML with one test case per result and per failed cell.
 
-    If nothing was compared, a test case with an error says so.
+    If nothing was compared, or a result is inconclusive, so that the exit code is not 0 although no test case may have
+    failed, a test case with an error says so.
     """
     root = ET.Element("testsuites", name=_NAME)
     suite = ET.SubElement(root, "testsuite", name=_NAME)
@@ -24,7 +25,7 @@ def to_xml(outcome: Outcome) -> str:
         _add(suite, result)
     for failed in outcome.failed_cells:
         _add_error(suite, failed.cell, first_line(failed.reason)).text = _lines(failed.reason)
-    if outcome.exit_code is ExitCode.NOTHING_TO_COMPARE:
+    if outcome.exit_code in (ExitCode.NOTHING_TO_COMPARE, ExitCode.INCONCLUSIVE):
         _add_error(suite, "comparison", headline(outcome))
     for element in (root, suite):
         element.set("tests", str(len(suite)))

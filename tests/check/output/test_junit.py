@@ -25,7 +25,7 @@ def one(outcome: Outcome) -> ET.Element:
 def test_counts_are_those_of_the_outcome(outcome: Outcome, code: ExitCode) -> None:
     root = read(outcome)
     tags = Counter(TAGS.get(each.verdict, "passed") for each in outcome.results)
-    errors = len(outcome.failed_cells) + (code == 4)
+    errors = len(outcome.failed_cells) + (code in (3, 4))
     total = len(outcome.results) + errors
     expected = [str(number) for number in (total, tags["failure"], errors, tags["skipped"])]
 
@@ -35,10 +35,10 @@ def test_counts_are_those_of_the_outcome(outcome: Outcome, code: ExitCode) -> No
 
 
 @pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
-def test_only_failures_and_errors_fail_the_suite(outcome: Outcome, code: ExitCode) -> None:
+def test_the_suite_fails_if_the_exit_code_is_not_0(outcome: Outcome, code: ExitCode) -> None:
     bad = read(outcome).findall(".//failure") + read(outcome).findall(".//error")
 
-    assert (code in (1, 4, 5)) == bool(bad)
+    assert (code != 0) == bool(bad)
 
 
 def test_a_failure_has_its_reason_and_figures() -> None:
@@ -102,6 +102,15 @@ def test_a_failed_cell_has_its_reason_and_the_log_below() -> None:
     (error,) = read(FAILED).findall("testsuite/testcase/error")
 
     assert (error.get("message"), error.text) == ("rank 1 was lost", "rank 1 was lost\n  and more")
+
+
+def test_an_inconclusive_outcome_is_an_error_beside_its_skipped_cases() -> None:
+    elements = read(Outcome(results=(paired(Verdict.INCONCLUSIVE),))).findall("testsuite/testcase/*")
+
+    assert [(each.tag, each.get("message")) for each in elements][1:] == [
+        ("error", "INCONCLUSIVE: 1 of 1 inconclusive")
+    ]
+    assert elements[0].tag == "skipped"
 
 
 def test_nothing_compared_is_an_error() -> None:
