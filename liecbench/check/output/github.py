@@ -8,6 +8,7 @@ from typing import Final
 
 from liecbench.check.output.outcome_table import (
     CELL_FAILED,
+    CHANGE_OF_PAIRS,
     LEFT,
     NEVER_GATED,
     NOISY,
@@ -35,6 +36,8 @@ def summary(outcome: Outcome) -> str:
         sections.append(_table([result_texts(result) for result in worst_first(outcome.results)]))
     if any(result.noisy for result in outcome.results):
         sections.append([_escaped(NOISY)])
+    if any(result.pairs for result in outcome.results):
+        sections.append([_escaped(CHANGE_OF_PAIRS)])
     found = problems(outcome)
     sections.append(_cut(map(_item, (problem for problem in found if problem.verdict != CELL_FAILED))))
     sections.append(_cut(map(_item, (problem for problem in found if problem.verdict == CELL_FAILED))))

@@ -18,6 +18,9 @@ NEVER_GATED: Final = "for information, never gated"
 NOISY: Final = "~ noisy: computing waited for a processor in over a fifth of these pairs"
 CELL_FAILED: Final = "CELL FAILED"
 TIME_NOT_GATED: Final = "time not gated"
+CHANGE_OF_PAIRS: Final = (
+    "change of step times: the median over the pairs of B ÷ A − 1. Baseline and now are the medians of A and of B alone"
+)
 _PLACE: Final = "cell\nmetric"
 LEFT: Final = frozenset({"verdict", "cell", "metric", "evidence", _PLACE})
 _STYLES: Final = {"FAIL": "bold red", CELL_FAILED: "bold red", "INCONCLUSIVE": "yellow", "PASS": "green"}
@@ -58,6 +61,8 @@ def render(outcome: Outcome, *, width: int) -> Group:
         parts += _left_out(len(outcome.results))
     if any(result.noisy for result in outcome.results):
         parts.append(Text(NOISY, style="dim"))
+    if any(result.pairs for result in outcome.results):
+        parts.append(Text(CHANGE_OF_PAIRS, style="dim"))
     for verdict, where, reason in problems(outcome)[:_MOST_ROWS]:
         text = f" {one_line(where)}: {one_line(first_line(reason))}"
         parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), text))

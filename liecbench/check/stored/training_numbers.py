@@ -36,8 +36,8 @@ def number_results(
 ) -> list[CheckResult]:
     """Compare a metric's mean over epochs with the baseline's, and return the verdict on the change.
 
-    A seed's change is (the mean in the results ÷ the mean in the baseline) − 1. The mean change is the mean of the
-    seeds' changes.
+    A seed's change is the difference of its means in the results and in the baseline, as a share of the baseline's mean
+    over all seeds. So the mean change is that of the means over all seeds.
 
     Args:
         label: The cell's name.
@@ -68,7 +68,7 @@ def number_results(
     if not known:
         return []
     old, new = (statistics.fmean(side) for side in zip(*known, strict=True))
-    changes = [after / before - 1 if before else float(after != before) for before, after in known]
+    changes = [(after - before) / old if old else float(after != before) for before, after in known]
     mean, seeds = statistics.fmean(changes), seeds_text(len(changes))
     if max(map(abs, changes)) <= equal:
         return [_result(label, metric, Verdict.PASS, f"equal within {equal:.2%} with {seeds}", old, new, mean)]

@@ -43,6 +43,7 @@ def test_a_table_equals_one_written_by_hand() -> None:
         "PASS                step seconds    25.1 ms  25.4 ms  +1.2 % [−0.3, +2.8]      3  slower 0.02, within 31  "
         "              4.5 %",
         "PASS          b     payload bytes      1 kB     1 kB               +0.0 %",
+        outcome_table.CHANGE_OF_PAIRS,
         "FAIL a · test accuracy: why it is fail",
         "NOT COMPARED a · train loss: why it is not compared",
         "PASS a · step seconds: why it is pass",
@@ -57,7 +58,7 @@ def test_a_table_equals_one_written_by_hand() -> None:
 def test_a_narrow_table_equals_one_written_by_hand() -> None:
     lines = lines_of(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True), result())), 80)
 
-    assert lines[:-3] == [
+    assert lines[:-5] == [
         "              cell                                 baseline → now",
         "verdict       metric                                       change  evidence",
         "INCONCLUSIVE  liec(sign) · 2 workers ·          25.1 ms → 25.4 ms  slower 0.02",
