@@ -82,6 +82,8 @@ class CheckResult:
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
         decided_after: The number of pairs after which a paired comparison had the verdict. ``baseline``, ``current``,
             ``change`` and its bounds are those of these pairs. None if the verdict needed all pairs.
+        never_compared: True if no baseline could make the metric comparable for such a cell. An example are numbers
+            that vary from run to run on a GPU.
     """
 
     cell: str
@@ -99,6 +101,7 @@ class CheckResult:
     noisy: bool = False
     pairs: tuple[Pair, ...] = ()
     decided_after: int | None = None
+    never_compared: bool = False
 
     @property
     def gates_time(self) -> bool:
@@ -147,6 +150,8 @@ class Outcome:
         failed_cells: The cells that failed.
         notes: Remarks on the whole check.
         settings: Names of the compared sides, and the settings of the check, such as its margins.
+        require_all: True if a result that was not compared makes the check inconclusive, unless it never can be
+            compared.
     """
 
     results: tuple[CheckResult, ...]
@@ -154,6 +159,7 @@ class Outcome:
     failed_cells: tuple[FailedCell, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    require_all: bool = False
 
     def count(self, verdict: Verdict) -> int:
         """Return the number of results with this verdict."""
@@ -166,7 +172,7 @@ class Outcome:
         - REGRESSION: A result failed.
         - CELL_FAILED: A cell failed.
         - NOTHING_TO_COMPARE: There is no result, or all results have the verdict NOT_COMPARED.
-        - INCONCLUSIVE: A result is inconclusive.
+        - INCONCLUSIVE: A result is inconclusive, or ``lacks_comparisons`` is True.
         - DONE: Any other case. At least one result passed.
         """
         if self.count(Verdict.FAIL):
@@ -175,7 +181,13 @@ class Outcome:
             return ExitCode.CELL_FAILED
         if not self.count(Verdict.PASS) + self.count(Verdict.INCONCLUSIVE):
             return ExitCode.NOTHING_TO_COMPARE
-        return ExitCode.INCONCLUSIVE if self.count(Verdict.INCONCLUSIVE) else ExitCode.DONE
+        return ExitCode.INCONCLUSIVE if self.count(Verdict.INCONCLUSIVE) or self.lacks_comparisons else ExitCode.DONE
+
+    @property
+    def lacks_comparisons(self) -> bool:
+        """True if all results were to be compared (``require_all``), and one was not that could have been."""
+        skipped = (one for one in self.results if one.verdict is Verdict.NOT_COMPARED)
+        return self.require_all and not all(one.never_compared for one in skipped)
 
 
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED, Verdict.PASS)

@@ -54,6 +54,10 @@ def results(
         float,
         typer.Option(metavar="NATS", min=0.0, max=100.0, help="Rise of a language model's test loss that is allowed."),
     ] = 0.02,
+    require_all: Annotated[
+        bool,
+        typer.Option("--require-all", help="Be INCONCLUSIVE if a figure is not compared, instead of passing the rest."),
+    ] = False,
     output: OutputFormat = _TABLE,
     json_file: JsonFile = None,
     junit: JunitFile = None,
@@ -76,7 +80,7 @@ def results(
     cells = load([results])
     outdated = outdated_results(cells)
     outcome = check_stored(_released(cells), stored, margins)
-    reports.publish(dataclasses.replace(outcome, notes=(*outcome.notes, *outdated)))
+    reports.publish(dataclasses.replace(outcome, notes=(*outcome.notes, *outdated), require_all=require_all))
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":

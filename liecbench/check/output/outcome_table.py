@@ -97,11 +97,23 @@ def headline(outcome: Outcome) -> str:
 
 
 def problems(outcome: Outcome) -> list[Problem]:
-    """Return all problems: failed results, then failed cells, then inconclusive and not compared results."""
+    """Return all problems: failed results, then failed cells, then inconclusive and not compared results.
+
+    Results of a cell that are not compared for the same reason are one problem.
+    """
     found = [
         Problem(result.verdict.upper(), f"{result.cell} · {spaced(result.metric)}", result.reason)
         for result in worst_first(outcome.results)
-        if result.verdict is not Verdict.PASS
+        if result.verdict not in (Verdict.PASS, Verdict.NOT_COMPARED)
+    ]
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for result in outcome.results:
+        if result.verdict is Verdict.NOT_COMPARED:
+            metrics = skipped.setdefault((result.cell, result.reason), [])
+            metrics += [] if (name := spaced(result.metric)) in metrics else [name]
+    found += [
+        Problem(Verdict.NOT_COMPARED.upper(), f"{cell} · {', '.join(metrics)}", reason)
+        for (cell, reason), metrics in skipped.items()
     ]
     failures = outcome.count(Verdict.FAIL)
     return [
@@ -124,7 +136,8 @@ def first_line(reason: str) -> str:
 def _counts(outcome: Outcome) -> list[str]:
     total, passed = len(outcome.results), outcome.count(Verdict.PASS)
     failed, unsure = outcome.count(Verdict.FAIL), outcome.count(Verdict.INCONCLUSIVE)
-    skipped = [f"{number} not compared"] if (number := outcome.count(Verdict.NOT_COMPARED)) else []
+    required = " (--require-all)" if outcome.lacks_comparisons else ""
+    skipped = [f"{number} not compared{required}"] if (number := outcome.count(Verdict.NOT_COMPARED)) else []
     if failed:
         return [f"{failed} of {total} failed", *([f"{unsure} inconclusive"] if unsure else []), *skipped]
     if unsure:

@@ -90,7 +90,16 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
     for _, old, new in [sides for sides in totals if None in sides][:1]:
         where = "in the baseline" if new is not None else "here" if old is not None else "here and in the baseline"
         reason = f"no wire bytes {where}: not every rank has an interface of its own"
-        found.append(CheckResult(cell=label, metric="wire_bytes", verdict=Verdict.NOT_COMPARED, reason=reason))
+        result = CheckResult(
+            cell=label,
+            metric="wire_bytes",
+            verdict=Verdict.NOT_COMPARED,
+            reason=reason,
+            baseline=old,
+            current=new,
+            never_compared=old is None and new is None,
+        )
+        found.append(result)
     return found
 
 

@@ -7,6 +7,7 @@ change by a margin, judged by confidence bounds over seeds. Times in seconds are
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,19 +16,14 @@ from liecbench.check.stored import communication, exact, matching, seeds, traini
 from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.early_numbers import first_steps
-from liecbench.check.stored.matching import Kind
-from liecbench.check.stored.seed_groups import SeedGroup, seed_groups
+from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.seed_groups import SeedGroup, by_seeds, seed_groups, seed_names
+from liecbench.check.stored.uncompared import incomparable, uncompared
 from liecbench.check.verdict import CheckResult, FailedCell, Outcome, UngatedMetric, Verdict
 from liecbench.results.accuracy_verdict import accuracy_resolution
 from liecbench.results.cells import CellResult
 
 _STATUS = "status"
-# For each kind, the text in place of a metric's name if none of the kind's metrics can be compared.
-_KIND_NAMES: dict[Kind, str] = {
-    "wire": "wire_bytes",
-    "numerics": "accuracy, loss and compression error",
-    "time": "communication and seconds",
-}
 _TIME_NOT_GATED: Final = (
     "time is gated only on the baseline's machine and shaped link, if a step's bytes need 20 ms on the wire; "
     "`check scenarios`, `check revisions` and `check pythons` compare times side by side"
@@ -67,6 +63,19 @@ class Margins:
     least_wire_seconds_per_step: float = 0.020
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Levels:
+    """The probability that a confidence bound is wrong.
+
+    Attributes:
+        bounds: That of a bound of accuracy or loss.
+        intervals: That of a bound of the compression error or the residual norm.
+    """
+
+    bounds: float
+    intervals: float
+
+
 def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margins) -> Outcome:
     """Compare the cells of a results directory with a baseline, seed by seed.
 
@@ -84,9 +93,8 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
         shortened.append(dataclasses.replace(cell, epochs=[], timings=(), long_run=None))  # frees their memory
     groups = seed_groups(shortened, entries, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
-    level = margins.alpha / max(num_tests, 1)
     num_intervals = sum(training_numbers.num_tests(group.comparable("numerics")) for group in groups)
-    interval_level = margins.alpha / 2 / max(num_intervals, 1)
+    levels = _Levels(bounds=margins.alpha / max(num_tests, 1), intervals=margins.alpha / 2 / max(num_intervals, 1))
     results: list[CheckResult] = []
     ungated: list[UngatedMetric] = []
     failed: list[FailedCell] = []
@@ -96,8 +104,7 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
         ]
         results += _statuses(label, group)
         if group.matches:
-            results += [*_bytes(label, group, margins), *_numbers(label, group, margins, interval_level)]
-            results += _seeds(label, group, margins, level)
+            results += [*_bytes(label, group, margins), *_numbers(label, group, margins, levels)]
             timed = _times(label, group, margins)
             results += [found for found in timed if isinstance(found, CheckResult)]
             ungated += [found for found in timed if isinstance(found, UngatedMetric)]
@@ -109,7 +116,7 @@ def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margi
         settings={
             **dataclasses.asdict(margins),
             "bounded_tests": num_tests,
-            "level": level,
+            "level": levels.bounds,
             "baseline": {"liecbench": baseline.liecbench, "cells": len(baseline.cells)},
         },
     )
@@ -125,62 +132,75 @@ def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
     found = []
     if diverged := group.seeds_with("diverged"):
         why = next(_first_line(cell) for cell in group.known if cell.status == "diverged")
-        found.append((Verdict.FAIL, f"{_seed_names(diverged)}: diverged, and completed in the baseline: {why}"))
+        found.append((Verdict.FAIL, f"{seed_names(diverged)}: diverged, and completed in the baseline: {why}"))
     if unfinished := group.seeds_with("unfinished"):
-        found.append((Verdict.INCONCLUSIVE, f"{_seed_names(unfinished)}: unfinished; let `liecbench run` finish it"))
+        found.append((Verdict.INCONCLUSIVE, f"{seed_names(unfinished)}: unfinished; let `liecbench run` finish it"))
     if group.missing:
         remedy = "run it, or write the baseline again"
-        found.append((Verdict.INCONCLUSIVE, f"{_seed_names(group.missing)}: the results have no such cell; {remedy}"))
-    found += [(Verdict.NOT_COMPARED, reason) for reason in _by_seeds(group.unknown)]
+        found.append((Verdict.INCONCLUSIVE, f"{seed_names(group.missing)}: the results have no such cell; {remedy}"))
+    found += [
+        (Verdict.NOT_COMPARED, f"{seed_names(seeds)}: {reason}") for reason, seeds in by_seeds(group.unknown).items()
+    ]
     return [CheckResult(cell=label, metric=_STATUS, verdict=verdict, reason=reason) for verdict, reason in found]
 
 
 def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
     found = [exact.payload_bytes(label, group.matches)]
     found += [exact.messages(label, group.matches)] if group.example.is_trained else []
-    found += exact.wire_bytes(label, group.comparable("wire"), margins.wire)
-    return [*found, *_not_compared(label, group, "wire")]
+    compare = functools.partial(exact.wire_bytes, margin=margins.wire)
+    return [*found, *compare(label, group.comparable("wire")), *uncompared(label, group, "wire", compare)]
 
 
-def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
-    """Return the results on the metrics ``first_steps``, ``compression_error`` and ``residual_norm``.
+def _numbers(label: str, group: SeedGroup, margins: Margins, levels: _Levels) -> list[CheckResult]:
+    """Return the results on the numbers of the training: of the first steps, of the whole training, and of its end.
 
-    ``first_steps`` covers the losses, the compression error and the residual norm of the first steps.
-    ``compression_error`` and ``residual_norm`` are means over whole trainings. For seeds whose baseline is from another
-    machine or setting, a result with the verdict NOT_COMPARED gives the reason.
-
-    For cells on a GPU, the verdict on a metric is FAIL if one of the metric's numbers is only in the results or only
-    in the baseline. All other verdicts on a GPU are NOT_COMPARED, because the numbers vary from run to run.
+    For seeds whose baseline is from another machine or setting, the verdict is NOT_COMPARED, with the reason.
 
     Args:
         label: The name of the group's cells.
         group: Cells that differ only in the seed.
         margins: The allowed changes.
-        level: The probability that the lower bound of a confidence interval is wrong, and equally the upper bound.
+        levels: The probabilities that confidence bounds are wrong.
     """
+
+    def compare(name: str, matches: Sequence[CellMatch]) -> list[CheckResult]:
+        found = _repeatable(name, matches, margins, levels.intervals)
+        return [*found, *_seeds(name, group, matches, margins, levels.bounds)]
+
     matches = group.comparable("numerics")
-    if not matches:
-        return _not_compared(label, group, "numerics")
+    compared = compare(label, matches) if matches else []
+    return [*uncompared(label, group, "numerics", compare), *compared]
+
+
+def _repeatable(label: str, matches: Sequence[CellMatch], margins: Margins, level: float) -> list[CheckResult]:
+    """Return the results on the metrics ``first_steps``, ``compression_error`` and ``residual_norm``.
+
+    ``first_steps`` covers the losses, the compression error and the residual norm of the first steps.
+    ``compression_error`` and ``residual_norm`` are means over whole trainings.
+
+    For cells on a GPU, the verdict on a metric is FAIL if one of the metric's numbers is only in the results or only
+    in the baseline. All other verdicts on a GPU are NOT_COMPARED, because the numbers vary from run to run.
+
+    ``level`` is the probability that the lower bound of a confidence interval is wrong, and equally the upper bound.
+    """
     found = [first_steps(label, matches, margins.first_steps)]
     for metric in training_numbers.METRICS:
         found += training_numbers.number_results(
             label, matches, metric, margin=margins.numerics, equal=margins.first_steps, level=level
         )
-    found = [*_not_compared(label, group, "numerics"), *found]
     if matches[0].current.spec["device"] == "cpu":
         return found
     return [
-        dataclasses.replace(one, verdict=Verdict.NOT_COMPARED, reason=_NOT_REPEATABLE)
+        dataclasses.replace(one, verdict=Verdict.NOT_COMPARED, reason=_NOT_REPEATABLE, never_compared=True)
         if one.baseline is not None and one.current is not None
         else one
         for one in found
     ]
 
 
-def _seeds(label: str, group: SeedGroup, margins: Margins, level: float) -> Sequence[CheckResult]:
-    matches = group.comparable("numerics")
-    if not matches:
-        return []
+def _seeds(
+    label: str, group: SeedGroup, matches: Sequence[CellMatch], margins: Margins, level: float
+) -> Sequence[CheckResult]:
     return seeds.seed_results(
         label,
         matches,
@@ -193,47 +213,18 @@ def _seeds(label: str, group: SeedGroup, margins: Margins, level: float) -> Sequ
 
 
 def _times(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult | UngatedMetric]:
-    found: list[CheckResult | UngatedMetric] = [*_not_compared(label, group, "time")]
-    if matches := group.comparable("time"):
+    def compare(name: str, matches: Sequence[CellMatch]) -> list[CheckResult | UngatedMetric]:
         least = margins.least_wire_seconds_per_step
-        ratio = communication.over_wire(label, matches, margin=margins.communication, least_seconds_per_step=least)
-        found += [*([ratio] if ratio else []), *communication.ungated_seconds(label, matches)]
-    return found
+        ratio = communication.over_wire(name, matches, margin=margins.communication, least_seconds_per_step=least)
+        return [*([ratio] if ratio else []), *communication.ungated_seconds(name, matches)]
 
+    def results(name: str, matches: Sequence[CellMatch]) -> list[CheckResult]:
+        return [one for one in compare(name, matches) if isinstance(one, CheckResult)]
 
-def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]:
-    """Return one NOT_COMPARED result per distinct reason why metrics of ``kind``, such as times, cannot be compared.
-
-    A reason names the seeds to which it applies, unless it applies to all seeds in ``group.matches``. The list is empty
-    if the metrics can be compared for all seeds.
-    """
-    found = {match.seed: differences for match in group.matches if (differences := match.differences(kind))}
-    reasons = {}
-    for seed, differences in found.items():
-        whose = "machine" if any(text.startswith(("cpu:", "gpus:")) for text in differences) else "setting"
-        reasons[seed] = f"the baseline is from another {whose}: {'; '.join(differences)}"
-    return [
-        CheckResult(cell=label, metric=_KIND_NAMES[kind], verdict=Verdict.NOT_COMPARED, reason=reason)
-        for reason in _by_seeds(reasons, all_of=len(group.matches))
-    ]
-
-
-def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return one text per distinct reason: the seeds that have the reason, then the reason, as in ``seeds 1, 2: …``.
-
-    Args:
-        reasons: The reason of each seed.
-        all_of: The number of all seeds. If all seeds have the same reason, the text names no seeds. If ``all_of`` is 0,
-            every text names its seeds.
-    """
-    seeds_of: dict[str, list[int]] = {}
-    for seed, reason in reasons.items():
-        seeds_of.setdefault(reason, []).append(seed)
-    return [reason if len(of) == all_of else f"{_seed_names(of)}: {reason}" for reason, of in seeds_of.items()]
-
-
-def _seed_names(of: Sequence[int]) -> str:
-    return f"seed{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}"
+    matches = group.comparable("time")
+    found = [*uncompared(label, group, "time", results), *(compare(label, matches) if matches else [])]
+    others = [one for name, those in incomparable(label, group, "time") for one in compare(name, those)]
+    return [*found, *(one for one in others if isinstance(one, UngatedMetric))]
 
 
 def _first_line(cell: CellResult) -> str:

@@ -1,6 +1,6 @@
 """Group the cells that differ only in the seed, and match each cell with one of the baseline (see ``matching``)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from liecbench.check.stored import matching
@@ -79,3 +79,16 @@ def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], ba
                 group = groups.setdefault(entry.keys.without_seed, SeedGroup(example=entry))
                 group.missing.append(entry.seed)
     return list(groups.values())
+
+
+def by_seeds(reasons: Mapping[int, str]) -> dict[str, list[int]]:
+    """Return the seeds of each distinct reason; ``reasons`` maps each seed to its reason."""
+    found: dict[str, list[int]] = {}
+    for seed, reason in reasons.items():
+        found.setdefault(reason, []).append(seed)
+    return found
+
+
+def seed_names(seeds: Sequence[int]) -> str:
+    """Return seeds as text: ``seed 1`` or ``seeds 1, 2``."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

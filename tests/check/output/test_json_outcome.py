@@ -55,6 +55,7 @@ def test_a_result_keeps_every_field() -> None:
             "smallest_detectable": 0.045,
             "noisy": True,
             "decided_after": None,
+            "never_compared": False,
         }
     ]
     assert pairs[0].pop("log_ratio") == pytest.approx(0.693147180559945)

@@ -86,6 +86,18 @@ def test_no_width_loses_a_word(name: str, width: int) -> None:
     )
 
 
+def test_results_that_are_not_compared_for_one_reason_are_one_problem() -> None:
+    metrics = ("test_accuracy", "train_loss")
+    skipped = [result(Verdict.NOT_COMPARED, "a", metric, baseline=0.5, current=0.25) for metric in metrics]
+    lines = lines_of(Outcome(results=(*skipped, result(Verdict.NOT_COMPARED, "b"), result(cell="c")), require_all=True))
+
+    assert [line for line in lines if ": " in line] == [
+        "NOT COMPARED a · test accuracy, train loss: why it is not compared",
+        "NOT COMPARED b · payload bytes: why it is not compared",
+        "INCONCLUSIVE: all 1 passed, 3 not compared (--require-all), time not gated",
+    ]
+
+
 def test_a_long_name_without_spaces_is_wrapped() -> None:
     name = "".join(f"{number:03d}" for number in range(60))
     rows = lines_of(Outcome(results=(result(cell=name, change=0.0),)), 80)

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from liecbench.check.verdict import FailedCell, Outcome, Verdict
-from tests.check.stored_results import METRICS, cell, check, result_of, seeds, verdicts
+from liecbench.results.cells import CellResult
+from tests.check.stored_results import METRICS, cell, check, result_of, seeds, traffic, verdicts
 
 PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED
 
@@ -95,17 +97,80 @@ def test_more_tests_need_a_larger_change_to_fail() -> None:
 def test_only_comparable_figures_are_compared(fields: dict[str, Any], expected: set[str]) -> None:
     outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 2))
     passed = {found.metric for found in outcome.results if found.verdict is PASS}
-    rest = {found.verdict for found in outcome.results if found.metric not in expected}
+    rest = {found.metric: found.verdict for found in outcome.results if found.metric not in expected}
 
-    assert (passed, rest, outcome.ungated, int(outcome.exit_code)) == (expected, {NOT_COMPARED}, (), 0)
+    assert (passed, rest, int(outcome.exit_code)) == (
+        expected,
+        dict.fromkeys(set(METRICS) - expected, NOT_COMPARED),
+        0,
+    )
 
 
-def test_another_machine_is_named() -> None:
-    outcome = check(seeds([{}] * 2, environment={"cpu": "Model B"}), seeds([{}] * 2))
+def test_another_machine_is_named_with_the_values_of_both_sides() -> None:
+    changes = {"test_accuracy": 0.2, "train_loss": 2.5}
+    outcome = check(seeds([changes] * 2, environment={"cpu": "Model B"}), seeds([{}] * 2))
     reason = "the baseline is from another machine: cpu: Model A in the baseline, Model B here"
-    apart = [(found.metric, found.reason) for found in outcome.results if found.verdict is NOT_COMPARED]
+    apart = {found.metric: found for found in outcome.results if found.verdict is NOT_COMPARED}
 
-    assert apart == [("accuracy, loss and compression error", reason), ("communication and seconds", reason)]
+    assert {found.reason for found in apart.values()} == {reason}
+    assert apart.keys() == set(METRICS[3:])
+    accuracy, loss = apart["test_accuracy"], apart["train_loss"]
+    assert (accuracy.baseline, accuracy.current, accuracy.change) == pytest.approx((0.9, 0.2, -0.7))
+    assert (loss.baseline, loss.current, loss.low, loss.high) == (1.0, 2.5, None, None)
+    assert [one.metric for one in outcome.ungated] == ["seconds_per_epoch", "exposed_seconds_per_epoch"]
+
+
+def test_a_kind_without_values_has_one_result_with_the_reason() -> None:
+    outcome = check(seeds([{}], link="none", timing="end_to_end"), seeds([{}], link="none", timing="composed"))
+
+    assert verdicts(outcome)["communication and seconds"] is NOT_COMPARED
+
+
+@pytest.mark.parametrize(
+    ("current", "stored", "codes"),
+    [
+        (seeds([{}]), seeds([{}]), (0, 0)),
+        (seeds([{}], environment={"cpu": "Model B"}), seeds([{}]), (0, 3)),
+        ([*seeds([{}]), *seeds([{}], workers=4)], seeds([{}]), (0, 3)),  # a cell that the baseline lacks
+        (seeds([{}], workers=4), seeds([{}]), (4, 4)),
+        (seeds([{"wire_bytes": None}]), seeds([{}]), (0, 3)),
+        (seeds([{"wire_bytes": None}]), seeds([{"wire_bytes": None}]), (0, 0)),  # neither side can have them
+    ],
+    ids=["same", "cpu", "new cell", "nothing", "lost wire bytes", "no wire bytes"],
+)
+def test_everything_can_be_required(
+    current: list[CellResult], stored: list[CellResult], codes: tuple[int, int]
+) -> None:
+    outcome = check(current, stored)
+
+    assert (int(outcome.exit_code), int(replace(outcome, require_all=True).exit_code)) == codes
+
+
+def test_the_numbers_that_gpus_do_not_repeat_are_not_required() -> None:
+    cells = seeds([{}] * 2, device="cuda", environment=GPU)
+
+    assert int(replace(check(cells, cells), require_all=True).exit_code) == 0
+
+
+def test_every_change_is_that_of_the_values_beside_it() -> None:
+    drift = [(1.01, 1.2, 1.1), (0.97, 1.0, 1.4), (1.02, 1.1, 0.9)]
+    changes = [
+        {
+            "compression_error": 0.5 * number,
+            "residual_norm": 2.0 * number * loss,
+            "train_loss": loss,
+            "least_communicate_seconds": 1.1 * seconds,
+            "wire_bytes": traffic(round(2_530_000 * number)),
+        }
+        for number, loss, seconds in drift
+    ]
+    before = [{"compression_error": 0.25 * loss, "train_loss": seconds} for _, loss, seconds in drift]
+    found = [one for one in check(seeds(changes), seeds(before)).results if one.unit == "relative"]
+
+    for one in found:
+        assert one.baseline
+        assert one.current is not None
+        assert one.change == pytest.approx(one.current / one.baseline - 1), one.metric
 
 
 GPU = {"gpu": {"names": ["NVIDIA Fake 80GB"]}, "nccl": {"version": "2.27.5"}}
@@ -131,19 +196,23 @@ def test_a_lost_error_memory_fails_on_gpus_as_well() -> None:
 def test_other_gpus_are_another_machine() -> None:
     other = {"gpu": {"names": ["NVIDIA Other 40GB"]}, "nccl": {"version": "2.27.5"}}
     outcome = check(seeds([{}], device="cuda", environment=other), seeds([{}], device="cuda", environment=GPU))
-    found = result_of(outcome, "accuracy, loss and compression error")
 
-    assert found.reason.startswith("the baseline is from another machine: gpus: ")
+    assert result_of(outcome, "test_accuracy").reason.startswith("the baseline is from another machine: gpus: ")
 
 
 def test_seeds_of_another_machine_are_named() -> None:
     current = [*seeds([{}] * 2), cell(seed=2, environment={"torch": "3.0"})]
     outcome = check(current, seeds([{}] * 3))
 
-    assert (result_of(outcome, "accuracy, loss and compression error").reason, verdicts(outcome)["test_accuracy"]) == (
-        "seed 2: the baseline is from another setting: torch: 2.6.0 in the baseline, 3.0 here",
-        PASS,
-    )
+    apart = [found for found in outcome.results if found.verdict is NOT_COMPARED]
+
+    assert {(found.cell, found.reason) for found in apart} == {
+        (
+            "ddp · 2 workers · seed 2",
+            "the baseline is from another setting: torch: 2.6.0 in the baseline, 3.0 here",
+        )
+    }
+    assert [found.verdict for found in outcome.results if found.metric == "test_accuracy"] == [NOT_COMPARED, PASS]
 
 
 @pytest.mark.parametrize(
