@@ -123,6 +123,7 @@ class MatrixRun:
             target_loss=settings.target_loss,
             tolerances=settings.tolerances,
             directories=[self.directory],
+            only=self._request.only,
             notes=other_seeds_notes(cells, self._snapshot.cells.values(), self.directory),
         )
 

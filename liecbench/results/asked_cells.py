@@ -90,6 +90,6 @@ def read_asked(directory: Path) -> AskedCells | None:
         for alike in asked.cells:
             check_spec(alike.spec, alike_key(alike.spec))
     except (OSError, ValidationError):
-        message = f"{path}: not the list of cells that `run` wrote"
+        message = f"{path}: not a list of cells as `run` writes it, and not used"
         raise LiecbenchError(message, "remove it, or run the scenario again") from None
     return asked

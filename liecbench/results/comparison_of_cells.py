@@ -21,7 +21,7 @@ from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.results.tuning import at_best, tuning_note
 from liecbench.results.verdict_words import Words
-from liecbench.results.warnings import MORE_ROUNDS
+from liecbench.results.warnings import precision_warnings
 
 
 def compare(
@@ -36,6 +36,7 @@ def compare(
     wide: bool = False,
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
+    only: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
     """Return the comparison of ``cells``, which are first summarised in rows.
@@ -61,6 +62,7 @@ def compare(
         wide=wide,
         notes=notes,
         directories=directories,
+        only=only,
     )
 
 
@@ -76,6 +78,7 @@ def compare_rows(
     wide: bool = False,
     notes: Sequence[str] = (),
     directories: Sequence[Path] = (),
+    only: Sequence[str] = (),
 ) -> Comparison:
     """Return the comparison of ``rows`` with the baseline.
 
@@ -92,6 +95,7 @@ def compare_rows(
         wide: True to show more metrics, and the bandwidth needed even if it is only estimated.
         notes: Sentences that come before the verdict, such as how ``--best`` chose the rows.
         directories: The results directories that the cells come from.
+        only: The conditions of ``--only`` with which the cells were run. Commands that continue the run repeat them.
 
     Raises:
         LiecbenchError: If no row has the field ``by``, or a metric does not exist.
@@ -111,9 +115,13 @@ def compare_rows(
         target_accuracy=target_accuracy,
         target_loss=target_loss,
         directories=tuple(directories),
+        only=tuple(only),
     )
     verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
     ordered = grouped(rows, by) if rows else []
+    imprecise = [
+        row for row in ordered if precision_warnings(row.cells, None if row.is_baseline else row.metrics["speedup"])
+    ]
     varying = varying_fields([row.fields for row in ordered])
     fields = list(dict.fromkeys(["algorithm", by, *varying, *naming_fields(ordered)]))
     return Comparison(
@@ -138,26 +146,14 @@ def compare_rows(
             for row in (*ordered, *(row for one in found for row in one.untimed))
             for error in row.errors
         ),
-        warnings=_with_commands(
-            _once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings), ordered, words
-        ),
+        warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
         merged_warnings=(
             *merged_deviations([found for row in ordered for found in row.link_deviations]),
-            *_with_commands(
-                merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
-                ordered,
-                words,
-            ),
+            *merged_warnings(_once(f"{row.algorithm}: {text}" for row in ordered for text in row.other_warnings)),
+            *([more_rounds(imprecise, words)] if imprecise else []),
         ),
         labels=labels,
         directories=tuple(directories),
-    )
-
-
-def _with_commands(warnings: Iterable[str], rows: Sequence[Row], words: Words) -> tuple[str, ...]:
-    """Return the warnings on ``rows``; those that ask for more rounds end with the command that adds rounds."""
-    return tuple(
-        f"{warning}: {more_rounds(rows, words)}" if warning.endswith(MORE_ROUNDS) else warning for warning in warnings
     )
 
 

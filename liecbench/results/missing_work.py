@@ -7,35 +7,34 @@ from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import contestant_key
 from liecbench.config.method_labels import method_label
 from liecbench.config.short_lists import shortened
-from liecbench.results.asked_cells import read_asked
+from liecbench.results.asked_cells import AskedCells
 from liecbench.results.cells import CellResult
 from liecbench.results.run_again import run_again
 from liecbench.untrusted.plain_text import one_line
 
 
-def missing_notes(directory: Path, done: Mapping[str, CellResult]) -> list[str]:
+def missing_notes(directory: Path, asked: AskedCells, done: Mapping[str, CellResult]) -> list[str]:
     """Return a list with one note on what the last run did not finish; an empty list if it finished everything.
 
     The note names the trainings and the links that are not finished, and the command that goes on. What failed or
-    diverged counts as finished. The list is empty if an earlier version ran, because it did not store what was asked
-    for.
+    diverged counts as finished.
 
     Args:
         directory: The results directory.
+        asked: The cells that its last run asked for.
         done: All cells of its ledger, by id.
     """
     ended = {id_ for id_, cell in done.items() if cell.status != "unfinished"}
-    asked = read_asked(directory)
-    left = [] if asked is None else asked.without(ended)
-    if asked is None or not left:
+    left = asked.without(ended)
+    if not left:
         return []
     trained = [found for cell in left if (found := _training(cell)) is not None]
     trainings = list({cell.id: cell for cell in trained if cell.id not in ended}.values())
     kinds = [alike.with_seed(alike.seeds[0]) for alike in asked.cells]
     lacking = [*_trainings(trainings, kinds), *_links(_untimed(left, done), kinds)]
     # An interruption just after a session leaves cells for which there is nothing to train or to time.
-    what = ", and ".join(lacking) or f"the end of {len(left)} cell{'s' if len(left) > 1 else ''}"
-    command = run_again(directory, *(word for condition in asked.only for word in ("--only", condition)))
+    what = ", and ".join(lacking) or f"the last record of {len(left)} cell{'s' if len(left) > 1 else ''}"
+    command = run_again(directory, asked.only)
     return [one_line(f"{directory} is not finished: it lacks {what}; {command} goes on")]
 
 

@@ -138,7 +138,7 @@ def more_times(verdict: SettingVerdict, words: Words) -> str:
     """
     row = verdict.rows[0]
     if row.pace.setting is not None:
-        return f"time more rounds with {more_rounds(verdict.rows, words)}"
+        return more_rounds(verdict.rows, words)
     seeds = max(len(row.per_seed) for row in verdict.rows)
     more = max(5, 2 * seeds)
     advice = f"run {more} seeds in all ({_were_run(seeds)}) with {words.command(f'--seeds {more}')}"
@@ -146,13 +146,16 @@ def more_times(verdict: SettingVerdict, words: Words) -> str:
 
 
 def more_rounds(rows: Sequence[Row], words: Words) -> str:
-    """Return, in backquotes, the command that adds rounds to the timing sessions of ``rows``.
+    """Return the advice to add rounds to the timing sessions of ``rows``, with the command that does it.
 
-    The command asks for half of the finest precision that the sessions aimed at, or for the finest one allowed.
+    The command asks for half of the finest precision that the sessions aimed at, or for the finest that is allowed. If
+    they aimed at that one already, the advice says so.
     """
     aimed_at = [cell.environment.timing_precision for row in rows for cell in row.cells]
     finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
-    return words.command(f"--set timing_precision={max(finest / 2, FINEST_PRECISION):g}")
+    if finest <= FINEST_PRECISION:
+        return f"timing_precision has the smallest allowed value, {finest:g}"
+    return f"time more rounds with {words.command(f'--set timing_precision={max(finest / 2, FINEST_PRECISION):g}')}"
 
 
 def _were_run(seeds: int) -> str:

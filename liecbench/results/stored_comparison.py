@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from liecbench.config.short_lists import listed
+from liecbench.errors import LiecbenchError
+from liecbench.results.asked_cells import AskedCells, read_asked
 from liecbench.results.cell_groups import check_baseline
 from liecbench.results.cells import replay
 from liecbench.results.comparison import Comparison
@@ -57,7 +59,9 @@ def load_comparison(
     cells = select_cells(stored, with_added=True)
     if baseline is not None:
         check_baseline(cells, baseline)
-    notes = [note for directory, found in stored.items() for note in missing_notes(directory, found)]
+    runs, notes = _asked_cells(directories)
+    for directory, run in runs.items():
+        notes += missing_notes(directory, run, stored[directory])
     notes += loading_notes(cells) if includes_loading else []
     comparison = compare(
         list(map(with_loading, cells)) if includes_loading else cells,
@@ -70,8 +74,26 @@ def load_comparison(
         wide=wide,
         tuned_field=tuned_field,
         directories=directories,
+        only=[condition for run in runs.values() for condition in run.only],
         notes=notes,
     )
     chosen = {"--by": by if by != "algorithm" else None, "--baseline": baseline, "--best": tuned_field}
     options = [word for name, value in chosen.items() if value is not None for word in (name, value)]
     return dataclasses.replace(comparison, options=(*options, *["--with-loading"] * includes_loading))
+
+
+def _asked_cells(directories: Sequence[Path]) -> tuple[dict[Path, AskedCells], list[str]]:
+    """Return the cells that each directory's last run asked for, and a note for each file that cannot be read.
+
+    A directory without the file, which an earlier version wrote, is left out.
+    """
+    found: dict[Path, AskedCells] = {}
+    notes = []
+    for directory in directories:
+        try:
+            asked = read_asked(directory)
+        except LiecbenchError as error:
+            notes.append(str(error))  # results can be compared without the file
+        else:
+            found |= {} if asked is None else {directory: asked}
+    return found, notes

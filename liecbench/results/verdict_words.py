@@ -32,6 +32,7 @@ class Words:
         target_loss: The test loss that methods should reach; None without such a target. If both targets are given,
             ``target_loss`` applies to language models, and ``target_accuracy`` to all other models.
         directories: The results directories that are compared.
+        only: The conditions of ``--only`` with which the cells were run.
     """
 
     labels: Labels
@@ -40,6 +41,7 @@ class Words:
     target_accuracy: float | None = None
     target_loss: float | None = None
     directories: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
 
     def name(self, row: Row) -> str:
         """Return the name of a row's method, with the number of failed or unfinished cells: ``liec (1/3 failed)``."""
@@ -60,7 +62,7 @@ class Words:
         """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
-        return run_again(self.directories[0], *arguments.split())
+        return run_again(self.directories[0], self.only, *arguments.split())
 
     def target(self, row: Row) -> str | None:
         """Return the target that applies to a row, such as ``90%`` or ``a test loss of 1.5``; None without a target."""

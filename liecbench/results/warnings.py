@@ -16,7 +16,6 @@ IMPRECISE: Final = 0.025
 # Readers are warned if the samples per epoch of a row and its baseline differ by more than this fraction.
 _UNEQUAL_SAMPLES: Final = 0.01
 # The end of the warning on an imprecise speed-up. A comparison appends the command.
-MORE_ROUNDS: Final = "a smaller one adds rounds"
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
@@ -63,7 +62,7 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
     rounds = len({(burst.placement, burst.round) for cell in cells for burst in cell.timings})
     shown = f"{known:.0%}" if known >= 0.1 else f"{known:.1%}"
     found = f"its speed-up is uncertain by ±{shown} of its value (95% interval after {rounds} rounds)"
-    return [f"{found}, and timing_precision asked for ±{100 * wanted:g}%; {MORE_ROUNDS}"]
+    return [f"{found}, and timing_precision asked for ±{100 * wanted:g}%"]
 
 
 def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:
@@ -104,6 +103,8 @@ def samples_warnings(pace: Pace, baseline: Pace | None, *, is_trained: bool) -> 
     found = f"its {'epochs' if is_trained else 'steps'} have {own:,.0f} samples, the baseline's {others:,.0f}"
     if pace.is_compared_by_epochs:
         why = "because rows of an earlier version lack their samples: run the scenario in a new directory"
+        if not is_trained:
+            why = "because rows of an earlier version, or of a profile without batch_size, lack their samples"
         return [f"{found}; its speed-up and bytes÷ do not allow for this, {why}"]
     costs = "accuracy and values per epoch" if is_trained else "values per epoch, which is a step,"
     return [f"{found}; its speed-up and bytes÷ allow for this, its {costs} do not"]

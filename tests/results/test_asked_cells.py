@@ -45,11 +45,11 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(LiecbenchError) as raised:
         read_asked(tmp_path)
 
-    message = "not the list of cells that `run` wrote; remove it, or run the scenario again"
+    message = "not a list of cells as `run` writes it, and not used; remove it, or run the scenario again"
     assert str(raised.value) == f"{tmp_path / CELLS_NAME}: {message}"
 
 
 def test_a_pipe_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / CELLS_NAME)
-    with pytest.raises(LiecbenchError, match="not the list of cells"):
+    with pytest.raises(LiecbenchError, match="not a list of cells"):
         read_asked(tmp_path)

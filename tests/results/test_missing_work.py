@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell
-from liecbench.results.asked_cells import AskedCells, write_asked
+from liecbench.results.asked_cells import AskedCells
 from liecbench.results.cells import replay
 from liecbench.results.missing_work import missing_notes
 from liecbench.results.records import Record
@@ -31,8 +31,8 @@ def cells_of(*algorithms: str, links: Sequence[str] = LINKS, **fields: Any) -> l
 
 def note(directory: Path, asked: list[Cell], *records: list[Record], only: Sequence[str] = ()) -> str:
     """Return what the note says before the command, without the directory; an empty text if there is no note."""
-    write_asked(directory, AskedCells.of(asked, only))
-    found = missing_notes(directory, replay(record for one in records for record in one))
+    cells = replay(record for one in records for record in one)
+    found = missing_notes(directory, AskedCells.of(asked, only), cells)
     options = shlex.join(word for condition in only for word in ("--only", condition))
     command = f"liecbench run {directory}/scenario.yaml --out {directory} {options}".strip()
     before, after = f"{directory} is not finished: it lacks ", f"; `{command}` goes on"
@@ -70,7 +70,7 @@ def test_more_seeds_need_no_session_of_their_own(tmp_path: Path) -> None:
     firsts = [cell for cell in cells if cell.seed == 0]
 
     assert note(tmp_path, cells, trained(cells[0]), *map(timed, firsts)) == "the training of ddp (seed 1)"
-    assert note(tmp_path, cells, *map(trained, cells), *map(timed, firsts)) == "the end of 2 cells"
+    assert note(tmp_path, cells, *map(trained, cells), *map(timed, firsts)) == "the last record of 2 cells"
 
 
 def test_what_failed_or_diverged_is_not_missing(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_failed_or_diverged_is_not_missing(tmp_path: Path) -> None:
     diverged: list[Record] = [begun(psgd.trajectory), end(psgd.trajectory.id, status="diverged", error="NaN")]
 
     assert note(tmp_path, [ddp], trained(ddp), failed) == ""
-    assert note(tmp_path, [psgd], diverged) == "the end of 1 cell"
+    assert note(tmp_path, [psgd], diverged) == "the last record of 1 cell"
 
 
 def test_cells_trained_on_their_links_are_named_with_link_and_workers(tmp_path: Path) -> None:
@@ -102,10 +102,6 @@ def test_the_command_takes_the_same_cells(tmp_path: Path) -> None:
     cells = cells_of("ddp", links=["20mbit"])
 
     assert note(tmp_path, cells, *map(trained, cells), only=["algorithm=ddp", "link=20 mbit"]) == "the timing on 20mbit"
-
-
-def test_results_of_earlier_versions_have_no_note(tmp_path: Path) -> None:
-    assert missing_notes(tmp_path, {}) == []
 
 
 @pytest.mark.parametrize(("period", "name"), [(8, "liec average period 8"), (32, "liec average period 32")])

@@ -41,12 +41,23 @@ def test_an_imprecise_speed_up_is_told_with_the_command_that_times_more_rounds()
     timed = [cell for cell in cells_of(ledger(asked, placements=2)) if cell.is_interleaved]
     for cell in timed:
         cell.environment = Environment(timing_precision=0.002)
-    found = compare(timed, baseline="ddp", directories=[Path("a b")])
-    remedy = "`liecbench run 'a b/scenario.yaml' --out 'a b' --set timing_precision=0.001`"
-    (warning,) = [text for text in found.merged_warnings if "uncertain" in text]
+    found = compare(timed, baseline="ddp", directories=[Path("a b")], only=["seed=0"])
+    command = "`liecbench run 'a b/scenario.yaml' --out 'a b' --only seed=0 --set timing_precision=0.001`"
+    (warning,) = [text for text in found.warnings if "uncertain" in text]
 
-    assert warning.endswith(f", and timing_precision asked for ±0.2%; a smaller one adds rounds: {remedy}")
-    assert warning in found.warnings
+    assert warning.endswith(", and timing_precision asked for ±0.2%")
+    assert found.merged_warnings[-2:] == (warning, f"time more rounds with {command}")
+
+
+def test_no_finer_precision_is_advised_than_a_scenario_may_ask_for() -> None:
+    asked = [Cell.from_spec(spec(name, link="10mbit", timing="interleaved")) for name in ("ddp", "psgd")]
+    timed = [cell for cell in cells_of(ledger(asked, placements=2)) if cell.is_interleaved]
+    for cell in timed:
+        cell.environment = Environment(timing_precision=0.001)
+
+    assert (
+        compare(timed, baseline="ddp").merged_warnings[-1] == "timing_precision has the smallest allowed value, 0.001"
+    )
 
 
 @pytest.mark.parametrize(
