@@ -9,7 +9,8 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import format_rate
 from liecbench.prediction.baseline_setting import BaselinePrediction
 from liecbench.prediction.method_choice import Method
-from liecbench.prediction.predictor import Predictor
+from liecbench.prediction.predictor import RATES, Predictor
+from liecbench.prediction.saved_seconds import SavedSeconds
 from liecbench.prediction.variants import interval
 from liecbench.results.bracket import BreakEvenOutcome
 from liecbench.results.statistics import Estimate
@@ -37,6 +38,8 @@ class PredictedBreakEven:
         is_equal: True if the method and the baseline are equally fast at every rate.
         alternating: If ``outcome`` is ``alternating``, the break-evens, lowest first; else empty.
         is_faster_at_first: True if the method is faster at rates below the first of ``alternating``.
+        surely_below: If ``outcome`` is ``unclear``, a rate below which the method is faster with 95 % confidence; None
+            if there is none.
     """
 
     method: Method
@@ -48,6 +51,7 @@ class PredictedBreakEven:
     is_equal: bool = False
     alternating: tuple[float, ...] = ()
     is_faster_at_first: bool = False
+    surely_below: float | None = None
 
     @property
     def text(self) -> str:
@@ -57,6 +61,9 @@ class PredictedBreakEven:
         """
         if self.is_equal:
             return "as fast at every rate"
+        if self.surely_below is not None:
+            rate = _rate_text(self.surely_below)
+            return f"faster below {rate}; not known at which higher rates, because the times differ too little"
         if self.bits_per_second is None:
             return {
                 "unclear": "not known at which rates it is faster, because the times differ too little",
@@ -99,7 +106,10 @@ def break_evens_of(
             one.crossings(functools.partial(baseline.seconds_of, other), links)
             for one, other in zip(ones, baseline.predictors, strict=True)
         ]
+        saved = SavedSeconds(predictors=ones, baseline=baseline, links=links)
         outcome, rate = _outcome(found)
+        if not all(map(saved.are_known, _deciding(outcome))):
+            outcome, rate = "unclear", None
         rates, is_faster = found[0]
         yield PredictedBreakEven(
             method=method,
@@ -111,7 +121,15 @@ def break_evens_of(
             is_equal=all(faster is None for _, faster in found),
             alternating=tuple(rates) if outcome == "alternating" else (),
             is_faster_at_first=bool(is_faster),
+            surely_below=saved.surely_below() if outcome == "unclear" else None,
         )
+
+
+def _deciding(outcome: BreakEvenOutcome) -> Sequence[float]:
+    """Return the rates at which it must be known which of the two is faster, for ``outcome`` to hold."""
+    if outcome in ("always", "never"):
+        return RATES
+    return (RATES[0], RATES[-1]) if outcome in ("below", "above") else ()
 
 
 def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEvenOutcome, Estimate | None]:
@@ -128,10 +146,10 @@ def _outcome(found: Sequence[tuple[list[float], bool | None]]) -> tuple[BreakEve
     (rates, is_faster), *_ = found
     if is_faster is None:
         return "unclear", None
-    if not rates:
-        return ("always" if is_faster else "never"), None
     if any((len(others), faster) != (len(rates), is_faster) for others, faster in found):
         return "unclear", None
+    if not rates:
+        return ("always" if is_faster else "never"), None
     if len(rates) > 1:
         return "alternating", None
     rate = interval([others[0] for others, _ in found])

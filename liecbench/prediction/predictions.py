@@ -58,7 +58,7 @@ def predict(request: Request, recorded: RecordedRequest | None = None, *, with_b
     recorded = RecordedRequest.of(request) if recorded is None else recorded
     made = {
         workers: {
-            method: Predictor.all_of(one, request.profile, request.costs, request.nodes)
+            method: Predictor.all_of(one, request.profile, request.costs, request.nodes, request.methods)
             for method, one in methods.items()
         }
         for workers, methods in recorded.methods.items()

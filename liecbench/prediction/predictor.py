@@ -5,22 +5,27 @@ The mean weights each kind of step by its share of the steps in a long training.
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction.method_choice import Method
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
 from liecbench.prediction.recorded_method import KindWork, RecordedMethod
 from liecbench.prediction.step_time import StepTime, step_time
 from liecbench.prediction.transport_costs import TransportCosts
-from liecbench.prediction.variants import crossing, varied
+from liecbench.prediction.variants import crossing, varied, with_more_own_work
 from liecbench.profiles.profile import Profile
 
 # Link rates between which needed rates are searched for.
 LOWEST_RATE, HIGHEST_RATE = 1e5, 1e13
 _NUM_RATES: Final = 33
+# Between two neighbours, a difference of step times changes its sign at most once, as far as is looked.
+RATES: Final = tuple(
+    LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (index / (_NUM_RATES - 1)) for index in range(_NUM_RATES)
+)
 # Step times that differ by a smaller part are equal.
 _EQUAL: Final = 1e-9
 
@@ -44,29 +49,40 @@ class Predictor:
 
     @classmethod
     def all_of(
-        cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
+        cls,
+        recorded: RecordedMethod,
+        profile: Profile,
+        costs: TransportCosts,
+        nodes: NodeLinks | None,
+        methods: Sequence[Method],
     ) -> tuple[Self, ...]:
-        """Return five predictors: one for the given ``profile`` and ``costs``, then four for changed inputs.
+        """Return a predictor for the given ``profile`` and ``costs``, and further ones for changed inputs.
 
-        For each of the four, one input, such as the compute seconds, is changed by its standard error.
-        ``variants.varied`` lists the four inputs. ``variants.interval`` turns the five predictions into one prediction
-        with its interval.
+        For each further one, one input, such as the compute seconds, is changed by its standard error. First come the
+        four inputs that ``variants.varied`` lists, then the own work of each of ``methods``. Another method's own work
+        leaves the prediction as it is, so for other methods than that of ``recorded`` the first predictor is repeated.
+        ``variants.interval`` turns the predictions into one prediction with its interval. Methods whose predictors
+        are compared must have equal ``methods``.
 
         Args:
             recorded: The method's steps, one of each kind, with their messages.
             profile: The profile of the device that computes.
             costs: The transport's constants.
             nodes: The links inside nodes; None if every worker has a link of its own.
+            methods: All methods that are predicted.
         """
-        return tuple(
+
+        inputs = [*varied(profile, costs), (with_more_own_work(profile), costs)]
+        *found, own = [
             cls(
                 kinds=recorded.work(changed),
                 costs=constants,
                 nodes=nodes,
                 batches_per_step=recorded.batches_per_step,
             )
-            for changed, constants in varied(profile, costs)
-        )
+            for changed, constants in inputs
+        ]
+        return *found, *(own if method == recorded.method else found[0] for method in methods)
 
     def time(self, links: LinkMap) -> StepTime:
         """Return the mean time of a step, over all steps of a long training."""
@@ -148,9 +164,7 @@ class Predictor:
             own, other = self.minibatch_seconds(at_rate), baseline_seconds(at_rate)
             return 0.0 if math.isclose(own, other, rel_tol=_EQUAL) else own - other
 
-        factor = (HIGHEST_RATE / LOWEST_RATE) ** (1 / (_NUM_RATES - 1))
-        rates = [LOWEST_RATE * factor**index for index in range(_NUM_RATES)]
-        signs = [(rate, found > 0) for rate in rates if (found := slower(rate))]
+        signs = [(rate, found > 0) for rate in RATES if (found := slower(rate))]
         found_rates = [
             crossing(slower, low, high) for (low, before), (high, after) in itertools.pairwise(signs) if before != after
         ]

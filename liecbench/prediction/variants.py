@@ -18,9 +18,10 @@ from liecbench.results.statistics import Estimate
 
 # Half of an interquartile range is 0.6745 standard deviations of a normal distribution.
 _DEVIATIONS_PER_SPREAD: Final = 1 / 0.6745
-_QUANTILE: Final = 1.96
-# Standard error of a compressor's seconds, which a profile does not record.
-_COMPRESS_ERROR: Final = 0.1
+QUANTILE: Final = 1.96  # of the normal distribution, for 95 %
+# Standard error of a compressor's seconds, which a profile does not record, and of a method's own work whose spread it
+# lacks, each as a fraction of the seconds.
+_ASSUMED_ERROR: Final = 0.1
 
 
 def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, TransportCosts]]:
@@ -43,10 +44,21 @@ def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, Trans
     return [
         (profile, costs),
         (_slower_compute(profile, 1 + error), costs),
-        (_slower_compression(profile, 1 + _COMPRESS_ERROR), costs),
+        (_slower_compression(profile, 1 + _ASSUMED_ERROR), costs),
         (profile, slower),
         (profile, narrower),
     ]
+
+
+def with_more_own_work(profile: Profile) -> Profile:
+    """Return the profile with the seconds of every method's own work raised by their standard error."""
+
+    def raised(times: MethodTimes) -> MethodTimes:
+        measured = None if times.spread is None else times.spread * _DEVIATIONS_PER_SPREAD
+        error = _ASSUMED_ERROR * times.local if measured is None else measured
+        return times.model_copy(update={"local": times.local + error})
+
+    return profile.model_copy(update={"methods": tuple(map(raised, profile.methods))})
 
 
 def interval(values: Sequence[float]) -> Estimate:
@@ -61,7 +73,7 @@ def interval(values: Sequence[float]) -> Estimate:
     first = values[0]
     if first <= 0 or not all(map(math.isfinite, values)):
         return Estimate(mean=first, low=first, high=first)
-    width = _QUANTILE * math.hypot(*(math.log(value / first) for value in values[1:]))
+    width = QUANTILE * math.hypot(*(math.log(value / first) for value in values[1:]))
     return Estimate(mean=first, low=first * math.exp(-width), high=first * math.exp(width))
 
 
@@ -82,15 +94,7 @@ def _slower_compression(profile: Profile, factor: float) -> Profile:
         names = ("compress", "decompress", "accumulate")
         return times.model_copy(update={name: scaled(getattr(times, name)) for name in names})
 
-    def method(times: MethodTimes) -> MethodTimes:
-        return times.model_copy(update={"local": factor * times.local})
-
-    return profile.model_copy(
-        update={
-            "compressors": tuple(map(compressor, profile.compressors)),
-            "methods": tuple(map(method, profile.methods)),
-        }
-    )
+    return profile.model_copy(update={"compressors": tuple(map(compressor, profile.compressors))})
 
 
 def crossing(function: Callable[[float], float], low: float, high: float, tolerance: float = 0.005) -> float:

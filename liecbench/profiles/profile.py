@@ -80,6 +80,7 @@ class MethodTimes(_Frozen):
     compressor: Named | None = Field(None, description="name and all options, as in a scenario")
     kind: str = Field(description="the kind of the step, such as averaging")
     local: Seconds = Field(description="seconds per step")
+    spread: Seconds | None = Field(None, description="half of the interquartile range of local; null if unknown")
 
 
 class UpdateTimes(_Frozen):

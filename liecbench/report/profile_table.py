@@ -53,10 +53,10 @@ def _compressor_table(profile: Profile) -> Table:
 
 
 def _method_table(profile: Profile) -> Table:
-    table = _table("method", "step kind", "own work")
+    table = _table("method", "step kind", "own work", "±")
     for one in profile.methods:
         name = _name(one.algorithm) + (f" + {_name(one.compressor)}" if one.compressor else "")
-        table.add_row(name, one.kind, duration_text(one.local))
+        table.add_row(name, one.kind, duration_text(one.local), duration_text(one.spread) if one.spread else "")
     return table
 
 

@@ -17,10 +17,10 @@ from liecbench.compressors.identity import Identity
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.config.training_schedule import steps_per_epoch
-from liecbench.profiles.profile import CompressorTimes, MethodTimes
+from liecbench.profiles.profile import CompressorTimes, Duration, MethodTimes
 from liecbench.worker.cell_setup import attached_replica
 from liecbench.worker.hollow_model import hollow_task
-from liecbench.worker.plain_steps import PlainSteps
+from liecbench.worker.plain_steps import PlainSteps, half_interquartile_range
 from liecbench.worker.replica import Replica
 from liecbench.worker.step_shares import shares_of
 from liecbench.worker.work_clock import PAUSE_SECONDS, process_clock
@@ -135,13 +135,14 @@ def measure_method(
     try:
         found = []
         for kind, (first, schedule) in kind_schedules(cell, steps, world_size=1).items():
-            seconds = _beyond_computing(replica, plain, first) - _call_seconds(schedule, compressors)
+            beyond = _beyond_computing(replica, plain, first)
             found.append(
                 MethodTimes(
                     algorithm=cell.algorithm.model_dump(),
                     compressor=cell.compressor.model_dump() if cell.compressor else None,
                     kind=kind,
-                    local=max(0.0, seconds),
+                    local=max(0.0, beyond.median - _call_seconds(schedule, compressors)),
+                    spread=beyond.spread,
                 )
             )
         return found
@@ -149,8 +150,8 @@ def measure_method(
         replica.close()
 
 
-def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
-    """Return the seconds that a step of ``replica`` takes besides computing: the median of several trials.
+def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> Duration:
+    """Return the seconds that a step of ``replica`` takes besides computing: median and spread of several trials.
 
     Computing is the forward and backward passes of all minibatches of a step, clipping and the optimizer. Each trial
     times step number ``first`` of ``replica``, and subtracts the seconds of computing, measured with ``steps``.
@@ -166,7 +167,8 @@ def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
         plain.append(passes * (step.forward + step.backward) + step.clip + step.optimizer)
         replica.heartbeat()
     differences = [seconds - alone for seconds, alone in zip(whole, plain, strict=True)]
-    return statistics.median(differences)
+    # A method that takes almost no time may seem to take less than none.
+    return Duration(median=max(0.0, statistics.median(differences)), spread=half_interquartile_range(differences))
 
 
 def _step_seconds(replica: Replica, number: int) -> float:

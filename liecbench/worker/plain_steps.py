@@ -182,8 +182,13 @@ def built_task(cell: Cell, device: torch.device) -> base.Task:
 
 def duration(seconds: Sequence[float]) -> Duration:
     """Return the median and half the interquartile range of measured seconds."""
+    return Duration(median=statistics.median(seconds), spread=half_interquartile_range(seconds))
+
+
+def half_interquartile_range(seconds: Sequence[float]) -> float:
+    """Return half the distance of the quartiles of measured seconds, which may be differences below 0."""
     low, high = np.quantile(seconds, (0.25, 0.75))
-    return Duration(median=statistics.median(seconds), spread=float(high - low) / 2)
+    return float(high - low) / 2
 
 
 def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:

@@ -175,3 +175,4 @@ def test_a_profile_of_a_gpu() -> None:
     assert (profile.device, profile.copy_to_host is not None) == ("cuda", True)
     assert 0 < profile.parameters[-1].ready_seconds <= profile.backward.median
     assert all(one.local >= 0 for one in profile.methods)
+    assert all(one.spread is not None and one.spread > 0 for one in profile.methods)
