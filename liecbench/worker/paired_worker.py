@@ -4,7 +4,8 @@ A and B are two scenarios or two versions of liecbench, each with its own ranks.
 from the ``liecbench`` command, one per line, and answer each order with an event.
 
 Only versions with equal ``PROTOCOL`` can be compared. Increase ``PROTOCOL`` if you change this module's name,
-``TemplateSettings``, or the format of an order, of an event, or of ``PairedPlan``, from which a rank starts.
+``TemplateSettings``, or the format of an order, of an event, or of ``PairedPlan``, from which a rank starts. A new
+field of an event, if it has a default, is no such change: older versions ignore it.
 """
 
 from typing import Final

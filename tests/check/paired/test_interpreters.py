@@ -72,7 +72,10 @@ def test_this_interpreter_can_be_compared_with_itself() -> None:
 
 
 def test_another_version_understands_the_messages_of_this_protocol() -> None:
-    """If this fails, increase PROTOCOL: the command also starts and orders ranks of other versions."""
+    """If this fails, increase PROTOCOL: the command also starts and orders ranks of other versions.
+
+    A new field with a default, such as ``Lost.cause``, needs no increase: older versions ignore it.
+    """
     kinds = (TemplateSettings, Agent, ForkLaunch, LaunchEnded, PairedPlan, Refused, Lost, Heartbeat)
     messages = (*kinds, *get_args(PairedOrder), *get_args(PairedEvent))
     fields = {kind.__name__: " ".join(field.name for field in dataclasses.fields(kind)) for kind in messages}
@@ -86,7 +89,7 @@ def test_another_version_understands_the_messages_of_this_protocol() -> None:
             "LaunchEnded": "status",
             "PairedPlan": "backend device share_gpus orders paced",
             "Refused": "reason",
-            "Lost": "reason disk",
+            "Lost": "reason disk cause",
             "Heartbeat": "",
             "OpenCell": "cell",
             "TrainBurst": "first steps added_seconds",
