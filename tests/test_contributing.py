@@ -147,7 +147,7 @@ def test_results_of_other_code_are_told(done: Done, done_with_changed_code: Done
         cells = "1 cell" if name == "fading_sgd" else "2 cells"
         assert f"the file of {name} has changed since {cells} began: " in done_with_changed_code["run"].stderr
         assert f"the file of {name} has changed since {cells} began: " in told["dry run"]
-    assert "the file of the module my_methods has changed since 2 cells of these results began: " in told["check"]
+    assert "NOT COMPARED module my_methods · present code: its file has changed since 2 cells " in told["check"]
     assert "has changed" not in done["run"].stderr
 
 

@@ -72,15 +72,15 @@ def results(
     reports = Reports(output, json_file, junit, github)
     from liecbench.check.stored.baseline import Baseline
     from liecbench.check.stored.gate import Margins, check_stored
-    from liecbench.results.changed_code import outdated_results
+    from liecbench.check.stored.present_code import present_code_results
     from liecbench.results.stored_cells import load
 
     stored = Baseline.read(baseline)
     margins = Margins(accuracy_points=accuracy_margin / 100, loss_nats=loss_margin)
     cells = load([results])
-    outdated = outdated_results(cells)
+    outdated = present_code_results(cells)
     outcome = check_stored(_released(cells), stored, margins)
-    reports.publish(dataclasses.replace(outcome, notes=(*outcome.notes, *outdated), require_all=require_all))
+    reports.publish(dataclasses.replace(outcome, results=(*outcome.results, *outdated), require_all=require_all))
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":

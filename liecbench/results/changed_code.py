@@ -25,28 +25,12 @@ def changed_code(cells: Iterable[Cell], done: Mapping[str, CellResult]) -> list[
             for part in present.keys() & recorded.keys():
                 if present[part].sha256 != recorded[part].sha256:
                     found.setdefault(names[part], set()).add(cell.id)
-    return [
-        f"the file of {name} has changed since {_cells(len(ids))} began: their results are the old code's; "
-        "to train all cells with the new one, give another --out"
-        for name, ids in sorted(found.items())
-    ]
+    return [_sentence(name, len(ids)) for name, ids in sorted(found.items())]
 
 
-def outdated_results(results: Iterable[CellResult]) -> list[str]:
-    """Return one warning per module of a user's own code that is another here than when the results were made.
-
-    Nothing is imported. Modules that cannot be found here are ignored.
-    """
-    counts: dict[CodeFile, int] = {}
-    for result in results:
-        for file in set(recorded_code(result).values()):
-            counts[file] = counts.get(file, 0) + 1
-    return [
-        f"the file of the module {file.module} has changed since {_cells(count)} of these results began: the check is "
-        "of the old code; to check the new one, run it with another --out"
-        for file, count in counts.items()
-        if own_code.is_changed(file)
-    ]
+def _sentence(name: str, count: int) -> str:
+    begun = f"the file of {name} has changed since {count} cell{'s' * (count > 1)} began"
+    return f"{begun}: their results are the old code's; to train all cells with the new one, give another --out"
 
 
 def version_warnings(cells: Sequence[CellResult]) -> list[str]:
@@ -73,7 +57,3 @@ def recorded_code(cell: CellResult) -> Mapping[Part, CodeFile]:
     # Earlier versions recorded only a model's file.
     module = str(cell.spec["task"]["model"]["name"]).partition(":")[0]
     return {"model": CodeFile(module=module, sha256=environment.model_sha256)}
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell{'s' * (count > 1)}"

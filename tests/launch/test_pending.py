@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell
+from liecbench.config.own_code import CodeFile, Part
 from liecbench.launch.pending import Pending, jobs_left, settled
 from liecbench.results.cells import replay
 from liecbench.results.environment_record import Environment
-from liecbench.results.records import Record
+from liecbench.results.records import Record, Start
 from tests.ledgers import end, epoch, spec, start, timing
 
 
@@ -180,3 +181,14 @@ def test_a_cell_of_a_profile_that_was_timed_with_another_seed_needs_no_session()
     done = replay(timed(first))
 
     assert [(one.job.cell, one.status) for one in settled([first, second], done)] == [(second, "completed")]
+
+
+def test_a_training_that_goes_on_keeps_the_hashes_of_its_code() -> None:
+    one = cell(timing="end_to_end")
+    code: dict[Part, CodeFile] = {"algorithm": CodeFile(module="my_methods", sha256="0" * 64)}
+    begin = begun(one)
+    assert isinstance(begin, Start)
+    begin = dataclasses.replace(begin, environment=Environment(code=code))
+    (job,) = jobs_left([one], replay([begin, epoch(one.id, 1)])).jobs
+
+    assert (job.epochs_done, job.code) == (1, code)

@@ -6,7 +6,7 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.config.own_code import CodeFile, Part
 from liecbench.results.cells import CellResult
-from liecbench.results.changed_code import changed_code, outdated_results, version_warnings
+from liecbench.results.changed_code import changed_code, version_warnings
 from liecbench.results.environment_record import Environment
 from tests import ledgers
 
@@ -86,16 +86,6 @@ def test_nothing_is_told_of_other_cells_and_of_liecbenchs_own_code() -> None:
 
     assert changed_code([own_cell(0)], done(result(own_cell(1), "old"))) == []
     assert changed_code([own], done(result(own, "old"))) == []
-
-
-def test_results_of_another_file_than_the_present_one_are_told() -> None:
-    cells = [result(own_cell(seed), sha256) for seed, sha256 in enumerate(["old", "old", CURRENT])]
-
-    (sentence,) = outdated_results(cells)
-
-    assert sentence.startswith(
-        "the file of the module tests.own_tasks has changed since 2 cells of these results began: "
-    )
 
 
 def test_a_row_of_several_versions_has_a_warning() -> None:
