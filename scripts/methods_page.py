@@ -31,6 +31,42 @@ rank 0 serves all. Methods without a server send to all other workers.
 Every method also takes `block_bytes`. In a scenario, `block_bytes` and `block_order` stand at the top level, all other
 options with the method's name, and the server in the matrix or at the top level.
 
+## One step, entry by entry
+
+To compute a step yourself, cut the gradient as the methods do:
+
+1. **Order.** The gradient is one vector: the trainable tensors from the last of `model.parameters()` to the first.
+   The entries of a tensor keep their order (row by row). Tensors without entries are left out.
+2. **Blocks.** The vector is cut between tensors. With `block_order: backward`, blocks are filled from the last
+   tensor: a tensor that no longer fits into `block_bytes` (4 bytes per entry; 26214400 by default) begins the next
+   block, and one that is larger has a block of its own. With `block_order: forward`, blocks are filled from the first
+   tensor, which moves the cuts only: the entries of a block still run from its last tensor to its first.
+3. **Shards.** With `server: sharded`, a block of d entries on n ranks is cut into shards of m entries, m = ⌈d/n⌉
+   rounded up to a multiple of 8. Rank s is the server of the entries from s·m up to min((s + 1)·m, d). The last shard
+   can be shorter, and the last ranks can have none. With `server: root`, the block is one shard, served by rank 0.
+4. **Compression.** C is applied to every shard of every block by itself, by the workers and by the server: `sign` has
+   a scale per shard, and `top_k` keeps ⌈ratio · n⌉ of the n entries of each shard. So other servers, numbers of
+   workers and blocks give other updates. A rank that is a server compresses its own gradient, too. A method without a
+   server compresses whole blocks; `sparseloco` compresses tensors, and `demo` chunks.
+5. **Update.** The u of all blocks replaces the gradient, and the optimizer makes its step with it. Everything is
+   computed in float32.
+
+For example, `liec` with `sign` and `server: sharded` on 2 ranks, in the first step, where e is 0. The model's tensors
+are `first` and `second`, of 6 entries each. The block has 12 entries, m = ⌈12/2⌉ = 6 becomes 8, and the shards have 8
+and 4 entries:
+
+| | shard of rank 0: `second`, `first[0:2]` | shard of rank 1: `first[2:6]` |
+|---|---|---|
+| g_0 | 1, −1, 3, −3, 2, 2, −2, 2 | 1, 1, −3, 3 |
+| g_1 | 4, 4, −4, −6, 2, −4, −4, 4 | 1, −2, −0.5, 0.5 |
+| C(g_0) | 2, −2, 2, −2, 2, 2, −2, 2 | 2, 2, −2, 2 |
+| C(g_1) | 4, 4, −4, −4, 4, −4, −4, 4 | 1, −1, −1, 1 |
+| v = mean(C(g_i)) + e | 3, 1, −1, −3, 3, −1, −3, 3 | 1.5, 0.5, −1.5, 1.5 |
+| q = C(v) | 2.25, 2.25, −2.25, −2.25, 2.25, −2.25, −2.25, 2.25 | 1.25, 1.25, −1.25, 1.25 |
+| e = v − q | 0.75, −1.25, 1.25, −0.75, 0.75, 1.25, −0.75, 0.75 | 0.25, −0.75, −0.25, 0.25 |
+| u_0 = q + g_0 − C(g_0) | 1.25, 3.25, −1.25, −3.25, 2.25, −2.25, −2.25, 2.25 | 0.25, 0.25, −2.25, 2.25 |
+| u_1 = q + g_1 − C(g_1) | 2.25, 2.25, −2.25, −4.25, 0.25, −2.25, −2.25, 2.25 | 1.25, 0.25, −0.75, 0.75 |
+
 ## Bits
 
 Payload bits per parameter that a worker sends and receives in a step of each kind, with 8 workers, a matrix of 1024 ×

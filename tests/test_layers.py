@@ -24,6 +24,7 @@ SEVERAL_MODULES = {
     "algorithms/training_loop",
     "algorithms/trajectories",
     "algorithms/unused_parameters",
+    "algorithms/worked_example",
     "check/regressions",
     "cli/predict_from_scenario",
     "cli/predict_refusals",
