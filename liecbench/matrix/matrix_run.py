@@ -29,7 +29,7 @@ from liecbench.results.changed_code import changed_code
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.comparison_settings import ComparisonSettings
-from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
+from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing, require_usable
 from liecbench.results.other_seeds import other_seeds_notes
 
 
@@ -56,6 +56,7 @@ class MatrixRun:
         if request.fresh:
             refuse_existing(self.directory)
         self._snapshot = Snapshot(self.directory)
+        require_usable(self._snapshot)
         self._scenario = loaded.resuming(cell.spec for cell in self._snapshot.cells.values() if cell.is_interleaved)
         self._cells = choose(self._scenario.cells())
         self._pending = self._checked_pending()

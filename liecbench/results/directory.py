@@ -70,19 +70,29 @@ def refuse_existing(directory: Path) -> None:
         raise LiecbenchError(f"{directory} holds results already", "remove --fresh to go on, or give another --out")
 
 
+def require_usable(snapshot: Snapshot) -> None:
+    """Raise LiecbenchError if a run cannot use the results directory.
+
+    The path may be that of a file. A directory without a ledger may hold a ``scenario.yaml`` or a ``cells.json``, which
+    the run would overwrite.
+    """
+    path = snapshot.path
+    if path.exists() and not path.is_dir():
+        raise LiecbenchError(f"{path}: it is no directory", "give a directory that can be written with --out")
+    for name in (SCENARIO_NAME, CELLS_NAME):
+        if (path / name).exists() and not snapshot.has_ledger:
+            message = f"{path} holds a {name} of yours, which the run would overwrite"
+            raise LiecbenchError(message, "give a directory of its own with --out")
+
+
 class ResultsDirectory:
     """A results directory that this run writes, locked against other runs until the ``with`` block ends.
 
-    Raises LiecbenchError if another run uses the directory, if it cannot be written, or if it has no ledger but holds a
-    ``scenario.yaml`` or a ``cells.json`` that the run would overwrite.
+    Raises LiecbenchError if another run uses the directory, or if it cannot be written.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.path = path = snapshot.path
-        for name in (SCENARIO_NAME, CELLS_NAME):
-            if (path / name).exists() and not snapshot.has_ledger:
-                message = f"{path} holds a {name} of yours, which the run would overwrite"
-                raise LiecbenchError(message, "give a directory of its own with --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self.ledger = Ledger(path)

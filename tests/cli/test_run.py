@@ -108,3 +108,17 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
         done.stderr.count("\n"),
         sorted(path.name for path in tmp_path.iterdir()),
     )
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize("name", ["results", "results/cells.json"])
+def test_a_path_that_a_run_cannot_use_is_refused_before_anything_runs(
+    scenario: Path, name: str, options: list[str]
+) -> None:
+    file = scenario.parent / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    done = run_in_process("run", scenario, "--out", scenario.parent / "results", *options)
+
+    assert (done.returncode, file.read_text()) == (2, "mine")
+    assert "with --out" in done.stderr

@@ -10,7 +10,7 @@ from liecbench.config.scenario import Scenario
 from liecbench.config.yaml_source import parse
 from liecbench.errors import LiecbenchError
 from liecbench.launch.pending import jobs_left
-from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
+from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing, require_usable
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.record_json import SCHEMA, to_json
 from liecbench.results.records import Record
@@ -182,7 +182,9 @@ def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str
 @pytest.mark.parametrize("name", ["scenario.yaml", "cells.json"])
 def test_a_users_own_file_is_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("# mine\n")
-    actual = error_of(tmp_path)
+    with pytest.raises(LiecbenchError) as caught:
+        require_usable(Snapshot(tmp_path))
+    actual = str(caught.value)
 
     assert f"holds a {name} of yours, which the run would overwrite; give a directory of its own" in actual
     assert (tmp_path / name).read_text() == "# mine\n"
