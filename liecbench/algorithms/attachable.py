@@ -1,6 +1,5 @@
-"""The base class that gives algorithms ``attach``, ``detach``, ``clip_grad_norm_`` and ``average_models``."""
+"""The base class that gives algorithms ``attach``, ``detach`` and ``clip_grad_norm_``."""
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
@@ -21,25 +20,23 @@ from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
 from liecbench.algorithms.ddp_parameters import managed_parameters
 from liecbench.algorithms.equal_settings import require_equal_settings
+from liecbench.algorithms.local_models import LocalModels
 from liecbench.algorithms.optimizers import hooked_optimizers, optimizer_options
 from liecbench.algorithms.plain_errors import PlainErrors
 from liecbench.algorithms.preconditions import refuse_sparse_gradients, require_ddp, require_one_device
 from liecbench.algorithms.saved_state import Place, option_texts
-from liecbench.algorithms.training_events import NonFiniteError, TrainingEvents
 
 
-class Attachable(TrainingEvents, metaclass=PlainErrors):
+class Attachable(LocalModels, metaclass=PlainErrors):
     """The part of ``Algorithm`` that attaches a method to a training loop and detaches it again.
 
     Attributes:
-        local_models: True if each worker has a model of its own, which can differ from the other workers' models.
         supports_sparse: Whether the method exchanges sparse gradients.
         supports_join: Whether the method works with ``ddp.join()``.
         clipping_refusal: The reason why the method's update must not be clipped by its norm, and what to do instead;
             None if the update can be clipped. It can be if it estimates the mean gradient, in the gradient's units.
     """
 
-    local_models: ClassVar[bool] = False
     supports_sparse: ClassVar[bool] = False
     supports_join: ClassVar[bool] = False
     clipping_refusal: ClassVar[str | None] = None
@@ -162,10 +159,6 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         torch.nn.utils.clip_grads_with_norm_(clipped, max_norm, norm)
         return norm
 
-    def average_models(self) -> None:
-        """If the method has local models, replace each by the mean of all. Collective."""
-        return
-
     def detach(self) -> None:
         """Turn the model and the optimizer back into those of plain DDP, as before ``attach``. Collective.
 
@@ -179,27 +172,6 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
             elif self.local_models:
                 self._make_models_equal_after(self._failure, self._attachment)
         self.close()
-
-    def _make_models_equal(self, attachment: Attachment) -> None:
-        self.average_models()
-        self.synchronize()
-        if self.local_models:
-            attachment.average_optimizer_states()
-
-    def _make_models_equal_after(self, failure: BaseException, attachment: Attachment) -> None:
-        # All ranks raise NonFiniteError after the same message, so that the process group still works.
-        if isinstance(failure, NonFiniteError):
-            try:
-                self._make_models_equal(attachment)
-            except NonFiniteError as error:
-                failure = error
-            else:
-                return
-        warnings.warn(
-            f"detach could not average the local models, so that the ranks' models differ ({failure}); "
-            "load a checkpoint's model and optimizer on every rank",
-            stacklevel=3,
-        )
 
     def close(self) -> None:
         """Remove the algorithm from the model and the optimizer without averaging local models. Collective.
@@ -218,18 +190,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """True while the algorithm is attached to a model."""
         return self._attachment is not None
 
-    def _require_attached(self, call: str) -> Attachment:
-        if self._attachment is None:
-            raise self._not_attached(call)
-        return self._attachment
-
     def _require_place(self, call: str) -> Place:
         if self._place is None:
             raise self._not_attached(call)
         return self._place
-
-    def _not_attached(self, call: str) -> RuntimeError:
-        return RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
 
 
 def _settings(algorithm: Attachable, parameters: Sequence[Parameter]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.comm.own_group import release_group
 from liecbench.algorithms.ddp_hook import DdpHook, Listener, join_hook
+from liecbench.algorithms.every_step import watch_every_step
 from liecbench.algorithms.optimizers import is_within_step
 
 
@@ -32,6 +33,9 @@ class StepListener(Listener, Protocol):
 
         ``is_last`` is True if all optimizers have now made their step.
         """
+
+    def on_other_step(self, optimizer: Optimizer) -> None:
+        """Called at the end of each step of an optimizer to which the algorithm is not attached."""
 
 
 class Attachment:
@@ -66,6 +70,7 @@ class Attachment:
         for optimizer in optimizers:
             self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._begin_step()))
             self._handles.append(optimizer.register_step_post_hook(lambda stepped, *_: self._stepped(stepped)))
+        self._handles.append(watch_every_step(self._any_stepped))
         if not algorithm.supports_join:
             ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
@@ -132,6 +137,10 @@ class Attachment:
     def _begin_step(self) -> None:
         if not is_within_step(self._optimizers):
             self._algorithm.on_step_begin()
+
+    def _any_stepped(self, optimizer: Optimizer) -> None:
+        if optimizer not in self._optimizers:
+            self._algorithm.on_other_step(optimizer)
 
     def _stepped(self, optimizer: Any) -> None:
         if is_within_step(self._optimizers):

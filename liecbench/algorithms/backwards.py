@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributed import GradBucket
 from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 
@@ -32,7 +33,11 @@ class Backwards:
     def __init__(self, ddp: DistributedDataParallel, parameters: Sequence[Parameter]) -> None:
         self._ddp, self._parameters = ddp, parameters
         self._number, self._has_warned = 0, False
-        self._has_exchanged = self._has_warned_of_none = False
+        self._has_exchanged = self._has_warned_of_none = self._has_warned_of_other = False
+        self._has_skipped = False  # an exchange, under ``no_sync``
+        managed, ignored = set(parameters), ddp.parameters_to_ignore
+        named = ddp.module.named_parameters()
+        self._frozen = [(name, p) for name, p in named if p not in managed and name not in ignored]
         self._gradients: dict[Tensor, Tensor] = {}
 
     def begin_forward(self, method: str, *, warn: bool) -> None:
@@ -48,7 +53,12 @@ class Backwards:
         ddp = self._ddp
         if ddp._join_config.enable and not ddp._divide_by_initial_world_size:
             raise RuntimeError("join(divide_by_initial_world_size=False) does not work with a communication hook")
-        if warn and self._number and not self._has_warned and self._accumulates():
+        self._has_skipped = self._has_skipped or not ddp.require_backward_grad_sync
+        if not warn or not self._number or self._has_warned:
+            return
+        if not self._has_gradients():
+            self._number = 0  # the loop has dropped the gradients, as a loop does that skips a step
+        elif ddp.training and ddp.require_backward_grad_sync:
             self._has_warned = True
             warnings.warn(
                 f"a second backward pass before optimizer.step exchanges gradients, and {method} compresses and counts "
@@ -93,21 +103,51 @@ class Backwards:
         if self._has_exchanged or self._has_warned_of_none or not self._has_gradients():
             return
         self._has_warned_of_none = True
+        if self._has_skipped:
+            reason = "every backward pass so far ran under no_sync(); run the last one before each step outside of it"
+        else:
+            reason = (
+                "no backward pass went through the DistributedDataParallel module to which it is attached; attach it "
+                "to the module that the training loop calls, and call that module instead of its .module"
+            )
+        warnings.warn(f"optimizer.step used gradients that {method} never exchanged, because {reason}", stacklevel=2)
+
+    def warn_of_other(self, optimizer: Optimizer, method: str) -> None:
+        """Warn, once, if ``optimizer`` has used gradients that ``method`` has exchanged.
+
+        Args:
+            optimizer: An optimizer that was not given to ``attach``, and has just made a step.
+            method: The method's name.
+        """
+        if not self._number or self._has_warned_of_other:
+            return
+        if set(self._parameters).isdisjoint(p for group in optimizer.param_groups for p in group["params"]):
+            return
+        self._has_warned_of_other = True
+        name = type(optimizer).__name__
         warnings.warn(
-            f"optimizer.step used gradients that {method} never exchanged, because no backward pass went through the "
-            "DistributedDataParallel module to which it is attached; attach it to the module that the training loop "
-            "calls, and call that module instead of its .module",
+            f"a step of {name} used gradients that {method} exchanged, but this {name} was not given to attach; "
+            f"{method} ends its own step, and averages local models, only after steps of the optimizers that were. "
+            "Call detach(), then attach(ddp, [...]) with all optimizers of the training loop",
             stacklevel=2,
         )
+
+    def warn_of_unfrozen(self) -> None:
+        """Warn, once, if parameters that were frozen when ``ddp`` was made have gradients now."""
+        names = [name for name, p in self._frozen if p.requires_grad and p.grad is not None]
+        if names:
+            self._frozen = []
+            listed = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+            warnings.warn(
+                f"parameters that were frozen when DistributedDataParallel was made ({listed}) have gradients, which "
+                "are not exchanged, so that every rank trains its own; call detach(), wrap the model in a new "
+                "DistributedDataParallel, and attach to it",
+                stacklevel=2,
+            )
 
     def clear(self) -> None:
         """Reset the count of backward passes to 0. Called after an optimizer has made a step."""
         self._number = 0
-
-    def _accumulates(self) -> bool:
-        if not (self._ddp.training and self._ddp.require_backward_grad_sync):
-            return False
-        return self._has_gradients()
 
     def _has_gradients(self) -> bool:
         return any(p.grad is not None and bool(torch.any(p.grad)) for p in self._parameters)

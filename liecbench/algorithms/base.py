@@ -4,8 +4,7 @@ The class keeps the method's memories: tensors that last from step to step, such
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -184,13 +183,6 @@ class Algorithm(Attachable):
         The memories, such as error memories, stay unchanged. Call ``set_step`` on every rank, between two steps.
         """
         self.step = step
-
-    @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """If the method has local models, replace them by their mean during the ``with`` body. Collective."""
-        self._require_attached("evaluation")
-        self.synchronize()
-        yield
 
     def state_dict(self) -> dict[str, Any]:
         """Return this rank's state, for ``load_state_dict``: the step count, the memories and any other state.

@@ -105,10 +105,8 @@ class BlockAlgorithm(BlockMethod):
             self._thread.run(lambda: self._memories_before.restore(parameters))
 
     @contextmanager
-    def evaluation(self) -> Iterator[None]:
+    def mean_model(self) -> Iterator[None]:
         """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
-        self._require_attached("evaluation")
-        self.synchronize()
         if not self.local_models:
             yield
             return

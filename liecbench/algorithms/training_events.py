@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributed import GradBucket
 from torch.futures import Future
 from torch.nn import Parameter
+from torch.optim import Optimizer
 
 from liecbench.algorithms.attachment import Attachment
 from liecbench.algorithms.backwards import Backwards
@@ -46,6 +47,7 @@ class TrainingEvents(ABC):
         self.tracer = Tracer()
         self._attachment: Attachment | None = None
         self._backwards: Backwards
+        self._num_evaluations = 0  # the number of ``with`` blocks of ``evaluation`` in which the program is
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -149,11 +151,17 @@ class TrainingEvents(ABC):
 
         Raises:
             NonFiniteError: If a gradient is not finite.
-            RuntimeError: If an enabled GradScaler calls ``optimizer.step``.
+            RuntimeError: If an enabled GradScaler calls ``optimizer.step``, or if the call is inside ``evaluation``.
         """
         began = time.thread_time()
         refuse_grad_scaler()
         self._raise_failure()
+        if self._num_evaluations:
+            raise RuntimeError(
+                "optimizer.step was called inside evaluation(), whose model is not the one that is trained and may be "
+                "replaced at the end of the with block; end the block before the next training step"
+            )
+        self._backwards.warn_of_unfrozen()
         self._raise_non_finite(self._finite_check.end_step())
         self.before_step()
         self._is_stepping = True
@@ -173,6 +181,14 @@ class TrainingEvents(ABC):
         self._backwards.clear()
         if is_last:
             self._end_step()
+
+    def on_other_step(self, optimizer: Optimizer) -> None:
+        """Warn, once, if ``optimizer``, which was not given to ``attach``, steps where an attached one should.
+
+        Called at the end of each step of an optimizer to which the algorithm is not attached.
+        """
+        if not self._is_stepping:  # else an attached optimizer wraps it
+            self._backwards.warn_of_other(optimizer, type(self).__name__)
 
     def _end_step(self) -> None:
         began, start = time.thread_time(), self.clock.timestamp()

@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import PSGD, MemSGD
+from liecbench.algorithms import LIEC, PSGD, Algorithm, DiLoCo, MemSGD, PowerSGD
 from liecbench.compressors import Sign, TopK
 from tests.algorithms import network
 from tests.algorithms.loop_variants.models import Branching
@@ -81,8 +82,103 @@ def warned() -> list[list[str]]:
     return texts
 
 
+def texts_of(function: Callable[[], None]) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    return [str(warning.message) for warning in caught]
+
+
+def replaced() -> dict[str, list[str]]:
+    """Return the warnings of loops that step an optimizer that was not given to attach."""
+    texts = {}
+    for make in (lambda: LIEC(compressor=Sign()), lambda: DiLoCo(sync_every=2, delay=1), PowerSGD):
+        algorithm: Algorithm = make()
+        model, ddp, optimizer = network.made(algorithm)
+        network.train(ddp, optimizer, range(2))
+        other = torch.optim.AdamW(model.parameters(), fused=True)
+        texts[type(algorithm).__name__] = texts_of(lambda ddp=ddp, other=other: network.train(ddp, other, range(2, 5)))  # type: ignore[misc]
+        algorithm.detach()
+        texts[f"{type(algorithm).__name__} detached"] = texts_of(
+            lambda ddp=ddp, other=other: network.train(ddp, other, range(5, 6))  # type: ignore[misc]
+        )
+    return texts
+
+
+def usual() -> list[str]:
+    """Return the warnings of a loop that skips steps, accumulates, schedules, evaluates, and trains another model."""
+    model, ddp, _ = network.made(None)
+    first, *rest = model.parameters()
+    optimizers = [torch.optim.SGD([first], lr=0.1), torch.optim.AdamW(rest)]
+    algorithm = LIEC(compressor=Sign(), average_period=2)
+    algorithm.attach(ddp, optimizers)
+    schedules = [torch.optim.lr_scheduler.StepLR(optimizer, 2) for optimizer in optimizers]
+    another = network.build()
+    its_optimizer = torch.optim.SGD(another.parameters(), lr=0.1)
+
+    def loop() -> None:
+        for step in range(6):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            with ddp.no_sync():
+                network.loss(ddp, step, dist.get_rank()).backward()
+            network.loss(ddp, step, dist.get_rank()).backward()
+            network.loss(another, step, dist.get_rank()).backward()
+            its_optimizer.step()
+            if step in (0, 3):
+                continue  # as a loop does that has no use for a batch
+            for optimizer in optimizers:
+                optimizer.step()
+            for schedule in schedules:
+                schedule.step()
+            with algorithm.evaluation(), torch.no_grad():
+                network.loss(ddp, step, dist.get_rank())
+
+    return texts_of(loop)
+
+
+def unfrozen() -> dict[str, Any]:
+    """Return the warnings of a loop before and after it unfreezes a layer, and after it wraps the model anew."""
+    model = network.build()
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    ddp = DistributedDataParallel(model)
+    algorithm = LIEC(compressor=Sign(), average_period=4)
+    algorithm.attach(ddp, optimizer)
+    texts = {"frozen": texts_of(lambda: network.train(ddp, optimizer, range(2)))}
+    model[0].requires_grad_(True)
+    texts["unfrozen"] = texts_of(lambda: network.train(ddp, optimizer, range(2, 5)))
+    algorithm.detach()
+    again = DistributedDataParallel(model)
+    algorithm.attach(again, optimizer)
+    texts["wrapped anew"] = texts_of(lambda: network.train(again, optimizer, range(5, 8)))
+    algorithm.detach()
+    return {**texts, "model": network.flat(model)}
+
+
+def only_no_sync() -> list[str]:
+    _, ddp, optimizer = network.made(MemSGD(compressor=Sign()))
+
+    def loop() -> None:
+        for step in range(2):
+            optimizer.zero_grad()
+            with ddp.no_sync():
+                network.loss(ddp, step, dist.get_rank()).backward()
+            optimizer.step()
+
+    return texts_of(loop)
+
+
 def observe() -> dict[str, Any]:
-    return {"unused": unused_memories(), "warned": warned(), "unexchanged": unexchanged()}
+    return {
+        "unused": unused_memories(),
+        "warned": warned(),
+        "unexchanged": unexchanged(),
+        "replaced": replaced(),
+        "usual": usual(),
+        "unfrozen": unfrozen(),
+        "only no_sync": only_no_sync(),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +213,37 @@ def test_a_loop_that_does_not_call_the_attached_module_is_told_once(ranks: list[
         assert "attach it to the module that the training loop calls" in of_another
         assert of_module == of_another
         assert of_attached == []
+
+
+def test_a_step_of_an_optimizer_that_was_not_given_to_attach_is_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        for method in ("LIEC", "DiLoCo", "PowerSGD"):
+            (text,) = rank["replaced"][method]
+            assert text.startswith(
+                f"a step of AdamW used gradients that {method} exchanged, but this AdamW was not given to attach; "
+            )
+            assert rank["replaced"][f"{method} detached"] == []
+
+
+def test_usual_loops_are_not_told_anything(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["usual"] for rank in ranks] == [[]] * NUM_WORKERS
+
+
+def test_gradients_of_unfrozen_parameters_are_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        seen = rank["unfrozen"]
+        (text,) = seen["unfrozen"]
+        assert text.startswith(
+            "parameters that were frozen when DistributedDataParallel was made (0.weight and 1 more) have gradients"
+        )
+        assert (seen["frozen"], seen["wrapped anew"]) == ([], [])
+        assert torch.equal(seen["model"], ranks[0]["unfrozen"]["model"])
+
+
+def test_a_loop_whose_passes_all_run_under_no_sync_is_told_so(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (text,) = rank["only no_sync"]
+        assert text == (
+            "optimizer.step used gradients that MemSGD never exchanged, because every backward pass so far ran under "
+            "no_sync(); run the last one before each step outside of it"
+        )

@@ -88,9 +88,26 @@ def stopped(make: Callable[[], Algorithm]) -> dict[str, Any]:
     }
 
 
+def stepped_in_evaluation(make: Callable[[], Algorithm]) -> str:
+    """Return the error of a step in an evaluation within another, after which the training goes on."""
+    algorithm = make()
+    run = buckets.attached(algorithm)
+    run.train(range(2))
+    with algorithm.evaluation():
+        with algorithm.evaluation():
+            pass
+        evaluated = run.flat()
+        with pytest.raises(RuntimeError) as raised:
+            run.optimizer.step()
+        assert torch.equal(run.flat(), evaluated)
+    run.train(range(2, 4))
+    return str(raised.value)
+
+
 def observe() -> dict[str, Any]:
     return {
         "again": {name: [attached_again(make, same=same) for same in (True, False)] for name, make in MAKERS.items()},
+        "in evaluation": [stepped_in_evaluation(MAKERS[name]) for name in ("LIEC", "DiLoCo", "MemSGD", "PowerSGD")],
         "stopped": {name: stopped(MAKERS[name]) for name in (*COMPRESS, *SEND_MODELS)},
     }
 
@@ -115,6 +132,13 @@ def test_a_method_that_is_attached_again_begins_anew(name: str, ranks: list[dict
         assert torch.equal(model, of_new)
         assert step == step_of_new == 5
         assert sent == sent_by_new
+
+
+def test_no_step_is_made_in_an_evaluation(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert len(rank["in evaluation"]) == 4
+        for message in rank["in evaluation"]:
+            assert message.startswith("optimizer.step was called inside evaluation(), ")
 
 
 @pytest.mark.parametrize("name", COMPRESS)
