@@ -30,7 +30,7 @@ def changed_code(cells: Iterable[Cell], done: Mapping[str, CellResult]) -> list[
 
 def _sentence(name: str, count: int) -> str:
     begun = f"the file of {name} has changed since {count} cell{'s' * (count > 1)} began"
-    return f"{begun}: their results are the old code's; to train all cells with the new one, give another --out"
+    return f"{begun}: the results are the old code's; to train all cells with the new one, give another --out"
 
 
 def version_warnings(cells: Sequence[CellResult]) -> list[str]:
