@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from liecbench.config.scenario import Scenario
 
 # Fields of a baseline that are none of its method.
-_SETTINGS: Final = frozenset({"workers", "link", "seed"})
+_SETTINGS: Final = frozenset({"workers", "link"})
 
 
 def requested_setting(

@@ -95,16 +95,15 @@ def test_the_winner_has_the_shortest_epoch_not_the_shortest_step() -> None:
 
 
 def test_a_break_even_between_two_rates_is_compared() -> None:
-    links = ["10mbit", "1gbit"]
     seconds = {("ddp", "10mbit"): 0.2, ("ddp", "1gbit"): 0.1, ("psgd", "10mbit"): 0.1, ("psgd", "1gbit"): 0.2}
     made = [runs(name, value, seeds=3, link=link) for (name, link), value in seconds.items()]
 
     (found,) = validate(comparison_of(*made), predictor()).break_evens
 
-    own, other = predictor().predictor(cell("psgd")), predictor().predictor(cell("ddp"))
-    rates, _ = own.crossings(other.minibatch_seconds, cell("ddp", link=links[0]).link)
     assert (found.name, found.low, found.high) == ("psgd", 10**7, 10**9)
-    assert found.predicted == (min(rates, key=lambda rate: abs(rate / 10**8 - 1)) if rates else None)
+    assert found.predicted is not None
+    at_break_even = [predictor().seconds(cell(name, link=f"{found.predicted:.0f}bit")) for name in ("psgd", "ddp")]
+    assert at_break_even[0] == pytest.approx(at_break_even[1], rel=5e-7)
 
 
 def test_fitted_constants_predict_other_rates_and_workers() -> None:
