@@ -110,3 +110,4 @@ _axes: dict[str, Any] = {name: (_axis_type(kind), _described(name)) for name, ki
 _optional: dict[str, Any] = {name: (kind, _described(name)) for name, kind in _types.items()}
 Matrix: type[BaseModel] = create_model("Matrix", __base__=_Axes, **_axes)
 PartialCell: type[BaseModel] = create_model("PartialCell", __base__=_Partial, **_optional)
+IncludedCells: type[BaseModel] = create_model("IncludedCells", __base__=_Partial, **_axes)

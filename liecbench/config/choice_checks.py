@@ -17,14 +17,18 @@ def check_choices(document: Document) -> Iterator[Mistake]:
     Other mistakes of the scenario are skipped, and so are choices that are neither a name nor a mapping with a name.
     """
     yield from _check_fields(("task",), document.data.get("task"))
-    matrix = document.data.get("matrix")
-    for name, values in matrix.items() if isinstance(matrix, dict) else ():
-        for index, value in enumerate(values if isinstance(values, list) else [values]):
-            yield from _check_field((*MATRIX, name, index), name, value)
+    yield from _check_axes(MATRIX, document.data.get("matrix"))
     for section in ("exclude", "include"):
         entries = document.data.get(section)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            yield from _check_fields((section, index), entry)
+            check = _check_axes if section == "include" else _check_fields
+            yield from check((section, index), entry)
+
+
+def _check_axes(path: Key, axes: object) -> Iterator[Mistake]:
+    for name, values in axes.items() if isinstance(axes, dict) else ():
+        for index, value in enumerate(values if isinstance(values, list) else [values]):
+            yield from _check_field((*path, name, index), name, value)
 
 
 def _check_fields(path: Key, fields: object) -> Iterator[Mistake]:

@@ -128,7 +128,8 @@ def _check_backend(scenario: Scenario) -> Iterator[Mistake]:
 def _check_size(scenario: Scenario, matrix: dict[str, Any]) -> Iterator[Mistake]:
     """Yield a mistake if there are more cells than can be listed in reasonable time."""
     lengths = {name: len(values) for name, values in matrix.items()}
-    num_cells = math.prod(lengths.values()) + len(scenario.include)
+    included = (math.prod(map(len, given(entry).values())) for entry in scenario.include)
+    num_cells = math.prod(lengths.values()) + sum(included)
     if num_cells > _MOST_CELLS:
         factors = " × ".join(f"{length:,} of {name}" for name, length in lengths.items() if length > 1)
         message = f"{num_cells:,} cells ({factors}), and at most {_MOST_CELLS:,} are allowed"

@@ -21,7 +21,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixPoint:
-    """One combination of the matrix (a value per axis), or one entry of ``include``.
+    """One combination of the values of the matrix, or of an entry of ``include``: a value per axis.
 
     Attributes:
         section: The path, in the scenario file, of the matrix or the entry: ``("matrix",)`` or ``("include", index)``.

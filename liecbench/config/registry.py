@@ -234,7 +234,8 @@ def _option_error(kind: Kind, name: str, model: type[BaseModel], error: ErrorDet
     assert option is not None, "an unknown option has a name"
     if kind == "algorithm" and option in _SHARED_FIELDS:
         is_taken = any(f.name == option for f in dataclasses.fields(load(kind, name)))
-        where = "at the top level of the scenario" if option in ("block_bytes", "block_order") else "in the matrix"
+        is_of_all = option in ("block_bytes", "block_order")
+        where = "at the top level of the scenario" if is_of_all else "in the matrix, or in an entry of include"
         way_out = f"write it {where}" if is_taken else "remove it: the method takes none"
     else:
         way_out = did_you_mean(option, model.model_fields) if model.model_fields else "it takes none"

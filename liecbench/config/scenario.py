@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from liecbench.config import registry
 from liecbench.config.auto_compute import with_compute
-from liecbench.config.axes import AXES, AlgorithmChoice, Matrix, PartialCell, PartialTask
+from liecbench.config.axes import AXES, AlgorithmChoice, IncludedCells, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
 from liecbench.config.block_choice import BlockChoice
@@ -40,7 +40,7 @@ class Scenario(Model):
     task: PartialTask = Field(description="what is trained; a field may also be a list in the matrix")
     matrix: Matrix = Field(description="every combination of these values is a cell")
     exclude: list[PartialCell] = Field([], description="leave out the cells that have all values of an entry")
-    include: list[PartialCell] = Field([], description="single cells to add; other fields as the matrix's first values")
+    include: list[IncludedCells] = Field([], description="combinations to add; other fields: the matrix's first values")
     server: Server = Field("sharded", description="root: rank 0 is the server; sharded: every rank serves a shard")
     block_bytes: BlockBytes | None = Field(
         None,
@@ -175,7 +175,7 @@ class Scenario(Model):
 
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every combination of the matrix that is not excluded, and every entry of ``include``, each with its cell."""
+        """Every combination of the matrix that is not excluded, and of the entries of ``include``, with its cell."""
         return tuple(
             (point, cell)
             for point, cell in self.product
@@ -184,11 +184,11 @@ class Scenario(Model):
 
     @functools.cached_property
     def product(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every combination of the matrix, excluded or not, and every entry of ``include``, each with its cell."""
+        """Every combination of the matrix, excluded or not, and of the entries of ``include``, each with its cell."""
         return tuple((point, self.cell(point)) for point in self.points())
 
     def points(self) -> Iterator[MatrixPoint]:
-        """Yield every combination of the matrix, then every entry of ``include``.
+        """Yield every combination of the matrix, then every combination of each entry of ``include``.
 
         If an entry of ``include`` lacks an axis, it gets the axis's first value in the matrix.
         """
@@ -199,13 +199,15 @@ class Scenario(Model):
             "seed": Placed(value=0, path=(*MATRIX, "seed")),
         }
         axes = {**{name: (value,) for name, value in defaults.items()}, **placed_axes(self.matrix, MATRIX)}
-        names = [name for name in AXES if name in axes]
-        for values in itertools.product(*(axes[name] for name in names)):
-            yield MatrixPoint.merge(MATRIX, task, dict(zip(names, values, strict=True)))
-        first = {name: axes[name][0] for name in names}
+        first = {name: values[:1] for name, values in axes.items()}
+        sections: dict[Key, Mapping[str, Sequence[Placed]]] = {MATRIX: axes}
         for index, entry in enumerate(self.include):
             section: Key = ("include", index)
-            yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
+            sections[section] = {**first, **placed_axes(entry, section)}
+        for section, values in sections.items():
+            names = [name for name in AXES if name in values]
+            for combination in itertools.product(*(values[name] for name in names)):
+                yield MatrixPoint.merge(section, task, dict(zip(names, combination, strict=True)))
 
     def as_written(self) -> dict[str, Cell]:
         """Return the scenario's cells by id, without the defaults of options that the scenario does not set.
@@ -216,10 +218,10 @@ class Scenario(Model):
         return {cell.id: self.cell(point, unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
-        """Return the cell of one combination of the matrix, or of one entry of ``include``.
+        """Return the cell of one combination of the matrix, or of an entry of ``include``.
 
         Args:
-            point: The combination, or the entry of ``include``.
+            point: The combination.
             resolve: ``unresolved`` to give algorithm, compressor, dataset and model only the options that the scenario
                 gives. ``resolved`` or None to add the defaults of all their other options.
         """

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from liecbench.config.included_cells import included_notes
 from liecbench.config.loader import load_scenario
 from liecbench.config.selection import select
 from liecbench.console.console import console, name_full_disk, say
@@ -76,6 +77,7 @@ class MatrixRun:
             isolate=self._request.isolate,
             share_gpus=self._request.share_gpus,
         )
+        yield from included_notes(self._scenario)
         yield from changed_code(self._cells, self._snapshot.cells)
 
     def _refusal(self) -> str | None:

@@ -90,7 +90,7 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
 def test_a_field_of_the_scenario_among_the_options_of_a_method_is_refused_with_the_way_out() -> None:
     for name, option, way_out in (
         ("sparseloco", "server: root", "remove it: the method takes none"),
-        ("liec", "server: root", "write it in the matrix"),
+        ("liec", "server: root", "write it in the matrix, or in an entry of include"),
         ("liec", "block_order: forward", "write it at the top level of the scenario"),
         ("liec", "block_bytes: 1000", "write it at the top level of the scenario"),
         ("ddp_bf16", "block_order: forward", "remove it: the method takes none"),

@@ -73,6 +73,8 @@ def test_a_cell_is_told_whose_training_is_of_other_code() -> None:
 
     assert len(changed_code([cell], done(result(cell.trajectory, "old")))) == 1
     assert len(changed_code([cell], done(result(cell, "old")))) == 1
+    (both,) = changed_code([cell], done(result(cell, "old"), result(cell.trajectory, "old")))
+    assert "since 1 cell began" in both
 
 
 @pytest.mark.parametrize("sha256", [CURRENT, None])
