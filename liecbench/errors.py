@@ -10,9 +10,9 @@ import difflib
 import errno
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
-from liecbench.untrusted.plain_text import printable, shortened
+from liecbench.untrusted.plain_text import one_line, printable, shortened
 
 _MOST_MISTAKES: Final = 10
 
@@ -41,32 +41,38 @@ class LiecbenchError(Exception):
     """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do.
 
     Control characters in the message are escaped. Very long words and messages are cut in the middle.
+
+    Attributes:
+        mistakes: The errors that ``together`` joined in this one; empty for any other error.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(printable(shortened(f"{message}; {remedy}" if remedy else message)))
-
-
-class ScenarioError(LiecbenchError):
-    """Mistakes in a scenario file; the message starts with the file and, if it is one mistake, the line and column."""
+        self.mistakes: tuple[Self, ...] = ()
 
     @classmethod
-    def together(cls, source: str, mistakes: Sequence["ScenarioError"]) -> "ScenarioError":
-        """Return one error for at least one mistake in ``source``.
+    def together(cls, source: str, errors: Sequence[Self]) -> Self:
+        """Return one error for at least one mistake in ``source``. An error may itself be several mistakes together.
 
         The message of several mistakes starts with a line that counts them. It then has a line for each of the first
         ten.
         """
+        mistakes = [mistake for error in errors for mistake in error.mistakes or (error,)]
         if len(mistakes) == 1:
             return mistakes[0]
-        error = cls(f"{source}: {len(mistakes)} mistakes")
-        lines = [str(one) for one in (error, *mistakes[:_MOST_MISTAKES])]
+        joined = cls(f"{source}: {len(mistakes)} mistakes")
+        joined.mistakes = tuple(mistakes)
+        lines = [one_line(str(one)) for one in (joined, *mistakes[:_MOST_MISTAKES])]
         left = len(mistakes) - _MOST_MISTAKES
         # Not an argument of cls, which would cut out the middle of a long message. Each line is already cut.
-        error.args = ("\n".join([*lines, f"and {left} more"] if left > 0 else lines),)
-        return error
+        joined.args = ("\n".join([*lines, f"and {left} more"] if left > 0 else lines),)
+        return joined
+
+
+class ScenarioError(LiecbenchError):
+    """Mistakes in a scenario file; the message starts with the file and, if it is one mistake, the line and column."""
 
 
 class MachineError(LiecbenchError):

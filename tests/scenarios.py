@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from liecbench.config.loader import check
-from liecbench.config.overrides import override
+from liecbench.config.overrides import override_all
 from liecbench.config.scenario import Scenario
 from liecbench.config.yaml_source import parse
 from liecbench.errors import ScenarioError
@@ -38,11 +38,8 @@ def edited(old: str, new: str) -> str:
 
 
 def error_of(text: str, *assignments: str) -> str:
-    with pytest.raises(ScenarioError) as raised:  # noqa: PT012 - either step may refuse
-        document = parse(text, "s.yaml")
-        for assignment in assignments:
-            document = override(document, assignment)
-        check(document)
+    with pytest.raises(ScenarioError) as raised:
+        check(override_all(parse(text, "s.yaml"), assignments))
     return str(raised.value)
 
 

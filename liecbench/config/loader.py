@@ -29,7 +29,7 @@ from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.mistakes import Mistake, refuse
 from liecbench.config.optimizer_checks import check_optimizers, check_training
-from liecbench.config.overrides import override
+from liecbench.config.overrides import override_all
 from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.structure_errors import structure_mistakes
 from liecbench.config.target_checks import check_target
@@ -53,10 +53,7 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
     Raises:
         ScenarioError: The scenario has mistakes; the message has the place of each.
     """
-    document = load(path)
-    for assignment in assignments:
-        document = override(document, assignment)
-    return check(document, chosen)
+    return check(override_all(load(path), assignments), chosen)
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from liecbench.config.overrides import OPTION
 from liecbench.config.yaml_source import Document, Key
 from liecbench.errors import ScenarioError
 
@@ -25,8 +26,18 @@ class Mistake:
 def refuse(document: Document, mistakes: Iterable[Mistake]) -> None:
     """Raise ScenarioError if there are mistakes. The message has each of them once, in the order of the document."""
     found = list(dict.fromkeys(mistakes))
-    if found:
-        order = {path: index for index, path in enumerate(document.places)}
-        found.sort(key=lambda mistake: order.get(document.nearest(mistake.path), 0))
-        errors = [document.error(mistake.path, mistake.message, at_key=mistake.at_key) for mistake in found]
-        raise ScenarioError.together(document.source, errors)
+    if not found:
+        return
+    order = {path: index for index, path in enumerate(document.places)}
+    found.sort(key=lambda mistake: order.get(document.nearest(mistake.path), 0))
+    errors, in_file = dict[object, ScenarioError](), False
+    for mistake in found:
+        where, lacking = document.position(mistake.path, at_key=mistake.at_key)
+        if where.startswith(document.source):
+            in_file = True
+        else:
+            lacking = mistake.path  # all values of a --set have one position
+        # Aliases repeat a mistake at other paths.
+        error = document.error(mistake.path, mistake.message, at_key=mistake.at_key)
+        errors.setdefault((where, lacking, mistake.message), error)
+    raise ScenarioError.together(document.source if in_file else OPTION, list(errors.values()))

@@ -2,10 +2,38 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from liecbench.config.yaml_source import Document, Key, Place, dotted, parse
 from liecbench.errors import ScenarioError
+
+OPTION: Final = "--set"
+
+
+def override_all(document: Document, assignments: Iterable[str]) -> Document:
+    """Return a copy of ``document`` in which each ``--set PATH=VALUE`` has set the value at PATH, in order.
+
+    Args:
+        document: The document, which stays unchanged.
+        assignments: ``PATH=VALUE`` of each ``--set``.
+
+    Raises:
+        ScenarioError: If any of the assignments cannot be applied. The message has the mistakes of all of them.
+    """
+    wrong: dict[str, ScenarioError] = {}
+    for assignment in assignments:
+        # Whether a path below that of a refused assignment is valid depends on the latter's value.
+        above = [one.partition("=")[0] for one in wrong]
+        if assignment.startswith(tuple(f"{path}{sign}" for path in above for sign in ".[")):
+            continue
+        try:
+            document = override(document, assignment)
+        except ScenarioError as error:
+            wrong[assignment] = error
+    if wrong:
+        raise ScenarioError.together(OPTION, list(wrong.values()))
+    return document
 
 
 def override(document: Document, assignment: str) -> Document:
@@ -21,7 +49,7 @@ def override(document: Document, assignment: str) -> Document:
         ScenarioError: If the assignment cannot be applied.
     """
     path_text, sign, value_text = assignment.partition("=")
-    source = f"--set {assignment}"
+    source = f"{OPTION} {assignment}"
     if not sign or not path_text:
         raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
     value = parse(f"{json.dumps(path_text)}: {value_text}", source)  # errors within the value then start with its path

@@ -51,11 +51,20 @@ class Document:
             message: The text that says what is wrong with the value.
             at_key: Whether to give the position of the value's key instead of the value.
         """
+        where, _ = self.position(path, at_key=at_key)
+        path = self._as_written(path)
+        return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
+
+    def position(self, path: Key, *, at_key: bool = False) -> tuple[str, Key]:
+        """Return the position in the text that an error about a value has, and the keys that the document lacks there.
+
+        The arguments are those of ``error``. Values that an alias repeats have the same position.
+        """
         path = self._as_written(path)
         known = self.nearest(path)
         place = self.places.get(known)
         where = (place.key if at_key and known == path else place.value) if place else self.source
-        return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
+        return where, path[len(known) :]
 
     def nearest(self, path: Key) -> Key:
         """Return ``path`` as the document has it, or the path of the nearest ancestor that the document has."""
@@ -87,10 +96,14 @@ def dotted(path: Key) -> str:
 class _Builder:
     def __init__(self, source: str) -> None:
         self.source, self.places, self.nodes = source, dict[Key, Place](), 0
-        self.mistakes = list[ScenarioError]()
+        self.mistakes = dict[tuple[str, str], ScenarioError]()
 
     def error(self, node: yaml.Node, path: Key, message: str) -> ScenarioError:
         return ScenarioError(": ".join(part for part in (self.place(node), dotted(path), message) if part))
+
+    def refuse(self, node: yaml.Node, path: Key, message: str) -> None:
+        """Note a mistake, but only once if aliases repeat it."""
+        self.mistakes.setdefault((self.place(node), message), self.error(node, path, message))
 
     def place(self, node: yaml.Node) -> str:
         return f"{self.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
@@ -103,7 +116,7 @@ class _Builder:
         self.require_whole_characters(node, path)
         above = (*above, node)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
-            self.mistakes.append(self.error(node, path, f"the tag {short_tag(node.tag)} is not allowed; remove it"))
+            self.refuse(node, path, f"the tag {short_tag(node.tag)} is not allowed; remove it")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
@@ -112,24 +125,23 @@ class _Builder:
         try:
             return scalar(node)
         except ValueError as error:
-            self.mistakes.append(self.error(node, path, str(error)))
+            self.refuse(node, path, str(error))
             return None
 
     def require_whole_characters(self, node: yaml.Node, path: Key) -> None:
         if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
-            message = "half of a character, which no file can hold; remove it"
-            self.mistakes.append(self.error(node, path, message))
+            self.refuse(node, path, "half of a character, which no file can hold; remove it")
 
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                self.mistakes.append(self.error(key_node, path, "a key must be a plain word; write the keys out"))
+                self.refuse(key_node, path, "a key must be a plain word; write the keys out")
                 continue
             key = key_node.value
             self.require_whole_characters(key_node, (*path, key))
             if (mistake := self.mistake_of_key(key_node, value_node, (*path, key))) is not None:
-                self.mistakes.append(self.error(key_node, (*path, key), mistake))
+                self.refuse(key_node, (*path, key), mistake)
                 continue
             self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
             data[key] = self.build(value_node, (*path, key), above)
@@ -172,7 +184,7 @@ def _parse(text: str, source: str) -> Document:
     builder = _Builder(source)
     data = builder.build(node, (), ())
     if builder.mistakes:
-        raise ScenarioError.together(source, builder.mistakes)
+        raise ScenarioError.together(source, list(builder.mistakes.values()))
     return Document(data, builder.places, source)
 
 

@@ -11,7 +11,7 @@ from liecbench.config import refused_value, registry
 from liecbench.config.choice import Choice, Model
 from liecbench.config.choice_checks import check_choice
 from liecbench.config.mistakes import Mistake, refuse
-from liecbench.config.overrides import override
+from liecbench.config.overrides import override_all
 from liecbench.config.structure_errors import errors_with_paths
 from liecbench.config.yaml_source import Document, Key, load
 from liecbench.errors import did_you_mean
@@ -33,10 +33,7 @@ def load_theory(path: Path, assignments: Iterable[str] = ()) -> TheoryFile:
     Raises:
         ScenarioError: The file has mistakes; the message has the place of each.
     """
-    document = load(path)
-    for assignment in assignments:
-        document = override(document, assignment)
-    return check_theory(document)
+    return check_theory(override_all(load(path), assignments))
 
 
 def check_theory(document: Document) -> TheoryFile:

@@ -1,5 +1,7 @@
 """Tests that a scenario's mistakes are reported together, each with its place, and none that follows from another."""
 
+import pytest
+
 from tests.config.counted_loads import LOADS
 from tests.scenarios import BASE, edited, error_of
 
@@ -126,3 +128,33 @@ def test_data_that_cannot_be_loaded_are_tried_once() -> None:
         "s.yaml:3:12: task.dataset: tests.config.counted_loads:broken cannot be loaded: OSError: the disk is gone"
     )
     assert LOADS == ["broken"]
+
+
+def test_a_mistake_that_aliases_repeat_is_reported_once() -> None:
+    text = edited("task:", "task: &t").replace("digits", "digitz").replace("mlp", "mpl")
+    text = text.replace("[ddp, liec]", "[{name: ddp, task: *t}, &l {name: liec, avrage_period: 3}, *l, *l]")
+
+    assert places(error_of(f"{text}include: [*t]\n")) == [
+        "s.yaml:3:12: task.dataset.name",
+        "s.yaml:4:10: task.model.name",
+        "s.yaml:9:54: matrix.algorithm[1].avrage_period",
+    ]
+
+
+def test_mistakes_at_one_place_are_told_apart() -> None:
+    """Keys that a mapping lacks are all reported at the mapping, and all values of a --set at the option."""
+    option = "task={dataset: digits, model: mlp, learning_rate: 1, batch_size: 0, epochs: 0}"
+
+    assert [line.partition("}: ")[2] for line in error_of(BASE, option).splitlines()[1:]] == [
+        "task.batch_size: 0 should be at least 1",
+        "task.epochs: 0 should be at least 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [(BASE, "--set: 2 mistakes"), (edited("epochs: 2", "epochs: 0"), "s.yaml: 3 mistakes")],
+    ids=["all in options", "some in the file"],
+)
+def test_the_heading_names_where_the_mistakes_are(text: str, heading: str) -> None:
+    assert error_of(text, "task.batch_size=0", "matrix.workers=[0]").splitlines()[0] == heading

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from liecbench.config.overrides import override
+from liecbench.config.overrides import override, override_all
 from liecbench.config.yaml_source import Document, Place, parse
 from liecbench.errors import ScenarioError
 from tests.config.test_yaml_source import MAPPINGS, VALUES
@@ -66,3 +66,29 @@ def test_overrides_that_cannot_be_read_are_mistakes(assignment: str, remedy: str
         override(parse("task: {epochs: 1}\n", "s.yaml"), assignment)
 
     assert (str(raised.value).startswith(f"--set {assignment}"), remedy in str(raised.value)) == (True, True)
+
+
+def test_assignments_that_cannot_be_applied_are_reported_together() -> None:
+    with pytest.raises(ScenarioError) as raised:
+        override_all(
+            parse("task: {epochs: 1, links: [1]}\n", "s.yaml"),
+            ["task.epochs=[1", "task.seed=3", "task.links[1]=3", "name={a:1, b:2}", "=3", "=4", "task.epochs.a=1"],
+        )
+
+    lines = str(raised.value).splitlines()
+    prefixes = [
+        "task.epochs=[1:",
+        "task.links[1]=3: ",
+        ": name.a:1: no space",
+        ": name.b:2: no space",
+        "=3",
+        "=4",
+    ]
+    assert lines[0] == "--set: 6 mistakes"
+    assert [prefix in line for prefix, line in zip(prefixes, lines[1:], strict=True)] == [True] * 6
+
+
+def test_later_assignments_see_the_values_of_earlier_ones() -> None:
+    changed = override_all(parse("task: {epochs: 1}\n", "s.yaml"), ["links=[1, 2]", "links[1]=5", "task.epochs=3"])
+
+    assert changed.data == {"task": {"epochs": 3}, "links": [1, 5]}

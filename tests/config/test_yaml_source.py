@@ -122,6 +122,14 @@ def test_all_mistakes_of_a_text_are_reported() -> None:
     ]
 
 
+def test_a_mistake_that_aliases_repeat_is_reported_once() -> None:
+    assert message("a: &n !thing {x:1}\nb: [*n, *n]\n").splitlines() == [
+        "s.yaml: 2 mistakes",
+        "s.yaml:1:4: a: the tag !thing is not allowed; remove it",
+        "s.yaml:1:15: a.x:1: no space after the colon; write x: 1",
+    ]
+
+
 @pytest.mark.parametrize("text", ["a: !!int ''\n", "a: !!bool maybe\n", "a: !!timestamp x\n", "a: !!float ''\n"])
 def test_values_that_their_tag_refuses_are_mistakes(text: str) -> None:
     actual = message(text)
