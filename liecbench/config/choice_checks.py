@@ -1,9 +1,10 @@
 """Check the names and options of a scenario's algorithms, compressors, datasets, models and optimizers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
 
 from liecbench.config import registry
+from liecbench.config.axes import AXES, TASK_FIELDS
 from liecbench.config.choice import split_options
 from liecbench.config.misplaced_field import misplaced_field
 from liecbench.config.mistakes import Mistake
@@ -14,26 +15,32 @@ from liecbench.config.yaml_source import Document, Key
 def check_choices(document: Document) -> Iterator[Mistake]:
     """Yield the mistakes in all names and options of a scenario.
 
-    Other mistakes of the scenario are skipped, and so are choices that are neither a name nor a mapping with a name.
+    Other mistakes of the scenario are skipped. So are choices that are neither a name nor a mapping with a name, and
+    choices under a key that is not valid in its place.
     """
-    yield from _check_fields(("task",), document.data.get("task"))
+    yield from _check_fields(("task",), document.data.get("task"), TASK_FIELDS)
     yield from _check_axes(MATRIX, document.data.get("matrix"))
     for section in ("exclude", "include"):
         entries = document.data.get(section)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            check = _check_axes if section == "include" else _check_fields
-            yield from check((section, index), entry)
+            if section == "include":
+                yield from _check_axes((section, index), entry)
+            else:
+                yield from _check_fields((section, index), entry, AXES)
 
 
 def _check_axes(path: Key, axes: object) -> Iterator[Mistake]:
     for name, values in axes.items() if isinstance(axes, dict) else ():
+        if name not in AXES:
+            continue
         for index, value in enumerate(values if isinstance(values, list) else [values]):
             yield from _check_field((*path, name, index), name, value)
 
 
-def _check_fields(path: Key, fields: object) -> Iterator[Mistake]:
+def _check_fields(path: Key, fields: object, known: Collection[str]) -> Iterator[Mistake]:
     for name, value in fields.items() if isinstance(fields, dict) else ():
-        yield from _check_field((*path, name), name, value)
+        if name in known:
+            yield from _check_field((*path, name), name, value)
 
 
 def _check_field(path: Key, field: str, value: object) -> Iterator[Mistake]:
@@ -46,7 +53,7 @@ def _check_field(path: Key, field: str, value: object) -> Iterator[Mistake]:
         return  # neither a name nor a mapping with a name
     if isinstance(choice["name"], str):
         yield from check_choice(path, kinds[field], choice["name"], choice.get("options", {}), choice.get("task"))
-    yield from _check_fields((*path, "task"), choice.get("task"))
+    yield from _check_fields((*path, "task"), choice.get("task"), TASK_FIELDS)
 
 
 def check_choice(
