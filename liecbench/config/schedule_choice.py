@@ -101,6 +101,12 @@ def _kind(value: Any) -> str | None:
     return "milestones" if name is None else str(name)
 
 
+def schedule_keys(value: Any) -> list[str]:
+    """Return the valid keys of a schedule that is written as the mapping ``value``; they depend on its name."""
+    forms: dict[str | None, type[WarmUp]] = {"milestones": Milestones, "cosine": Cosine, "constant": Constant}
+    return ["name", *(key for key in forms.get(_kind(value), Milestones).model_fields if key != "name")]
+
+
 def _shortest(value: Milestones | Cosine | Constant | str | None) -> Milestones | Cosine | Constant | str | None:
     """Replace a schedule by its short form, if it has one, so that cells with equal schedules have equal ids.
 

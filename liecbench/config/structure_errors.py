@@ -10,7 +10,7 @@ from liecbench.config.axes import AXES, TASK_FIELDS
 from liecbench.config.independent_errors import independent_errors
 from liecbench.config.mistakes import Mistake
 from liecbench.config.scenario import MATRIX, Scenario
-from liecbench.config.schedule_choice import Cosine, Milestones
+from liecbench.config.schedule_choice import schedule_keys
 from liecbench.config.task import Dirichlet
 from liecbench.config.yaml_source import Document, Key
 from liecbench.errors import did_you_mean
@@ -25,7 +25,7 @@ def structure_mistakes(document: Document, error: ValidationError) -> Iterator[M
     """
     for path, one in errors_with_paths(document, error):
         if one["type"] == "extra_forbidden":
-            message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
+            message = f"there is no key {path[-1]!r} here ({_key_remedy(document, path[:-1], str(path[-1]))})"
             yield Mistake(path, message, at_key=True)
             continue
         message = refused_value.describe(one)
@@ -52,7 +52,7 @@ def _path(document: Document, error: ErrorDetails) -> Key:
     return path
 
 
-def _key_remedy(path: Key, key: str) -> str:
+def _key_remedy(document: Document, path: Key, key: str) -> str:
     """Return advice on ``key``, which is no valid key of the section at ``path``.
 
     The advice is the section where the key belongs, a key that is probably meant, or the list of valid keys.
@@ -62,10 +62,10 @@ def _key_remedy(path: Key, key: str) -> str:
         return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"
     if (path == MATRIX or in_task) and key in Scenario.model_fields:
         return "write it at the top level"
-    return ("link" in path and key_remedy(key)) or did_you_mean(key, _valid_keys(path))
+    return ("link" in path and key_remedy(key)) or did_you_mean(key, _valid_keys(document, path))
 
 
-def _valid_keys(path: Key) -> Iterable[str]:
+def _valid_keys(document: Document, path: Key) -> Iterable[str]:
     if not path:
         return Scenario.model_fields
     if path[-1] == "task":
@@ -74,4 +74,4 @@ def _valid_keys(path: Key) -> Iterable[str]:
         return LinkKeys.__annotations__ if "workers" in path else LinkMapKeys.__annotations__
     if "partition" in path:
         return Dirichlet.model_fields
-    return {**Milestones.model_fields, **Cosine.model_fields} if "schedule" in path else AXES
+    return schedule_keys(document.value(path)) if "schedule" in path else AXES

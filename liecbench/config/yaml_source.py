@@ -66,6 +66,13 @@ class Document:
         where = (place.key if at_key and known == path else place.value) if place else self.source
         return where, path[len(known) :]
 
+    def value(self, path: Key) -> Any:
+        """Return the value at ``path``. Raises KeyError or IndexError if the document has none."""
+        found: Any = self.data
+        for part in self._as_written(path):
+            found = found[part]
+        return found
+
     def nearest(self, path: Key) -> Key:
         """Return ``path`` as the document has it, or the path of the nearest ancestor that the document has."""
         path = self._as_written(path)
