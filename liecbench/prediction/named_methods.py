@@ -97,7 +97,10 @@ def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
     try:
         return Choice.model_validate({"name": name, **registry.resolve(kind, name, options)})
     except registry.OptionError as error:
-        raise LiecbenchError(f"{option} {text}: {error}") from None
+        where = f"{option} {text}"
+        at = {one: "" if one.option in (None, "name") else f"{one.option}: " for one in (error, *error.further)}
+        wrong = [LiecbenchError(f"{where}: {place}{one}") for one, place in at.items()]
+        raise LiecbenchError.together(where, wrong) from None
 
 
 def _value(text: str) -> Any:

@@ -175,6 +175,17 @@ def test_mistakes_are_named_with_what_to_do(arguments: tuple[str, ...], message:
     assert "Traceback" not in done.stderr
 
 
+def test_all_wrong_options_of_a_method_are_named() -> None:
+    done = run_in_process("predict", *ASSUMED, "--algorithm", "liec:average_period=0,foo=3")
+
+    heading, *lines = done.stderr.removeprefix("liecbench: ").splitlines()
+    assert (done.returncode, heading) == (2, "--algorithm liec:average_period=0,foo=3: 2 mistakes")
+    assert [line.split(" (")[0] for line in lines] == [
+        "--algorithm liec:average_period=0,foo=3: foo: liec has no option 'foo'",
+        "--algorithm liec:average_period=0,foo=3: average_period: 0 should be at least 1",
+    ]
+
+
 def test_a_profile_of_another_model_than_the_scenarios_is_refused(tmp_path: Path) -> None:
     path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
     write_profile(path, made_profile([100_000]))
