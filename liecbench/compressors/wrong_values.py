@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+MISSING_KEY: Final = "the key is missing; add it"
 # By the type of pydantic's error; a number in braces comes from the error's context.
 _WORDS: Final = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from liecbench.compressors.wrong_values import requirement
+from liecbench.compressors.wrong_values import MISSING_KEY, requirement
 from liecbench.config.nearest_value import nearest_boolean, nearest_number
 from liecbench.config.scenario_name import NAME_PATTERN, NAME_RULE
 
@@ -10,7 +10,7 @@ from liecbench.config.scenario_name import NAME_PATTERN, NAME_RULE
 def describe(error: Any) -> str:
     """Return an error message that quotes the wrong value, for one item of pydantic's ``ValidationError.errors()``."""
     if error["type"] == "missing":
-        return "the key is missing; add it"
+        return MISSING_KEY
     if error["type"] == "value_error":
         return requirement(error)
     if error["type"] == "too_short":

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from liecbench.compressors.wrong_values import requirement
+from liecbench.compressors.wrong_values import MISSING_KEY, requirement
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.profiles.profile import (
     SCHEMA,
@@ -167,7 +167,7 @@ def _first(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         message = f"there is no such key here ({did_you_mean(path[-1], _valid_keys(path[:-1]))}); correct or remove it"
     elif first["type"] == "missing":
-        message = "the key is missing; add it"
+        message = MISSING_KEY
     elif first["type"] == "too_short":
         message = "[] is empty; give at least one"
     elif first["type"] != "value_error":
