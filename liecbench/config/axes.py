@@ -13,7 +13,7 @@ from liecbench.config.task import Task
 from liecbench.network.link_map import LinkMap
 
 TASK_FIELDS = tuple(Task.model_fields)
-REQUIRED_AXES: Final = ("algorithm", "workers")
+_REQUIRED_AXES: Final = ("algorithm", "workers")
 
 
 def _drop_defaults(schema: dict[str, Any]) -> None:
@@ -24,15 +24,6 @@ def _drop_defaults(schema: dict[str, Any]) -> None:
 
 class _Partial(Model):
     model_config = ConfigDict(json_schema_extra=_drop_defaults)
-
-
-def _require_axes(schema: dict[str, Any]) -> None:
-    _drop_defaults(schema)
-    schema["required"] = list(REQUIRED_AXES)
-
-
-class _Axes(Model):
-    model_config = ConfigDict(json_schema_extra=_require_axes)
 
 
 # Every field is optional, because a scenario may give some task fields in ``task``, some in ``matrix``, and some for
@@ -101,13 +92,14 @@ def _axis_type(kind: Any) -> Any:
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]
 
 
-def _described(name: str) -> Any:
+def _described(name: str, default: Any = None) -> Any:
     fields = Task.model_fields
-    return Field(None, description=fields[name].description if name in fields else _DESCRIPTIONS[name])
+    return Field(default, description=fields[name].description if name in fields else _DESCRIPTIONS[name])
 
 
 _axes: dict[str, Any] = {name: (_axis_type(kind), _described(name)) for name, kind in _types.items()}
+_required: dict[str, Any] = {name: (_axis_type(_types[name]), _described(name, ...)) for name in _REQUIRED_AXES}
 _optional: dict[str, Any] = {name: (kind, _described(name)) for name, kind in _types.items()}
-Matrix: type[BaseModel] = create_model("Matrix", __base__=_Axes, **_axes)
+Matrix: type[BaseModel] = create_model("Matrix", __base__=_Partial, **{**_axes, **_required})
 PartialCell: type[BaseModel] = create_model("PartialCell", __base__=_Partial, **_optional)
 IncludedCells: type[BaseModel] = create_model("IncludedCells", __base__=_Partial, **_axes)

@@ -1,13 +1,10 @@
 """Check ``compute`` and ``dilation`` of a scenario, and that its profiles fit the tasks of the cells."""
 
-import functools
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
-from liecbench.compressors.by_name import description
 from liecbench.config import registry, workload_sizes
 from liecbench.config.axes import TASK_FIELDS
 from liecbench.config.cell import Cell
@@ -21,8 +18,6 @@ from liecbench.profiles.profile_store import ProfileFile
 
 # TCP's timers do not slow down with everything else, which matters where segments are lost.
 _MOST_DILATION_WITH_LOSS = 4
-# A kind of step that is rarer than this would be found missing during the run.
-_TRIED_STEPS = 1000
 
 
 def check_compute(scenario: Scenario) -> Iterator[Mistake]:
@@ -66,7 +61,7 @@ def check_dilation(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def check_profile(scenario: Scenario, cell: Cell) -> Iterator[Mistake]:
-    """Yield a mistake if the scenario's profile is for another task than the cell's, or lacks times of its compressor.
+    """Yield a mistake if the scenario's profile is for another task than the cell's.
 
     Without a profile in ``compute``, yield nothing.
     """
@@ -76,12 +71,9 @@ def check_profile(scenario: Scenario, cell: Cell) -> Iterator[Mistake]:
     if (difference := next(_differences(file.profile, cell), None)) is not None:
         message = f"{file.name} {difference}; measure a profile of this task with `liecbench profile`"
         yield Mistake(("compute",), f"{message}, or use compute: auto")
-    elif (missing := missing_compressor(file.profile, cell)) is not None:
-        message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
-        yield Mistake(("compute",), message)
 
 
-def check_profile_alone(point: MatrixPoint) -> Iterator[Mistake]:
+def _check_profile_alone(point: MatrixPoint) -> Iterator[Mistake]:
     """Yield a mistake if ``point``, which has a profile, also has fields of a training task, such as a model."""
     names = [name for name in TASK_FIELDS if name != "profile" and name in point.fields]
     if names:
@@ -94,12 +86,15 @@ def check_timing_only(scenario: Scenario) -> Iterator[Mistake]:
     """Check a scenario in which a task is a profile. Such a scenario is only timed. For others, yield nothing.
 
     Yields:
-        A mistake if other cells are trained, and one for each setting that does not suit replays, such as
-        ``target_accuracy``.
+        A mistake if there are fields of a training task, such as a model; else one if other cells are trained; else one
+        for each setting that does not suit replays, such as ``target_accuracy``.
     """
     points = list(scenario.points())
     of_profile = [point for point in points if "profile" in point.fields]
     if not of_profile:
+        return
+    if alone := [mistake for point in of_profile for mistake in _check_profile_alone(point)]:
+        yield from alone
         return
     first = next((point for point in points if "profile" not in point.fields), None)
     if first is not None:
@@ -125,16 +120,7 @@ def check_timing_only(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def check_profile_task(point: MatrixPoint, cell: Cell) -> Iterator[Mistake]:
-    """Check that a cell whose task is a profile can be replayed from the profile.
-
-    Args:
-        point: The cell's point of the matrix.
-        cell: The cell.
-
-    Yields:
-        A mistake if the cell's method takes several minibatches per step, and one if the profile lacks times of a
-        compressor that the method uses.
-    """
+    """Yield a mistake if a cell, whose task is a profile, has a method that takes several minibatches per step."""
     if (batches := make_algorithm(cell).batches_per_step) > 1:
         message = (
             f"{cell.algorithm.name} takes {batches} minibatches per step, and a task with a profile compares steps"
@@ -142,45 +128,6 @@ def check_profile_task(point: MatrixPoint, cell: Cell) -> Iterator[Mistake]:
         asked = f"`liecbench predict --profile FILE --algorithm {cell.algorithm.name}:OPTION=VALUE,…`"
         advice = f"give it accumulate: false, or train a model, or ask {asked}"
         yield Mistake(point.path("algorithm"), f"{message}; {advice}")
-    file: ProfileFile = point.value("profile")
-    if (missing := missing_compressor(file.profile, cell)) is not None:
-        message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
-        yield Mistake(point.path("profile"), message)
-
-
-def missing_compressor(profile: Profile, cell: Cell) -> str | None:
-    """Return the first compressor of the cell's method whose times ``profile`` lacks; None if it lacks none.
-
-    The compressor is returned as text with its options, such as ``top_k (ratio: 0.01)``.
-    """
-    used = map(json.loads, _used(cell))
-    return next((_text(one) for one in used if profile.compressor_times(one) is None), None)
-
-
-def _used(cell: Cell) -> tuple[str, ...]:
-    """Return the compressors that a cell's method uses, each as JSON text with the same fields as in a profile."""
-    return _used_by(json.dumps({**cell.spec(), "seed": 0, "link": "none", "workers": 2}))
-
-
-@functools.cache
-def _used_by(spec: str) -> tuple[str, ...]:
-    from liecbench.algorithms.comm.schedule import ScheduleError
-
-    cell = Cell.from_spec(json.loads(spec))
-    sizes = workload_sizes.sizes(cell.task)
-    algorithm = make_algorithm(cell)
-    algorithm.parameter_dtypes = sizes.dtypes
-    first: dict[str, int] = {}
-    for step in (*range(_TRIED_STEPS), algorithm.start_up_steps):
-        first.setdefault(algorithm.step_kind(step), step)
-    try:
-        schedules = [
-            algorithm.schedule(sizes.parameters, world_size=cell.workers, step=step) for step in first.values()
-        ]
-    except ScheduleError:
-        return ()  # a run says that the package of the algorithm is broken
-    calls = (call for schedule in schedules for call in schedule.calls)
-    return tuple(dict.fromkeys(json.dumps(description(call.compressor)) for call in calls))
 
 
 def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
@@ -193,7 +140,7 @@ def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
     for kind in kinds:
         own: Choice = getattr(cell.task, kind)
         if kind in task and _resolved(kind, task[kind]) != own.model_dump():
-            yield f"is of the {kind} {_text(task[kind])}, and the scenario has {_text(own.model_dump())}"
+            yield f"is of the {kind} {choice_text(task[kind])}, and the scenario has {choice_text(own.model_dump())}"
     for name in ("batch_size", "precision"):
         found, wanted = getattr(profile, name), getattr(cell.task, name)
         if found not in (None, wanted):
@@ -227,7 +174,8 @@ def _name(choice: Any) -> Any:
     return choice.get("name") if isinstance(choice, dict) else choice
 
 
-def _text(choice: Any) -> str:
+def choice_text(choice: Any) -> str:
+    """Return a choice of a profile as text, such as ``top_k (ratio: 0.01)``."""
     if isinstance(choice, dict) and "name" in choice:
         options = ", ".join(f"{name}: {value}" for name, value in choice.items() if name != "name")
         return f"{choice['name']} ({options})" if options else str(choice["name"])

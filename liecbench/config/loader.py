@@ -4,12 +4,10 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from liecbench.config import registry, workload, workload_sizes
-from liecbench.config.axes import REQUIRED_AXES, AlgorithmChoice
 from liecbench.config.baseline_checks import check_baseline
 from liecbench.config.cell import Cell
 from liecbench.config.choice_checks import check_choices
@@ -18,7 +16,6 @@ from liecbench.config.compute_checks import (
     check_compute,
     check_dilation,
     check_profile,
-    check_profile_alone,
     check_profile_task,
     check_timing_only,
 )
@@ -27,13 +24,15 @@ from liecbench.config.exclusion import matches
 from liecbench.config.factory import make_algorithm
 from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
+from liecbench.config.missing_fields import check_missing_fields
+from liecbench.config.missing_times import check_times
 from liecbench.config.mistakes import Mistake, refuse
 from liecbench.config.optimizer_checks import check_optimizers, check_training
 from liecbench.config.overrides import override_all
 from liecbench.config.scenario import MATRIX, Scenario
 from liecbench.config.structure_errors import structure_mistakes
 from liecbench.config.target_checks import check_target
-from liecbench.config.task import Dirichlet, Task
+from liecbench.config.task import Dirichlet
 from liecbench.config.yaml_source import Document, Key, load
 
 _MOST_CELLS = 100_000
@@ -69,13 +68,10 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
     """
     _refuse_studies(document)
     scenario = _valid(document)
-    # Each needs what the ones before it check: an optimizer is tried with its method, and that with its compressor.
-    for checked in (_check_settings, check_timing_only, _check_cells, check_optimizers):
-        refuse(document, checked(scenario))
+    refuse(document, _check_combinations(scenario))
     points = {cell.id: point for point, cell in reversed(scenario.kept)}
     cells = chosen(scenario.cells())
     refuse(document, _check_workloads(scenario, [(points[cell.id], cell) for cell in cells]))
-    refuse(document, check_target(scenario, [cell for cell in cells if cell.is_trained]))
     return scenario
 
 
@@ -88,30 +84,29 @@ def _refuse_studies(document: Document) -> None:
 def _valid(document: Document) -> Scenario:
     """Return the scenario, after checking each key, value, name and option on its own.
 
-    Raises ScenarioError, which lists all invalid ones.
+    Raises ScenarioError, which lists all invalid and missing ones.
     """
     scenario, mistakes = None, list[Mistake]()
     try:
         scenario = Scenario.model_validate(document.data, context={DIRECTORY_KEY: Path(document.source).parent})
     except ValidationError as error:
         mistakes = list(structure_mistakes(document, error))
-    refuse(document, [*mistakes, *check_choices(document)])
+    refuse(document, [*mistakes, *check_choices(document), *check_missing_fields(document)])
     assert scenario is not None, "pydantic's errors are mistakes"
     return scenario
 
 
-def _check_settings(scenario: Scenario) -> Iterator[Mistake]:
-    """Yield the mistakes because of which no cells can be made, and the first contradiction between settings."""
-    matrix = given(scenario.matrix)
-    yield from (too_large := list(_check_size(scenario, matrix)))
-    missing = [name for name in REQUIRED_AXES if name not in matrix]
-    for name in missing:
-        yield Mistake((*MATRIX, name), "the key is missing; add it", at_key=True)
-    # What resolves one contradiction often resolves the next.
-    yield from itertools.islice(itertools.chain(_check_backend(scenario), check_compute(scenario)), 1)
-    if not too_large and not missing:
-        for point in scenario.points():
-            yield from _check_point(point)
+def _check_combinations(scenario: Scenario) -> Iterator[Mistake]:
+    """Yield the mistakes in values that do not fit together, as far as no data or models are needed to see them."""
+    too_large = list(_check_size(scenario))
+    yield from too_large
+    timing_only = [] if too_large else list(check_timing_only(scenario))
+    yield from timing_only
+    if not timing_only:
+        # What resolves one contradiction between settings often resolves the next.
+        yield from itertools.islice(itertools.chain(_check_backend(scenario), check_compute(scenario)), 1)
+    if not too_large:
+        yield from _check_cells(scenario)
 
 
 def _check_backend(scenario: Scenario) -> Iterator[Mistake]:
@@ -122,29 +117,15 @@ def _check_backend(scenario: Scenario) -> Iterator[Mistake]:
         yield Mistake(("enforcement",), f"{message}; use enforcement: kernel, or backend: gloo")
 
 
-def _check_size(scenario: Scenario, matrix: dict[str, Any]) -> Iterator[Mistake]:
+def _check_size(scenario: Scenario) -> Iterator[Mistake]:
     """Yield a mistake if there are more cells than can be listed in reasonable time."""
-    lengths = {name: len(values) for name, values in matrix.items()}
+    lengths = {name: len(values) for name, values in given(scenario.matrix).items()}
     included = (math.prod(map(len, given(entry).values())) for entry in scenario.include)
     num_cells = math.prod(lengths.values()) + sum(included)
     if num_cells > _MOST_CELLS:
         factors = " × ".join(f"{length:,} of {name}" for name, length in lengths.items() if length > 1)
         message = f"{num_cells:,} cells ({factors}), and at most {_MOST_CELLS:,} are allowed"
         yield Mistake(MATRIX, f"{message}; give fewer values, or several scenarios", at_key=True)
-
-
-def _check_point(point: MatrixPoint) -> Iterator[Mistake]:
-    algorithm: AlgorithmChoice = point.value("algorithm")
-    cls = registry.load("algorithm", algorithm.name)
-    if "compressor" not in point.fields and registry.needs_compressor(cls):
-        message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
-        yield Mistake(point.path("compressor"), message)
-    if "profile" in point.fields:
-        yield from check_profile_alone(point)
-        return
-    for name, field in Task.model_fields.items():
-        if field.is_required() and name not in point.fields:
-            yield Mistake(("task", name), "the key is missing; add it under task or matrix")
 
 
 def _check_cells(scenario: Scenario) -> Iterator[Mistake]:
@@ -157,6 +138,7 @@ def _check_cells(scenario: Scenario) -> Iterator[Mistake]:
     yield from check_links(scenario)
     yield from check_compressors(scenario)
     yield from check_dilation(scenario)
+    yield from check_optimizers(scenario)
 
 
 def _check_exclusions(scenario: Scenario) -> Iterator[Mistake]:
@@ -169,30 +151,44 @@ def _check_exclusions(scenario: Scenario) -> Iterator[Mistake]:
 
 
 def _check_workloads(scenario: Scenario, chosen: Sequence[tuple[MatrixPoint, Cell]]) -> Iterator[Mistake]:
-    """Yield the mistakes in what depends on data and models, at most one for each place of the document."""
-    wrong = set[Key]()
+    """Yield the mistakes in what depends on data and models.
+
+    Of cells with the same data and model, at most one has a mistake at a place of the document.
+    """
+    unusable, wrong = set[Key](), set[tuple[Key, ...]]()
+    fitting = list[tuple[MatrixPoint, Cell]]()
     for point, cell in chosen:
+        workload_paths = (point.path("dataset"), point.path("model"))
         # Neither is tried a second time: it may take long to see that data are missing.
-        if wrong & {point.path("dataset"), point.path("model")}:
+        if unusable.intersection(workload_paths):
             continue
-        for mistake in list(_check_workload(point, cell)) or check_profile(scenario, cell):
-            if mistake.path not in wrong:
-                wrong.add(mistake.path)
-                yield mistake
+        try:
+            mistakes = list(_check_workload(point, cell)) or list(check_profile(scenario, cell))
+        except workload.WorkloadError as error:
+            path = point.path(error.field)
+            unusable.add(path)
+            yield Mistake(path, str(error))
+            continue
+        if not mistakes or not cell.is_trained:
+            fitting.append((point, cell))
+        yield from (mistake for mistake in mistakes if (mistake.path, *workload_paths) not in wrong)
+        wrong |= {(mistake.path, *workload_paths) for mistake in mistakes}
+    yield from check_times(scenario, fitting)
+    if not unusable:
+        yield from check_target(scenario, [cell for _, cell in chosen if cell.is_trained])
 
 
 def _check_workload(point: MatrixPoint, cell: Cell) -> Iterator[Mistake]:
-    """Yield a mistake if the task cannot be trained, or if task, method and number of workers do not fit together."""
+    """Yield a mistake if task, method and number of workers do not fit together.
+
+    Raises WorkloadError if the data cannot be loaded, or the model cannot be trained.
+    """
     from liecbench.algorithms.run_length import RunLengthError
 
     if not cell.is_trained:
         yield from check_profile_task(point, cell)
         return
-    try:
-        sizes = workload_sizes.sizes(cell.task)
-    except workload.WorkloadError as error:
-        yield Mistake(point.path(error.field), str(error))
-        return
+    sizes = workload_sizes.sizes(cell.task)
     yield from _check_sizes(point, cell, sizes)
     try:
         algorithm = make_algorithm(cell)

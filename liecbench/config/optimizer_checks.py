@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from liecbench.config import registry
 from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import canonical
+from liecbench.config.compressor_checks import has_its_compressor
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint
 from liecbench.config.mistakes import Mistake
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def check_optimizers(scenario: Scenario) -> Iterator[Mistake]:
-    """Yield a mistake for each optimizer option of a trained cell that is invalid or does not suit its method."""
+    """Yield a mistake for each optimizer option of a trained cell that is invalid or does not suit its method.
+
+    A cell whose method does not work with its compressor is skipped: the method is not made then.
+    """
     seen = set[str]()
     for point, cell in scenario.kept:
         if not cell.is_trained:
@@ -30,7 +34,8 @@ def check_optimizers(scenario: Scenario) -> Iterator[Mistake]:
         key = canonical([spec["algorithm"], spec["compressor"], spec["task"]])
         if key not in seen:
             seen.add(key)
-            yield from (Mistake(point.path(field), message) for field, message in _problems(point, cell))
+            if has_its_compressor(cell):
+                yield from (Mistake(point.path(field), message) for field, message in _problems(point, cell))
 
 
 def _problems(point: MatrixPoint, cell: Cell) -> Iterator[tuple[str, str]]:

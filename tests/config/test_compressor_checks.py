@@ -40,3 +40,20 @@ def test_a_compressor_that_an_option_of_the_method_forbids_is_refused() -> None:
 
     assert message.startswith("s.yaml:10:16: matrix.compressor[0]: diloco refuses qsgd: ")
     assert "write error_decay 0" in message
+
+
+def test_methods_that_refuse_a_compressor_for_the_same_reason_are_one_mistake() -> None:
+    text = edited("[sign]", "[qsgd]").replace("[ddp, liec]", "[liec, cser, ef21, {name: liec, average_period: 4}]")
+
+    message = error_of(text)
+
+    assert message.startswith("s.yaml:10:16: matrix.compressor[0]: liec, cser and ef21 refuse qsgd: ")
+    assert message.endswith("; or exclude: [{algorithm: liec, compressor: qsgd}, …]")
+
+
+def test_methods_without_a_compressor_that_they_need_are_one_mistake() -> None:
+    text = edited("  compressor: [sign]\n", "").replace("[ddp, liec]", "[ddp, liec, cser]")
+
+    assert error_of(text) == (
+        "s.yaml:9:3: matrix.compressor: liec and cser need a compressor; add compressor: [sign] to the matrix"
+    )

@@ -162,7 +162,10 @@ def test_a_dilation_is_refused_for_links_that_it_cannot_slow_down(tmp_path: Path
             {"parameters": [{"name": "w", "shape": [2, 3], "ready_seconds": 0.0}]},
             "has 1 parameters with 6 elements, and mlp has 6 with 85,002 or in other shapes",
         ),
-        ({"compressors": []}, "has no times of the compressor sign; measure them with `liecbench profile`"),
+        (
+            {"compressors": []},
+            "has no times of the compressors sign and identity; measure them with `liecbench profile`",
+        ),
     ],
 )
 def test_a_profile_of_another_task_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -74,8 +74,8 @@ def test_missing_keys_are_all_named() -> None:
 
     assert places(error_of(text)) == ["s.yaml:3:3: task.batch_size", "s.yaml:3:3: task.epochs"]
     assert places(error_of(edited("  algorithm: [ddp, liec]\n", "").replace("  workers: [2]\n", ""))) == [
-        "s.yaml:9:3: matrix.algorithm",
         "s.yaml:9:3: matrix.workers",
+        "s.yaml:9:3: matrix.algorithm",
     ]
 
 
@@ -87,7 +87,6 @@ def test_values_that_do_not_fit_together_are_reported_together() -> None:
     )
 
     assert places(error_of(text)) == [
-        "s.yaml:10:16: matrix.compressor[0]",
         "s.yaml:10:16: matrix.compressor[0]",
         "s.yaml:12:10: matrix.link[0]",
         "s.yaml:13:11: exclude[0]",
@@ -158,3 +157,68 @@ def test_mistakes_at_one_place_are_told_apart() -> None:
 )
 def test_the_heading_names_where_the_mistakes_are(text: str, heading: str) -> None:
     assert error_of(text, "task.batch_size=0", "matrix.workers=[0]").splitlines()[0] == heading
+
+
+def test_missing_keys_are_reported_with_all_else_that_is_wrong_by_itself() -> None:
+    text = edited("  epochs: 2\n", "").replace("  workers: [2]\n", "").replace("mlp", "mpl")
+
+    assert places(error_of(f"{text}servr: root\n")) == [
+        "s.yaml:3:3: task.epochs",
+        "s.yaml:4:10: task.model.name",
+        "s.yaml:8:3: matrix.workers",
+        "s.yaml:10:1: servr",
+    ]
+
+
+def test_settings_cells_and_optimizers_are_checked_together() -> None:
+    text = (
+        edited("[ddp, liec]", "[ddp, cser, liec]")
+        .replace("  compressor: [sign]\n", "")
+        .replace("  epochs: 2", "  epochs: 2\n  optimizer: adamw\n  momentum: 0.9\n  clip_grad_norm: 1.0")
+    )
+
+    # cser and liec are not tried with the optimizer, because they lack their compressor.
+    assert places(error_of(f"{text}backend: nccl\nbaseline: foo\nexclude: [{{workers: 5}}]\n")) == [
+        "s.yaml:8:13: task.momentum",
+        "s.yaml:12:3: matrix.compressor",
+        "s.yaml:14:10: backend",
+        "s.yaml:15:11: baseline",
+        "s.yaml:16:11: exclude[0]",
+    ]
+
+
+def test_a_matrix_that_is_too_large_is_reported_with_a_contradiction() -> None:
+    values = ", ".join(map(str, range(1, 400)))
+    text = edited("workers: [2]", f"workers: [{values}]\n  seed: [{values}]")
+
+    assert places(error_of(f"{text}backend: nccl\nbaseline: foo\n")) == ["s.yaml:8:1: matrix", "s.yaml:13:10: backend"]
+
+
+def test_the_target_is_checked_with_the_data() -> None:
+    text = edited("batch_size: 32", "batch_size: 3200")
+
+    assert places(error_of(f"{text}target_loss: 2.0\n")) == ["s.yaml:5:15: task.batch_size", "s.yaml:12:1: target_loss"]
+
+
+@pytest.mark.parametrize("workers", ["[2, 400]", "[400, 2]"])
+def test_a_mistake_at_the_dataset_hides_none_of_other_cells(workers: str) -> None:
+    """400 workers are too many for the samples; the run of 2 workers is shorter than 99999 steps."""
+    text = edited("[ddp, liec]", "[ddp, {name: onebit_adam, freeze_step: 99999}]").replace("[2]", workers)
+
+    assert places(error_of(text)) == [
+        "s.yaml:3:12: task.dataset",
+        "s.yaml:5:15: task.batch_size",
+        "s.yaml:9:53: matrix.algorithm[1].freeze_step",
+    ]
+
+
+def test_different_data_that_are_too_few_are_all_named() -> None:
+    text = edited("  dataset: digits\n", "").replace("batch_size: 32", "batch_size: 3200")
+    text += "  dataset: [digits, {name: synthetic, train_samples: 100, test_samples: 50}]\n"
+
+    lines = error_of(text).splitlines()
+    assert [line.rpartition(" samples per step, and ")[2] for line in lines] == [
+        "s.yaml: 2 mistakes",
+        "digits has 1437 to train on; lower batch_size or workers",
+        "synthetic has 100 to train on; lower batch_size or workers",
+    ]
