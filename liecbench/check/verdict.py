@@ -76,8 +76,8 @@ class CheckResult:
         low: Lower confidence bound of ``change``; None if there is none.
         high: Upper confidence bound of ``change``; None if there is none.
         evidence: E-values of a paired comparison; None in a check against a stored baseline.
-        smallest_detectable: Smallest change that this check could have found, if a paired one measured all its pairs.
-            None if unknown or infinite.
+        smallest_detectable: Smallest change for the worse that the check could have found; None if unknown or infinite.
+            In a paired comparison, the smallest slowdown that the largest allowed number of pairs could have found.
         noisy: True if the ranks' computation had to wait for a processor in over a fifth of ``pairs``.
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
         decided_after: The number of pairs after which a paired comparison had the verdict. ``baseline``, ``current``,
@@ -150,8 +150,8 @@ class Outcome:
         failed_cells: The cells that failed.
         notes: Remarks on the whole check.
         settings: Names of the compared sides, and the settings of the check, such as its margins.
-        require_all: True if a result that was not compared makes the check inconclusive, unless it never can be
-            compared.
+        require_all: True if results that could have been compared, but were not, make the check inconclusive. A result
+            could have been compared if its ``never_compared`` is False.
     """
 
     results: tuple[CheckResult, ...]
@@ -185,7 +185,7 @@ class Outcome:
 
     @property
     def lacks_comparisons(self) -> bool:
-        """True if all results were to be compared (``require_all``), and one was not that could have been."""
+        """True if ``require_all`` is set and at least one result that could have been compared was not."""
         skipped = (one for one in self.results if one.verdict is Verdict.NOT_COMPARED)
         return self.require_all and not all(one.never_compared for one in skipped)
 

@@ -31,7 +31,11 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
 
 
 def _remedy(cells: list[Cell], wanted: Mapping[str, Set[str]]) -> str:
-    """Return what to write instead: the values of the first key whose wanted values no cell has, if there is one."""
+    """Return advice for the user if no cell meets all conditions.
+
+    - If no cell has any wanted value of a key, name the key's existing values, such as ``workers is 2 or 4``.
+    - Otherwise, advise to leave out a condition.
+    """
     fields = [flat_fields(cell.spec()) for cell in cells]
     for key, values in wanted.items():
         found = dict.fromkeys(str(each[key]) for each in fields if key in each)

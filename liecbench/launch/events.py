@@ -68,7 +68,10 @@ class DiskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The end of a rank by an exception, which the rank sends itself, or of its process, which torchrun's agent sends.
+    """A rank ended because of an error.
+
+    The rank sends this event itself after an exception. torchrun's agent sends it if the rank's process died without an
+    exception.
 
     Attributes:
         reason: The error as text, such as ``rank 0: ValueError: no data``.

@@ -126,7 +126,10 @@ def break_evens_of(
 
 
 def _deciding(outcome: BreakEvenOutcome) -> Sequence[float]:
-    """Return the rates at which it must be known which of the two is faster, for ``outcome`` to hold."""
+    """Return the rates at which it must be certain whether the method or the baseline is faster.
+
+    ``unclear`` is reported instead of ``outcome`` if it is uncertain at one of the rates which of the two is faster.
+    """
     if outcome in ("always", "never"):
         return RATES
     return (RATES[0], RATES[-1]) if outcome in ("below", "above") else ()

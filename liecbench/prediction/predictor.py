@@ -56,20 +56,25 @@ class Predictor:
         nodes: NodeLinks | None,
         methods: Sequence[Method],
     ) -> tuple[Self, ...]:
-        """Return a predictor for the given ``profile`` and ``costs``, and further ones for changed inputs.
+        """Return predictors of one method: one for the given inputs, and one per input that is changed.
 
-        For each further one, one input, such as the compute seconds, is changed by its standard error. First come the
-        four inputs that ``variants.varied`` lists, then the own work of each of ``methods``. Another method's own work
-        leaves the prediction as it is, so for other methods than that of ``recorded`` the first predictor is repeated.
-        ``variants.interval`` turns the predictions into one prediction with its interval. Methods whose predictors
-        are compared must have equal ``methods``.
+        The returned tuple holds, in this order:
+
+        - One predictor for the given ``profile`` and ``costs``.
+        - Four predictors with one input each, such as the compute seconds, changed by its standard error.
+          ``variants.varied`` lists the four inputs.
+        - One predictor per method in ``methods``, with the seconds of the method's own work changed by their standard
+          error. The first predictor is repeated for every method except ``recorded.method``, because another method's
+          own work does not affect the prediction.
+
+        ``variants.interval`` turns the predictions into one prediction with its interval.
 
         Args:
             recorded: The method's steps, one of each kind, with their messages.
             profile: The profile of the device that computes.
             costs: The transport's constants.
             nodes: The links inside nodes; None if every worker has a link of its own.
-            methods: All methods that are predicted.
+            methods: All methods that are predicted. Pass the same sequence for each method of a comparison.
         """
 
         inputs = [*varied(profile, costs), (with_more_own_work(profile), costs)]

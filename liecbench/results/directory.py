@@ -71,10 +71,11 @@ def refuse_existing(directory: Path) -> None:
 
 
 def require_usable(snapshot: Snapshot) -> None:
-    """Raise LiecbenchError if a run cannot use the results directory.
+    """Check that a run can use the path as its results directory.
 
-    The path may be that of a file. A directory without a ledger may hold a ``scenario.yaml`` or a ``cells.json``, which
-    the run would overwrite.
+    Raises:
+        LiecbenchError: If the path is a file, or if a directory without a ledger holds a ``scenario.yaml`` or a
+            ``cells.json``. The run would overwrite these two files.
     """
     path = snapshot.path
     if path.exists() and not path.is_dir():

@@ -83,9 +83,9 @@ def load_comparison(
 
 
 def _asked_cells(directories: Sequence[Path]) -> tuple[dict[Path, AskedCells], list[str]]:
-    """Return the cells that each directory's last run asked for, and a note for each file that cannot be read.
+    """Return the cells that each directory's last run asked for, and a note for each ``cells.json`` that is unusable.
 
-    A directory without the file, which an earlier version wrote, is left out.
+    A directory without a ``cells.json`` is left out. Earlier versions of liecbench did not write this file.
     """
     found: dict[Path, AskedCells] = {}
     notes = []

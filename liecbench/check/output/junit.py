@@ -16,8 +16,8 @@ _IN_HEADER = ("verdict", "cell", "metric")
 def to_xml(outcome: Outcome) -> str:
     """Return XML with one test case per result and per failed cell.
 
-    If nothing was compared, or a result is inconclusive, so that the exit code is not 0 although no test case may have
-    failed, a test case with an error says so.
+    One more test case, with an error, is added if the exit code is NOTHING_TO_COMPARE or INCONCLUSIVE. Without it, CI
+    would show success, because all other test cases are passed or skipped.
     """
     root = ET.Element("testsuites", name=_NAME)
     suite = ET.SubElement(root, "testsuite", name=_NAME)

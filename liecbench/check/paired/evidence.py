@@ -86,9 +86,12 @@ def interval(
 ) -> tuple[float | None, float | None]:
     """Return a confidence interval (lower, upper) of side B's median slowdown. An end without enough pairs is None.
 
-    The slowdown in a pair is (B's step time ÷ A's step time) − 1. The lower end is the limit up to which the test "B is
-    slower than the limit" has succeeded after one of the pairs, the upper end the limit from which on the test "B is
-    slower by less than the limit" has. So a test that has succeeded for a limit never contradicts the interval.
+    The slowdown in a pair is (B's step time ÷ A's step time) − 1.
+
+    - The lower end is the largest limit for which the test "B is slower by at least the limit" succeeded.
+    - The upper end is the smallest limit for which the test "B is slower by at most the limit" succeeded.
+
+    A test succeeds if its E-value reaches the end's threshold after at least one of the pairs.
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair, in the order of measurement.
@@ -109,7 +112,10 @@ def _upper(log_ratios: Sequence[float], threshold: float) -> float | None:
 
 
 def _reaches(log_ratios: Sequence[float], limit: float, threshold: float) -> bool:
-    """Return True if the E-value for log-ratios of at most ``limit`` reached ``threshold`` after one of the pairs."""
+    """Return True if, after any pair, the E-value for a median log-ratio of at most ``limit`` reached ``threshold``.
+
+    A large E-value is evidence that the median log-ratio is at most ``limit``.
+    """
     counts = itertools.accumulate(int(value <= limit) for value in log_ratios)
     return any(e_value(number, count) >= threshold for number, count in enumerate(counts, start=1))
 

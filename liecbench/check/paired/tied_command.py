@@ -1,8 +1,12 @@
-"""Run a command, and kill it with all processes of its process group when this process's parent ends.
+"""Run a command, and kill it when the process that started this script ends.
 
-The process runs this file by its path, with nothing but the standard library, so that it starts within milliseconds. It
-must lead a process group of its own. Its arguments are the file descriptor of the read end of a pipe, of which only the
-parent holds the write end, and the command.
+``run_captured`` starts this script as ``python -I -S tied_command.py FD COMMAND...``:
+
+- ``FD`` is the file descriptor of a pipe's read end. Only the process that started this script holds the write end.
+- ``COMMAND...`` is the command with its arguments.
+
+This script must lead a process group of its own, because it kills its whole process group. It imports only the standard
+library, so that it starts within milliseconds.
 """
 
 import os

@@ -36,8 +36,11 @@ def number_results(
 ) -> list[CheckResult]:
     """Compare a metric's mean over epochs with the baseline's, and return the verdict on the change.
 
-    A seed's change is the difference of its means in the results and in the baseline, as a share of the baseline's mean
-    over all seeds. So the mean change is that of the means over all seeds.
+    A seed's change is (its mean in the results − its mean in the baseline) ÷ the baseline's mean over all seeds. So the
+    mean of the seeds' changes equals the relative change of the mean over all seeds.
+
+    For example, two seeds have the means 0.2 and 0.4 in the baseline, and 0.23 and 0.4 in the results. The baseline's
+    mean over both seeds is 0.3. The seeds' changes are 0.03 ÷ 0.3 = 10 % and 0 %, and the mean change is 5 %.
 
     Args:
         label: The cell's name.

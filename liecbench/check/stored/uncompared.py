@@ -32,7 +32,8 @@ def uncompared(
         label: The name of the group's cells. Seeds are added unless the reason applies to all seeds.
         group: Cells that differ only in the seed.
         kind: The kind of the metrics, such as times.
-        compare: Returns the results that would be compared for cells with a name. Their verdicts are not used.
+        compare: Called as ``compare(name, matches)``, it compares the metrics as if they were comparable. Its results
+            supply both sides' values. Each of its verdicts is replaced with NOT_COMPARED.
     """
     found = []
     for name, reason, matches in _reasons(label, group, kind):
