@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.attachment import Attachment
 from liecbench.algorithms.backwards import Backwards
+from liecbench.algorithms.clipping_watch import ClippingWatch
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.own_group import acquire_group
 from liecbench.algorithms.comm.timing import clock_for
@@ -97,6 +98,7 @@ class Attachable(LocalModels, metaclass=PlainErrors):
         self._optimizers = list(frozenset[Optimizer]().union(*optimizers.values()))
         self._managed = named
         self._backwards = Backwards(module, managed)
+        self._clipping = ClippingWatch(managed, type(self).__name__, self.clipping_refusal)
         self.on_attach(module, group)
         self.set_step(0)
         self._attachment = Attachment(self, hook, module, optimizers, group, managed)

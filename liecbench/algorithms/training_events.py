@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.attachment import Attachment
 from liecbench.algorithms.backwards import Backwards
+from liecbench.algorithms.clipping_watch import ClippingWatch
 from liecbench.algorithms.comm.exposure import ExposureMeter
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer
@@ -47,6 +48,7 @@ class TrainingEvents(ABC):
         self.tracer = Tracer()
         self._attachment: Attachment | None = None
         self._backwards: Backwards
+        self._clipping: ClippingWatch
         self._num_evaluations = 0  # the number of ``with`` blocks of ``evaluation`` in which the program is
         self._begin_anew()
 
@@ -141,6 +143,7 @@ class TrainingEvents(ABC):
         """
         if unused := self._backwards.end():
             self.restore_memories(unused)
+        self._clipping.keep()
         if self._is_stepping:  # the optimizer reads the gradients next
             self._raise_failure()
 
@@ -162,6 +165,7 @@ class TrainingEvents(ABC):
                 "replaced at the end of the with block; end the block before the next training step"
             )
         self._backwards.warn_of_unfrozen()
+        self._clipping.check()
         self._raise_non_finite(self._finite_check.end_step())
         self.before_step()
         self._is_stepping = True
