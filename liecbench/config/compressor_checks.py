@@ -13,7 +13,7 @@ from liecbench.config.yaml_source import Key
 
 
 def check_compressors(scenario: Scenario) -> Iterator[Mistake]:
-    """Yield a mistake for each compressor with which methods do not work, and for each one that methods lack.
+    """Yield a mistake for each compressor that methods refuse, and for each place where methods need one and have none.
 
     Methods that refuse a compressor for the same reason are named in one mistake.
     """

@@ -175,7 +175,7 @@ def _name(choice: Any) -> Any:
 
 
 def choice_text(choice: Any) -> str:
-    """Return a choice of a profile as text, such as ``top_k (ratio: 0.01)``."""
+    """Return the text of a choice in a profile, which is a name with options, such as ``top_k (ratio: 0.01)``."""
     if isinstance(choice, dict) and "name" in choice:
         options = ", ".join(f"{name}: {value}" for name, value in choice.items() if name != "name")
         return f"{choice['name']} ({options})" if options else str(choice["name"])

@@ -153,7 +153,7 @@ def _check_exclusions(scenario: Scenario) -> Iterator[Mistake]:
 def _check_workloads(scenario: Scenario, chosen: Sequence[tuple[MatrixPoint, Cell]]) -> Iterator[Mistake]:
     """Yield the mistakes in what depends on data and models.
 
-    Of cells with the same data and model, at most one has a mistake at a place of the document.
+    Cells with the same data and model report the mistakes at one place of the document only once.
     """
     unusable, wrong = set[Key](), set[tuple[Key, ...]]()
     fitting = list[tuple[MatrixPoint, Cell]]()

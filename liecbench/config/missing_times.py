@@ -22,11 +22,11 @@ _TRIED_STEPS: Final = 1000
 
 
 def check_times(scenario: Scenario, cells: Iterable[tuple[MatrixPoint, Cell]]) -> Iterator[Mistake]:
-    """Yield a mistake for each profile that lacks times of compressors, which names all of them.
+    """Yield a mistake for each profile without times of compressors that cells use. It names all these compressors.
 
     Args:
         scenario: The scenario.
-        cells: The cells that will run, each with its point of the matrix. Their profiles are for their tasks.
+        cells: The cells that will run, each with its point of the matrix. Each profile already fits its cell's task.
     """
     missing: dict[tuple[Key, str], dict[str, None]] = {}
     for point, cell in cells:

@@ -175,7 +175,7 @@ class Scenario(Model):
 
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every combination of the matrix that is not excluded, and of the entries of ``include``, with its cell."""
+        """The points of the matrix that are not excluded, then those of all ``include`` entries, each with its cell."""
         return tuple(
             (point, cell)
             for point, cell in self.product
@@ -184,7 +184,7 @@ class Scenario(Model):
 
     @functools.cached_property
     def product(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every combination of the matrix, excluded or not, and of the entries of ``include``, each with its cell."""
+        """All points of the matrix, even excluded ones, then those of all ``include`` entries, each with its cell."""
         return tuple((point, self.cell(point)) for point in self.points())
 
     def points(self) -> Iterator[MatrixPoint]:

@@ -56,7 +56,7 @@ class Document:
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
 
     def position(self, path: Key, *, at_key: bool = False) -> tuple[str, Key]:
-        """Return the position in the text that an error about a value has, and the keys that the document lacks there.
+        """Return where to report an error about ``path``, and the trailing keys of ``path`` that the document lacks.
 
         The arguments are those of ``error``. Values that an alias repeats have the same position.
         """

@@ -63,9 +63,8 @@ class Predictor:
         - One predictor for the given ``profile`` and ``costs``.
         - Four predictors with one input each, such as the compute seconds, changed by its standard error.
           ``variants.varied`` lists the four inputs.
-        - One predictor per method in ``methods``, with the seconds of the method's own work changed by their standard
-          error. The first predictor is repeated for every method except ``recorded.method``, because another method's
-          own work does not affect the prediction.
+        - One predictor per method in ``methods``. For ``recorded.method``, the seconds of its own work are changed by
+          their standard error. For any other method, it is the first predictor again.
 
         ``variants.interval`` turns the predictions into one prediction with its interval.
 

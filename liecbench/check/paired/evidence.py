@@ -112,9 +112,9 @@ def _upper(log_ratios: Sequence[float], threshold: float) -> float | None:
 
 
 def _reaches(log_ratios: Sequence[float], limit: float, threshold: float) -> bool:
-    """Return True if, after any pair, the E-value for a median log-ratio of at most ``limit`` reached ``threshold``.
+    """Return True if, after any pair, the evidence that the median is at most ``limit`` reached ``threshold``.
 
-    A large E-value is evidence that the median log-ratio is at most ``limit``.
+    The evidence is an E-value whose null hypothesis is that the median log-ratio is above ``limit``.
     """
     counts = itertools.accumulate(int(value <= limit) for value in log_ratios)
     return any(e_value(number, count) >= threshold for number, count in enumerate(counts, start=1))
