@@ -147,7 +147,7 @@ def test_a_step_takes_at_least_what_is_recorded(
         # A gather: compress once, and decompress the messages of three ranks.
         ("dgc", "compressed"): compute + COMPRESS + DECOMPRESS + 2 * ACCUMULATE,
     }.items():
-        assert 0.98 * least <= slowest[key] < 10 * least
+        assert slowest[key] >= 0.98 * least
 
 
 def recorded_samples(batch_size: int | None) -> list[int | None]:
