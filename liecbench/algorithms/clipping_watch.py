@@ -1,4 +1,4 @@
-"""Watch for training loops that clip the updates of a method by torch's own function, which no method can refuse."""
+"""Detect training loops that clip a method's updates with torch's own function, which a method cannot refuse."""
 
 import warnings
 from collections.abc import Sequence

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
+from liecbench.config.parser_messages import in_words, place_of
 from liecbench.config.yaml_core_schema import CoreLoader, scalar, short_tag
-from liecbench.config.yaml_mistakes import in_words, place_of
 from liecbench.errors import ScenarioError
 from liecbench.untrusted import regular_files
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from liecbench.results.metric_derivations import (
+from liecbench.results.metric_functions import (
     PERPLEXITY_NAME,
     accuracy_difference,
     baseline_ratio,

@@ -8,7 +8,8 @@ from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results import gpu_metrics
 from liecbench.results.baseline_metrics import BASELINE_METRICS
 from liecbench.results.equal_work import samples_per_epoch
-from liecbench.results.metric_derivations import (
+from liecbench.results.metric_families import gpu_mean, mean_seconds, throttling_reason, to_target
+from liecbench.results.metric_functions import (
     PERPLEXITY_NAME,
     compute_utilization,
     memory_bytes,
@@ -18,7 +19,6 @@ from liecbench.results.metric_derivations import (
     tokens_per_second,
     wire_bytes,
 )
-from liecbench.results.metric_families import gpu_mean, mean_seconds, throttling_reason, to_target
 from liecbench.results.metric_row import Metric
 from liecbench.results.units import (
     BYTES,
