@@ -10,6 +10,8 @@ from torch.nn import Parameter
 
 # Reading a gradient makes the host wait for a GPU. A loop that clips does so from the first step on.
 _MOST_STEPS: Final = 3
+# More would need memory, and tell nothing more.
+_MOST_ENTRIES: Final = 4096
 # Gradients that are smaller by a smaller part are rounding.
 _LARGEST_RATIO: Final = 0.999
 
@@ -17,7 +19,7 @@ _LARGEST_RATIO: Final = 0.999
 class ClippingWatch:
     """Warns, once, if the training loop scales down the updates of a method that must not be clipped.
 
-    It looks at one parameter, the smallest, in the first three steps.
+    It looks at the first entries of one parameter, the smallest, in the first three steps.
 
     Args:
         parameters: The parameters whose gradients the method replaces by its update.
@@ -31,12 +33,12 @@ class ClippingWatch:
         self._kept: tuple[Parameter, Tensor] | None = None
 
     def keep(self) -> None:
-        """Copy the update of one parameter. Call it at the end of a backward pass."""
+        """Copy the first entries of one parameter's update. Call it at the end of a backward pass."""
         if self._steps_left:
             used = [parameter for parameter in self._parameters if parameter.grad is not None and parameter.numel()]
             smallest = min(used, key=Tensor.numel, default=None)
             if smallest is not None and smallest.grad is not None and not smallest.grad.is_sparse:
-                self._kept = smallest, smallest.grad.clone()
+                self._kept = smallest, _first_entries(smallest.grad).clone()
 
     def check(self) -> None:
         """Warn if the update that ``keep`` copied has been scaled down since. Call it before ``optimizer.step``."""
@@ -44,14 +46,18 @@ class ClippingWatch:
             return
         (parameter, before), self._kept = self._kept, None
         self._steps_left -= 1
-        if parameter.grad is None or parameter.grad.shape != before.shape:
+        if parameter.grad is None or parameter.grad.is_sparse:
             return
-        norm = before.norm()
-        ratio = float(parameter.grad.norm() / norm) if norm else 1.0
-        if 0 < ratio < _LARGEST_RATIO and torch.allclose(parameter.grad, before * ratio, rtol=1e-2, atol=0.0):
+        after, norm = _first_entries(parameter.grad), before.norm()
+        ratio = float(after.norm() / norm) if norm else 1.0
+        if 0 < ratio < _LARGEST_RATIO and torch.allclose(after, before * ratio, rtol=1e-2, atol=0.0):
             self._steps_left = 0
             warnings.warn(
                 f"the update of {self._method} was multiplied by {ratio:.2g} after the backward pass, as clipping "
                 f"does, with which it is not defined: {self._refusal}",
                 stacklevel=2,
             )
+
+
+def _first_entries(gradient: Tensor) -> Tensor:
+    return gradient.reshape(-1)[:_MOST_ENTRIES]
