@@ -38,7 +38,7 @@ def over_wire(
     Returns:
         The first of these whose condition is met:
 
-        - None, if the link is unshaped.
+        - None, if the link is unshaped in the results or in the baseline of any seed.
         - A result with the verdict NOT_COMPARED, if the communication time is unknown for an epoch that has timed steps
           and sent bytes.
         - None, if no seed has a ratio in both the results and the baseline.
@@ -46,7 +46,7 @@ def over_wire(
           for at least one seed.
         - In all other cases, a result with the verdict PASS, FAIL or INCONCLUSIVE.
     """
-    if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
+    if not all(_is_shaped(side) for match in matches for side in (match.baseline, match.current)):
         return None
     # Wire bytes include headers, payload bytes do not: the baseline and the results must use the same kind.
     by_wire = all(epoch.wire_bytes is not None for match in matches for epoch in _epochs(match))
@@ -124,6 +124,10 @@ def _added_share(matches: Sequence[CellMatch]) -> float:
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]
     return statistics.median(added) if added else 0.0
+
+
+def _is_shaped(entry: BaselineCell) -> bool:
+    return LinkMap.parse(entry.spec["link"]).shaped
 
 
 def _share(entry: BaselineCell) -> float | None:

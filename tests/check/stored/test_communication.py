@@ -106,6 +106,14 @@ def test_communication_on_an_unshaped_link_is_not_gated() -> None:
     )
 
 
+@pytest.mark.parametrize("links", [("none", "20mbit"), ("20mbit", "none")], ids=str)
+def test_times_of_a_shaped_and_an_unshaped_link_are_not_compared(links: tuple[str, str]) -> None:
+    stored, current = (seeds([{}] * 2, link=link) for link in links)
+    outcome = check(current, stored)
+
+    assert (verdicts(outcome)["communication and seconds"], int(outcome.exit_code)) == (NOT_COMPARED, 0)
+
+
 def test_records_without_least_communication_time_are_not_compared() -> None:
     found = result_of(check(seeds([{}]), seeds([{"least_communicate_seconds": None}])), "communication_over_wire")
 
