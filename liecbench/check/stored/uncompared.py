@@ -33,13 +33,13 @@ def uncompared(
         group: Cells that differ only in the seed.
         kind: The kind of the metrics, such as times.
         compare: Called as ``compare(name, matches)``, it compares the metrics as if they were comparable. Its results
-            supply both sides' values. Each of its verdicts is replaced with NOT_COMPARED.
+            supply both sides' values. Each of its verdicts is replaced with NOT_COMPARED. If no metric has a value, it
+            is called again with the results' cells on both sides, for ``never_compared``.
     """
     found = []
     for name, reason, matches in _reasons(label, group, kind):
         compared = [one for one in compare(name, matches) if (one.baseline, one.current) != (None, None)]
-        results = compared or [CheckResult(cell=name, metric=_KIND_NAMES[kind], verdict=Verdict.PASS, reason="")]
-        found += [_for_information(one, reason) for one in results]
+        found += [_for_information(one, reason) for one in compared or [_without_values(name, kind, matches, compare)]]
     return found
 
 
@@ -65,6 +65,19 @@ def _reasons(label: str, group: SeedGroup, kind: Kind) -> list[tuple[str, str, l
         )
         for reason, seeds in by_seeds(reasons).items()
     ]
+
+
+def _without_values(
+    name: str,
+    kind: Kind,
+    matches: Sequence[CellMatch],
+    compare: Callable[[str, Sequence[CellMatch]], Iterable[CheckResult]],
+) -> CheckResult:
+    # If not even the results themselves could serve as a baseline, none could.
+    best = [CellMatch(baseline=match.current, current=match.current) for match in matches]
+    never = all(one.never_compared for one in compare(name, best))
+    metric = _KIND_NAMES[kind]
+    return CheckResult(cell=name, metric=metric, verdict=Verdict.NOT_COMPARED, reason="", never_compared=never)
 
 
 def _for_information(result: CheckResult, reason: str) -> CheckResult:

@@ -9,6 +9,8 @@ from tests.check.stored_results import METRICS, cell, check, result_of, seeds, t
 
 PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED
 
+SHORT = {"wire_bytes": traffic(2_200_000)}
+
 
 def only(outcome: Outcome) -> tuple[str, str, Verdict, str]:
     assert len(outcome.results) == 1
@@ -135,8 +137,26 @@ def test_a_kind_without_values_has_one_result_with_the_reason() -> None:
         (seeds([{}], workers=4), seeds([{}]), (4, 4)),
         (seeds([{"wire_bytes": None}]), seeds([{}]), (0, 3)),
         (seeds([{"wire_bytes": None}]), seeds([{"wire_bytes": None}]), (0, 0)),  # neither side can have them
+        # 2.2 MB in 22 steps are 8 ms per step at 100 Mbit/s, and 40 ms at 20 Mbit/s
+        (seeds([SHORT], link="100mbit", timing="composed"), seeds([SHORT], link="100mbit"), (0, 0)),
+        (seeds([{}], timing="composed"), seeds([{}]), (0, 3)),
+        (seeds([{}], link="none", timing="composed"), seeds([{}], link="none"), (0, 0)),
+        (seeds([{"wire_bytes": None}], link="host"), seeds([{"wire_bytes": None}], link="none"), (0, 0)),
+        (seeds([SHORT]), seeds([SHORT], link="none"), (0, 3)),
     ],
-    ids=["same", "cpu", "new cell", "nothing", "lost wire bytes", "no wire bytes"],
+    ids=[
+        "same",
+        "cpu",
+        "new cell",
+        "nothing",
+        "lost wire bytes",
+        "no wire bytes",
+        "short steps",
+        "long steps",
+        "no link",
+        "no wire bytes on two networks",
+        "baseline without link",
+    ],
 )
 def test_everything_can_be_required(
     current: list[CellResult], stored: list[CellResult], codes: tuple[int, int]
