@@ -5,7 +5,7 @@ method's options come from its class, which a scenario may take from a file of t
 """
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -58,13 +58,17 @@ class AskedCells:
 
     def without(self, ids: Container[str]) -> list[Cell]:
         """Return the cells whose ids are not in ``ids``."""
-        return [
-            alike.with_seed(seed)
-            for alike in self.cells
-            for key in [alike_key(alike.spec)]
-            for seed in alike.seeds
-            if cell_id({**alike.spec, "seed": seed}, key) not in ids
-        ]
+        return [alike.with_seed(seed) for id_, alike, seed in self._with_ids() if id_ not in ids]
+
+    def ids(self) -> set[str]:
+        """Return the ids of the cells."""
+        return {id_ for id_, _, _ in self._with_ids()}
+
+    def _with_ids(self) -> Iterator[tuple[str, AlikeCells, int]]:
+        for alike in self.cells:
+            key = alike_key(alike.spec)
+            for seed in alike.seeds:
+                yield cell_id({**alike.spec, "seed": seed}, key), alike, seed
 
 
 _ADAPTER: Final = TypeAdapter(AskedCells)

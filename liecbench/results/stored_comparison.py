@@ -1,14 +1,14 @@
 """The comparison of all cells that results directories hold, as ``liecbench compare`` shows it."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from liecbench.config.short_lists import listed
 from liecbench.errors import LiecbenchError
 from liecbench.results.asked_cells import AskedCells, read_asked
 from liecbench.results.cell_groups import check_baseline
-from liecbench.results.cells import replay
+from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison
 from liecbench.results.comparison_of_cells import compare
 from liecbench.results.comparison_settings import comparison_settings
@@ -74,7 +74,7 @@ def load_comparison(
         wide=wide,
         tuned_field=tuned_field,
         directories=directories,
-        only=[condition for run in runs.values() for condition in run.only],
+        only=_conditions(runs, cells),
         notes=notes,
     )
     chosen = {"--by": by if by != "algorithm" else None, "--baseline": baseline, "--best": tuned_field}
@@ -97,3 +97,12 @@ def _asked_cells(directories: Sequence[Path]) -> tuple[dict[Path, AskedCells], l
         else:
             found |= {} if asked is None else {directory: asked}
     return found, notes
+
+
+def _conditions(runs: Mapping[Path, AskedCells], cells: Sequence[CellResult]) -> list[str]:
+    """Return the conditions of ``--only`` of the last run; an empty list if the run did not ask for all ``cells``."""
+    if len(runs) != 1:
+        return []
+    (run,) = runs.values()
+    asked = run.ids() if run.only else set[str]()
+    return run.only if all(cell.id in asked for cell in cells if not cell.is_added) else []

@@ -62,7 +62,10 @@ class Words:
         """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
-        return run_again(self.directories[0], self.only, *arguments.split())
+        # More seeds are not among those that a condition on the seed chose.
+        more_seeds = arguments.startswith("--seeds")
+        only = [condition for condition in self.only if not (more_seeds and condition.startswith("seed="))]
+        return run_again(self.directories[0], only, *arguments.split())
 
     def target(self, row: Row) -> str | None:
         """Return the target that applies to a row, such as ``90%`` or ``a test loss of 1.5``; None without a target."""

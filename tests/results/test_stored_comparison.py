@@ -44,3 +44,18 @@ def test_equal_settings_are_not_told(tmp_path: Path) -> None:
     load_comparison(directories, notify=told.append)
 
     assert told == []
+
+
+@pytest.mark.parametrize(("asked", "condition"), [(["ddp", "psgd"], " --only link=none"), (["ddp"], "")])
+def test_commands_repeat_the_conditions_of_a_run_that_asked_for_all_cells(
+    tmp_path: Path, asked: list[str], condition: str
+) -> None:
+    cells = {name: Cell.from_spec(spec(name, timing="end_to_end")) for name in ("ddp", "psgd")}
+    records = [run_of(cell.id, [{}, {}], **{**cell.spec(), "algorithm": name}) for name, cell in cells.items()]
+    directory = write_ledger(tmp_path / "r", *records)
+    write_asked(directory, AskedCells.of([cells[name] for name in asked], ["link=none", "seed=0"]))
+    words = load_comparison([directory], notify=print).words
+
+    command = f"`liecbench run {directory}/scenario.yaml --out {directory}{condition}"
+    assert words.command("--seeds 9") == f"{command} --seeds 9`"
+    assert words.command("--set a=b") == f"{command}{condition and ' --only seed=0'} --set a=b`"
