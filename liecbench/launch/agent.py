@@ -61,9 +61,9 @@ def run_agent(agent: Agent) -> None:
     try:
         elastic_launch(config, _run_rank)(agent.module, agent.plan)
     except ChildFailedError as error:
-        for failure in error.failures.values():
+        for rank, failure in error.failures.items():
             if failure.exitcode != 1:  # with 1, the rank has sent its exception itself
-                _send(ended_process(failure.local_rank, failure.exitcode))
+                _send(ended_process(rank, failure.exitcode))
         sys.exit(f"{error}")
 
 

@@ -17,7 +17,7 @@ def ended_process(rank: int, exit_code: int) -> Lost:
     """Return the event for a rank that could not send one itself.
 
     Args:
-        rank: The number of the rank on its machine.
+        rank: The number of the rank among those of all machines.
         exit_code: Its exit code; −N if signal N ended it.
     """
     return Lost(reason=f"rank {rank}: {_ending(exit_code)}", cause="process")

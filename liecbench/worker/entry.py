@@ -66,7 +66,8 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
             variables of Gloo and NCCL are set.
     """
     die_with_parent()
-    rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ.get(NAMESPACES_VARIABLE, "")
+    rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    namespaces = os.environ.get(NAMESPACES_VARIABLE, "")
     events = Path(os.environ.get(EVENTS_VARIABLE, "/dev/stdout"))  # a rank that was started by hand prints its events
     link = None
     master = os.environ.get(MASTER_VARIABLE)
@@ -75,12 +76,12 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
         from liecbench.network.emulation import WorkerLink
         from liecbench.network.hub import INTERFACE
 
-        link = WorkerLink(rank, namespaces.split(",")[rank])
+        link = WorkerLink(local_rank, namespaces.split(",")[local_rank])
         interface = INTERFACE
     try:
         plan = read_plan(Path(sys.argv[1]), kind)
         backend = Backend.of(plan, shaped=link is not None)
-        os.environ.update(backend.variables(interface, int(os.environ["RANK"])))
+        os.environ.update(backend.variables(interface, rank))
         import_body()(plan, events, link)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log's disk may be full

@@ -1,3 +1,5 @@
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from liecbench.launch.channel import write_plan
 from liecbench.launch.events import Event, Lost
 from liecbench.launch.lost_ranks import ended_process, first_lost
+from liecbench.launch.multinode import Nodes
 from liecbench.launch.plans import BenchmarkPlan
 from liecbench.launch.torchrun import Torchrun, start_torchrun
 from tests.namespace_support import skip_without_namespaces
@@ -40,6 +43,35 @@ def test_a_dead_rank_is_named_before_those_that_lost_it(
     lost = [event for event in events if isinstance(event, Lost)]
     assert (outcome.status, first_lost(lost)) == (1, expected)
     assert [each.reason.partition(":")[0] for each in lost if each.cause == "connection"] == ["rank 0"]
+
+
+@pytest.mark.parametrize(("ending", "expected"), [("SIGKILL", KILLED), ("ValueError", "rank 1: ValueError: no data")])
+def test_ranks_are_numbered_over_all_machines(tmp_path: Path, ending: str, expected: str) -> None:
+    (tmp_path / "ending").write_text(ending)
+    write_plan(tmp_path / "plan", BenchmarkPlan())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    launches = [
+        Torchrun(
+            module="tests.dying_rank",
+            workers=2,
+            threads=1,
+            shaped=False,
+            nodes=Nodes(count=2, rank=machine, address="127.0.0.1", port=port),
+        )
+        for machine in range(2)
+    ]
+
+    def reason(torchrun: Torchrun) -> str:
+        events: list[Event] = []
+        start_torchrun(torchrun, tmp_path / "plan", tmp_path / f"log-{launches.index(torchrun)}", events.append)
+        return first_lost([event for event in events if isinstance(event, Lost)])
+
+    launches[0].prepare()  # the threads must not both start the template process
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(reason, launches)
+
+    assert (first.partition(":")[0], second) == ("rank 0", expected)
 
 
 def test_among_equals_the_first_counts() -> None:
