@@ -72,8 +72,10 @@ def _export(top: Path, commit: str, tree: Path, label: str) -> None:
     """Let git write the files of a commit to ``tree``, which must not exist; git never writes through a link."""
     tree.mkdir(parents=True)
     index = {"GIT_INDEX_FILE": str(tree.with_suffix(".index"))}  # the repository's own index stays as it is
-    for command in (["read-tree", commit], ["checkout-index", "--all", f"--prefix={tree}/"]):
-        done = _git(top, *command, variables=index)
+    # With --prefix instead, git would take the attributes, such as eol, from the repository's own working tree.
+    options = ["-c", f"core.hooksPath={os.devnull}", f"--work-tree={tree}"]
+    for command in (["read-tree", commit], ["checkout-index", "--all"]):
+        done = _git(top, *options, *command, variables=index)
         if done.returncode:
             message = f"{label} cannot be exported: {done.stderr.strip()}"
             raise LiecbenchError(message, "`git fsck` says whether the repository lacks something")

@@ -84,6 +84,32 @@ def test_files_are_exported_as_committed(lone: Path, tmp_path: Path) -> None:
     assert (git(lone, "status", "--porcelain=v2"), (lone / ".git" / "index").read_bytes()) == before
 
 
+@pytest.mark.parametrize("committed", ["eol=lf", "eol=crlf"])
+def test_attributes_that_are_not_committed_have_no_effect(lone: Path, tmp_path: Path, committed: str) -> None:
+    (lone / ".gitattributes").write_text(f"data {committed}\n")
+    (lone / "data").write_bytes(b"one\n")
+    commit(lone, "one")
+    (lone / ".gitattributes").write_text("data eol=crlf\n" if committed == "eol=lf" else "")
+
+    project = exported_project(lone, git(lone, "rev-parse", "HEAD"), "", tmp_path / "tree", label="HEAD")
+
+    assert (project / "data").read_bytes() == (b"one\n" if committed == "eol=lf" else b"one\r\n")
+
+
+def test_no_hook_of_the_repository_runs(lone: Path, tmp_path: Path) -> None:
+    commit(lone, "one")
+    hook = lone / ".git" / "hooks" / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n: > {tmp_path}/ran\n")
+    hook.chmod(0o755)
+
+    exported_project(lone, git(lone, "rev-parse", "HEAD"), "", tmp_path / "tree", label="HEAD")
+
+    assert not (tmp_path / "ran").exists()
+    git(lone, "read-tree", "HEAD")  # git knows this hook
+    assert (tmp_path / "ran").exists()
+
+
 def test_a_commit_without_all_of_its_objects_is_refused(lone: Path) -> None:
     commit(lone, "one")
     blob = git(lone, "rev-parse", "HEAD:pyproject.toml")
