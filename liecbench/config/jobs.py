@@ -17,8 +17,8 @@ class Job:
         epochs_done: The number of epochs of the cell that earlier attempts recorded; 0 if a session times the cell.
         data_sha256: The hash of the data, recorded by an earlier attempt or, if a session times the cell, by the
             training of ``cell.trajectory``, which provides the losses. None if no hash is recorded.
-        code: The files outside liecbench that define parts of the cell, as an earlier attempt recorded them. Empty if
-            none are recorded, and if a session times the cell.
+        code: The files outside liecbench that define parts of the cell, as an earlier attempt recorded them or, if a
+            session times the cell, the training of ``cell.trajectory``. Empty if none are recorded.
     """
 
     cell: Cell

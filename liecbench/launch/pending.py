@@ -109,7 +109,8 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
             error = f"{how}: {trajectory.error}"
             yield Settled(job=job, status=status, error=error, environment=trajectory.environment)
         elif cell.contestant in timed:
-            surroundings = replace(timed[cell.contestant].environment, data_sha256=job.data_sha256)
+            earlier = timed[cell.contestant].environment
+            surroundings = replace(earlier, data_sha256=job.data_sha256, code=dict(job.code) or earlier.code)
             yield Settled(job=job, status="completed", error=None, environment=surroundings)
 
 
@@ -204,6 +205,7 @@ def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
             cell=cell,
             attempt=found.attempt + 1 if found else 1,
             data_sha256=trained.data_sha256,
+            code=recorded_code(trajectory) if trajectory else {},
         )
     return Job(
         cell=cell,

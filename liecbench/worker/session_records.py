@@ -32,7 +32,8 @@ def record_starts(session: Session, surroundings: dict[str, object], writer: Rec
                         **surroundings,
                         "data_sha256": job.data_sha256,
                         "test_set": describe_test_set(job.cell.task),
-                        "code": code_files(job.cell) or None,
+                        # The losses are those of the code that trained them.
+                        "code": dict(job.code) or code_files(job.cell) or None,
                     }
                 ),
             )

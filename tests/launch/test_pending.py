@@ -192,3 +192,19 @@ def test_a_training_that_goes_on_keeps_the_hashes_of_its_code() -> None:
     (job,) = jobs_left([one], replay([begin, epoch(one.id, 1)])).jobs
 
     assert (job.epochs_done, job.code) == (1, code)
+
+
+def test_a_timed_cell_keeps_the_code_of_its_training() -> None:
+    one, other = cell(), cell(seed=1)
+    old: dict[Part, CodeFile] = {"model": CodeFile(module="own", sha256="0" * 64)}
+    new: dict[Part, CodeFile] = {"model": CodeFile(module="own", sha256="1" * 64)}
+    (trained_one, *rest), (trained_other, *others) = trained(one), trained(other)
+    assert isinstance(trained_one, Start)
+    assert isinstance(trained_other, Start)
+    first = [dataclasses.replace(trained_one, environment=Environment(code=old)), *rest]
+    second = [dataclasses.replace(trained_other, environment=Environment(code=new)), *others]
+    (session,) = jobs_left([one], replay(first)).sessions
+    (done,) = settled([one, other], replay([*first, *timed(one), *second]))
+
+    assert [job.code for job in session.jobs] == [old]
+    assert (done.job.cell, done.environment.code) == (other, new)
