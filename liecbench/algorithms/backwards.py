@@ -40,6 +40,11 @@ class Backwards:
         self._frozen = [(name, p) for name, p in named if p not in managed and name not in ignored]
         self._gradients: dict[Tensor, Tensor] = {}
 
+    @property
+    def has_update(self) -> bool:
+        """True if a backward pass has exchanged gradients since the last step of an optimizer."""
+        return self._number > 0
+
     def begin_forward(self, method: str, *, warn: bool) -> None:
         """Check, before a forward pass of training, that the training loop uses ``ddp`` in a supported way.
 

@@ -26,7 +26,7 @@ class LocalModels(TrainingEvents):
     def evaluation(self) -> Iterator[None]:
         """If the method has local models, replace them by their mean during the ``with`` body. Collective.
 
-        ``optimizer.step`` raises RuntimeError in the body.
+        After a backward pass, ``optimizer.step`` raises RuntimeError in the body.
         """
         self._require_attached("evaluation")
         self.synchronize()

@@ -154,12 +154,13 @@ class TrainingEvents(ABC):
 
         Raises:
             NonFiniteError: If a gradient is not finite.
-            RuntimeError: If an enabled GradScaler calls ``optimizer.step``, or if the call is inside ``evaluation``.
+            RuntimeError: If an enabled GradScaler calls ``optimizer.step``, or if the call is inside ``evaluation``
+                and follows a backward pass that exchanged gradients.
         """
         began = time.thread_time()
         refuse_grad_scaler()
         self._raise_failure()
-        if self._num_evaluations:
+        if self._num_evaluations and self._backwards.has_update:
             raise RuntimeError(
                 "optimizer.step was called inside evaluation(), whose model is not the one that is trained and may be "
                 "replaced at the end of the with block; end the block before the next training step"

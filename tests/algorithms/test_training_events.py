@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import get_state_dict
 
 from liecbench import algorithms
 from liecbench.algorithms import Algorithm, NonFiniteError
@@ -98,14 +99,30 @@ def stepped_in_evaluation(make: Callable[[], Algorithm]) -> str:
             pass
         evaluated = run.flat()
         with pytest.raises(RuntimeError) as raised:
-            run.optimizer.step()
+            run.train(range(2, 3))
         assert torch.equal(run.flat(), evaluated)
     run.train(range(2, 4))
     return str(raised.value)
 
 
+def saved_in_evaluation(make: Callable[[], Algorithm]) -> bool:
+    """Get the state of a new optimizer, for which torch makes a step with gradients of zero, in an evaluation.
+
+    Return whether the model is unchanged and the training goes on.
+    """
+    algorithm = make()
+    run = buckets.attached(algorithm)
+    before = run.flat()
+    with algorithm.evaluation():
+        get_state_dict(run.model, run.optimizer)
+    is_unchanged = torch.equal(run.flat(), before)
+    run.train(range(2))
+    return is_unchanged and not torch.equal(run.flat(), before)
+
+
 def observe() -> dict[str, Any]:
     return {
+        "saved": [saved_in_evaluation(MAKERS[name]) for name in ("LIEC", "DiLoCo", "MemSGD", "PowerSGD")],
         "again": {name: [attached_again(make, same=same) for same in (True, False)] for name, make in MAKERS.items()},
         "in evaluation": [stepped_in_evaluation(MAKERS[name]) for name in ("LIEC", "DiLoCo", "MemSGD", "PowerSGD")],
         "stopped": {name: stopped(MAKERS[name]) for name in (*COMPRESS, *SEND_MODELS)},
@@ -139,6 +156,10 @@ def test_no_step_is_made_in_an_evaluation(ranks: list[dict[str, Any]]) -> None:
         assert len(rank["in evaluation"]) == 4
         for message in rank["in evaluation"]:
             assert message.startswith("optimizer.step was called inside evaluation(), ")
+
+
+def test_the_state_of_a_new_optimizer_can_be_saved_in_an_evaluation(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["saved"] for rank in ranks] == [[True] * 4] * NUM_WORKERS
 
 
 @pytest.mark.parametrize("name", COMPRESS)
