@@ -1,5 +1,6 @@
 """The base class that gives algorithms ``attach``, ``detach`` and ``clip_grad_norm_``."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
@@ -141,7 +142,7 @@ class Attachable(LocalModels, metaclass=PlainErrors):
         the method has local models, or if DDP is told to ignore parameters.
 
         Args:
-            max_norm: The largest norm.
+            max_norm: The largest norm; infinity to change nothing and only return the norm.
             norm_type: The order of the norm.
             parameters: The parameters whose gradients are clipped, the same on all ranks; None for all parameters.
 
@@ -149,9 +150,10 @@ class Attachable(LocalModels, metaclass=PlainErrors):
             The largest norm of all ranks before the scaling, of shape ``[]``.
 
         Raises:
-            ValueError: If the method has a ``clipping_refusal``. The gradients are then unchanged.
+            ValueError: If the method has a ``clipping_refusal``, unless ``max_norm`` is infinite. The gradients are
+                then unchanged.
         """
-        if self.clipping_refusal is not None:
+        if self.clipping_refusal is not None and max_norm != math.inf:
             raise ValueError(f"{type(self).__name__} is not defined with clipped updates: {self.clipping_refusal}")
         attachment = self._require_attached("clip_grad_norm_")
         clipped: list[Tensor] = list(attachment.parameters() if parameters is None else parameters)

@@ -23,7 +23,8 @@ def attach(
 
     Afterwards ``accelerator.save_state`` writes one more file per rank, which ``accelerator.load_state`` reads. If the
     method has local models, ``accelerator.clip_grad_norm_`` scales the gradients of all of them by one factor. If the
-    method has a ``clipping_refusal``, ``accelerator.clip_grad_norm_`` raises ValueError for the model's parameters.
+    method has a ``clipping_refusal``, ``accelerator.clip_grad_norm_`` raises ValueError for the model's parameters,
+    unless the largest norm is infinite.
 
     Args:
         algorithm: The algorithm.

@@ -3,6 +3,7 @@
 It attaches an algorithm, and returns the state that the framework's own checkpoints lack.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -26,12 +27,13 @@ def scaler_error(precision: str, instead: str) -> ValueError:
     )
 
 
-def refuse_clipping(algorithm: Algorithm, remedy: str) -> None:
+def refuse_clipping(algorithm: Algorithm, max_norm: float | None, remedy: str) -> None:
     """Raise ValueError if the updates of ``algorithm`` must not be clipped, although the framework is set to clip them.
 
+    With a ``max_norm`` of None, 0 or infinity, nothing is clipped.
     The message advises ``remedy``, a setting of the framework such as ``max_grad_norm=0``.
     """
-    if algorithm.clipping_refusal is not None:
+    if algorithm.clipping_refusal is not None and max_norm and max_norm != math.inf:
         name = type(algorithm).__name__
         raise ValueError(f"{name} is not defined with clipped updates: {algorithm.clipping_refusal}; set {remedy}")
 

@@ -21,7 +21,7 @@ class TrainerCompression(TrainerCallback):
 
     If the method trains a local model on each rank, the mean of the local models is evaluated, saved in checkpoints,
     and left in the model at the end. Clipping by ``max_grad_norm`` scales the gradients of all local models by the same
-    factor. If the method has a ``clipping_refusal``, a ``max_grad_norm`` above 0 raises ValueError.
+    factor. If the method has a ``clipping_refusal``, a finite ``max_grad_norm`` above 0 raises ValueError.
 
     Args:
         trainer: The trainer, which must train in several processes with DistributedDataParallel.
@@ -41,8 +41,7 @@ class TrainerCompression(TrainerCallback):
     ) -> None:
         """Attach the algorithm, and restore its state, such as residuals, if the training goes on from a checkpoint."""
         trainer = self._trainer
-        if args.max_grad_norm:  # by default, the trainer clips to a norm of 1
-            refuse_clipping(self._algorithm, "max_grad_norm=0")
+        refuse_clipping(self._algorithm, args.max_grad_norm, "max_grad_norm=0")
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
         self._training = attach(self._algorithm, trainer.accelerator, trainer.model_wrapped, trainer.optimizer)

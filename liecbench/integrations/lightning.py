@@ -24,7 +24,7 @@ class LightningCompression(Callback):
 
     If the method has local models, their mean is validated, saved in checkpoints, and left in the module at the end.
     ``gradient_clip_val`` then scales the gradients of all local models by one factor. If the method has a
-    ``clipping_refusal``, a training with ``gradient_clip_val`` raises ValueError.
+    ``clipping_refusal``, a training with a finite ``gradient_clip_val`` raises ValueError.
 
     Args:
         algorithm: The algorithm.
@@ -40,8 +40,7 @@ class LightningCompression(Callback):
         precision = trainer.precision_plugin
         if getattr(precision, "scaler", None) is not None:
             raise scaler_error(f"precision {trainer.precision}", instead="bf16-mixed")
-        if trainer.gradient_clip_val:
-            refuse_clipping(self._algorithm, "gradient_clip_val=None")
+        refuse_clipping(self._algorithm, trainer.gradient_clip_val, "gradient_clip_val=None")
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
         launch = 'Trainer(strategy="ddp", devices=2)'

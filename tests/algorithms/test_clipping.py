@@ -47,6 +47,8 @@ def observe() -> dict[str, dict[str, Any]]:
                 algorithm.close()
         own["growth"] = norms[1] / norms[0]
         own["before"] = norms[1]
+        own["norm"] = float(algorithm.clip_grad_norm_(torch.inf))
+        own["unclipped"] = float(gradients(model).norm())
         try:
             algorithm.clip_grad_norm_(norms[1] / 4)
         except ValueError as error:
@@ -76,6 +78,14 @@ def test_an_update_is_clipped_only_if_it_is_in_units_of_the_gradient(
         assert own["after"] == own["before"]
     else:
         assert own["after"] <= own["before"] / 4 * 1.001
+
+
+@pytest.mark.parametrize("name", list(classes()))
+def test_an_infinite_norm_changes_nothing_and_returns_the_norm(seen: dict[str, dict[str, Any]], name: str) -> None:
+    own = seen[name]
+
+    assert own["unclipped"] == own["before"]
+    assert own["norm"] >= own["before"] * 0.999  # the largest of all ranks
 
 
 def test_the_methods_whose_updates_have_other_units_than_gradients_refuse(seen: dict[str, dict[str, Any]]) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from liecbench.algorithms import AllReduce
-from liecbench.integrations.framework_training import FrameworkTraining
+from liecbench.algorithms import AllReduce, SignSGD
+from liecbench.integrations.framework_training import FrameworkTraining, refuse_clipping
 from tests.integrations.ranks import needs, script
 
 FRAMEWORKS = ["Hugging Face Trainer", "Accelerate", "Lightning"]
@@ -50,3 +50,13 @@ def test_a_script_trains_with_torchrun(framework: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split("accuracy ")[-1].split()[0]) > 0.8
+
+
+@pytest.mark.parametrize("max_norm", [None, 0, 0.0, torch.inf])
+def test_settings_that_clip_nothing_are_not_refused(max_norm: float | None) -> None:
+    refuse_clipping(SignSGD(), max_norm, "max_grad_norm=0")
+
+
+def test_a_setting_that_clips_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"SignSGD is not defined with clipped updates: .*; set max_grad_norm=0"):
+        refuse_clipping(SignSGD(), 1.0, "max_grad_norm=0")
