@@ -170,12 +170,17 @@ class Attachable(LocalModels, metaclass=PlainErrors):
         all models are equal. After an error in training, warn if they cannot be averaged, so that the ranks' models
         differ. If the algorithm is not attached, do nothing.
         """
-        if self._attachment is not None:
-            if self._failure is None:
-                self._make_models_equal(self._attachment)
-            elif self.local_models:
-                self._make_models_equal_after(self._failure, self._attachment)
-        self.close()
+        try:
+            if self._attachment is not None:
+                if self._failure is None:
+                    self._make_models_equal(self._attachment)
+                elif self.local_models:
+                    self._make_models_equal_after(self._failure, self._attachment)
+        except BaseException as error:
+            self._failure = error  # so that no other algorithm gets the process group
+            raise
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Remove the algorithm from the model and the optimizer without averaging local models. Collective.

@@ -49,11 +49,12 @@ class LocalModels(TrainingEvents):
             attachment.average_optimizer_states()
 
     def _make_models_equal_after(self, failure: BaseException, attachment: Attachment) -> None:
-        # All ranks raise NonFiniteError after the same message, so that the process group still works.
+        # All ranks raise NonFiniteError after the same message, so that the process group still works. If a rank has
+        # ended since, the backend raises RuntimeError.
         if isinstance(failure, NonFiniteError):
             try:
                 self._make_models_equal(attachment)
-            except NonFiniteError as error:
+            except (NonFiniteError, RuntimeError) as error:
                 failure = error
             else:
                 return

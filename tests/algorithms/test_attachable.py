@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import LIEC, PSGD, AllReduce, LocalSGD, MemSGD, PowerSGD
+from liecbench.algorithms import LIEC, PSGD, AllReduce, LocalSGD, MemSGD, NonFiniteError, PowerSGD
 from liecbench.compressors import Sign
 from tests.algorithms import network
 from tests.distributed import run_ranks
@@ -159,8 +160,36 @@ def silent_peer() -> float:
     return seconds
 
 
+def detached_alone(*, failed: bool) -> dict[str, Any]:
+    """Detach on rank 0 only, after a gradient of NaN if ``failed``; the group's timeout is 2 seconds."""
+    group = dist.new_group(timeout=dt.timedelta(seconds=2))
+    algorithm = LIEC(compressor=Sign(), average_period=9)
+    model, ddp, optimizer = network.made(algorithm, process_group=group)
+    network.train(ddp, optimizer, range(2))
+    if failed:
+        next(model.parameters()).data.fill_(torch.nan)
+        with pytest.raises(NonFiniteError):
+            network.train(ddp, optimizer, range(2, 3))
+    dist.barrier()
+    seen: dict[str, Any] = {}
+    if dist.get_rank() == 0:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                algorithm.detach()
+            except RuntimeError as error:
+                seen["error"] = str(error)
+        seen["warnings"] = [str(warning.message) for warning in caught]
+        seen["hooks"] = hooks(ddp, optimizer)
+    dist.barrier()
+    algorithm.close()
+    return seen
+
+
 def observe() -> dict[str, Any]:
     return {
+        "alone": detached_alone(failed=False),
+        "alone after an error": detached_alone(failed=True),
         "groups": groups_of_two(),
         "detached": detached(),
         "refused": refused(),
@@ -189,6 +218,17 @@ def test_detach_gives_back_plain_ddp_to_which_another_method_attaches(ranks: lis
         seen = rank["detached"][name]
         assert (seen["before"], seen["during"], seen["equal"]) == ((0, 0, 0, False), (1, 1, 1, True), True)
         assert seen["again"] == (1, 1, 1, False)
+
+
+def test_detach_without_its_peers_removes_the_hooks(ranks: list[dict[str, Any]]) -> None:
+    seen, after_error = ranks[0]["alone"], ranks[0]["alone after an error"]
+
+    assert seen["error"]
+    assert seen["warnings"] == []
+    assert seen["hooks"] == after_error["hooks"] == (0, 0, 0, False)
+    (warning,) = after_error["warnings"]
+    assert warning.startswith("detach could not average the local models, so that the ranks' models differ (")
+    assert "error" not in after_error
 
 
 def test_what_attach_refuses_registers_nothing(ranks: list[dict[str, Any]]) -> None:
