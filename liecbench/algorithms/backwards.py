@@ -31,13 +31,14 @@ class Backwards:
     """
 
     def __init__(self, ddp: DistributedDataParallel, parameters: Sequence[Parameter]) -> None:
-        self._ddp, self._parameters = ddp, parameters
+        self._ddp, self._parameters, self._managed = ddp, parameters, frozenset(parameters)
         self._number, self._has_warned = 0, False
         self._has_exchanged = self._has_warned_of_none = self._has_warned_of_other = False
         self._has_skipped = False  # an exchange, under ``no_sync``
-        managed, ignored = set(parameters), ddp.parameters_to_ignore
+        # DDP's name of a parameter of the root module begins with a dot.
+        ignored = {name.removeprefix(".") for name in ddp.parameters_to_ignore}
         named = ddp.module.named_parameters()
-        self._frozen = [(name, p) for name, p in named if p not in managed and name not in ignored]
+        self._frozen = [(name, p) for name, p in named if p not in self._managed and name not in ignored]
         self._gradients: dict[Tensor, Tensor] = {}
 
     @property
@@ -126,7 +127,7 @@ class Backwards:
         """
         if not self._number or self._has_warned_of_other:
             return
-        if set(self._parameters).isdisjoint(p for group in optimizer.param_groups for p in group["params"]):
+        if self._managed.isdisjoint(p for group in optimizer.param_groups for p in group["params"]):
             return
         self._has_warned_of_other = True
         name = type(optimizer).__name__

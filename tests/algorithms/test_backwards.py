@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import LIEC, PSGD, Algorithm, DiLoCo, MemSGD, PowerSGD
@@ -156,6 +158,36 @@ def unfrozen() -> dict[str, Any]:
     return {**texts, "model": network.flat(model)}
 
 
+class WithIgnoredWeight(nn.Module):
+    """A network and a parameter of the root module, which DDP is told to ignore under the name that it gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network, self.weight = network.build(), nn.Parameter(torch.ones(()))
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, [".weight"])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        out: Tensor = self.network(inputs) * self.weight
+        return out
+
+
+def ignored() -> list[str]:
+    model = WithIgnoredWeight()
+    ddp, optimizer = DistributedDataParallel(model), torch.optim.SGD(model.parameters(), lr=0.1)
+    PSGD().attach(ddp, optimizer)
+
+    def loop() -> None:
+        for step in range(2):
+            optimizer.zero_grad()
+            inputs, labels = network.batch(step, dist.get_rank())
+            cross_entropy(ddp(inputs), labels).backward()
+            optimizer.step()
+
+    texts = texts_of(loop)
+    assert model.weight.grad is not None
+    return texts
+
+
 def only_no_sync() -> list[str]:
     _, ddp, optimizer = network.made(MemSGD(compressor=Sign()))
 
@@ -177,6 +209,7 @@ def observe() -> dict[str, Any]:
         "replaced": replaced(),
         "usual": usual(),
         "unfrozen": unfrozen(),
+        "ignored": ignored(),
         "only no_sync": only_no_sync(),
     }
 
@@ -238,6 +271,10 @@ def test_gradients_of_unfrozen_parameters_are_told_once(ranks: list[dict[str, An
         )
         assert (seen["frozen"], seen["wrapped anew"]) == ([], [])
         assert torch.equal(seen["model"], ranks[0]["unfrozen"]["model"])
+
+
+def test_gradients_of_an_ignored_parameter_of_the_root_module_are_not_told(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["ignored"] for rank in ranks] == [[]] * NUM_WORKERS
 
 
 def test_a_loop_whose_passes_all_run_under_no_sync_is_told_so(ranks: list[dict[str, Any]]) -> None:
