@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 
 _MOST_NAMED: Final = 3
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")  # in the default repr of an object, and different on every rank
+# What differs on every rank: addresses, in the default repr of an object, and numbers of GPUs.
+_OF_ONE_RANK: Final = re.compile(r" at 0x[0-9a-f]+|(?<=cuda):\d+|(?<=type='cuda'), index=\d+")
 
 
 def require_equal_settings(settings: Mapping[str, str], group: dist.ProcessGroup, device: torch.device) -> None:
@@ -26,7 +27,7 @@ def require_equal_settings(settings: Mapping[str, str], group: dist.ProcessGroup
         ValueError: On every rank, if the settings differ. The message has the first settings that differ, and the
             ranks that have each value.
     """
-    text = json.dumps({name: _ADDRESS.sub("", value) for name, value in settings.items()}, sort_keys=True).encode()
+    text = json.dumps({name: _OF_ONE_RANK.sub("", value) for name, value in settings.items()}, sort_keys=True).encode()
     digest = int.from_bytes(hashlib.blake2b(text, digest_size=7).digest())
     # The largest digest and the smallest one, from a single all-reduce; with them the largest length of a text.
     bounds = torch.tensor([digest, -digest, len(text)], device=device)

@@ -26,10 +26,11 @@ MAKERS: Final[dict[str, Callable[[int], Algorithm]]] = {
 
 
 class WithoutFields(Identity):
-    """A compressor whose repr has an address in memory, as the default one of Python has."""
+    """A compressor whose repr has an address in memory, as the default one of Python has, and the rank's GPU."""
 
     def __repr__(self) -> str:
-        return f"<WithoutFields object at {hex(0x7F0000 + dist.get_rank())}>"
+        gpu = torch.device("cuda", dist.get_rank())
+        return f"<WithoutFields object at {hex(0x7F0000 + dist.get_rank())} on {gpu}, {gpu!r}>"
 
 
 def refusal(make: Callable[[int], Algorithm]) -> str:
@@ -94,5 +95,5 @@ def test_options_of_compressors_count(ranks: list[dict[str, Any]]) -> None:
         assert rank["ratio"].count("TopK(ratio=") == NUM_WORKERS
 
 
-def test_addresses_in_memory_are_not_compared(ranks: list[dict[str, Any]]) -> None:
+def test_addresses_in_memory_and_numbers_of_gpus_are_not_compared(ranks: list[dict[str, Any]]) -> None:
     assert all(rank["addresses"] for rank in ranks)
