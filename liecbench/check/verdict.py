@@ -78,10 +78,10 @@ class CheckResult:
         evidence: E-values of a paired comparison; None in a check against a stored baseline.
         smallest_detectable: Smallest change for the worse that the check could have found; None if unknown or infinite.
             In a paired comparison, the smallest slowdown that the largest allowed number of pairs could have found.
-        noisy: True if the ranks' computation had to wait for a processor in over a fifth of ``pairs``.
+        noisy: True if the ranks' computation had to wait for a processor in over a fifth of the pairs.
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
-        decided_after: The number of pairs after which a paired comparison had the verdict. ``baseline``, ``current``,
-            ``change`` and its bounds are those of these pairs. None if the verdict needed all pairs.
+        decided_after: The number of pairs after which a paired comparison had the verdict PASS or FAIL. All figures of
+            the result are those of these pairs. None if they are those of all ``pairs``.
         never_compared: True if no baseline could make the metric comparable for such a cell. An example are numbers
             that vary from run to run on a GPU.
     """

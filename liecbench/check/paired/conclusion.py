@@ -17,7 +17,7 @@ from liecbench.check.paired.decision import (
 )
 from liecbench.check.paired.prospects import why_no_fail, why_no_pass
 from liecbench.check.paired.rule_settings import FEWEST_RELAUNCHES, StoppingRule
-from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
+from liecbench.check.verdict import CheckResult, Pair, Verdict
 
 _NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
 
@@ -47,25 +47,21 @@ def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResul
     - ``rule.can_decide`` is True, and the two sides were launched often enough, each time with enough pairs.
     - In each launch, the median slowdown of B is above the tolerance.
     """
-    found = [weigh(test.pairs, rule) for test in tests]
-    rejected = evidence.holm([each.slower for each in found], rule.alpha)
-    return [
-        _result(test, rule, len(tests), each, rejected=fails)
-        for test, each, fails in zip(tests, found, rejected, strict=True)
-    ]
+    rejected = evidence.holm([weigh(test.pairs, rule).slower for test in tests], rule.alpha)
+    return [_result(test, rule, len(tests), rejected=fails) for test, fails in zip(tests, rejected, strict=True)]
 
 
-def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidence, *, rejected: bool) -> CheckResult:
+def _result(test: PairedTest, rule: StoppingRule, num_tests: int, *, rejected: bool) -> CheckResult:
     threshold = rule.fail_threshold(num_tests)
-    values = [log_ratio(pair) for pair in test.pairs]
-    detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
     decision = decided(test.pairs, rule, num_tests)
     if decision is None:
         enough = rule.can_decide and has_enough_relaunches(test.pairs, rule)
         fails = rejected and enough and slower_in_each_relaunch(test.pairs, rule)
         decision = Decision(verdict=Verdict.FAIL if fails else Verdict.INCONCLUSIVE, num_pairs=len(test.pairs))
     # Another test of the cell may need more pairs. Figures of later pairs could contradict the verdict.
-    decisive = test.pairs[: decision.num_pairs]
+    decisive = test.pairs if decision.verdict is Verdict.INCONCLUSIVE else test.pairs[: decision.num_pairs]
+    values = [log_ratio(pair) for pair in decisive]
+    detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
     low, high = _interval(decisive, threshold, rule.pass_threshold)
     if decision.verdict is Verdict.FAIL:
         # Holm's procedure shows that a slowdown is above the tolerance with less evidence than ``threshold``.
@@ -77,14 +73,14 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
         reason=_reason(decision.verdict, rule, test.pairs, high, detectable),
         baseline=statistics.median(pair.a_seconds for pair in decisive),
         current=statistics.median(pair.b_seconds for pair in decisive),
-        change=math.expm1(statistics.median(values[: decision.num_pairs])),
+        change=math.expm1(statistics.median(values)),
         low=low,
         high=high,
-        evidence=found,
+        evidence=weigh(decisive, rule),
         smallest_detectable=detectable if math.isfinite(detectable) else None,
-        noisy=is_noisy(test.pairs),
+        noisy=is_noisy(decisive),
         pairs=test.pairs,
-        decided_after=decision.num_pairs if len(decisive) < len(test.pairs) else None,
+        decided_after=len(decisive) if len(decisive) < len(test.pairs) else None,
     )
 
 

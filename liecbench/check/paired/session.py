@@ -136,4 +136,5 @@ class PairedComparison:
             evidence = result.evidence
             assert evidence is not None, "a paired result has evidence"
             weight = f"evidence for slower {evidence.slower:.3g}, for within {evidence.within:.3g}"
-            self._say(f"  {result.cell}{name}: {result.change or 0.0:+.1%} after {len(result.pairs)} pairs, {weight}")
+            num_pairs = result.decided_after or len(result.pairs)
+            self._say(f"  {result.cell}{name}: {result.change or 0.0:+.1%} after {num_pairs} pairs, {weight}")

@@ -148,6 +148,25 @@ def test_the_figures_of_a_verdict_are_those_of_its_pairs() -> None:
     assert concluded(SAME)[0].decided_after is None
 
 
+def test_evidence_noise_and_detectable_slowdown_of_a_verdict_are_those_of_its_pairs() -> None:
+    later = tuple(pair(0.3, 5, wall_over_cpu=2.0) for _ in range(45))
+    (alone,), (longer,) = concluded(SAME), concluded((*SAME, *later))
+
+    assert alone.verdict is Verdict.PASS
+    assert (longer.evidence, longer.smallest_detectable) == (alone.evidence, alone.smallest_detectable)
+    assert (longer.noisy, is_noisy(longer.pairs)) == (False, True)
+
+
+def test_figures_without_a_verdict_are_those_of_all_pairs() -> None:
+    rule = StoppingRule(most_pairs=12, fewest_relaunches=1)
+    pairs = relaunches([0.0] * 12 + [0.3] * 48)
+    (found,) = conclude([PairedTest(cell="", metric="step_seconds", pairs=pairs)], rule)
+
+    assert decided(pairs, rule, 1) is not None
+    assert (found.verdict, found.decided_after) == (Verdict.INCONCLUSIVE, None)
+    assert found.change == pytest.approx(math.expm1(0.3))
+
+
 def noisy_pairs(chance: random.Random) -> tuple[Pair, ...]:
     """Return pairs of some launches, with a slowdown between -2 % and +14 % and noise of any size up to 8 %."""
     slowdown, launch_noise, noise = chance.uniform(-0.02, 0.14), chance.uniform(0, 0.05), chance.uniform(0, 0.08)
