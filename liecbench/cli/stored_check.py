@@ -80,7 +80,9 @@ def results(
     cells = load([results])
     outdated = present_code_results(cells)
     outcome = check_stored(_released(cells), stored, margins)
-    reports.publish(dataclasses.replace(outcome, results=(*outcome.results, *outdated), require_all=require_all))
+    settings = {**outcome.settings, "require_all": require_all}
+    found = (*outcome.results, *outdated)
+    reports.publish(dataclasses.replace(outcome, results=found, settings=settings, require_all=require_all))
 
 
 def _released(cells: "list[CellResult]") -> "Iterator[CellResult]":

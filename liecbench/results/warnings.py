@@ -15,7 +15,6 @@ from liecbench.results.statistics import Estimate
 IMPRECISE: Final = 0.025
 # Readers are warned if the samples per epoch of a row and its baseline differ by more than this fraction.
 _UNEQUAL_SAMPLES: Final = 0.01
-# The end of the warning on an imprecise speed-up. A comparison appends the command.
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:

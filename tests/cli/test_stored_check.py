@@ -71,6 +71,13 @@ def test_a_report_that_cannot_be_written_is_named_and_the_others_are_written(
     assert re.search(r"^::error", done.stderr, re.MULTILINE)
 
 
+@pytest.mark.parametrize("options", [(), ("--require-all",)], ids=str)
+def test_the_settings_say_if_all_was_required(results: Path, stored: Path, options: tuple[str, ...]) -> None:
+    done = run_in_process("check", "results", results, "--baseline", stored, "--format", "json", *options)
+
+    assert json.loads(done.stdout)["settings"]["require_all"] is bool(options)
+
+
 def test_a_missing_baseline_exits_with_four(results: Path) -> None:
     done = run_in_process("check", "results", results, "--baseline", results / "none.json")
 
