@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from liecbench.config import registry, user_functions
 from liecbench.config.cell import Cell
@@ -30,7 +30,6 @@ class CodeFile:
         sha256: The SHA-256 of the file.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True)
     module: Annotated[str, Field(pattern=r"^[\w.]*\z")]
     sha256: Annotated[str, Field(pattern=SHA256_PATTERN)]
 

@@ -8,6 +8,7 @@ import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Job, Session
+from liecbench.config.own_code import CodeFile, Part
 from liecbench.launch.channel import (
     RefusedError,
     StalledError,
@@ -68,7 +69,8 @@ def test_a_message_is_a_line(line: str) -> None:
 
 def test_a_plan_keeps_its_cells(tmp_path: Path) -> None:
     cell = Cell.from_spec(spec())
-    jobs = (Job(cell=cell, attempt=2, epochs_done=1, data_sha256="d"),)
+    code: dict[Part, CodeFile] = {"model": CodeFile(module="mine", sha256="0" * 64)}
+    jobs = (Job(cell=cell, attempt=2, epochs_done=1, data_sha256="d", code=code),)
     sessions = (Session(contestants=(Contestant(cell=cell, jobs=jobs),), precision=0.02),)
     plan = TrainingPlan(
         directory="r", backend="nccl", device="cuda", share_gpus=True, trace=True, jobs=jobs, sessions=sessions
